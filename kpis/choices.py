@@ -1,0 +1,116 @@
+"""The closed lists of this floor; values are lower-case codes that API and database share."""
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class Grain(TextChoices):
+    WEEK = "week", _("Week")
+    MONTH = "month", _("Month")
+    QUARTER = "quarter", _("Quarter")
+    HALF = "half", _("Half year")
+    YEAR = "year", _("Year")
+
+
+class PeriodState(TextChoices):
+    OPEN = "open", _("Open")
+    PROVISIONAL = "provisional", _("Provisional")
+    CLOSED = "closed", _("Closed")
+
+
+class Outcome(TextChoices):
+    OPEN = "open", _("Open deal")
+    WON = "won", _("Won")
+    LOST = "lost", _("Lost")
+    NO_DECISION = "no_decision", _("No decision")
+    VOID = "void", _("Void")
+
+
+class Origin(TextChoices):
+    LEAD = "lead", _("Lead")
+    SALES_GENERATED = "sales_generated", _("Sales generated")
+    REFERRAL = "referral", _("Referral")
+    EXISTING = "existing", _("Existing customer")
+    PARTNER = "partner", _("Partner")
+    UNKNOWN = "unknown", _("Unknown")
+
+
+class Credit(TextChoices):
+    REVENUE = "revenue", _("Revenue credit")
+    OVERLAY = "overlay", _("Overlay credit")
+
+
+class Unit(TextChoices):
+    COUNT = "count", _("Count")
+    AMOUNT = "amount", _("Amount")
+    PERCENT = "percent", _("Percent")
+    DAYS = "days", _("Days")
+    SCORE = "score", _("Score")
+    RATIO = "ratio", _("Multiple")
+
+
+class Direction(TextChoices):
+    UP = "up", _("Higher is better")
+    DOWN = "down", _("Lower is better")
+    RANGE = "range", _("Within a range")
+
+
+class Accumulation(TextChoices):
+    SUM = "sum", _("Sum")
+    RATE = "rate", _("Rate")
+    AVERAGE = "average", _("Average")
+    STOCK = "stock", _("Stock")
+
+
+class Level(TextChoices):
+    KGI = "kgi", _("KGI")
+    KSF = "ksf", _("KSF")
+    KPI = "kpi", _("KPI")
+
+
+class Link(TextChoices):
+    FORMULA = "formula", _("Formula")
+    LAGGED = "lagged", _("With a time lag")
+    INFLUENCE = "influence", _("Influence")
+
+
+class Style(TextChoices):
+    NEW_BUSINESS = "new_business", _("New business")
+    ROUTE_SALES = "route_sales", _("Route sales")
+    INSIDE_SALES = "inside_sales", _("Inside sales and ABM")
+    REFERRAL = "referral", _("Referral")
+
+
+class TargetLine(TextChoices):
+    BUDGET = "budget", _("Budget")
+    TARGET = "target", _("Target")
+    STRETCH = "stretch", _("Stretch target")
+
+
+class TreeStatus(TextChoices):
+    DRAFT = "draft", _("Draft")
+    ACTIVE = "active", _("Active")
+    RETIRED = "retired", _("Retired")
+
+
+class DimensionCode(TextChoices):
+    """The built-in dimensions, and up to five that the company names itself."""
+
+    COMPANY = "company", _("Company")
+    TEAM = "team", _("Team")
+    PERSON = "person", _("Person")
+    REGION = "region", _("Region")
+    PRODUCT = "product", _("Product")
+    LEAD_SOURCE = "lead_source", _("Lead source")
+    SALES_CHANNEL = "sales_channel", _("Sales channel")
+    PARTNER = "partner", _("Partner")
+    CUSTOMER_TYPE = "customer_type", _("Customer type")
+    SEG1 = "seg1", _("Segment 1")
+    SEG2 = "seg2", _("Segment 2")
+    SEG3 = "seg3", _("Segment 3")
+    SEG4 = "seg4", _("Segment 4")
+    SEG5 = "seg5", _("Segment 5")
+
+
+DIMENSIONS = tuple(code.value for code in DimensionCode if code != DimensionCode.COMPANY)
+UNASSIGNED = "unassigned"

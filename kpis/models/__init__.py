@@ -1,0 +1,69 @@
+"""Everything that is measured: calendar, organisation, dimensions, facts, events, definitions, targets, measures."""
+
+from kpis.models.calendar import CalendarDay, CalendarRule, CompanyHoliday, FiscalYear, Period, PeriodTransition
+from kpis.models.definitions import KpiNode, KpiTree, Metric, MetricVersion
+from kpis.models.dimensions import Dimension, DimensionMember
+from kpis.models.facts import (
+    Account,
+    Activity,
+    Contract,
+    Deal,
+    DealCredit,
+    DealLine,
+    DealStageEvent,
+    ExchangeRate,
+    Lead,
+    LeadStageEvent,
+    Order,
+    Product,
+    RevenueLine,
+    SurveyResponse,
+)
+from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock
+from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
+from kpis.models.sourced import ExternalIdentity, FactChange, FactStream
+from kpis.models.targets import ManualEntry, Target, TargetRevision
+
+__all__ = [
+    "Account",
+    "Activity",
+    "CalendarDay",
+    "CalendarRule",
+    "CompanyHoliday",
+    "Contract",
+    "Deal",
+    "DealCredit",
+    "DealLine",
+    "DealStageEvent",
+    "Dimension",
+    "DimensionMember",
+    "DirtyFact",
+    "DirtyRange",
+    "ExchangeRate",
+    "ExternalIdentity",
+    "FactChange",
+    "FactStream",
+    "FiscalYear",
+    "KpiEvent",
+    "KpiNode",
+    "KpiTree",
+    "Lead",
+    "LeadStageEvent",
+    "LockedCell",
+    "ManualEntry",
+    "MeasureBlock",
+    "Metric",
+    "MetricVersion",
+    "Order",
+    "Period",
+    "PeriodTransition",
+    "Person",
+    "Product",
+    "RevenueLine",
+    "SurveyResponse",
+    "Target",
+    "TargetRevision",
+    "Team",
+    "TeamLeader",
+    "TeamMembership",
+]

@@ -1,0 +1,143 @@
+"""What is derived from facts: dated events, additive measures in blocks, what is dirty, and what was locked."""
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from kpis.choices import Credit, Grain
+from kpis.models.definitions import KpiNode, MetricVersion
+from kpis.models.dimensions import DimensionMember
+
+
+class KpiEvent(models.Model):
+    """One dated, credited thing that happened: a lead created, a deal closed, an order.
+
+    A fact with several credits or product lines has several rows: `weight` adds up to one per fact (the row of the
+    largest line of each credit carries it), `amount` and `gross_profit` (company currency, unrounded shares) add up
+    to the fact's. Member columns are never null: what is not assigned points to the unassigned member.
+    """
+
+    kind = models.CharField(max_length=50, help_text=_("Fact and date axis, as deals.closed_on"))
+    credit = models.CharField(max_length=7, choices=Credit.choices)
+    date = models.DateField()
+    fact_id = models.BigIntegerField()
+    account_id = models.BigIntegerField(null=True)
+    person_id = models.BigIntegerField()
+    team_id = models.BigIntegerField()
+    region_id = models.BigIntegerField()
+    product_id = models.BigIntegerField()
+    lead_source_id = models.BigIntegerField()
+    sales_channel_id = models.BigIntegerField()
+    partner_id = models.BigIntegerField()
+    customer_type_id = models.BigIntegerField()
+    seg1_id = models.BigIntegerField()
+    seg2_id = models.BigIntegerField()
+    seg3_id = models.BigIntegerField()
+    seg4_id = models.BigIntegerField()
+    seg5_id = models.BigIntegerField()
+    outcome = models.CharField(max_length=11, default="")
+    weight = models.DecimalField(max_digits=7, decimal_places=6)
+    amount = models.DecimalField(max_digits=26, decimal_places=8, null=True)
+    gross_profit = models.DecimalField(max_digits=26, decimal_places=8, null=True)
+    is_rate_missing = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = _("Event")
+        verbose_name_plural = _("Events")
+        indexes = [
+            models.Index(fields=["kind", "date"], name="kpievent_kind_date"),
+            models.Index(fields=["fact_id", "kind"], name="kpievent_fact"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.date}"
+
+
+class MeasureBlock(models.Model):
+    """The measures of one measure group in one period for one member (none = the whole company).
+
+    `measures` maps a measure key (kpis.engine.specs.measure_key) to exact numbers.
+    """
+
+    group = models.CharField(max_length=60)
+    grain = models.CharField(max_length=7, choices=Grain.choices)
+    period_start = models.DateField()
+    dimension = models.CharField(max_length=20)
+    member = models.ForeignKey(DimensionMember, models.CASCADE, null=True, related_name="+")
+    measures = models.JSONField()
+
+    class Meta:
+        verbose_name = _("Measure block")
+        verbose_name_plural = _("Measure blocks")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["group", "grain", "dimension", "period_start", "member"],
+                name="measureblock_once",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.grain} {self.period_start} {self.dimension}"
+
+
+class DirtyFact(models.Model):
+    """A fact whose events have to be derived again."""
+
+    fact = models.CharField(max_length=30)
+    fact_id = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = _("Dirty fact")
+        verbose_name_plural = _("Dirty facts")
+
+    def __str__(self) -> str:
+        return f"{self.fact} {self.fact_id}"
+
+
+class DirtyRange(models.Model):
+    """Dates of a measure group whose blocks have to be computed again (end exclusive; no dates = all)."""
+
+    group = models.CharField(max_length=60)
+    start_date = models.DateField(null=True)
+    end_date = models.DateField(null=True)
+
+    class Meta:
+        verbose_name = _("Dirty range")
+        verbose_name_plural = _("Dirty ranges")
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.start_date}-{self.end_date}"
+
+
+class LockedCell(models.Model):
+    """What a node's number was when its period was closed; evaluation reads nothing else."""
+
+    node = models.ForeignKey(KpiNode, models.PROTECT, related_name="locked_cells", verbose_name=_("Node"))
+    metric_version = models.ForeignKey(MetricVersion, models.PROTECT, null=True, related_name="+")
+    grain = models.CharField(_("Grain"), max_length=7, choices=Grain.choices)
+    period_start = models.DateField(_("Period"))
+    dimension = models.CharField(_("Dimension"), max_length=20)
+    member = models.ForeignKey(DimensionMember, models.PROTECT, null=True, related_name="+", verbose_name=_("Member"))
+    target = models.DecimalField(_("Target"), max_digits=34, decimal_places=14, null=True)
+    numerator = models.DecimalField(_("Numerator"), max_digits=34, decimal_places=14, null=True)
+    denominator = models.DecimalField(_("Denominator"), max_digits=34, decimal_places=14, null=True)
+    value = models.DecimalField(_("Value"), max_digits=34, decimal_places=14, null=True)
+    absence = models.CharField(_("Absence"), max_length=20, blank=True, default="")
+    achievement = models.DecimalField(_("Achievement rate"), max_digits=34, decimal_places=14, null=True)
+    status = models.CharField(_("Status"), max_length=10)
+    content_hash = models.CharField(max_length=64)
+    locked_at = models.DateTimeField(_("Locked at"))
+
+    class Meta:
+        verbose_name = _("Locked cell")
+        verbose_name_plural = _("Locked cells")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["node", "grain", "period_start", "dimension", "member"],
+                name="lockedcell_once",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.node} {self.period_start}"

@@ -1,0 +1,95 @@
+"""What people typed: targets with their revisions, and values that no system delivers. Never touched by recompute."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from kpis.choices import TargetLine
+from kpis.models.definitions import KpiNode, Metric
+from kpis.models.dimensions import DimensionMember
+
+
+class Target(models.Model):
+    """The target of a node for one period of its own frequency: as first set (当初) and as it stands (現行)."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    node = models.ForeignKey(KpiNode, models.CASCADE, related_name="targets", verbose_name=_("Node"))
+    period_start = models.DateField(_("Period"))
+    dimension = models.CharField(_("Dimension"), max_length=20, default="company")
+    member = models.ForeignKey(
+        DimensionMember, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("Member")
+    )
+    line = models.CharField(_("Target line"), max_length=7, choices=TargetLine.choices, default=TargetLine.TARGET)
+    initial_value = models.DecimalField(_("Initial target"), max_digits=26, decimal_places=8)
+    initial_upper = models.DecimalField(_("Initial upper bound"), max_digits=26, decimal_places=8, null=True)
+    value = models.DecimalField(_("Current target"), max_digits=26, decimal_places=8)
+    upper = models.DecimalField(_("Upper bound"), max_digits=26, decimal_places=8, null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("Target")
+        verbose_name_plural = _("Targets")
+        ordering = ["node", "period_start"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["node", "period_start", "dimension", "member", "line"],
+                name="target_once",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.node} {self.period_start}"
+
+
+class TargetRevision(models.Model):
+    """One setting of a target: what, by whom, why."""
+
+    target = models.ForeignKey(Target, models.CASCADE, related_name="revisions", verbose_name=_("Target"))
+    number = models.PositiveIntegerField(_("Revision"))
+    value = models.DecimalField(_("Value"), max_digits=26, decimal_places=8)
+    upper = models.DecimalField(_("Upper bound"), max_digits=26, decimal_places=8, null=True)
+    reason = models.TextField(_("Reason"), blank=True, default="")
+    actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name=_("By"))
+    at = models.DateTimeField(_("At"))
+
+    class Meta:
+        verbose_name = _("Target revision")
+        verbose_name_plural = _("Target revisions")
+        ordering = ["target", "number"]
+        constraints = [models.UniqueConstraint(fields=["target", "number"], name="targetrevision_number")]
+
+    def __str__(self) -> str:
+        return f"{self.target} r{self.number}"
+
+
+class ManualEntry(models.Model):
+    """The value of a manual metric for one month or week, typed by a person."""
+
+    metric = models.ForeignKey(Metric, models.CASCADE, related_name="entries", verbose_name=_("Metric"))
+    grain = models.CharField(_("Grain"), max_length=7, default="month")
+    period_start = models.DateField(_("Period"))
+    dimension = models.CharField(_("Dimension"), max_length=20, default="company")
+    member = models.ForeignKey(
+        DimensionMember, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("Member")
+    )
+    value = models.DecimalField(_("Value"), max_digits=26, decimal_places=8)
+    note = models.TextField(_("Note"), blank=True, default="")
+    entered_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name=_("By"))
+    entered_at = models.DateTimeField(_("At"))
+
+    class Meta:
+        verbose_name = _("Manual entry")
+        verbose_name_plural = _("Manual entries")
+        ordering = ["metric", "-period_start"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["metric", "grain", "period_start", "dimension", "member"],
+                name="manualentry_once",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.metric} {self.period_start}"
