@@ -252,8 +252,18 @@ def _start_postgres(home: Path, report) -> None:
         data.mkdir(mode=0o700)
         os.chown(data, *_server_ids())
         made = _run(
-            [binaries / "initdb", "-D", data, "-U", "mawaru", "--auth=trust", "--encoding=UTF8", "--locale=C"]
-            + ["--no-sync", "--no-instructions"]
+            [
+                binaries / "initdb",
+                "-D",
+                data,
+                "-U",
+                "mawaru",
+                "--auth=trust",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-sync",
+                "--no-instructions",
+            ]
         )
         if made.returncode:
             raise EmbeddedServerError(f"PostgreSQL could not be prepared in {data}: {made.stderr.strip()[-500:]}")
@@ -324,8 +334,25 @@ def _start_redis(home: Path, report) -> None:
     (run / "redis.sock").unlink(missing_ok=True)
     (run / "redis.pid").unlink(missing_ok=True)
     _spawn(
-        [binary, "--port", "0", "--unixsocket", run / "redis.sock", "--unixsocketperm", "700", "--dir", run]
-        + ["--pidfile", run / "redis.pid", "--save", "", "--appendonly", "no", "--daemonize", "no"],
+        [
+            binary,
+            "--port",
+            "0",
+            "--unixsocket",
+            run / "redis.sock",
+            "--unixsocketperm",
+            "700",
+            "--dir",
+            run,
+            "--pidfile",
+            run / "redis.pid",
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--daemonize",
+            "no",
+        ],
         home / "redis.log",
     )
     until = time.monotonic() + START_SECONDS
