@@ -1,0 +1,135 @@
+"""What each fact offers to a metric: its date axes, its fields with their types, and what may be aggregated."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class FieldType(StrEnum):
+    """The type of a fact's field, which decides the operators a filter may use on it."""
+
+    TEXT = "text"
+    NUMBER = "number"
+    DATE = "date"
+    BOOL = "bool"
+    REF = "ref"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class FactField:
+    """One field: its type and, for a closed list, the codes it may have."""
+
+    type: FieldType
+    choices: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One resource of the contract as a metric sees it.
+
+    `dates` are the axes a measure may lie on; `fields` are what filters, aggregates and `days_between` may name.
+    """
+
+    code: str
+    dates: tuple[str, ...]
+    fields: Mapping[str, FactField] = field(default_factory=dict)
+    has_overlay: bool = False
+
+    def of_type(self, kind: FieldType) -> tuple[str, ...]:
+        """Names of the fields of one type, in the order of the contract.
+
+        >>> FACTS["contracts"].of_type(FieldType.NUMBER)
+        ('mrr',)
+        """
+        return tuple(name for name, each in self.fields.items() if each.type is kind)
+
+
+def _choices(*codes: str) -> FactField:
+    return FactField(FieldType.TEXT, frozenset(codes))
+
+
+def _fact(
+    code: str,
+    dates: str,
+    *,
+    ref: str = "",
+    text: str = "",
+    number: str = "",
+    flag: str = "",
+    other_dates: str = "",
+    choices: Mapping[str, FactField] | None = None,
+    has_overlay: bool = False,
+) -> Fact:
+    named = [
+        (FieldType.REF, ref),
+        (FieldType.TEXT, text),
+        (FieldType.NUMBER, number),
+        (FieldType.BOOL, flag),
+        (FieldType.DATE, f"{dates} {other_dates}"),
+    ]
+    fields = {name: FactField(kind) for kind, names in named for name in names.split()}
+    fields.update(choices or {})
+    return Fact(code, tuple(dates.split()), MappingProxyType(fields), has_overlay)
+
+
+FACTS: Mapping[str, Fact] = MappingProxyType(
+    {
+        fact.code: fact
+        for fact in (
+            _fact(
+                "leads",
+                "created_on mql_on sql_on disqualified_on",
+                ref="account owner converted_deal",
+                text="lead_source status disqualified_reason",
+            ),
+            _fact("lead-stage-events", "entered_at", ref="lead", text="stage"),
+            _fact(
+                "deals",
+                "created_on closed_on expected_close_on",
+                ref="account owner created_by lead product",
+                text="name phase confidence currency lead_source sales_channel partner region lost_reason competitor",
+                number="amount gross_profit postponed_count",
+                other_dates="last_activity_on",
+                choices={
+                    "outcome": _choices("open", "won", "lost", "no_decision", "void"),
+                    "origin": _choices("lead", "sales_generated", "referral", "existing", "partner", "unknown"),
+                    "customer_type": _choices("new", "existing"),
+                },
+                has_overlay=True,
+            ),
+            _fact("deal-stage-events", "entered_at", ref="deal", text="phase"),
+            _fact(
+                "activities",
+                "happened_on",
+                ref="owner account deal lead",
+                text="outcome",
+                choices={"kind": _choices("call", "meeting", "visit", "mail", "demo", "proposal", "other")},
+            ),
+            _fact(
+                "contracts",
+                "starts_on ends_on renewal_due_on",
+                ref="account product owner",
+                text="currency subscription",
+                number="mrr",
+                flag="renewed",
+            ),
+            _fact("orders", "ordered_on", ref="account product owner", text="currency", number="amount"),
+            _fact(
+                "revenues",
+                "recognized_on",
+                ref="account deal product owner",
+                number="amount gross_profit",
+                choices={"kind": _choices("one_off", "recurring", "maintenance", "other")},
+            ),
+            _fact(
+                "surveys",
+                "answered_on",
+                ref="account owner",
+                number="score",
+                choices={"kind": _choices("nps", "csat")},
+            ),
+        )
+    }
+)

@@ -1,0 +1,525 @@
+"""Metric specs: one frozen dataclass per kind, read from the contract's JSON with every fault collected."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
+from typing import assert_never
+
+from kpis.engine.facts import FACTS, Fact, FactField, FieldType
+from kpis.engine.formula import FormulaError, parse_formula
+from kpis.engine.issues import Issue, gettext_noop
+
+KINDS = ("simple", "ratio", "formula", "manual")
+LATER_KINDS = ("conversion", "retention", "repeat", "clv", "score", "snapshot")
+AGGREGATES = ("sum", "count", "average", "median", "distinct")
+NUMERIC_AGGREGATES = ("sum", "average", "median")
+ADDITIVE_AGGREGATES = ("sum", "count", "average")
+CREDITS = ("revenue", "overlay")
+OPERATORS: Mapping[FieldType, tuple[str, ...]] = {
+    FieldType.TEXT: ("eq", "ne", "in", "not_in", "is_null", "contains"),
+    FieldType.REF: ("eq", "ne", "in", "not_in", "is_null"),
+    FieldType.NUMBER: ("eq", "ne", "in", "not_in", "gt", "gte", "lt", "lte", "is_null"),
+    FieldType.DATE: ("eq", "ne", "in", "not_in", "gt", "gte", "lt", "lte", "is_null"),
+    FieldType.BOOL: ("eq", "ne", "is_null"),
+    FieldType.ANY: ("eq", "ne", "in", "not_in", "gt", "gte", "lt", "lte", "is_null", "contains"),
+}
+ATTRIBUTES = "attributes."
+
+Scalar = str | bool | Decimal
+FilterValue = Scalar | tuple[Scalar, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """One condition; several are joined by "and". Dates are ISO strings, lists are tuples."""
+
+    field: str
+    op: str
+    value: FilterValue
+
+
+@dataclass(frozen=True, slots=True)
+class Simple:
+    """One aggregate over one fact on one of its date axes."""
+
+    fact: str
+    date: str
+    aggregate: str
+    field: str | None = None
+    days_between: tuple[str, str] | None = None
+    credit: str = "revenue"
+    min_count: int | None = None
+    filters: tuple[Filter, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Σ numerator ÷ Σ denominator, each on its own date axis."""
+
+    numerator: Simple
+    denominator: Simple
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """An expression over the codes of other metrics."""
+
+    expression: str
+
+
+@dataclass(frozen=True, slots=True)
+class Manual:
+    """A value that a person enters."""
+
+
+Spec = Simple | Ratio | Formula | Manual
+
+
+class SpecError(Exception):
+    """A spec that cannot be used, with all its issues."""
+
+    def __init__(self, issues: Sequence[Issue]) -> None:
+        self.issues = tuple(issues)
+        super().__init__(" ".join(issue.message for issue in issues))
+
+
+def parse_spec(data: Mapping[str, object]) -> Spec:
+    """Read a spec as CONTRACT "Definitions" writes it; SpecError carries every fault found.
+
+    >>> won = {"kind": "simple", "fact": "deals", "date": "closed_on", "aggregate": "count",
+    ...        "filters": [{"field": "outcome", "op": "eq", "value": "won"}]}
+    >>> parse_spec(won).filters
+    (Filter(field='outcome', op='eq', value='won'),)
+    >>> parse_spec({"kind": "simple", "fact": "deals", "date": "won_on", "aggregate": "total"})
+    Traceback (most recent call last):
+    kpis.engine.specs.SpecError: deals has no date won_on. ... There is no aggregate total. ...
+    """
+    reader = _Reader()
+    spec = reader.spec(data)
+    if reader.issues or spec is None:
+        raise SpecError(reader.issues)
+    return spec
+
+
+def terms(spec: Spec) -> tuple[Simple, ...]:
+    """The simple terms whose measures must be stored for a spec; none for formula and manual.
+
+    >>> leads = Simple("leads", "created_on", "count")
+    >>> terms(Ratio(leads, leads)) == (leads, leads)
+    True
+    """
+    match spec:
+        case Simple():
+            return (spec,)
+        case Ratio(numerator, denominator):
+            return (numerator, denominator)
+        case Formula() | Manual():
+            return ()
+        case _:
+            assert_never(spec)
+
+
+def to_data(spec: Spec) -> dict[str, object]:
+    """The contract's JSON of a spec, defaults written out.
+
+    >>> to_data(Formula("won_deals / closed_deals"))
+    {'kind': 'formula', 'expression': 'won_deals / closed_deals'}
+    """
+    match spec:
+        case Simple():
+            return _simple_data(spec)
+        case Ratio(numerator, denominator):
+            return {"kind": "ratio", "numerator": _simple_data(numerator), "denominator": _simple_data(denominator)}
+        case Formula(expression):
+            return {"kind": "formula", "expression": expression}
+        case Manual():
+            return {"kind": "manual"}
+        case _:
+            assert_never(spec)
+
+
+def canonical(spec: Spec) -> str:
+    """Stable JSON: equal for specs that mean the same, whatever the order of filters and list values.
+
+    >>> canonical(Manual())
+    '{"kind":"manual"}'
+    """
+    match spec:
+        case Simple():
+            spec = _ordered(spec)
+        case Ratio(numerator, denominator):
+            spec = Ratio(_ordered(numerator), _ordered(denominator))
+    return json.dumps(to_data(spec), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def measure_key(simple: Simple) -> str:
+    """Under which key a term's measure is stored: a hash of everything but `min_count`, which only reading needs.
+
+    >>> measure_key(Simple("leads", "created_on", "count", min_count=5)) == measure_key(
+    ...     Simple("leads", "created_on", "count"))
+    True
+    """
+    return hashlib.sha256(canonical(replace(simple, min_count=None)).encode()).hexdigest()[:12]
+
+
+def event_kind(simple: Simple) -> str:
+    """The kind of dated event that a term counts.
+
+    >>> event_kind(Simple("deals", "closed_on", "count"))
+    'deals.closed_on'
+    """
+    return f"{simple.fact}.{simple.date}"
+
+
+def group(simple: Simple) -> str:
+    """The group of measures that are stored, and become dirty, together.
+
+    >>> group(Simple("deals", "closed_on", "count", credit="overlay"))
+    'deals.closed_on:overlay'
+    """
+    return f"{event_kind(simple)}:{simple.credit}"
+
+
+def is_additive(simple: Simple) -> bool:
+    """Whether months add up to a quarter (an average stores its sum and count; median and distinct do not add up).
+
+    >>> is_additive(Simple("deals", "closed_on", "median", field="amount"))
+    False
+    """
+    return simple.aggregate in ADDITIVE_AGGREGATES
+
+
+def _simple_data(simple: Simple) -> dict[str, object]:
+    return {
+        "kind": "simple",
+        "fact": simple.fact,
+        "date": simple.date,
+        "aggregate": simple.aggregate,
+        "field": simple.field,
+        "days_between": list(simple.days_between) if simple.days_between else None,
+        "credit": simple.credit,
+        "min_count": simple.min_count,
+        "filters": [{"field": f.field, "op": f.op, "value": _json_value(f.value)} for f in simple.filters],
+    }
+
+
+def _json_value(value: FilterValue) -> object:
+    if isinstance(value, tuple):
+        return [_json_value(each) for each in value]
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    return value
+
+
+def _ordered(simple: Simple) -> Simple:
+    """The same term with filters, and the values of lists, in a fixed order."""
+    filters = [
+        replace(f, value=tuple(sorted(f.value, key=str))) if isinstance(f.value, tuple) else f for f in simple.filters
+    ]
+    return replace(simple, filters=tuple(sorted(filters, key=lambda f: (f.field, f.op, str(f.value)))))
+
+
+class _Reader:
+    """Walks the JSON once, noting every fault with its path."""
+
+    def __init__(self) -> None:
+        self.issues: list[Issue] = []
+
+    def note(self, field: str, code: str, template: str, /, **params: object) -> None:
+        self.issues.append(Issue(field, code, template, tuple(params.items())))
+
+    def spec(self, data: object) -> Spec | None:
+        if not isinstance(data, Mapping):
+            self.note("spec", "invalid", gettext_noop("The spec must be an object with a kind."))
+            return None
+        kind = data.get("kind")
+        match kind:
+            case "simple":
+                return self.simple(data, "")
+            case "ratio":
+                return self.ratio(data)
+            case "formula":
+                return self.formula(data)
+            case "manual":
+                self.refuse_unknown_keys(data, "", {"kind"})
+                return Manual()
+            case str() if kind in LATER_KINDS:
+                self.note(
+                    "kind",
+                    "not_available",
+                    gettext_noop(
+                        "Metrics of kind %(kind)s come with the engine release. Use simple, ratio, formula or manual."
+                    ),
+                    kind=kind,
+                )
+            case _:
+                self.note(
+                    "kind",
+                    "unknown",
+                    gettext_noop("There is no metric kind %(kind)s. Use simple, ratio, formula or manual."),
+                    kind=kind,
+                )
+        return None
+
+    def ratio(self, data: Mapping[str, object]) -> Ratio | None:
+        self.refuse_unknown_keys(data, "", {"kind", "numerator", "denominator"})
+        sides: list[Simple | None] = []
+        for name in ("numerator", "denominator"):
+            side = data.get(name)
+            if isinstance(side, Mapping) and side.get("kind", "simple") == "simple":
+                sides.append(self.simple(side, f"{name}."))
+            else:
+                self.note(name, "invalid", gettext_noop("%(name)s must be a spec of kind simple."), name=name)
+        if len(sides) == 2 and sides[0] and sides[1]:
+            return Ratio(sides[0], sides[1])
+        return None
+
+    def formula(self, data: Mapping[str, object]) -> Formula | None:
+        self.refuse_unknown_keys(data, "", {"kind", "expression"})
+        expression = data.get("expression")
+        if not isinstance(expression, str):
+            self.note("expression", "required", gettext_noop("Write the expression, such as won_deals / closed_deals."))
+            return None
+        try:
+            compiled = parse_formula(expression)
+        except FormulaError as error:
+            self.note("expression", "invalid", error.template, **error.params)
+            return None
+        if not compiled.names:
+            self.note("expression", "invalid", gettext_noop("The expression names no metric. Use at least one code."))
+        return Formula(expression.strip())
+
+    def simple(self, data: Mapping[str, object], path: str) -> Simple | None:
+        known = {"kind", "fact", "date", "aggregate", "field", "days_between", "credit", "min_count", "filters"}
+        self.refuse_unknown_keys(data, path, known)
+        fact = FACTS.get(str(data.get("fact")))
+        if fact is None:
+            self.note(
+                f"{path}fact",
+                "unknown",
+                gettext_noop("There is no fact %(name)s. Use one of %(known)s."),
+                name=data.get("fact"),
+                known=", ".join(FACTS),
+            )
+            return None
+        axis = self.one_of(
+            data.get("date"),
+            fact.dates,
+            f"{path}date",
+            gettext_noop("%(fact)s has no date %(name)s. Use one of %(known)s."),
+            fact=fact.code,
+        )
+        aggregate = self.one_of(
+            data.get("aggregate"),
+            AGGREGATES,
+            f"{path}aggregate",
+            gettext_noop("There is no aggregate %(name)s. Use one of %(known)s."),
+        )
+        field, days = self.measured(data, fact, aggregate, path)
+        return Simple(
+            fact=fact.code,
+            date=axis,
+            aggregate=aggregate,
+            field=field,
+            days_between=days,
+            credit=self.credit(data.get("credit"), fact, path),
+            min_count=self.min_count(data.get("min_count"), path),
+            filters=self.filters(data.get("filters"), fact, path),
+        )
+
+    def one_of(self, value: object, known: Sequence[str], path: str, template: str, /, **params: object) -> str:
+        if not (isinstance(value, str) and value in known):
+            self.note(path, "unknown", template, name=value, known=", ".join(known), **params)
+        return str(value)
+
+    def refuse_unknown_keys(self, data: Mapping[str, object], path: str, known: set[str]) -> None:
+        for key in data:
+            if key not in known:
+                self.note(
+                    f"{path}{key}", "unknown", gettext_noop("A spec of this kind has no field %(name)s."), name=key
+                )
+
+    def measured(
+        self, data: Mapping[str, object], fact: Fact, aggregate: str, path: str
+    ) -> tuple[str | None, tuple[str, str] | None]:
+        """What is aggregated: a field, the days between two dates, or nothing for a count."""
+        field, between = data.get("field"), data.get("days_between")
+        if field is not None and between is not None:
+            self.note(f"{path}days_between", "invalid", gettext_noop("Give field or days_between, not both."))
+        elif aggregate == "count" and (field is not None or between is not None):
+            self.note(f"{path}field", "not_allowed", gettext_noop("count takes no field: remove it."))
+        elif aggregate == "distinct" and field is None:
+            self.note(f"{path}field", "required", gettext_noop("distinct needs a field, such as account."))
+        elif aggregate in NUMERIC_AGGREGATES and field is None and between is None:
+            self.note(
+                f"{path}field",
+                "required",
+                gettext_noop("%(aggregate)s needs a field or days_between."),
+                aggregate=aggregate,
+            )
+        elif between is not None:
+            return None, self.days_between(between, fact, path)
+        elif field is not None:
+            return self.aggregated_field(field, fact, aggregate, path), None
+        return None, None
+
+    def days_between(self, between: object, fact: Fact, path: str) -> tuple[str, str] | None:
+        known = fact.of_type(FieldType.DATE)
+        if isinstance(between, list | tuple) and len(between) == 2 and all(name in known for name in between):
+            return str(between[0]), str(between[1])
+        self.note(
+            f"{path}days_between",
+            "invalid",
+            gettext_noop("days_between takes two dates of %(fact)s: %(known)s."),
+            fact=fact.code,
+            known=", ".join(known),
+        )
+        return None
+
+    def aggregated_field(self, field: object, fact: Fact, aggregate: str, path: str) -> str | None:
+        known = self.field_of(field, fact)
+        numeric = aggregate in NUMERIC_AGGREGATES
+        if known is None or (numeric and known.type not in {FieldType.NUMBER, FieldType.ANY}):
+            usable = fact.of_type(FieldType.NUMBER) if numeric else tuple(fact.fields)
+            self.note(
+                f"{path}field",
+                "unknown",
+                gettext_noop("%(fact)s has no field %(name)s that %(aggregate)s can use. It has: %(known)s."),
+                fact=fact.code,
+                name=field,
+                aggregate=aggregate,
+                known=", ".join((*usable, f"{ATTRIBUTES}…")),
+            )
+            return None
+        return str(field)
+
+    def field_of(self, name: object, fact: Fact) -> FactField | None:
+        if not isinstance(name, str):
+            return None
+        if name.startswith(ATTRIBUTES) and len(name) > len(ATTRIBUTES):
+            return FactField(FieldType.ANY)
+        return fact.fields.get(name)
+
+    def credit(self, value: object, fact: Fact, path: str) -> str:
+        if value is None:
+            return "revenue"
+        credit = self.one_of(
+            value, CREDITS, f"{path}credit", gettext_noop("There is no credit %(name)s. Use one of %(known)s.")
+        )
+        if credit == "overlay" and not fact.has_overlay:
+            self.note(f"{path}credit", "not_allowed", gettext_noop("Only deals carry overlay credit. Use revenue."))
+        return credit
+
+    def min_count(self, value: object, path: str) -> int | None:
+        if value is None:
+            return None
+        if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+            return value
+        self.note(f"{path}min_count", "invalid", gettext_noop("min_count is a whole number of at least 1."))
+        return None
+
+    def filters(self, value: object, fact: Fact, path: str) -> tuple[Filter, ...]:
+        if value is None:
+            return ()
+        if not isinstance(value, list | tuple):
+            self.note(f"{path}filters", "invalid", gettext_noop("filters is a list of field, op and value."))
+            return ()
+        read = [self.filter(each, fact, f"{path}filters.{index}.") for index, each in enumerate(value)]
+        return tuple(each for each in read if each)
+
+    def filter(self, data: object, fact: Fact, path: str) -> Filter | None:
+        if not isinstance(data, Mapping) or set(data) != {"field", "op", "value"}:
+            self.note(
+                path.rstrip("."), "invalid", gettext_noop("A filter has exactly three parts: field, op and value.")
+            )
+            return None
+        field = self.field_of(data["field"], fact)
+        if field is None:
+            self.note(
+                f"{path}field",
+                "unknown",
+                gettext_noop("%(fact)s has no field %(name)s. It has: %(known)s."),
+                fact=fact.code,
+                name=data["field"],
+                known=", ".join((*fact.fields, f"{ATTRIBUTES}…")),
+            )
+            return None
+        op = self.one_of(
+            data["op"],
+            OPERATORS[field.type],
+            f"{path}op",
+            gettext_noop("%(field)s takes no operator %(name)s. Use one of %(known)s."),
+            field=data["field"],
+        )
+        value = self.filter_value(data["value"], op, field, f"{path}value")
+        return None if value is None else Filter(str(data["field"]), op, value)
+
+    def filter_value(self, value: object, op: str, field: FactField, path: str) -> FilterValue | None:
+        if op == "is_null":
+            if isinstance(value, bool):
+                return value
+            self.note(path, "invalid", gettext_noop("is_null takes true or false."))
+            return None
+        if op in {"in", "not_in"}:
+            if not isinstance(value, list | tuple) or not value:
+                self.note(path, "invalid", gettext_noop("%(op)s takes a list of at least one value."), op=op)
+                return None
+            scalars = [self.scalar(each, field, path) for each in value]
+            return tuple(each for each in scalars if each is not None) or None
+        if op == "contains":
+            field = FactField(FieldType.TEXT)
+        return self.scalar(value, field, path)
+
+    def scalar(self, value: object, field: FactField, path: str) -> Scalar | None:
+        read = _scalar(value, field.type)
+        if read is None:
+            self.note(
+                path,
+                "invalid",
+                gettext_noop("%(value)s is not a value of type %(type)s."),
+                value=value,
+                type=field.type.value,
+            )
+        elif field.choices and read not in field.choices:
+            self.note(
+                path,
+                "unknown",
+                gettext_noop("There is no value %(value)s. Use one of %(known)s."),
+                value=value,
+                known=", ".join(sorted(field.choices)),
+            )
+            return None
+        return read
+
+
+def _scalar(value: object, kind: FieldType) -> Scalar | None:
+    """A JSON value as the type of a field, or None where it does not fit."""
+    match kind:
+        case FieldType.TEXT | FieldType.REF:
+            return value if isinstance(value, str) and value else None
+        case FieldType.BOOL:
+            return value if isinstance(value, bool) else None
+        case FieldType.NUMBER:
+            return Decimal(str(value)) if _is_number(value) else None
+        case FieldType.DATE:
+            return _iso_date(value)
+        case FieldType.ANY:
+            if _is_number(value):
+                return Decimal(str(value))
+            return value if isinstance(value, str | bool) else None
+        case _:
+            assert_never(kind)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool) and Decimal(str(value)).is_finite()
+
+
+def _iso_date(value: object) -> str | None:
+    try:
+        return date.fromisoformat(str(value)).isoformat()
+    except ValueError:
+        return None
