@@ -47,9 +47,7 @@ def _needed(kind: FieldType) -> FieldType:
 
 
 def _resource(slug: str, position: int, *, taxed: bool = False, **fields: FieldType) -> Resource:
-    return Resource(
-        slug, position, MappingProxyType({"external_id": _needed(TEXT), **fields, **COMMON}), taxed=taxed
-    )
+    return Resource(slug, position, MappingProxyType({"external_id": _needed(TEXT), **fields, **COMMON}), taxed=taxed)
 
 
 RESOURCES: Mapping[str, Resource] = MappingProxyType(
@@ -164,12 +162,8 @@ RESOURCES: Mapping[str, Resource] = MappingProxyType(
                 share=NUMBER,
                 role=TEXT,
             ),
-            _resource(
-                "deal-stage-events", 82, deal=_needed(REF), phase=_needed(TEXT), entered_at=_needed(MOMENT)
-            ),
-            _resource(
-                "lead-stage-events", 83, lead=_needed(REF), stage=_needed(TEXT), entered_at=_needed(MOMENT)
-            ),
+            _resource("deal-stage-events", 82, deal=_needed(REF), phase=_needed(TEXT), entered_at=_needed(MOMENT)),
+            _resource("lead-stage-events", 83, lead=_needed(REF), stage=_needed(TEXT), entered_at=_needed(MOMENT)),
             _resource(
                 "activities",
                 90,

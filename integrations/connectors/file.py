@@ -6,7 +6,7 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,12 +50,13 @@ class Table:
     lines: tuple[tuple[int, tuple[Cell, ...]], ...]
     encoding: str
 
-    def rows(self, names: tuple[str, ...] = ()) -> Iterator[Row]:
-        """Each row by heading. `names` are further spellings of the headings, as a mapping writes them."""
+    def rows(self, names: Sequence[str] = ()) -> Iterator[Row]:
+        """Each row by heading. A heading that differs from one of `names` only in width or case goes by that name."""
         spelled = {values.normalise(name): name for name in names}
         keys = [spelled.get(values.normalise(heading), heading) for heading in self.headings]
         for number, cells in self.lines:
-            yield Row(number, {key: cell for key, cell in zip(keys, cells, strict=False) if key})
+            padded = (*cells, *[None] * (len(keys) - len(cells)))
+            yield Row(number, {key: cell for key, cell in zip(keys, padded, strict=False) if key})
 
     def raw(self, number: int) -> dict[str, str]:
         """One row as text, for showing beside a rejection."""
@@ -153,9 +154,7 @@ def _decode_as(data: bytes, encoding: str, name: str) -> str:
 def _broken_encoding(before: str, encoding: str, name: str, byte: str, position: int) -> ConnectorError:
     row = sum(1 for _ in csv.reader(io.StringIO(before + "x", newline="")))
     label = {"utf-8": "UTF-8", "cp932": "Shift_JIS (CP932)"}[encoding]
-    return ConnectorError(
-        "data", "broken_encoding", file=name, row=row, encoding=label, byte=byte, position=position
-    )
+    return ConnectorError("data", "broken_encoding", file=name, row=row, encoding=label, byte=byte, position=position)
 
 
 def _delimiter(text: str) -> str:

@@ -63,8 +63,13 @@ class StreamMapping:
     tax_rate: Decimal | None = None
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column the mapping looks at, in the order of the rules."""
+        return tuple(dict.fromkeys([*(name for rule in self.rules for name in rule.columns), *self.skip_blank]))
+
+    @property
     def needed_columns(self) -> tuple[str, ...]:
-        """Columns the file must have, in the order of the rules."""
+        """The columns that the file must have."""
         names = [name for rule in self.rules if not rule.optional for name in rule.columns]
         return tuple(dict.fromkeys([*names, *self.skip_blank]))
 
@@ -175,6 +180,8 @@ class _RowReader:
         attributes: dict[str, Any] = {}
         problems: list[FieldProblem] = []
         for rule in self._mapping.rules:
+            if rule.optional and rule.columns and not any(column in row.cells for column in rule.columns):
+                continue
             try:
                 value = self._value(rule, row)
             except BadValueError as bad:

@@ -1,0 +1,128 @@
+"""The closed lists of this floor, and the sentence behind every problem code."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
+
+
+class ConnectionKind(TextChoices):
+    FILE = "file", _("File")
+
+
+class Carries(TextChoices):
+    """Which system a connection stands for; the checklist asks for both sales and marketing."""
+
+    SFA = "sfa", _("SFA/CRM")
+    MA = "ma", _("MA")
+    BOTH = "both", _("SFA and MA")
+    OTHER = "other", _("Other system")
+
+
+class RunState(TextChoices):
+    QUEUED = "queued", _("Waiting")
+    RUNNING = "running", _("Running")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    PARTLY = "partly", _("Succeeded with rejected rows")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+ENDED = (RunState.SUCCEEDED, RunState.PARTLY, RunState.FAILED, RunState.CANCELLED)
+UNDER_WAY = (RunState.QUEUED, RunState.RUNNING)
+DELIVERED = (RunState.SUCCEEDED, RunState.PARTLY)
+
+
+class Trigger(TextChoices):
+    UPLOAD = "upload", _("Upload")
+    MANUAL = "manual", _("By hand")
+    SCHEDULE = "schedule", _("Schedule")
+
+
+class Health(TextChoices):
+    HEALTHY = "healthy", _("Up to date")
+    LATE = "late", _("Stale source")
+    FAILING = "failing", _("Failing")
+    PAUSED = "paused", _("Paused")
+    EMPTY = "empty", _("Nothing received yet")
+
+
+class Tax(TextChoices):
+    UNKNOWN = "", _("As the file says")
+    INCLUDED = "included", _("with tax")
+    EXCLUDED = "excluded", _("without tax")
+
+
+class Scope(TextChoices):
+    READ = "read", _("Read")
+    WRITE = "write", _("Write")
+    ADMIN = "admin", _("Administer")
+    EVALUATION = "evaluation", _("Evaluation")
+
+
+PROBLEMS = {
+    # reading a file
+    "empty_file": _("“%(file)s” is empty. Export it again with its heading row and data."),
+    "only_headings": _("“%(file)s” has a heading row but no data below it. Check the export's filter."),
+    "file_too_large": _(
+        "“%(file)s” has %(megabytes)s MB, the limit is %(limit)s MB. Nothing was read. Split it by period or leave "
+        "out columns that are not needed."
+    ),
+    "wrong_file_type": _(
+        "“%(file)s” is not a CSV or Excel workbook (.xlsx) but looks like %(found)s. Save it as .xlsx or CSV and "
+        "send it again."
+    ),
+    "utf16_file": _("“%(file)s” is written in UTF-16. Save it as “CSV UTF-8” or as an Excel workbook (.xlsx)."),
+    "broken_encoding": _(
+        "“%(file)s”, row %(row)s: the byte %(byte)s (position %(position)s) is not valid %(encoding)s. The file is "
+        "damaged or mixes encodings. Nothing was imported; export it again as CSV UTF-8."
+    ),
+    "unknown_encoding": _("The encoding “%(encoding)s” is not known. Use utf-8 or cp932."),
+    "broken_quotes": _(
+        "“%(file)s”, row %(row)s: a quotation mark is not closed or stands in the wrong place. Correct the row and "
+        "send the file again."
+    ),
+    "broken_workbook": _("“%(file)s” is a damaged Excel workbook. Open it in Excel, save it again and send that."),
+    "workbook_too_large": _(
+        "“%(file)s” spans too many cells to be read. Delete empty rows and columns beyond the data and save it again."
+    ),
+    "missing_sheet": _("“%(file)s” has no sheet “%(sheet)s”. It has: %(found)s."),
+    "duplicated_heading": _("“%(file)s” has the heading “%(column)s” twice. Rename one of the two columns."),
+    "missing_column": _(
+        "“%(file)s” lacks the column %(columns)s. Its columns are: %(found)s. Add the column or change the mapping."
+    ),
+    "too_many_cells": _(
+        "“%(file)s”, row %(row)s has more cells than the %(columns)s headings. A comma inside a text needs quotation "
+        "marks around the text."
+    ),
+    # mappings and deliveries
+    "unknown_resource": _("The mapping “%(stream)s” names “%(resource)s”, which is not a kind of data we know."),
+    "unknown_field": _("The mapping names the field “%(field)s”, which %(resource)s does not have."),
+    "field_not_mapped": _("The mapping of %(resource)s does not say where “%(field)s” comes from."),
+    "bad_template": _("The mapping's template “%(template)s” cannot be read. Write column names in braces."),
+    "no_mapping": _("This connection has no mapping yet. Choose a preset first."),
+    "no_file_for_mapping": _("No mapping of this connection fits the file name “%(file)s”. It expects: %(patterns)s."),
+    "nothing_to_read": _("There is no file to read yet. Upload one, or put one into the connection's folder."),
+    "file_gone": _("“%(file)s” is no longer stored. Send it again."),
+    "interrupted": _(
+        "The import stopped at row %(row)s of “%(stream)s” because of an error on our side. Rows before it are "
+        "stored; importing the same file again completes the rest and changes nothing twice."
+    ),
+    "retry_later": _("The import could not be finished because the database did not answer. It will be tried again."),
+    "cancelled": _("Cancelled by a person."),
+    # single rows
+    "required": _("%(column)s is empty, but it is required."),
+    "bad_date": _("“%(value)s” is not a date. Write it like 2026/11/24."),
+    "bad_number": _("“%(value)s” is not a number."),
+    "bad_integer": _("“%(value)s” is not a whole number."),
+    "bad_bool": _("“%(value)s” is neither yes nor no."),
+    "unmapped_value": _("“%(value)s” in %(column)s is not in the value map. Add it to the mapping."),
+    "repeated_id": _("“%(value)s” appears already in row %(row)s with other content. Remove one of the two."),
+}
+
+
+def describe_problem(code: str, params: Mapping[str, Any]) -> str:
+    """The sentence for a problem code, in the reader's language."""
+    sentence = PROBLEMS.get(code)
+    return str(sentence) % params if sentence is not None else code

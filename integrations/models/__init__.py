@@ -1,0 +1,17 @@
+"""How data gets in: connections, mappings, deliveries, runs, and the keys of other systems."""
+
+from integrations.models.connections import Checkpoint, Connection, FieldMapping, RawRecord
+from integrations.models.keys import ApiKey
+from integrations.models.runs import RejectedRecord, SourceFile, SyncRun, Upload
+
+__all__ = [
+    "ApiKey",
+    "Checkpoint",
+    "Connection",
+    "FieldMapping",
+    "RawRecord",
+    "RejectedRecord",
+    "SourceFile",
+    "SyncRun",
+    "Upload",
+]

@@ -1,0 +1,135 @@
+"""Where data comes from, and how a source's fields become ours."""
+
+import uuid
+from decimal import Decimal
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from integrations.choices import Carries, ConnectionKind, Tax
+from integrations.connectors.catalogue import RESOURCES
+from integrations.connectors.mapping import FieldRule, StreamMapping
+
+
+class Connection(models.Model):
+    """One outside system, or one regular delivery of files from it."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    name = models.CharField(_("Name"), max_length=120, unique=True)
+    kind = models.CharField(_("Kind"), max_length=12, choices=ConnectionKind.choices, default=ConnectionKind.FILE)
+    carries = models.CharField(
+        _("System"), max_length=5, choices=Carries.choices, help_text=_("Which system the data stands for")
+    )
+    source = models.SlugField(
+        _("Source code"), max_length=60, help_text=_("External ids are unique within a source; it cannot be changed")
+    )
+    preset = models.CharField(_("Preset"), max_length=40, blank=True, default="")
+    every = models.DurationField(
+        _("Frequency"), null=True, blank=True, help_text=_("How often new data is due; empty = only by hand")
+    )
+    is_paused = models.BooleanField(_("Paused"), default=False)
+    last_run_at = models.DateTimeField(_("Last run"), null=True, editable=False)
+    last_success_at = models.DateTimeField(_("Last success"), null=True, editable=False)
+    failure_count = models.PositiveIntegerField(_("Failures in a row"), default=0, editable=False)
+    created_at = models.DateTimeField(_("Created"))
+
+    class Meta:
+        verbose_name = _("Connection")
+        verbose_name_plural = _("Connections")
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class FieldMapping(models.Model):
+    """One version of how one stream of a connection is read. Versions are never changed, only succeeded."""
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="mappings", verbose_name=_("Connection"))
+    stream = models.SlugField(_("Stream"), max_length=60)
+    version = models.PositiveIntegerField(_("Version"), default=1)
+    is_current = models.BooleanField(_("In force"), default=True)
+    resource = models.CharField(_("Resource"), max_length=30, choices=[(slug, slug) for slug in RESOURCES])
+    position = models.PositiveSmallIntegerField(_("Position"), help_text=_("Streams are read in this order"))
+    file_pattern = models.CharField(_("File name pattern"), max_length=200, help_text=_("* stands for any characters"))
+    sheet = models.CharField(_("Sheet"), max_length=100, blank=True, default="")
+    encoding = models.CharField(
+        _("Encoding"),
+        max_length=10,
+        blank=True,
+        default="",
+        choices=[("utf-8", "UTF-8"), ("cp932", "Shift_JIS (CP932)")],
+    )
+    rules = models.JSONField(_("Fields"), help_text=_("Field, its column, template or constant, and its value map"))
+    date_formats = models.JSONField(_("Date formats"), default=list, blank=True)
+    skip_blank = models.JSONField(_("Skip rows where empty"), default=list, blank=True)
+    tax = models.CharField(_("Amounts"), max_length=8, choices=Tax.choices, blank=True, default=Tax.UNKNOWN)
+    tax_rate = models.DecimalField(_("Tax rate"), max_digits=5, decimal_places=4, null=True, blank=True)
+    preset = models.CharField(_("Preset"), max_length=40, blank=True, default="")
+    effective_from = models.DateTimeField(_("In force since"))
+
+    class Meta:
+        verbose_name = _("Field mapping")
+        verbose_name_plural = _("Field mappings")
+        ordering = ["connection", "position", "-version"]
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "stream", "version"], name="fieldmapping_version"),
+            models.UniqueConstraint(
+                fields=["connection", "stream"], condition=models.Q(is_current=True), name="fieldmapping_one_current"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stream} v{self.version}"
+
+    @property
+    def definition(self) -> StreamMapping:
+        """The mapping as the connectors read it."""
+        return StreamMapping(
+            stream=self.stream,
+            resource=self.resource,
+            position=self.position,
+            file_pattern=self.file_pattern,
+            sheet=self.sheet,
+            encoding=self.encoding,
+            rules=tuple(FieldRule(**rule) for rule in self.rules),
+            date_formats=tuple(self.date_formats),
+            skip_blank=tuple(self.skip_blank),
+            tax=self.tax,
+            tax_rate=None if self.tax_rate is None else Decimal(self.tax_rate),
+        )
+
+
+class Checkpoint(models.Model):
+    """How far a stream has been read; saved in the transaction that stored the records before it."""
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="checkpoints", verbose_name=_("Connection"))
+    stream = models.SlugField(_("Stream"), max_length=60)
+    cursor = models.JSONField(_("Cursor"), default=dict)
+    saved_at = models.DateTimeField(_("Saved"))
+
+    class Meta:
+        verbose_name = _("Checkpoint")
+        verbose_name_plural = _("Checkpoints")
+        constraints = [models.UniqueConstraint(fields=["connection", "stream"], name="checkpoint_once")]
+
+    def __str__(self) -> str:
+        return f"{self.stream}: {self.cursor}"
+
+
+class RawRecord(models.Model):
+    """What the source said last about one record, as it said it."""
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", verbose_name=_("Connection"))
+    stream = models.SlugField(_("Stream"), max_length=60)
+    external_id = models.CharField(_("External id"), max_length=200)
+    payload = models.JSONField(_("As received"))
+    received_at = models.DateTimeField(_("Received"), db_index=True)
+
+    class Meta:
+        verbose_name = _("Raw record")
+        verbose_name_plural = _("Raw records")
+        constraints = [models.UniqueConstraint(fields=["connection", "stream", "external_id"], name="rawrecord_once")]
+
+    def __str__(self) -> str:
+        return f"{self.stream} {self.external_id}"
