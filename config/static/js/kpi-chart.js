@@ -1,0 +1,80 @@
+// Draws <figure data-chart> from the JSON beside it. Colours come from the CSS variables, so dark mode holds.
+// {labels, unit, actual: [n|null], target: [n|null], previous: [n|null], notes: [text], names: {actual, target, previous}}
+const drawn = new Map();
+
+function colour(name) {
+  const probe = document.createElement("span");
+  probe.style.color = `var(${name})`; // light-dark() resolves only as a real property
+  document.body.append(probe);
+  const resolved = getComputedStyle(probe).color;
+  probe.remove();
+  return resolved;
+}
+
+function axisText(value, unit) {
+  const language = document.documentElement.lang;
+  if (unit === "percent") return new Intl.NumberFormat(language, { style: "percent", maximumFractionDigits: 0 }).format(value);
+  return new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 }).format(value);
+}
+
+function datasets(data) {
+  const line = { type: "line", pointRadius: 0, pointHitRadius: 12, borderWidth: 1.5, fill: false };
+  const sets = [
+    { ...line, label: data.names.target, data: data.target, stepped: "middle", borderDash: [5, 4], borderColor: colour("--chart-target"), order: 1 },
+    {
+      type: "bar", label: data.names.actual, data: data.actual, order: 2, maxBarThickness: 36, borderRadius: 2,
+      backgroundColor: data.actual.map((_, index) => colour(index === data.open ? "--chart-actual-soft" : "--chart-actual")),
+    },
+  ];
+  if (data.previous?.some((value) => value !== null)) {
+    sets.push({ ...line, label: data.names.previous, data: data.previous, borderColor: colour("--chart-previous"), order: 0 });
+  }
+  return sets;
+}
+
+function options(data) {
+  const ink = colour("--ink-soft");
+  const font = { family: getComputedStyle(document.body).fontFamily, size: 11 };
+  const tooltip = {
+    backgroundColor: colour("--surface"), titleColor: colour("--ink"), bodyColor: colour("--ink"), footerColor: ink,
+    borderColor: colour("--line-strong"), borderWidth: 1, padding: 10, titleFont: font, bodyFont: font, footerFont: { ...font, weight: "normal" },
+    callbacks: {
+      label: (item) => ` ${item.dataset.label} ${data.texts?.[item.dataset.label]?.[item.dataIndex] ?? axisText(item.raw, data.unit)}`,
+      footer: (items) => data.notes?.[items[0].dataIndex] ?? "",
+    },
+  };
+  return {
+    responsive: true, maintainAspectRatio: false, animation: false, interaction: { mode: "index", intersect: false },
+    plugins: { legend: { display: false }, tooltip },
+    scales: {
+      x: { grid: { display: false }, border: { color: colour("--line-strong") }, ticks: { color: ink, font, maxRotation: 0, autoSkipPadding: 12 } },
+      y: {
+        beginAtZero: true, border: { display: false }, grid: { color: colour("--chart-grid") },
+        ticks: { color: ink, font, maxTicksLimit: 6, callback: (value) => axisText(value, data.unit) },
+      },
+    },
+  };
+}
+
+function draw(figure) {
+  const data = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
+  const canvas = figure.querySelector("canvas");
+  drawn.get(canvas)?.destroy();
+  drawn.set(canvas, new window.Chart(canvas, { data: { labels: data.labels, datasets: datasets(data) }, options: options(data) }));
+}
+
+function drawAll(root) {
+  for (const figure of root.querySelectorAll("[data-chart]")) draw(figure);
+}
+
+function redraw() {
+  for (const canvas of drawn.keys()) {
+    if (canvas.isConnected) draw(canvas.closest("[data-chart]"));
+    else drawn.delete(canvas);
+  }
+}
+
+drawAll(document);
+document.addEventListener("htmx:load", (event) => drawAll(event.target));
+document.addEventListener("theme:changed", redraw);
+window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
