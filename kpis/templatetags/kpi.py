@@ -1,0 +1,241 @@
+"""How a KPI looks wherever it appears: numbers, status, absence, bars, rings, small lines, dates."""
+
+from datetime import date, datetime
+from typing import Any
+
+from django import template
+from django.template import Context
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from kpis.engine import formats
+
+register = template.Library()
+
+STATUS_WORDS = {
+    "on_track": gettext_lazy("On track"),
+    "at_risk": gettext_lazy("At risk"),
+    "behind": gettext_lazy("Behind"),
+    "met": gettext_lazy("Met"),
+    "missed": gettext_lazy("Missed"),
+}
+STATUS_TONES = {"on_track": "good", "at_risk": "warn", "behind": "bad", "met": "good", "missed": "bad"}
+ABSENCE_WORDS = {
+    "missing": gettext_lazy("No data"),
+    "no_denominator": gettext_lazy("No cases"),
+    "maturing": gettext_lazy("Awaiting maturity"),
+    "too_few": gettext_lazy("Too few cases"),
+    "no_rate": gettext_lazy("No exchange rate"),
+    "not_applicable": gettext_lazy("Not applicable"),
+    "error": gettext_lazy("Calculation error"),
+}
+STATE_WORDS = {"provisional": gettext_lazy("Provisional"), "closed": gettext_lazy("Closed")}
+CURRENCY_WORDS = {"JPY": gettext_lazy("JPY")}
+RING_WORDS = {
+    "set": gettext_lazy("Setting"),
+    "implement": gettext_lazy("Implementation"),
+    "see": gettext_lazy("Visualisation"),
+    "improve": gettext_lazy("Improvement"),
+}
+RING_ARCS = (
+    "M13.72 3.17A9 9 0 0 1 20.83 10.28",
+    "M20.83 13.72A9 9 0 0 1 13.72 20.83",
+    "M10.28 20.83A9 9 0 0 1 3.17 13.72",
+    "M3.17 10.28A9 9 0 0 1 10.28 3.17",
+)
+
+
+def language_code() -> str:
+    return (get_language() or "ja").split("-")[0]
+
+
+def unit_word(unit: str) -> str:
+    """The small word of a unit code that formats.write_number gives."""
+    words = {
+        "percent": "%",
+        "points": _("pt"),
+        "days": _("days"),
+        "score": _("points"),
+        "ratio": _("times"),
+        "count": "",
+    }
+    if unit in words:
+        return words[unit]
+    scale, _space, currency = unit.partition(" ")
+    name = str(CURRENCY_WORDS.get(currency, currency))
+    if scale == "thousand":
+        return _("k %(currency)s") % {"currency": name}
+    if scale == "million":
+        return _("M %(currency)s") % {"currency": name}
+    return name
+
+
+def amount_style(context: Context, currency: str | None) -> dict[str, str]:
+    """Currency and scale of amounts: the page's currency, the reader's switch."""
+    currency = currency or context.get("currency") or "JPY"
+    scale = getattr(context.get("shell"), "amount_scale", "") or formats.default_scale(currency)
+    return {"currency": currency, "scale": scale, "language": language_code()}
+
+
+def markup(written: formats.Written, *, with_unit: bool = True) -> SafeString:
+    word = unit_word(written.unit) if with_unit else ""
+    if not word:
+        return format_html('<span class="num">{}</span>', written.text)
+    return format_html('<span class="num">{}<span class="unit">{}</span></span>', written.text, word)
+
+
+@register.simple_tag(takes_context=True)
+def number(
+    context: Context,
+    value: formats.Number | None,
+    unit: str,
+    currency: str | None = None,
+    absence: str = "missing",
+    with_unit: bool = True,
+) -> SafeString:
+    """A value with its unit; a missing one is a word, never 0 or a dash. Tables name the unit in their head."""
+    if value is None:
+        return absence_word(absence)
+    written = formats.write_number(value, unit=unit, **amount_style(context, currency))
+    return markup(written, with_unit=with_unit)
+
+
+@register.simple_tag(takes_context=True)
+def unit_name(context: Context, unit: str, currency: str | None = None) -> str:
+    """The unit alone, for the head of a column."""
+    return unit_word(formats.write_number(0, unit=unit, **amount_style(context, currency)).unit)
+
+
+@register.simple_tag(takes_context=True)
+def plain_number(context: Context, value: formats.Number, unit: str, currency: str | None = None) -> str:
+    """The same as text, for sentences, titles and charts."""
+    written = formats.write_number(value, unit=unit, **amount_style(context, currency))
+    return f"{written.text}{'' if language_code() == 'ja' or written.unit == 'percent' else ' '}{unit_word(written.unit)}".strip()
+
+
+@register.simple_tag
+def percent(fraction: formats.Number | None) -> str:
+    """75.0% or nothing."""
+    if fraction is None:
+        return ""
+    return f"{formats.grouped(formats.as_decimal(fraction) * 100, places=1, language=language_code())}%"
+
+
+@register.simple_tag
+def absence_word(code: str | None) -> SafeString:
+    return format_html('<span class="absent">{}</span>', ABSENCE_WORDS.get(code or "missing", code))
+
+
+@register.simple_tag(takes_context=True)
+def difference(
+    context: Context,
+    value: formats.Number | None,
+    unit: str,
+    direction: str = "up",
+    currency: str | None = None,
+) -> SafeString:
+    """A signed difference; its colour says better or worse, whichever way is better for this KPI."""
+    if value is None:
+        return SafeString("")
+    written = formats.write_difference(value, unit=unit, **amount_style(context, currency))
+    better = value if direction == "up" else -value
+    tone = "" if value == 0 or direction == "range" else (" diff-better" if better > 0 else " diff-worse")
+    return format_html('<span class="diff{}">{}{}</span>', tone, written.text, unit_word(written.unit))
+
+
+@register.inclusion_tag("components/status_badge.html")
+def status_badge(
+    status: str, state: str = "open", absence: str | None = None, has_target: bool = True, compact: bool = False
+) -> dict[str, Any]:
+    """Shape, colour and word of a verdict; a ring around the shape when the period is closed."""
+    if status in STATUS_WORDS:
+        word: Any = STATUS_WORDS[status]
+    elif absence:
+        word = ABSENCE_WORDS.get(absence, absence)
+    else:
+        word = _("Awaiting maturity") if has_target else _("No target")
+    tone = STATUS_TONES.get(status, "none")
+    return {"word": word, "tone": tone, "is_closed": state == "closed" and tone != "none", "compact": compact}
+
+
+@register.simple_tag
+def period_stamp(state: str) -> SafeString:
+    """速報 or 確定; nothing on an open period."""
+    if state not in STATE_WORDS:
+        return SafeString("")
+    return format_html('<span class="stamp stamp-{}">{}</span>', state, STATE_WORDS[state])
+
+
+@register.inclusion_tag("components/achievement_bar.html")
+def achievement_bar(
+    fraction: formats.Number | None, status: str = "none", pace: formats.Number | None = None
+) -> dict[str, Any]:
+    """Achievement as a bar in 0-100 % (longer is cut), with a tick where the pace stands."""
+    return {
+        "fraction": fraction,
+        "width": None if fraction is None else round(min(max(float(fraction), 0.0), 1.0) * 100, 1),
+        "tone": STATUS_TONES.get(status, "none"),
+        "pace": None if pace is None or not 0 < pace < 1 else round(float(pace) * 100, 1),
+    }
+
+
+@register.inclusion_tag("components/number_block.html", takes_context=True)
+def number_block(context: Context, figure: Any, label: str = "", url: str = "") -> dict[str, Any]:
+    """The number block that is the same everywhere; figure is a kpis.selectors.figures.Figure."""
+    return {
+        "figure": figure,
+        "label": label or figure.name,
+        "url": url,
+        "currency": figure.currency or context.get("currency"),
+        "shell": context.get("shell"),
+    }
+
+
+@register.inclusion_tag("components/ring.html")
+def cycle_ring(turning: dict[str, bool], large: bool = False) -> dict[str, Any]:
+    """The ring of four quarters: which of set, implement, see, improve are turning."""
+    quarters = [
+        {"path": path, "turning": bool(turning.get(code)), "word": RING_WORDS[code]}
+        for code, path in zip(RING_WORDS, RING_ARCS, strict=True)
+    ]
+    return {
+        "quarters": quarters,
+        "stopped": [quarter["word"] for quarter in quarters if not quarter["turning"]],
+        "large": large,
+    }
+
+
+@register.inclusion_tag("components/sparkline.html")
+def sparkline(values: list[formats.Number | None], label: str = "") -> dict[str, Any]:
+    points = formats.sparkline_points(values)
+    return {"points": points, "line": " ".join(f"{x},{y}" for x, y in points), "label": label}
+
+
+@register.simple_tag
+def as_of(moment: datetime | None) -> SafeString:
+    """「11/24 8:50 時点」 in company time."""
+    if moment is None:
+        return SafeString("")
+    text = formats.write_moment(timezone.localtime(moment), language=language_code())
+    return format_html(
+        '<time class="as-of" datetime="{}">{}</time>', moment.isoformat(), _("as of %(moment)s") % {"moment": text}
+    )
+
+
+@register.filter
+def moment_text(moment: datetime | None) -> str:
+    return formats.write_moment(timezone.localtime(moment), language=language_code()) if moment else ""
+
+
+@register.filter
+def date_text(day: date | None) -> str:
+    return formats.write_date(day, language=language_code()) if day else ""
+
+
+@register.filter
+def short_date(day: date | None) -> str:
+    return formats.write_date(day, language=language_code(), short=True) if day else ""
