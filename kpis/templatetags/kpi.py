@@ -8,9 +8,8 @@ from django.template import Context
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from kpis.engine import formats
 
@@ -114,7 +113,8 @@ def unit_name(context: Context, unit: str, currency: str | None = None) -> str:
 def plain_number(context: Context, value: formats.Number, unit: str, currency: str | None = None) -> str:
     """The same as text, for sentences, titles and charts."""
     written = formats.write_number(value, unit=unit, **amount_style(context, currency))
-    return f"{written.text}{'' if language_code() == 'ja' or written.unit == 'percent' else ' '}{unit_word(written.unit)}".strip()
+    space = "" if language_code() == "ja" or written.unit == "percent" else " "
+    return f"{written.text}{space}{unit_word(written.unit)}".strip()
 
 
 @register.simple_tag
