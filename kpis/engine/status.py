@@ -1,0 +1,124 @@
+"""Achievement and status of a cell: pure functions of what the cell shows."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from enum import StrEnum
+
+from kpis.engine.values import Absence, Value
+
+ON_TRACK_FROM = Decimal("0.95")
+AT_RISK_FROM = Decimal("0.85")
+ONE = Decimal(1)
+ZERO = Decimal(0)
+
+
+class Status(StrEnum):
+    """An open period is on track, at risk or behind; a provisional or closed one met or missed; or no verdict."""
+
+    ON_TRACK = "on_track"
+    AT_RISK = "at_risk"
+    BEHIND = "behind"
+    MET = "met"
+    MISSED = "missed"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusInput:
+    """What a verdict needs.
+
+    `elapsed` and `total` count the period's business days, `elapsed` up to and including today (0 before the period).
+    """
+
+    state: str
+    accumulation: str
+    direction: str
+    actual: Value
+    target: Decimal | None
+    upper: Decimal | None = None
+    elapsed: int = 0
+    total: int = 0
+
+
+def achievement(actual: Value, target: Decimal | None, direction: str, upper: Decimal | None = None) -> Decimal | None:
+    """Achievement as a fraction, None where there is no value, no target, or (higher is better) a target of zero.
+
+    Higher is better: actual ÷ target. Lower is better: 2 − actual ÷ target, not below 0; a target of zero is met by
+    zero only. Range: 1 inside, outside 1 − distance ÷ nearest bound, not below 0 (CONTRACT "Definitions"). Both are
+    written as 1 ± difference ÷ |target|, the same for positive targets and still in the right order for negative ones.
+
+    >>> achievement(Decimal(90), Decimal(100), "up"), achievement(Decimal(90), Decimal(100), "down")
+    (Decimal('0.9'), Decimal('1.1'))
+    >>> achievement(Decimal(12), Decimal(5), "range", Decimal(10))
+    Decimal('0.8')
+    """
+    if target is None or isinstance(actual, Absence):
+        return None
+    if direction == "range":
+        return _range_achievement(actual, target, upper)
+    if target == 0:
+        if direction == "up":
+            return None
+        return ONE if actual <= 0 else ZERO
+    gain = (actual - target) / abs(target)
+    return ONE + gain if direction == "up" else max(ONE - gain, ZERO)
+
+
+def judge(cell: StatusInput) -> Status:
+    """The first rule that applies decides (the default rules).
+
+    Provisional and closed: met from an achievement of 1, else missed. Open: a sum is compared with the target's
+    business-day share so far, everything else with the target itself; on track from 0.95, at risk from 0.85. No
+    verdict without target or value, and on the first business day.
+
+    >>> judge(StatusInput("open", "sum", "up", Decimal(46), Decimal(100), elapsed=10, total=20))
+    <Status.AT_RISK: 'at_risk'>
+    """
+    return next(status for applies, status in _RULES if applies(cell))
+
+
+def compared_achievement(cell: StatusInput) -> Decimal | None:
+    """Achievement so far, against what the period asks for by now: the figure that `judge` reads.
+
+    >>> compared_achievement(StatusInput("open", "sum", "up", Decimal(45), Decimal(100), elapsed=10, total=20))
+    Decimal('0.9')
+    """
+    share = ONE
+    if cell.state == "open" and cell.accumulation == "sum" and cell.total:
+        share = Decimal(cell.elapsed) / cell.total
+    target = None if cell.target is None else cell.target * share
+    return achievement(cell.actual, target, cell.direction, None if cell.upper is None else cell.upper * share)
+
+
+def _range_achievement(actual: Decimal, low: Decimal, high: Decimal | None) -> Decimal:
+    if actual >= low and (high is None or actual <= high):
+        return ONE
+    bound = low if actual < low or high is None else high
+    return ZERO if bound == 0 else max(ONE - abs(actual - bound) / abs(bound), ZERO)
+
+
+def _reaches(limit: Decimal) -> Callable[[StatusInput], bool]:
+    def reaches(cell: StatusInput) -> bool:
+        reached = compared_achievement(cell)
+        return reached is not None and reached >= limit
+
+    return reaches
+
+
+def _is_without_verdict(cell: StatusInput) -> bool:
+    return compared_achievement(cell) is None or (cell.state == "open" and cell.elapsed <= 1)
+
+
+def _is_over(cell: StatusInput) -> bool:
+    return cell.state != "open"
+
+
+_RULES: tuple[tuple[Callable[[StatusInput], bool], Status], ...] = (
+    (_is_without_verdict, Status.NONE),
+    (lambda cell: _is_over(cell) and _reaches(ONE)(cell), Status.MET),
+    (_is_over, Status.MISSED),
+    (_reaches(ON_TRACK_FROM), Status.ON_TRACK),
+    (_reaches(AT_RISK_FROM), Status.AT_RISK),
+    (lambda _: True, Status.BEHIND),
+)
