@@ -36,9 +36,9 @@ STATE_WORDS = {"provisional": gettext_lazy("Provisional"), "closed": gettext_laz
 CURRENCY_WORDS = {"JPY": gettext_lazy("JPY")}
 RING_WORDS = {
     "set": gettext_lazy("Setting"),
-    "implement": gettext_lazy("Implementation"),
-    "see": gettext_lazy("Visualisation"),
-    "improve": gettext_lazy("Improvement"),
+    "implement": gettext_lazy("Implementing"),
+    "see": gettext_lazy("Visualising"),
+    "improve": gettext_lazy("Improving"),
 }
 RING_ARCS = (
     "M13.72 3.17A9 9 0 0 1 20.83 10.28",
