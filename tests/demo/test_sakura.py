@@ -4,7 +4,10 @@ import csv
 import io
 from collections import Counter
 from datetime import date
+from functools import cache
+from itertools import pairwise
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from openpyxl import load_workbook
@@ -12,9 +15,14 @@ from openpyxl import load_workbook
 from config.demo.sakura import FILES, build_records, generate
 from config.demo.sakura.company import ALIASED, CAPITAL, CAPITAL_1, CAPITAL_2, DUAL_ROLE, KANSAI, LEAVER, WEST
 from config.demo.sakura.dates import history_start
+from integrations.connectors.file import read_table
+from integrations.connectors.mapping import Tally, decide
 
 TODAY = date(2026, 11, 22)
 OTHER_DAYS = [date(2026, 4, 3), date(2026, 4, 20), date(2026, 10, 10), date(2027, 3, 21), date(2028, 2, 29)]
+
+
+built = cache(lambda today: build_records(today=today))
 
 
 @pytest.fixture(scope="module")
@@ -26,14 +34,14 @@ def directory(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="module")
 def records() -> dict[str, list[dict]]:
-    return build_records(today=TODAY)
+    return built(TODAY)
 
 
-def rows_of(directory: Path, name: str) -> list[dict]:
-    file = next(file for file in FILES if file.name == name)
-    path = directory / name
+def rows_of(directory: Path, resource: str) -> list[dict]:
+    file = next(file for file in FILES if file.resource == resource)
+    path = directory / file.name(TODAY)
     if file.is_workbook:
-        headings, *rows = load_workbook(path, read_only=True).active.iter_rows(values_only=True)
+        headings, *rows = load_workbook(io.BytesIO(path.read_bytes())).active.iter_rows(values_only=True)
         return [dict(zip(headings, row, strict=True)) for row in rows]
     return list(csv.DictReader(io.StringIO(path.read_bytes().decode(file.encoding), newline="")))
 
@@ -43,33 +51,40 @@ class TestFiles:
         generate(directory=tmp_path, today=TODAY)
         written = {path.name: path.read_bytes() for path in directory.iterdir()}
         assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == written
-        assert set(written) == {file.name for file in FILES}
+        assert set(written) == {file.name(TODAY) for file in FILES}
 
     def test_come_as_each_system_exports_them(self, directory):
-        assert (directory / "ma_leads.csv").read_bytes().startswith(b"\xef\xbb\xbf")
-        assert (directory / "hr_people.xlsx").read_bytes().startswith(b"PK")
+        assert (directory / "リード一覧_20261122.csv").read_bytes().startswith(b"\xef\xbb\xbf")
+        assert (directory / "社員_20261122.xlsx").read_bytes().startswith(b"PK")
         with pytest.raises(UnicodeDecodeError):
-            (directory / "sfa_deals.csv").read_text(encoding="utf-8")
-        assert list(rows_of(directory, "sfa_deals.csv")[0])[:4] == ["商談ID", "商談名", "取引先ID", "担当者コード"]
+            (directory / "商談一覧_20261122.csv").read_text(encoding="utf-8")
+        assert list(rows_of(directory, "deals")[0])[:4] == ["商談ID", "商談名", "取引先コード", "担当者コード"]
 
     def test_hold_every_record(self, directory, records):
         for file in FILES:
-            assert len(rows_of(directory, file.name)) == len(records[file.resource])
+            assert len(rows_of(directory, file.resource)) == len(records[file.resource])
+
+    @pytest.mark.parametrize("file", FILES, ids=lambda file: file.resource)
+    def test_are_read_completely_by_their_preset(self, file, directory, records):
+        table = read_table(directory / file.name(TODAY), name=file.resource, max_bytes=10_000_000)
+        rows = table.rows(file.stream.needed_columns)
+        tally = Tally()
+        decided = list(decide(file.stream, rows, zone=ZoneInfo("Asia/Tokyo"), tally=tally))
+        assert (tally.accepted, tally.refused) == (len(records[file.resource]), 0)
+        assert not tally.unmapped
+        assert [row.record["external_id"] for row in decided] == [row["external_id"] for row in records[file.resource]]
 
     def test_amounts_of_the_accounting_system_include_tax(self, directory, records):
-        assert {file.name for file in FILES if file.tax == "included"} == {
-            "accounting_orders.csv",
-            "accounting_revenues.csv",
-        }
+        assert {file.resource for file in FILES if file.stream.tax == "included"} == {"orders", "revenues"}
         won = {row["external_id"]: row["amount"] for row in records["deals"] if row["outcome"] == "won"}
-        orders = [int(row["受注金額（税込）"].replace(",", "")) for row in rows_of(directory, "accounting_orders.csv")]
+        orders = [int(row["受注金額（税込）"].replace(",", "")) for row in rows_of(directory, "orders")]
         assert {amount * 11 // 10 for amount in won.values()} & set(orders)
 
 
 class TestRecords:
     @pytest.mark.parametrize("today", [TODAY, *OTHER_DAYS])
     def test_about_twenty_thousand_over_24_months(self, today):
-        records = build_records(today=today)
+        records = built(today)
         assert 18_000 <= sum(map(len, records.values())) <= 25_000
         created = [row["created_on"] for row in records["leads"]]
         assert min(created) <= history_start(today)
@@ -77,7 +92,7 @@ class TestRecords:
 
     @pytest.mark.parametrize("today", [TODAY, *OTHER_DAYS])
     def test_forty_open_deals_are_past_their_expected_date(self, today):
-        deals = build_records(today=today)["deals"]
+        deals = built(today)["deals"]
         overdue = [d for d in deals if d["outcome"] == "open" and d["expected_close_on"] < today]
         assert len(overdue) == 40
 
@@ -93,14 +108,14 @@ class TestRecords:
             "revenues": ("recognized_on",),
             "surveys": ("answered_on",),
         }
-        records = build_records(today=today)
+        records = built(today)
         for resource, fields in happened.items():
             days = [row[field] for row in records[resource] for field in fields if row[field]]
             assert max(days) <= today, resource
 
     @pytest.mark.parametrize("today", [TODAY, *OTHER_DAYS])
     def test_every_reference_is_there(self, today):
-        records = build_records(today=today)
+        records = built(today)
         ids = {resource: {row["external_id"] for row in rows} for resource, rows in records.items()}
         ids["products"] |= set(ALIASED)
         targets = {
@@ -130,13 +145,13 @@ class TestRecords:
     @pytest.mark.parametrize("today", [TODAY, *OTHER_DAYS])
     def test_everybody_is_credited_to_one_team_at_a_time(self, today):
         spans: dict[str, list] = {}
-        for row in build_records(today=today)["memberships"]:
+        for row in built(today)["memberships"]:
             assert row["ends_on"] is None or row["starts_on"] < row["ends_on"]
             if row["credited"]:
                 spans.setdefault(row["person"], []).append((row["starts_on"], row["ends_on"] or date.max))
         for periods in spans.values():
             periods.sort()
-            assert all(end <= start for (_, end), (start, _) in zip(periods, periods[1:], strict=False))
+            assert all(end <= start for (_, end), (start, _) in pairwise(periods))
 
     def test_one_person_has_two_roles(self, records):
         rows = [row for row in records["memberships"] if row["person"] == DUAL_ROLE]
@@ -145,7 +160,7 @@ class TestRecords:
 
     @pytest.mark.parametrize("today", [TODAY, *OTHER_DAYS])
     def test_one_leaver_still_holds_open_deals(self, today):
-        records = build_records(today=today)
+        records = built(today)
         left = {row["external_id"]: row["left_on"] for row in records["people"] if row["left_on"]}
         assert list(left) == [LEAVER]
         his = [deal for deal in records["deals"] if deal["owner"] == LEAVER]
@@ -181,7 +196,7 @@ class TestRecords:
 class TestFunnel:
     @pytest.mark.parametrize("today", [TODAY, *OTHER_DAYS])
     def test_a_fifth_to_a_quarter_of_closed_deals_is_won(self, today):
-        outcomes = Counter(row["outcome"] for row in build_records(today=today)["deals"])
+        outcomes = Counter(row["outcome"] for row in built(today)["deals"])
         closed = outcomes["won"] + outcomes["lost"] + outcomes["no_decision"]
         assert 0.20 <= outcomes["won"] / closed <= 0.25
 

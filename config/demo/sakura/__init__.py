@@ -13,7 +13,7 @@ from random import Random
 
 from config.demo.sakura import company, customers, deals, leads, market
 from config.demo.sakura.dates import add_months, history_start
-from config.demo.sakura.files import FILES, SourceFile, write
+from config.demo.sakura.files import FILES, write
 
 SEED = "sakura"
 WARM_UP_MONTHS = 5  # deals that were open when the history starts
@@ -23,11 +23,11 @@ CUSTOMERS = 190
 
 @dataclass(frozen=True)
 class SakuraFiles:
-    """What was written: `counts` is records per resource."""
+    """What was written: paths by preset in the order of reading, `counts` is records per resource."""
 
     directory: Path
     today: date
-    files: tuple[SourceFile, ...]
+    paths: Mapping[str, tuple[Path, ...]]
     counts: Mapping[str, int]
 
     @property
@@ -36,13 +36,16 @@ class SakuraFiles:
 
 
 def generate(*, directory: Path, today: date) -> SakuraFiles:
-    """Write the files of company A below `directory`, about 20,000 records over 24 months ending `today`."""
+    """Write the files of company A into `directory`, about 20,000 records over 24 months ending `today`."""
     records = build_records(today=today)
     directory.mkdir(parents=True, exist_ok=True)
+    paths: dict[str, tuple[Path, ...]] = {}
     for file in FILES:
-        write(file, records[file.resource], directory)
+        path = directory / file.name(today)
+        write(file, records[file.resource], path)
+        paths[file.preset] = (*paths.get(file.preset, ()), path)
     counts = {file.resource: len(records[file.resource]) for file in FILES}
-    return SakuraFiles(directory=directory, today=today, files=FILES, counts=counts)
+    return SakuraFiles(directory=directory, today=today, paths=paths, counts=counts)
 
 
 def build_records(*, today: date) -> dict[str, list[dict]]:

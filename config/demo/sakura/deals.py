@@ -396,7 +396,7 @@ def activity_rows(random: Random, deals: Iterable[Deal], leads: Iterable[Lead]) 
     ]
     for lead in leads:
         if lead.mql_on and random.random() < 0.3:
-            result = "connected" if random.random() < 0.55 else "no_answer"
+            result = "接続" if random.random() < 0.55 else "不在"
             account = lead.account and lead.account.external_id
             done.append(
                 {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
@@ -13,6 +12,7 @@ from config.demo.sakura.dates import business_day_from, closing_months, month_nu
 
 INSIDE_SELLERS = tuple(STAFF[INSIDE_SALES])[1:]
 DISQUALIFIED_REASONS = ("情報収集のみ", "競合企業", "学生・個人", "対象規模外")
+STATUS = {"mql": "MQL", "sql": "SQL", "returned": "差し戻し", "disqualified": "対象外"}
 WEAK_FAIR_MONTHS = 3  # the story of the demo: leads of the last trade fair turn into deals half as often
 
 
@@ -35,7 +35,8 @@ class Lead:
 
     @property
     def status(self) -> str:
-        return self.stages[-1][0] if self.stages else "new"
+        """In the marketing system's own words."""
+        return STATUS[self.stages[-1][0]] if self.stages else "新規"
 
 
 def simulate(random: Random, *, first: date, today: date, accounts: list[market.Account]) -> list[Lead]:
@@ -126,7 +127,6 @@ def rows(leads: list[Lead]) -> list[dict]:
             "disqualified_on": lead.disqualified_on,
             "disqualified_reason": lead.disqualified_reason,
             "converted_deal": lead.deal_id or None,
-            "email_hash": hashlib.sha256(f"{lead.external_id}@sakura-lead.example".encode()).hexdigest(),
         }
         for lead in leads
     ]
