@@ -1,0 +1,1 @@
+"""The database backend of this project: PostgreSQL with a search path per company that fails closed."""

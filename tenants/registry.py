@@ -1,0 +1,203 @@
+"""What low floors offer and upper floors fill in `AppConfig.ready`, as Django's system checks do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from django.db import models
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from celery import Task
+    from django.http import HttpRequest
+
+    from tenants.models import Company
+
+Entry = TypeVar("Entry")
+Text = str | Promise
+
+
+class DuplicateEntryError(ValueError):
+    """Two entries of one registry have the same name."""
+
+
+class Registry(Generic[Entry]):
+    """Named entries in the order of `sort`."""
+
+    def __init__(self, *, name: Callable[[Entry], Any], sort: Callable[[Entry], Any]) -> None:
+        self._name = name
+        self._sort = sort
+        self._entries: dict[Any, Entry] = {}
+
+    def register(self, entry: Entry) -> Entry:
+        """Raises DuplicateEntryError for a name that is taken by another entry."""
+        name = self._name(entry)
+        if self._entries.get(name, entry) != entry:
+            raise DuplicateEntryError(f"{name} is registered twice.")
+        self._entries[name] = entry
+        return entry
+
+    def get(self, name: Any) -> Entry | None:
+        return self._entries.get(name)
+
+    def names(self) -> list[Any]:
+        return sorted(self._entries)
+
+    def __iter__(self) -> Iterator[Entry]:
+        return iter(sorted(self._entries.values(), key=self._sort))
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+
+@dataclass(frozen=True)
+class NavigationEntry:
+    """A link of the product's navigation, shown to those who have `capability` (None = everybody)."""
+
+    code: str
+    label: Text
+    url_name: str
+    icon: str
+    position: int
+    capability: str | None = None
+
+
+@dataclass(frozen=True)
+class PagePanel:
+    """A part which an upper floor adds to the page of a lower one."""
+
+    page: str
+    code: str
+    template: str
+    context: Callable[..., dict[str, Any]]
+    position: int
+
+
+class ItemStatus(models.TextChoices):
+    NOT_STARTED = "not_started", _("Not started")
+    IN_PROGRESS = "in_progress", _("In progress")
+    DONE = "done", _("Done")
+    REGRESSED = "regressed", _("Regressed")
+    EXPIRED = "expired", _("Confirmation expired")
+
+
+class Stage(models.TextChoices):
+    SETTING = "setting", _("Setting")
+    IMPLEMENTING = "implementing", _("Implementing")
+    VISUALISING = "visualising", _("Visualising")
+    IMPROVING = "improving", _("Improving")
+
+
+@dataclass(frozen=True)
+class ItemState:
+    """What the checklist found: the status, the evidence in a sentence, where to look and what to do next."""
+
+    status: str
+    evidence: Text = ""
+    evidence_url: str = ""
+    next_step: Text = ""
+    next_step_url: str = ""
+
+
+@dataclass(frozen=True)
+class ChecklistItem:
+    """One of the 23 items, verified from the state of the system on a day."""
+
+    number: int
+    stage: str
+    title: Text
+    check: Callable[[date], ItemState]
+
+
+@dataclass(frozen=True)
+class ProvisionStep:
+    """What a floor puts into a new company's schema. Runs again after a repair, so it must be idempotent."""
+
+    code: str
+    company_type: str
+    run: Callable[[ProvisionRequest], None]
+    position: int
+
+
+@dataclass(frozen=True)
+class ProvisionRequest:
+    """What a company was asked to be; `template_values` are the answers of the template's form."""
+
+    company: Company
+    name: str
+    fiscal_start_month: int
+    closing_day: int
+    currency: str
+    template: str | None
+    template_values: dict[str, Any]
+    now: datetime
+
+
+@dataclass(frozen=True)
+class CompanyTemplate:
+    """A sales style that a company can be created from; without `instantiate` it is known but not offered yet."""
+
+    code: str
+    label: Text
+    position: int
+    instantiate: Callable[[ProvisionRequest], None] | None = None
+
+
+@dataclass(frozen=True)
+class DemoSeeder:
+    """What a floor adds to a demo company."""
+
+    code: str
+    run: Callable[..., None]
+    position: int
+
+
+@dataclass(frozen=True)
+class HealthSignal:
+    """Fields of the console's summary row which a floor knows; runs in the company's schema."""
+
+    code: str
+    read: Callable[[datetime], dict[str, Any]]
+    position: int
+
+
+@dataclass(frozen=True)
+class DueKind:
+    """Recurring work: the task gets `company_id` and `object_id`, and is sent again if it does not re-schedule."""
+
+    code: str
+    task: Task
+    retry_after: timedelta
+
+
+navigation: Registry[NavigationEntry] = Registry(name=lambda entry: entry.code, sort=lambda entry: entry.position)
+console_navigation: Registry[NavigationEntry] = Registry(
+    name=lambda entry: entry.code, sort=lambda entry: entry.position
+)
+panels: Registry[PagePanel] = Registry(
+    name=lambda panel: (panel.page, panel.code), sort=lambda panel: (panel.page, panel.position)
+)
+checklist: Registry[ChecklistItem] = Registry(name=lambda item: item.number, sort=lambda item: item.number)
+provision_steps: Registry[ProvisionStep] = Registry(
+    name=lambda step: (step.company_type, step.code), sort=lambda step: (step.position, step.code)
+)
+templates: Registry[CompanyTemplate] = Registry(
+    name=lambda template: template.code, sort=lambda template: template.position
+)
+demo_seeders: Registry[DemoSeeder] = Registry(name=lambda seeder: seeder.code, sort=lambda seeder: seeder.position)
+health_signals: Registry[HealthSignal] = Registry(name=lambda signal: signal.code, sort=lambda signal: signal.position)
+due_kinds: Registry[DueKind] = Registry(name=lambda kind: kind.code, sort=lambda kind: kind.code)
+model_capabilities: dict[str, str] = {}
+
+
+def panels_of(page: str, request: HttpRequest, **objects: Any) -> list[dict[str, Any]]:
+    """The panels of one page in order, each with its template and the context it made."""
+    return [
+        {"code": panel.code, "template": panel.template, "context": panel.context(request, **objects)}
+        for panel in panels
+        if panel.page == page
+    ]

@@ -1,0 +1,1 @@
+"""Writes about companies and their work: lifecycle, provisioning, due work, hand-off."""
