@@ -33,6 +33,7 @@ DATABASE_URL = _required(
     "DATABASE_URL", development=embedded.database_url(), what="the address of PostgreSQL 15-18, postgres://…"
 )
 REDIS_URL = _required("REDIS_URL", development=embedded.redis_url(), what="the address of Redis, redis://…")
+REDIS_DB = env.int("REDIS_DB", default=1 if TESTING else 0)
 
 BASE_DOMAIN = env.str("BASE_DOMAIN", default="localhost")
 PUBLIC_PORT = env.int("PUBLIC_PORT", default=8000 if DEBUG or TESTING else 443)
@@ -80,14 +81,12 @@ TENANT_DOMAIN_MODEL = "tenants.Domain"
 PUBLIC_SCHEMA_URLCONF = "config.urls.public"
 ROOT_URLCONF = "config.urls.company"
 DATABASE_ROUTERS = ("django_tenants.routers.TenantSyncRouter",)
+TENANT_LIMIT_SET_CALLS = True  # one SET search_path per switch; tenants.backend says why that is safe
+GET_EXECUTOR_FUNCTION = "tenants.migration.existing_schemas_executor"
 
 INSTALLED_APPS = [
-    "django_tenants",
-    "unfold",
-    "unfold.contrib.filters",
-    *[app for app in _PAGE_APPS if not app.startswith("unfold")],
-    "tenants",
-    "tenants.outbox",
+    *_PUBLIC_APPS,
+    *_PAGE_APPS,
     *_ACCOUNT_APPS,
     *_CONSOLE_APPS,
     *_COMPANY_APPS,
@@ -102,9 +101,9 @@ DATABASES["default"].setdefault("OPTIONS", {})
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 MIDDLEWARE = [
-    "tenants.middleware.CompanyMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "tenants.middleware.CompanyMiddleware",
     "csp.middleware.CSPMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
@@ -142,7 +141,7 @@ WSGI_APPLICATION = "config.wsgi.application"
 
 # --- people ------------------------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "tenants.accounts.backends.RoleBackend"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -212,17 +211,33 @@ CACHES = {
     "default": {
         "BACKEND": "django.core.cache.backends.redis.RedisCache",
         "LOCATION": REDIS_URL,
+        "OPTIONS": {"db": REDIS_DB},
         "KEY_FUNCTION": "tenants.cache.company_key",
     }
 }
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default=REDIS_URL.replace("unix://", "redis+socket://"))
+CELERY_BROKER_URL = env.str(
+    "CELERY_BROKER_URL",
+    default=f"{REDIS_URL.replace('unix://', 'redis+socket://')}?virtual_host={REDIS_DB}"
+    if REDIS_URL.startswith("unix://")
+    else REDIS_URL,
+)
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_TASK_RETRY_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_TIME_LIMIT = 300
 CELERY_TASK_SOFT_TIME_LIMIT = 240
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "unacked_restore_interval": 1}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,  # longer than any task may take
+    "unacked_restore_interval": 1,
+    "unacked_restore_throttle": 1,
+    "socket_connect_timeout": 2,
+}
+CELERY_BEAT_SCHEDULE = {
+    "outbox": {"task": "tenants.outbox.tasks.dispatch", "schedule": 1.0, "options": {"expires": 5}},
+    "due-work": {"task": "tenants.tasks.dispatch_due_work", "schedule": 1.0, "options": {"expires": 5}},
+    "outbox-purge": {"task": "tenants.outbox.tasks.purge", "schedule": 3600.0, "options": {"expires": 600}},
+}
 CELERY_TIMEZONE = TIME_ZONE
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 

@@ -19,9 +19,13 @@ def find_live_grant(*, company: Company, console_user_id: uuid.UUID, now: dateti
     return grant if grant is not None and grant.is_live(now) else None
 
 
+def grant_key(console_user_id: uuid.UUID) -> str:
+    return f"grant:{console_user_id}"
+
+
 def is_grant_live(*, company: Company, console_user_id: uuid.UUID, now: datetime) -> bool:
     """Whether the grant is live, as known for at most a minute. Runs in the company's schema (its cache)."""
-    key = f"grant:{console_user_id}"
+    key = grant_key(console_user_id)
     known = cache.get(key)
     if known is None:
         known = find_live_grant(company=company, console_user_id=console_user_id, now=now) is not None

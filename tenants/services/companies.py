@@ -70,7 +70,7 @@ def request_company(
                 template_values=template_values or {},
                 requested_at=now,
             )
-        emit(topic=COMPANY_REQUESTED, company_id=company.id, now=now)
+        emit(topic=COMPANY_REQUESTED, company_id=company.id)
     return company
 
 
@@ -81,7 +81,7 @@ def request_console(*, now: datetime) -> Company:
         if found is not None:
             return found
         console = _insert(slug=CONSOLE_SLUG, type=CompanyType.CONSOLE)
-        emit(topic=COMPANY_REQUESTED, company_id=console.id, now=now)
+        emit(topic=COMPANY_REQUESTED, company_id=console.id)
     return console
 
 

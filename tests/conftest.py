@@ -1,0 +1,172 @@
+"""Two companies for every test, made once by the real provisioning; each test is rolled back.
+
+People: dave (owner), alice (manager), bob (member), vera (viewer) and hana (HR) of acme; mallory (manager) of globex;
+carol, a consultant of the console with a grant for both. Use `acme_people` and `client_for`.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.core.cache import caches
+from django.test import Client
+from django.utils import timezone
+
+from tenants.accounts.choices import Role
+from tenants.accounts.models import User
+from tenants.accounts.services import create_user
+from tenants.context import public_context, tenant_context
+from tenants.models import Company
+from tenants.outbox.models import Event
+from tenants.outbox.services import drain
+from tenants.services.grants import grant_access, mirror_consultant
+from tests import database
+
+STAFF = {
+    "acme": {"dave": Role.OWNER, "alice": Role.MANAGER, "bob": Role.MEMBER, "vera": Role.VIEWER, "hana": Role.HR},
+    "globex": {"mallory": Role.MANAGER, "gina": Role.OWNER},
+}
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: pytest.FixtureDef) -> Iterator[None]:
+    worker = getattr(request.config, "workerinput", {}).get("workerid", "")
+    name = f"{database.PREFIX}_{worker}" if worker else database.PREFIX
+    with django_db_blocker.unblock():
+        database.make(name)
+        _seed_people()
+    yield
+    with django_db_blocker.unblock():
+        database.drop(name)
+
+
+def _seed_people() -> None:
+    now = timezone.now()
+    companies = {company.slug: company for company in Company.objects.all()}
+    with tenant_context(companies["console"]):
+        boss = create_user(username="olivia", name="Olivia", role=Role.OWNER)
+        carol = create_user(username="carol", name="Carol", role=Role.CONSULTANT)
+    for slug, people in STAFF.items():
+        with tenant_context(companies[slug]):
+            for username, role in people.items():
+                create_user(username=username, name=username.title(), role=role)
+        grant = grant_access(
+            company=companies[slug], console_user_id=carol.public_id, granted_by_id=boss.public_id, now=now
+        )
+        mirror_consultant(company=companies[slug], consultant=carol, role=grant.role, now=now)
+    Event.objects.all().delete()
+
+
+@pytest.fixture(autouse=True)
+def _own_cache() -> Iterator[None]:
+    """Every test begins with an empty cache: its keys carry a prefix of their own."""
+    caches["default"].key_prefix = uuid.uuid4().hex
+    yield
+
+
+@pytest.fixture
+def console(db: None) -> Company:
+    return Company.objects.get(slug="console")
+
+
+@pytest.fixture
+def acme(db: None) -> Company:
+    return Company.objects.get(slug="acme")
+
+
+@pytest.fixture
+def globex(db: None) -> Company:
+    return Company.objects.get(slug="globex")
+
+
+@pytest.fixture
+def in_acme(acme: Company) -> Iterator[Company]:
+    """The test runs inside acme's schema."""
+    with tenant_context(acme):
+        yield acme
+
+
+@pytest.fixture
+def in_globex(globex: Company) -> Iterator[Company]:
+    """The test runs inside globex's schema."""
+    with tenant_context(globex):
+        yield globex
+
+
+def _find(company: Company, username: str) -> User:
+    with tenant_context(company):
+        return User.objects.get(username=username)
+
+
+@pytest.fixture
+def alice(acme: Company) -> User:
+    return _find(acme, "alice")
+
+
+@pytest.fixture
+def bob(acme: Company) -> User:
+    return _find(acme, "bob")
+
+
+@pytest.fixture
+def dave(acme: Company) -> User:
+    return _find(acme, "dave")
+
+
+@pytest.fixture
+def vera(acme: Company) -> User:
+    return _find(acme, "vera")
+
+
+@pytest.fixture
+def hana(acme: Company) -> User:
+    return _find(acme, "hana")
+
+
+@pytest.fixture
+def mallory(globex: Company) -> User:
+    return _find(globex, "mallory")
+
+
+@pytest.fixture
+def carol(console: Company) -> User:
+    """Carol as the console knows her; `client_for` finds her mirrored user in a company."""
+    return _find(console, "carol")
+
+
+@pytest.fixture
+def olivia(console: Company) -> User:
+    """The owner of the console."""
+    return _find(console, "olivia")
+
+
+def host_of(company: Company) -> str:
+    return f"{company.slug}.localhost:8000"
+
+
+@pytest.fixture
+def client_for(db: None) -> Callable[..., Client]:
+    """`client_for(user, company)`: a browser on the company's host, signed in as `user` (None: signed out)."""
+
+    def make(user: User | None, company: Company) -> Client:
+        client = Client(headers={"host": host_of(company)})
+        if user is not None:
+            with tenant_context(company):
+                mirrored = None if company.is_console else User.objects.filter(mirrored_from=user.public_id).first()
+                client.force_login(mirrored or user, backend="tenants.accounts.backends.RoleBackend")
+        return client
+
+    return make
+
+
+@pytest.fixture
+def drain_outbox(db: None) -> Callable[[], int]:
+    """Work through all open events here and now, raising what a handler raises; returns how many were done."""
+
+    def run() -> int:
+        with public_context():
+            return drain(reraise=True).done_count
+
+    return run

@@ -1,0 +1,101 @@
+"""The test database, copied from a migrated one that is kept until a migration changes.
+
+The kept database holds the schemas of console, acme and globex right after their migrations, as if provisioning had
+been killed there; the session then lets the real provisioning finish them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from pathlib import Path
+
+import psycopg
+from django.apps import apps
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connection
+from django.utils import timezone
+
+from tenants.models import Company
+from tenants.services.companies import request_company, request_console
+from tenants.services.provisioning import create_schema, migrate_schema, provision_company
+
+PREFIX = "test_mawaru"
+NAMES = {"acme": "株式会社アクメ", "globex": "グロベックス株式会社"}
+
+
+def make(name: str) -> None:
+    """Let the connection use a fresh test database called `name`, with all companies ready."""
+    with _maintenance() as server:
+        server.execute("SELECT pg_advisory_lock(4710)")
+        kept = _kept_database(server)
+        server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{kept}"')
+    _use(name)
+    for company in Company.objects.order_by("-type"):
+        provision_company(company_id=company.id, now=timezone.now())
+
+
+def drop(name: str) -> None:
+    connection.close()
+    with _maintenance() as server:
+        server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+@contextmanager
+def _maintenance() -> Iterator[psycopg.Connection]:
+    parameters = connection.get_connection_params() | {"dbname": "postgres"}
+    known = {key: parameters[key] for key in ("dbname", "host", "port", "user", "password") if parameters.get(key)}
+    with psycopg.connect(**known, autocommit=True) as server:
+        yield server
+
+
+def _use(name: str) -> None:
+    connection.close()
+    settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
+
+
+def _kept_database(server: psycopg.Connection) -> str:
+    kept = f"{PREFIX}_kept_{_fingerprint()}"
+    existing = [row[0] for row in server.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{PREFIX}_kept_%"])]
+    if kept in existing:
+        return kept
+    for old in existing:
+        server.execute(f'DROP DATABASE IF EXISTS "{old}" WITH (FORCE)')
+    building = f"{PREFIX}_building"
+    server.execute(f'DROP DATABASE IF EXISTS "{building}" WITH (FORCE)')
+    server.execute(f'CREATE DATABASE "{building}"')
+    _use(building)
+    _migrate()
+    connection.close()
+    server.execute(f'ALTER DATABASE "{building}" RENAME TO "{kept}"')
+    return kept
+
+
+def _migrate() -> None:
+    now = timezone.now()
+    call_command("migrate_schemas", shared=True, interactive=False, verbosity=0)
+    companies = [request_console(now=now)]
+    create_schema(company=companies[0])
+    migrate_schema(company=companies[0])
+    companies += [request_company(slug=slug, name=name, now=now) for slug, name in NAMES.items()]
+    for company in companies[1:]:
+        create_schema(company=company)
+        migrate_schema(company=company)
+
+
+def _fingerprint() -> str:
+    """Changes with every migration of every app, and with the order in which they run."""
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for config in apps.get_app_configs():
+        digest.update(config.name.encode())
+        try:
+            package = import_module(f"{config.name}.migrations")
+        except ModuleNotFoundError:
+            continue
+        for path in sorted(Path(package.__path__[0]).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
