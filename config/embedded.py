@@ -163,7 +163,7 @@ def _run(arguments: list[str | Path], **kwargs) -> subprocess.CompletedProcess:
 def _spawn(arguments: list[str | Path], log: Path) -> None:
     """Start a server in a session of its own, so that Ctrl-C reaches us first and we stop it in order."""
     with log.open("ab") as out:
-        subprocess.Popen(  # the server outlives this function on purpose
+        server = subprocess.Popen(  # the server outlives this process on purpose
             [str(each) for each in arguments],
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -172,6 +172,7 @@ def _spawn(arguments: list[str | Path], log: Path) -> None:
             cwd="/",
             **_as_server(),
         )
+        server.returncode = 0  # nobody waits for it, and that needs no warning
 
 
 def _reachable(path: Path, uid: int) -> bool:

@@ -60,7 +60,8 @@ def _use(name: str) -> None:
 
 def _kept_database(server: psycopg.Connection) -> str:
     kept = f"{PREFIX}_kept_{_fingerprint()}"
-    existing = [row[0] for row in server.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{PREFIX}_kept_%"])]
+    found = server.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{PREFIX}_kept_%"])
+    existing = [name for (name,) in found]
     if kept in existing:
         return kept
     for old in existing:

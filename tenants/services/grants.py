@@ -91,9 +91,9 @@ def redeem_ticket(*, token: str, company: Company, now: datetime) -> User:
     except (BadSignature, ValueError):
         raise HandOffError(refusal) from None
     with public_context(), transaction.atomic():
-        spent = HandOff.objects.filter(
-            id=hand_off_id, grant__company=company, used_at=None, expires_at__gt=now
-        ).update(used_at=now)
+        spent = HandOff.objects.filter(id=hand_off_id, grant__company=company, used_at=None, expires_at__gt=now).update(
+            used_at=now
+        )
         if not spent:
             raise HandOffError(refusal)
         grant = HandOff.objects.select_related("grant").get(id=hand_off_id).grant
