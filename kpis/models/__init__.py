@@ -21,7 +21,7 @@ from kpis.models.facts import (
 )
 from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock
 from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
-from kpis.models.sourced import ExternalIdentity, FactChange, FactStream
+from kpis.models.sourced import ExternalIdentity, FactChange, FactStream, UnresolvedReference
 from kpis.models.targets import ManualEntry, Target, TargetRevision
 
 __all__ = [
@@ -66,4 +66,5 @@ __all__ = [
     "Team",
     "TeamLeader",
     "TeamMembership",
+    "UnresolvedReference",
 ]

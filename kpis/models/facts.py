@@ -56,7 +56,6 @@ class Product(Sourced):
         verbose_name_plural = _("Products")
         ordering = ["name"]
         constraints = Sourced.constraints("product")
-        indexes = Sourced.indexes("product")
 
     def __str__(self) -> str:
         return self.name
@@ -78,7 +77,6 @@ class Account(Sourced):
         verbose_name_plural = _("Accounts")
         ordering = ["name"]
         constraints = Sourced.constraints("account")
-        indexes = Sourced.indexes("account")
 
     def __str__(self) -> str:
         return self.name
@@ -103,7 +101,6 @@ class Lead(Sourced):
         verbose_name = _("Lead")
         verbose_name_plural = _("Leads")
         constraints = Sourced.constraints("lead")
-        indexes = Sourced.indexes("lead")
 
     def __str__(self) -> str:
         return self.external_id
@@ -120,7 +117,6 @@ class LeadStageEvent(Sourced):
         verbose_name = _("Lead stage event")
         verbose_name_plural = _("Lead stage events")
         constraints = Sourced.constraints("leadstageevent")
-        indexes = Sourced.indexes("leadstageevent")
 
     def __str__(self) -> str:
         return f"{self.external_id} {self.stage}"
@@ -153,13 +149,13 @@ class Deal(Sourced, Taxed):
     competitor = _text(_("Competitor"))
     postponed_count = models.PositiveIntegerField(_("Times postponed"), null=True, blank=True)
     last_activity_on = _date(_("Last activity"))
+    owner_at_close = _link(Person, _("Person in charge at close"))
 
     class Meta:
         verbose_name = _("Deal")
         verbose_name_plural = _("Deals")
         constraints = Sourced.constraints("deal")
         indexes = [
-            *Sourced.indexes("deal"),
             models.Index(fields=["expected_close_on"], condition=models.Q(outcome="open"), name="deal_open_expected"),
         ]
 
@@ -180,7 +176,6 @@ class DealLine(Sourced, Taxed):
         verbose_name = _("Deal line")
         verbose_name_plural = _("Deal lines")
         constraints = Sourced.constraints("dealline")
-        indexes = Sourced.indexes("dealline")
 
     def __str__(self) -> str:
         return self.external_id
@@ -189,7 +184,7 @@ class DealLine(Sourced, Taxed):
 class DealCredit(Sourced):
     """A person's part in a deal: shares of revenue add up to one; overlay counts in full and is never summed upward.
 
-    Rows that nobody sent are fixed by us when a deal closes (`is_derived`): the owner of that day, in full.
+    A deal without revenue credits is credited in full to `Deal.owner_at_close`, while it is open to its owner.
     """
 
     deal = _link(Deal, _("Deal"))
@@ -197,13 +192,11 @@ class DealCredit(Sourced):
     kind = models.CharField(_("Kind"), max_length=7, choices=Credit.choices)
     share = models.DecimalField(_("Share"), max_digits=7, decimal_places=6, null=True, blank=True)
     role = _text(_("Role"), 80)
-    is_derived = models.BooleanField(_("Fixed at close"), default=False)
 
     class Meta:
         verbose_name = _("Deal credit")
         verbose_name_plural = _("Deal credits")
         constraints = Sourced.constraints("dealcredit")
-        indexes = Sourced.indexes("dealcredit")
 
     def __str__(self) -> str:
         return f"{self.external_id} {self.share}"
@@ -220,7 +213,6 @@ class DealStageEvent(Sourced):
         verbose_name = _("Deal stage event")
         verbose_name_plural = _("Deal stage events")
         constraints = Sourced.constraints("dealstageevent")
-        indexes = Sourced.indexes("dealstageevent")
 
     def __str__(self) -> str:
         return f"{self.external_id} {self.phase}"
@@ -241,7 +233,6 @@ class Activity(Sourced):
         verbose_name = _("Activity")
         verbose_name_plural = _("Activities")
         constraints = Sourced.constraints("activity")
-        indexes = Sourced.indexes("activity")
 
     def __str__(self) -> str:
         return f"{self.kind} {self.happened_on}"
@@ -264,7 +255,6 @@ class Contract(Sourced, Taxed):
         verbose_name = _("Contract")
         verbose_name_plural = _("Contracts")
         constraints = Sourced.constraints("contract")
-        indexes = Sourced.indexes("contract")
 
     def __str__(self) -> str:
         return self.external_id
@@ -283,7 +273,6 @@ class Order(Sourced, Taxed):
         verbose_name = _("Order")
         verbose_name_plural = _("Orders")
         constraints = Sourced.constraints("order")
-        indexes = Sourced.indexes("order")
 
     def __str__(self) -> str:
         return self.external_id
@@ -305,7 +294,6 @@ class RevenueLine(Sourced, Taxed):
         verbose_name = _("Revenue line")
         verbose_name_plural = _("Revenue lines")
         constraints = Sourced.constraints("revenueline")
-        indexes = Sourced.indexes("revenueline")
 
     def __str__(self) -> str:
         return self.external_id
@@ -324,7 +312,6 @@ class SurveyResponse(Sourced):
         verbose_name = _("Survey response")
         verbose_name_plural = _("Survey responses")
         constraints = Sourced.constraints("surveyresponse")
-        indexes = Sourced.indexes("surveyresponse")
 
     def __str__(self) -> str:
         return self.external_id
@@ -342,7 +329,6 @@ class ExchangeRate(Sourced):
         verbose_name_plural = _("Exchange rates")
         ordering = ["currency", "-starts_on"]
         constraints = Sourced.constraints("exchangerate")
-        indexes = Sourced.indexes("exchangerate")
 
     def __str__(self) -> str:
         return f"{self.currency} {self.rate}"

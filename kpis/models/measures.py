@@ -46,6 +46,7 @@ class KpiEvent(models.Model):
         indexes = [
             models.Index(fields=["kind", "date"], name="kpievent_kind_date"),
             models.Index(fields=["fact_id", "kind"], name="kpievent_fact"),
+            models.Index(fields=["person_id", "date"], name="kpievent_person_date"),
         ]
 
     def __str__(self) -> str:

@@ -33,7 +33,6 @@ class Team(Sourced):
         verbose_name_plural = _("Teams")
         ordering = ["name"]
         constraints = Sourced.constraints("team")
-        indexes = Sourced.indexes("team")
 
     def __str__(self) -> str:
         return self.name
@@ -58,7 +57,6 @@ class Person(Sourced):
         verbose_name_plural = _("People")
         ordering = ["name"]
         constraints = Sourced.constraints("person")
-        indexes = Sourced.indexes("person")
 
     def __str__(self) -> str:
         return self.name
@@ -102,6 +100,7 @@ class TeamMembership(Sourced):
     ends_on = models.DateField(_("Ends on (exclusive)"), null=True, blank=True)
     credited = models.BooleanField(_("Credited"), default=True)
     share = models.DecimalField(_("Share"), max_digits=7, decimal_places=6, null=True, blank=True)
+    is_derived = models.BooleanField(_("Taken from the person's team"), default=False)
 
     class Meta:
         verbose_name = _("Team membership")
@@ -119,7 +118,6 @@ class TeamMembership(Sourced):
                 deferrable=models.Deferrable.DEFERRED,
             ),
         ]
-        indexes = Sourced.indexes("teammembership")
 
     def __str__(self) -> str:
         return f"{self.person} in {self.team}"

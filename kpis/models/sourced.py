@@ -1,7 +1,6 @@
 """What every record from outside has in common, and what is remembered about where it came from."""
 
 from django.conf import settings
-from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -31,19 +30,17 @@ class Sourced(models.Model):
     def constraints(name: str) -> list[models.BaseConstraint]:
         return [models.UniqueConstraint(fields=["source", "external_id"], name=f"{name}_once")]
 
-    @staticmethod
-    def indexes(name: str) -> list[models.Index]:
-        return [GinIndex(fields=["refs"], name=f"{name}_refs", opclasses=["jsonb_path_ops"])]
-
 
 class ExternalIdentity(models.Model):
-    """A name under which an outside system knows one of our rows: its own id, an alias, or a merged record's id."""
+    """A further name under which an outside system knows one of our rows: an alias, or the id of a merged record.
+
+    The row's own source and external id stand on the row itself.
+    """
 
     entity = models.CharField(_("Entity"), max_length=30)
     source = models.CharField(_("Source"), max_length=60)
     external_id = models.CharField(_("External id"), max_length=200)
     row_id = models.BigIntegerField(_("Row"))
-    is_alias = models.BooleanField(_("Alias"), default=False)
 
     class Meta:
         verbose_name = _("External identity")
@@ -55,6 +52,28 @@ class ExternalIdentity(models.Model):
 
     def __str__(self) -> str:
         return f"{self.entity} {self.source}:{self.external_id}"
+
+
+class UnresolvedReference(models.Model):
+    """A reference of one of our rows to a record that has not arrived yet; gone as soon as it is resolved."""
+
+    fact = models.CharField(_("Resource"), max_length=30)
+    fact_id = models.BigIntegerField(_("Row"))
+    field = models.CharField(_("Field"), max_length=30)
+    entity = models.CharField(_("Refers to"), max_length=30)
+    source = models.CharField(_("Source"), max_length=60)
+    external_id = models.CharField(_("External id"), max_length=200)
+
+    class Meta:
+        verbose_name = _("Unresolved reference")
+        verbose_name_plural = _("Unresolved references")
+        indexes = [
+            models.Index(fields=["entity", "source", "external_id"], name="unresolvedreference_target"),
+            models.Index(fields=["fact", "fact_id"], name="unresolvedreference_fact"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.fact}.{self.field} → {self.entity} {self.source}:{self.external_id}"
 
 
 class FactChange(models.Model):

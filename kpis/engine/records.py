@@ -1,0 +1,617 @@
+"""Reading records as other systems send them: each one becomes a typed row, or is rejected with its reasons."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from enum import StrEnum
+from types import MappingProxyType
+
+from kpis.engine.issues import Issue, gettext_noop
+
+YEN_LIKE = frozenset({"JPY", "KRW", "VND", "CLP", "ISK"})
+DEFAULT_TAX_RATE = Decimal("0.10")
+EARLIEST, LATEST = date(1950, 1, 1), date(2199, 12, 31)
+
+
+class Kind(StrEnum):
+    """How a field is read."""
+
+    TEXT = "text"
+    DATE = "date"
+    MOMENT = "moment"
+    NUMBER = "number"
+    INTEGER = "integer"
+    FLAG = "flag"
+    REF = "ref"
+    REFS = "refs"
+    TEXTS = "texts"
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of a resource. `may_be_null` says that a required key may still carry null."""
+
+    kind: Kind
+    is_required: bool = False
+    may_be_null: bool = False
+    length: int = 200
+    choices: frozenset[str] = frozenset()
+    entity: str = ""
+    minimum: Decimal | None = None
+    maximum: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind of record of the bulk door: its fields and, in `dates`, those that say when something happened."""
+
+    code: str
+    fields: Mapping[str, Field]
+    dates: tuple[str, ...] = ()
+    taxed: tuple[str, ...] = ()
+
+    @property
+    def refs(self) -> dict[str, str]:
+        """Field → entity, for the fields that hold one reference."""
+        return {name: each.entity for name, each in self.fields.items() if each.kind is Kind.REF}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One valid record. `values` holds the plain fields that were sent, `refs` the references as [source, id]."""
+
+    index: int
+    external_id: str
+    values: dict[str, object]
+    refs: dict[str, object]
+    is_deleted: bool = False
+    attributes: dict[str, object] | None = None
+    source_url: str | None = None
+    source_updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejection:
+    """One record that was not stored, and why."""
+
+    index: int
+    external_id: str | None
+    issues: tuple[Issue, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a list of records came to; every record is in exactly one of the two."""
+
+    rows: tuple[Row, ...]
+    rejections: tuple[Rejection, ...]
+
+
+_COMMON = frozenset({"external_id", "attributes", "source_url", "source_updated_at", "deleted"})
+
+
+def _text(*, required: bool = False, length: int = 200, choices: str = "") -> Field:
+    return Field(Kind.TEXT, required, length=length, choices=frozenset(choices.split()))
+
+
+def _ref(entity: str, *, required: bool = False) -> Field:
+    return Field(Kind.REF, required, entity=entity)
+
+
+def _number(*, required: bool = False, minimum: str | None = None, maximum: str | None = None) -> Field:
+    low, high = (Decimal(each) if each is not None else None for each in (minimum, maximum))
+    return Field(Kind.NUMBER, required, minimum=low, maximum=high)
+
+
+def _date(*, required: bool = False, may_be_null: bool = False) -> Field:
+    return Field(Kind.DATE, required, may_be_null)
+
+
+_NAME = _text(required=True, length=200)
+_TAX = {
+    "currency": _text(length=3),
+    "tax": _text(choices="included excluded"),
+    "tax_rate": _number(minimum="0", maximum="1"),
+}
+
+
+def _resource(code: str, dates: str = "", taxed: str = "", **fields: Field) -> Resource:
+    return Resource(code, MappingProxyType(fields), tuple(dates.split()), tuple(taxed.split()))
+
+
+RESOURCES: Mapping[str, Resource] = MappingProxyType(
+    {
+        each.code: each
+        for each in (
+            _resource(
+                "people",
+                name=_NAME,
+                employee_code=_text(length=60),
+                email=_text(length=254),
+                team=_ref("teams"),
+                hired_on=_date(),
+                left_on=_date(),
+            ),
+            _resource(
+                "teams",
+                name=_NAME,
+                parent=_ref("teams"),
+                region=_text(),
+                starts_on=_date(),
+                ends_on=_date(),
+                succeeds=Field(Kind.REFS, entity="teams"),
+                leaders=Field(Kind.REFS, entity="people"),
+            ),
+            _resource(
+                "memberships",
+                person=_ref("people", required=True),
+                team=_ref("teams", required=True),
+                starts_on=_date(),
+                ends_on=_date(),
+                credited=Field(Kind.FLAG),
+                share=_number(minimum="0", maximum="1"),
+            ),
+            _resource("products", name=_NAME, parent=_ref("products"), aliases=Field(Kind.TEXTS)),
+            _resource(
+                "accounts",
+                name=_text(required=True, length=300),
+                owner=_ref("people"),
+                region=_text(),
+                industry=_text(),
+                size=_text(),
+                parent=_ref("accounts"),
+                first_won_on=_date(),
+            ),
+            _resource(
+                "leads",
+                dates="created_on mql_on sql_on disqualified_on",
+                created_on=_date(required=True),
+                account=_ref("accounts"),
+                owner=_ref("people"),
+                lead_source=_text(),
+                status=_text(),
+                mql_on=_date(),
+                sql_on=_date(),
+                disqualified_on=_date(),
+                disqualified_reason=_text(),
+                converted_deal=_ref("deals"),
+                email_hash=_text(length=128),
+            ),
+            _resource(
+                "lead-stage-events",
+                dates="entered_at",
+                lead=_ref("leads", required=True),
+                stage=_text(required=True, length=80),
+                entered_at=Field(Kind.MOMENT, is_required=True),
+            ),
+            _resource(
+                "deals",
+                dates="created_on closed_on",
+                taxed="amount gross_profit",
+                name=_text(length=300),
+                account=_ref("accounts"),
+                owner=_ref("people"),
+                created_by=_ref("people"),
+                created_on=_date(required=True, may_be_null=True),
+                expected_close_on=_date(),
+                closed_on=_date(),
+                outcome=_text(choices="open won lost no_decision void"),
+                phase=_text(length=80),
+                confidence=_text(length=40),
+                amount=_number(),
+                gross_profit=_number(),
+                origin=_text(choices="lead sales_generated referral existing partner unknown"),
+                lead=_ref("leads"),
+                lead_source=_text(),
+                sales_channel=_text(),
+                partner=_text(),
+                product=_ref("products"),
+                region=_text(),
+                customer_type=_text(choices="new existing"),
+                lost_reason=_text(),
+                competitor=_text(),
+                postponed_count=Field(Kind.INTEGER, minimum=Decimal(0), maximum=Decimal(10_000)),
+                last_activity_on=_date(),
+                **_TAX,
+            ),
+            _resource(
+                "deal-lines",
+                taxed="amount gross_profit",
+                deal=_ref("deals", required=True),
+                product=_ref("products", required=True),
+                quantity=_number(),
+                amount=_number(required=True),
+                gross_profit=_number(),
+                **_TAX,
+            ),
+            _resource(
+                "deal-credits",
+                deal=_ref("deals", required=True),
+                person=_ref("people", required=True),
+                kind=_text(required=True, choices="revenue overlay"),
+                share=_number(minimum="0", maximum="1"),
+                role=_text(length=80),
+            ),
+            _resource(
+                "deal-stage-events",
+                dates="entered_at",
+                deal=_ref("deals", required=True),
+                phase=_text(required=True, length=80),
+                entered_at=Field(Kind.MOMENT, is_required=True),
+            ),
+            _resource(
+                "activities",
+                dates="happened_on",
+                kind=_text(required=True, choices="call meeting visit mail demo proposal other"),
+                happened_on=_date(required=True),
+                owner=_ref("people"),
+                account=_ref("accounts"),
+                deal=_ref("deals"),
+                lead=_ref("leads"),
+                outcome=_text(),
+            ),
+            _resource(
+                "contracts",
+                dates="starts_on",
+                taxed="mrr",
+                account=_ref("accounts", required=True),
+                starts_on=_date(required=True),
+                ends_on=_date(),
+                mrr=_number(required=True),
+                subscription=_text(),
+                renewal_due_on=_date(),
+                renewed=Field(Kind.FLAG),
+                product=_ref("products"),
+                owner=_ref("people"),
+                **_TAX,
+            ),
+            _resource(
+                "orders",
+                dates="ordered_on",
+                taxed="amount",
+                account=_ref("accounts", required=True),
+                ordered_on=_date(required=True),
+                amount=_number(required=True),
+                product=_ref("products"),
+                owner=_ref("people"),
+                **_TAX,
+            ),
+            _resource(
+                "revenues",
+                dates="recognized_on",
+                taxed="amount gross_profit",
+                recognized_on=_date(required=True),
+                account=_ref("accounts"),
+                deal=_ref("deals"),
+                amount=_number(required=True),
+                gross_profit=_number(),
+                kind=_text(choices="one_off recurring maintenance other"),
+                product=_ref("products"),
+                owner=_ref("people"),
+                **_TAX,
+            ),
+            _resource(
+                "surveys",
+                dates="answered_on",
+                kind=_text(required=True, choices="nps csat"),
+                score=_number(required=True, minimum="0", maximum="100"),
+                answered_on=_date(required=True),
+                account=_ref("accounts"),
+                owner=_ref("people"),
+            ),
+            _resource(
+                "exchange-rates",
+                currency=_text(required=True, length=3),
+                rate=Field(Kind.NUMBER, is_required=True, minimum=Decimal("0.00000001")),
+                starts_on=_date(required=True),
+            ),
+        )
+    }
+)
+
+
+def read_records(resource: Resource, records: Iterable[object], *, source: str, currency: str) -> Reading:
+    """Read records of one resource as CONTRACT "Bulk facts" writes them.
+
+    A bare reference means the same `source`. Amounts sent with tax come out without, rounded half up to the unit of
+    the record's currency (else `currency`). Of records with the same external id the last one counts and the earlier
+    ones are rejected, so that nothing disappears unsaid.
+
+    >>> reading = read_records(RESOURCES["products"], [{"external_id": "P1", "name": "Box"}, {"name": "?"}],
+    ...                        source="crm", currency="JPY")
+    >>> reading.rows[0].values
+    {'name': 'Box'}
+    >>> [issue.message for issue in reading.rejections[0].issues]
+    ['external_id is missing. Send the id that the source gave the record.']
+    """
+    rows: dict[str, Row] = {}
+    rejections: list[Rejection] = []
+    for index, record in enumerate(records):
+        reader = _Reader(resource, source=source, currency=currency)
+        row = reader.row(index, record)
+        if reader.issues or row is None:
+            known = record.get("external_id") if isinstance(record, Mapping) else None
+            rejections.append(Rejection(index, None if known is None else str(known), tuple(reader.issues)))
+            continue
+        earlier = rows.pop(row.external_id, None)
+        if earlier:
+            rejections.append(Rejection(earlier.index, earlier.external_id, (_DUPLICATE,)))
+        rows[row.external_id] = row
+    return Reading(tuple(rows.values()), tuple(sorted(rejections, key=lambda each: each.index)))
+
+
+_DUPLICATE = Issue(
+    "external_id", "duplicate", gettext_noop("The same external_id comes again later in this list; that one was used.")
+)
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads one record, collecting every fault."""
+
+    resource: Resource
+    source: str
+    currency: str
+    issues: list[Issue] = field(default_factory=list)
+
+    def note(self, name: str, code: str, template: str, /, **params: object) -> None:
+        self.issues.append(Issue(name, code, template, tuple(params.items())))
+
+    def row(self, index: int, record: object) -> Row | None:
+        if not isinstance(record, Mapping):
+            self.note("", "invalid", gettext_noop("A record must be an object with an external_id."))
+            return None
+        external_id = self.external_id(record.get("external_id"))
+        is_deleted = record.get("deleted") is True
+        if "deleted" in record and not isinstance(record["deleted"], bool):
+            self.note("deleted", "invalid", gettext_noop("deleted must be true or false."))
+        for name in record:
+            if name not in self.resource.fields and name not in _COMMON:
+                self.note(
+                    str(name),
+                    "unknown",
+                    gettext_noop("%(resource)s has no field %(name)s. Send custom fields in attributes."),
+                    resource=self.resource.code,
+                    name=name,
+                )
+        values, refs = ({}, {}) if is_deleted else self.fields(record)
+        if self.issues:
+            return None
+        self.take_tax_off(values)
+        return Row(
+            index,
+            external_id,
+            values,
+            refs,
+            is_deleted,
+            self.attributes(record),
+            self.url(record),
+            self.moment("source_updated_at", record.get("source_updated_at")),
+        )
+
+    def external_id(self, value: object) -> str:
+        if isinstance(value, int) and not isinstance(value, bool):
+            value = str(value)
+        if not isinstance(value, str) or not value.strip():
+            self.note(
+                "external_id",
+                "required",
+                gettext_noop("external_id is missing. Send the id that the source gave the record."),
+            )
+            return ""
+        if len(value) > 200 or "\x00" in value:
+            self.note("external_id", "invalid", gettext_noop("external_id must be at most 200 plain characters."))
+        return value.strip()
+
+    def fields(self, record: Mapping[str, object]) -> tuple[dict[str, object], dict[str, object]]:
+        values: dict[str, object] = {}
+        refs: dict[str, object] = {}
+        for name, spec in self.resource.fields.items():
+            if name not in record:
+                if spec.is_required:
+                    self.note(name, "required", gettext_noop("%(name)s is missing."), name=name)
+                continue
+            raw = record[name]
+            if isinstance(raw, str):
+                raw = raw.strip()
+            if raw is None or raw == "":
+                if spec.is_required and not spec.may_be_null:
+                    self.note(name, "required", gettext_noop("%(name)s is empty."), name=name)
+                elif spec.kind in {Kind.REF, Kind.REFS}:
+                    refs[name] = [] if spec.kind is Kind.REFS else None
+                else:
+                    values[name] = [] if spec.kind is Kind.TEXTS else None
+            elif spec.kind is Kind.REF:
+                refs[name] = self.reference(name, raw)
+            elif spec.kind is Kind.REFS:
+                refs[name] = self.references(name, raw)
+            else:
+                values[name] = _READERS[spec.kind](self, name, spec, raw)
+        return values, refs
+
+    def attributes(self, record: Mapping[str, object]) -> dict[str, object] | None:
+        value = record.get("attributes")
+        if value is not None and not isinstance(value, Mapping):
+            self.note("attributes", "invalid", gettext_noop("attributes must be an object."))
+            return None
+        return None if value is None else dict(value)
+
+    def url(self, record: Mapping[str, object]) -> str | None:
+        value = record.get("source_url")
+        if value in (None, ""):
+            return None
+        if not isinstance(value, str) or not value.startswith(("https://", "http://")) or len(value) > 1000:
+            self.note("source_url", "invalid", gettext_noop("source_url must be an address that begins with https://."))
+            return None
+        return value
+
+    def reference(self, name: str, raw: object) -> list[str] | None:
+        if isinstance(raw, int) and not isinstance(raw, bool):
+            raw = str(raw)
+        if isinstance(raw, str):
+            return [self.source, raw]
+        if isinstance(raw, Mapping) and set(raw) == {"source", "external_id"}:
+            return [str(raw["source"]), str(raw["external_id"])]
+        self.note(
+            name,
+            "invalid",
+            gettext_noop("%(name)s must be an external id, or an object with source and external_id."),
+            name=name,
+        )
+        return None
+
+    def references(self, name: str, raw: object) -> list[list[str]]:
+        if not isinstance(raw, list | tuple):
+            self.note(name, "invalid", gettext_noop("%(name)s must be a list of references."), name=name)
+            return []
+        return [each for each in (self.reference(name, item) for item in raw) if each]
+
+    def text(self, name: str, spec: Field, raw: object) -> str | None:
+        if isinstance(raw, bool) or not isinstance(raw, str | int | float | Decimal):
+            self.note(name, "invalid", gettext_noop("%(name)s must be a text."), name=name)
+            return None
+        value = str(raw).replace("\x00", "")
+        if spec.choices and value not in spec.choices:
+            self.note(
+                name,
+                "unknown",
+                gettext_noop("%(name)s cannot be %(value)s. Use one of %(known)s."),
+                name=name,
+                value=value,
+                known=", ".join(sorted(spec.choices)),
+            )
+        elif len(value) > spec.length:
+            self.note(
+                name,
+                "too_long",
+                gettext_noop("%(name)s has more than %(length)s characters. Shorten it at the source."),
+                name=name,
+                length=spec.length,
+            )
+        return value
+
+    def date(self, name: str, spec: Field, raw: object) -> date | None:
+        value: date | None = None
+        if isinstance(raw, datetime):
+            value = raw.date()
+        elif isinstance(raw, date):
+            value = raw
+        elif isinstance(raw, str):
+            try:
+                value = date.fromisoformat(raw)
+            except ValueError:
+                value = None
+        if value is None or not EARLIEST <= value <= LATEST:
+            self.note(
+                name,
+                "invalid",
+                gettext_noop("%(name)s must be a date such as 2026-11-24, not %(value)s."),
+                name=name,
+                value=raw,
+            )
+            return None
+        return value
+
+    def moment(self, name: str, raw: object) -> datetime | None:
+        if raw is None or raw == "":
+            return None
+        value: datetime | None = None
+        if isinstance(raw, datetime):
+            value = raw
+        elif isinstance(raw, str):
+            try:
+                value = datetime.fromisoformat(raw)
+            except ValueError:
+                value = None
+        if value is None or value.tzinfo is None or not EARLIEST <= value.date() <= LATEST:
+            self.note(
+                name,
+                "invalid",
+                gettext_noop(
+                    "%(name)s must be a time with its offset, such as 2026-11-24T09:00:00+09:00, not %(value)s."
+                ),
+                name=name,
+                value=raw,
+            )
+            return None
+        return value.astimezone(UTC)
+
+    def required_moment(self, name: str, spec: Field, raw: object) -> datetime | None:
+        return self.moment(name, raw)
+
+    def number(self, name: str, spec: Field, raw: object) -> Decimal | None:
+        try:
+            if isinstance(raw, bool) or not isinstance(raw, int | float | str | Decimal):
+                raise InvalidOperation
+            value = Decimal(str(raw))
+            if not value.is_finite() or abs(value) >= Decimal(10) ** 17:
+                raise InvalidOperation
+        except InvalidOperation:
+            self.note(name, "invalid", gettext_noop("%(name)s must be a number, not %(value)s."), name=name, value=raw)
+            return None
+        low, high = spec.minimum, spec.maximum
+        if (low is not None and value < low) or (high is not None and value > high):
+            self.note(
+                name,
+                "out_of_range",
+                gettext_noop("%(name)s must lie between %(low)s and %(high)s, not %(value)s."),
+                name=name,
+                low="-∞" if low is None else low,
+                high="∞" if high is None else high,
+                value=raw,
+            )
+        return value
+
+    def integer(self, name: str, spec: Field, raw: object) -> int | None:
+        value = self.number(name, spec, raw)
+        if value is not None and value != value.to_integral_value():
+            self.note(
+                name, "invalid", gettext_noop("%(name)s must be a whole number, not %(value)s."), name=name, value=raw
+            )
+            return None
+        return None if value is None else int(value)
+
+    def flag(self, name: str, spec: Field, raw: object) -> bool | None:
+        if not isinstance(raw, bool):
+            self.note(
+                name, "invalid", gettext_noop("%(name)s must be true or false, not %(value)s."), name=name, value=raw
+            )
+            return None
+        return raw
+
+    def texts(self, name: str, spec: Field, raw: object) -> list[str]:
+        if not isinstance(raw, list | tuple) or not all(isinstance(each, str) for each in raw):
+            self.note(name, "invalid", gettext_noop("%(name)s must be a list of texts."), name=name)
+            return []
+        return [each.strip() for each in raw if each.strip()]
+
+    def take_tax_off(self, values: dict[str, object]) -> None:
+        """Amounts in their currency's unit, without tax (税抜, 四捨五入)."""
+        if not self.resource.taxed:
+            return
+        currency = str(values.get("currency") or self.currency).upper()
+        if values.get("currency"):
+            values["currency"] = currency
+        unit = Decimal(1) if currency in YEN_LIKE else Decimal("0.01")
+        rate = values.get("tax_rate")
+        divisor = Decimal(1)
+        if values.get("tax") == "included":
+            divisor += rate if isinstance(rate, Decimal) else DEFAULT_TAX_RATE
+        for name in self.resource.taxed:
+            amount = values.get(name)
+            if isinstance(amount, Decimal):
+                values[name] = (amount / divisor).quantize(unit, ROUND_HALF_UP)
+
+
+_READERS: Mapping[Kind, Callable[[_Reader, str, Field, object], object]] = MappingProxyType(
+    {
+        Kind.TEXT: _Reader.text,
+        Kind.DATE: _Reader.date,
+        Kind.MOMENT: _Reader.required_moment,
+        Kind.NUMBER: _Reader.number,
+        Kind.INTEGER: _Reader.integer,
+        Kind.FLAG: _Reader.flag,
+        Kind.TEXTS: _Reader.texts,
+    }
+)

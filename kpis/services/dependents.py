@@ -1,0 +1,159 @@
+"""Which facts have to be looked at again when others change. Works on the temporary table `affected` of a batch."""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from django.db.backends.utils import CursorWrapper
+
+EVENT_FACTS = (
+    "leads",
+    "lead-stage-events",
+    "deals",
+    "deal-stage-events",
+    "activities",
+    "contracts",
+    "orders",
+    "revenues",
+    "surveys",
+)
+
+_OF_ACCOUNT = tuple(
+    (fact, f"SELECT f.id FROM {table} f JOIN affected a ON f.account_id = a.id WHERE NOT a.is_new")  # noqa: S608
+    for fact, table in (
+        ("leads", "kpis_lead"),
+        ("deals", "kpis_deal"),
+        ("activities", "kpis_activity"),
+        ("contracts", "kpis_contract"),
+        ("orders", "kpis_order"),
+        ("revenues", "kpis_revenueline"),
+        ("surveys", "kpis_surveyresponse"),
+    )
+)
+_OF_CURRENCY = tuple(
+    (
+        fact,
+        f"SELECT f.id FROM {table} f JOIN kpis_exchangerate r ON r.currency = f.currency"  # noqa: S608
+        " JOIN affected a ON r.id = a.id",
+    )
+    for fact, table in (
+        ("deals", "kpis_deal"),
+        ("contracts", "kpis_contract"),
+        ("orders", "kpis_order"),
+        ("revenues", "kpis_revenueline"),
+    )
+)
+
+# resource → (fact, SQL of the ids of its rows that read from the affected rows)
+_DEPENDENTS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
+    {
+        "accounts": _OF_ACCOUNT,
+        "leads": (
+            ("deals", "SELECT d.id FROM kpis_deal d JOIN affected a ON d.lead_id = a.id"),
+            (
+                "lead-stage-events",
+                "SELECT e.id FROM kpis_leadstageevent e JOIN affected a ON e.lead_id = a.id WHERE NOT a.is_new",
+            ),
+            (
+                "activities",
+                "SELECT f.id FROM kpis_activity f JOIN affected a ON f.lead_id = a.id WHERE NOT a.is_new",
+            ),
+        ),
+        "lead-stage-events": (
+            ("leads", "SELECT e.lead_id FROM kpis_leadstageevent e JOIN affected a USING (id) WHERE e.lead_id > 0"),
+        ),
+        "deals": (
+            ("leads", "SELECT d.lead_id FROM kpis_deal d JOIN affected a USING (id) WHERE d.lead_id > 0"),
+            ("leads", "SELECT l.id FROM kpis_lead l JOIN affected a ON l.converted_deal_id = a.id"),
+            *(
+                (fact, f"SELECT f.id FROM {table} f JOIN affected a ON f.deal_id = a.id WHERE NOT a.is_new")  # noqa: S608
+                for fact, table in (
+                    ("deal-stage-events", "kpis_dealstageevent"),
+                    ("activities", "kpis_activity"),
+                    ("revenues", "kpis_revenueline"),
+                )
+            ),
+        ),
+        "deal-lines": (
+            ("deals", "SELECT l.deal_id FROM kpis_dealline l JOIN affected a USING (id) WHERE l.deal_id > 0"),
+        ),
+        "deal-credits": (
+            ("deals", "SELECT c.deal_id FROM kpis_dealcredit c JOIN affected a USING (id) WHERE c.deal_id > 0"),
+        ),
+        "exchange-rates": _OF_CURRENCY,
+    }
+)
+
+
+def mark(cursor: CursorWrapper, resource: str) -> None:
+    """Note the affected rows and all that reads from them as dirty.
+
+    Called once before the rows are written and once after, so that both what they belonged to and what they belong
+    to now is looked at again.
+    """
+    if resource in EVENT_FACTS:
+        cursor.execute("INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, id FROM affected", [resource])
+    for fact, ids in _DEPENDENTS.get(resource, ()):
+        cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, x.id FROM ({ids}) AS x (id)", [fact])  # noqa: S608
+    if resource == "memberships":
+        cursor.execute("SELECT id FROM affected")
+        mark_members(cursor, [row[0] for row in cursor.fetchall()])
+    elif resource == "teams":
+        _mark_teams(cursor)
+    if resource in {"teams", "products"}:
+        cursor.execute(
+            'INSERT INTO kpis_dirtyrange ("group") SELECT DISTINCT "group" FROM kpis_measureblock'
+            " WHERE \"group\" LIKE '%%:exact' AND EXISTS (SELECT FROM affected)"
+        )
+
+
+def mark_members(cursor: CursorWrapper, memberships: Iterable[int]) -> None:
+    """Note the facts credited to these people while they were in these teams as dirty."""
+    cursor.execute(
+        "INSERT INTO kpis_dirtyfact (fact, fact_id)"
+        " SELECT DISTINCT split_part(e.kind, '.', 1), e.fact_id FROM kpis_teammembership m"
+        " JOIN kpis_person p ON p.id = m.person_id JOIN kpis_kpievent e ON e.person_id = p.member_id"
+        " AND (m.starts_on IS NULL OR e.date >= m.starts_on) AND (m.ends_on IS NULL OR e.date < m.ends_on)"
+        " WHERE m.id = ANY(%s)",
+        [list(memberships)],
+    )
+
+
+def _mark_teams(cursor: CursorWrapper) -> None:
+    """A team's region is inherited by its facts."""
+    cursor.execute(
+        "INSERT INTO kpis_dirtyfact (fact, fact_id)"
+        " SELECT DISTINCT split_part(e.kind, '.', 1), e.fact_id FROM affected a JOIN kpis_team t USING (id)"
+        " JOIN kpis_kpievent e ON e.team_id = t.member_id WHERE NOT a.is_new"
+    )
+
+
+def fix_credits(cursor: CursorWrapper) -> None:
+    """Fix who is credited with a deal on the day it closes: a later change of its owner moves nothing.
+
+    A deal that is open again is credited to its owner, and fixed anew at its next close.
+    """
+    dirty = "SELECT fact_id FROM kpis_dirtyfact WHERE fact = 'deals'"
+    cursor.execute(
+        f"UPDATE kpis_deal SET owner_at_close_id = owner_id WHERE id IN ({dirty}) AND owner_at_close_id IS NULL"  # noqa: S608
+        " AND owner_id IS NOT NULL AND outcome IN ('won', 'lost', 'no_decision')"
+    )
+    cursor.execute(
+        f"UPDATE kpis_deal SET owner_at_close_id = NULL WHERE id IN ({dirty}) AND owner_at_close_id IS NOT NULL"  # noqa: S608
+        " AND outcome IN ('open', 'void')"
+    )
+
+
+def mark_all(cursor: CursorWrapper) -> None:
+    """Note every fact as dirty, for a full recompute."""
+    for fact, table in (
+        ("leads", "kpis_lead"),
+        ("lead-stage-events", "kpis_leadstageevent"),
+        ("deals", "kpis_deal"),
+        ("deal-stage-events", "kpis_dealstageevent"),
+        ("activities", "kpis_activity"),
+        ("contracts", "kpis_contract"),
+        ("orders", "kpis_order"),
+        ("revenues", "kpis_revenueline"),
+        ("surveys", "kpis_surveyresponse"),
+    ):
+        cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, id FROM {table}", [fact])  # noqa: S608
