@@ -18,7 +18,7 @@ EVENT_FACTS = (
 )
 
 _OF_ACCOUNT = tuple(
-    (fact, f"SELECT f.id FROM {table} f JOIN affected a ON f.account_id = a.id WHERE NOT a.is_new")  # noqa: S608
+    (fact, f"SELECT f.id FROM {table} f JOIN affected a ON f.account_id = a.id WHERE NOT a.is_new")
     for fact, table in (
         ("leads", "kpis_lead"),
         ("deals", "kpis_deal"),
@@ -32,7 +32,7 @@ _OF_ACCOUNT = tuple(
 _OF_CURRENCY = tuple(
     (
         fact,
-        f"SELECT f.id FROM {table} f JOIN kpis_exchangerate r ON r.currency = f.currency"  # noqa: S608
+        f"SELECT f.id FROM {table} f JOIN kpis_exchangerate r ON r.currency = f.currency"
         " JOIN affected a ON r.id = a.id",
     )
     for fact, table in (
@@ -65,7 +65,7 @@ _DEPENDENTS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("leads", "SELECT d.lead_id FROM kpis_deal d JOIN affected a USING (id) WHERE d.lead_id > 0"),
             ("leads", "SELECT l.id FROM kpis_lead l JOIN affected a ON l.converted_deal_id = a.id"),
             *(
-                (fact, f"SELECT f.id FROM {table} f JOIN affected a ON f.deal_id = a.id WHERE NOT a.is_new")  # noqa: S608
+                (fact, f"SELECT f.id FROM {table} f JOIN affected a ON f.deal_id = a.id WHERE NOT a.is_new")
                 for fact, table in (
                     ("deal-stage-events", "kpis_dealstageevent"),
                     ("activities", "kpis_activity"),
@@ -93,7 +93,7 @@ def mark(cursor: CursorWrapper, resource: str) -> None:
     if resource in EVENT_FACTS:
         cursor.execute("INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, id FROM affected", [resource])
     for fact, ids in _DEPENDENTS.get(resource, ()):
-        cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, x.id FROM ({ids}) AS x (id)", [fact])  # noqa: S608
+        cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, x.id FROM ({ids}) AS x (id)", [fact])
     if resource == "memberships":
         cursor.execute("SELECT id FROM affected")
         mark_members(cursor, [row[0] for row in cursor.fetchall()])
@@ -134,11 +134,11 @@ def fix_credits(cursor: CursorWrapper) -> None:
     """
     dirty = "SELECT fact_id FROM kpis_dirtyfact WHERE fact = 'deals'"
     cursor.execute(
-        f"UPDATE kpis_deal SET owner_at_close_id = owner_id WHERE id IN ({dirty}) AND owner_at_close_id IS NULL"  # noqa: S608
+        f"UPDATE kpis_deal SET owner_at_close_id = owner_id WHERE id IN ({dirty}) AND owner_at_close_id IS NULL"
         " AND owner_id IS NOT NULL AND outcome IN ('won', 'lost', 'no_decision')"
     )
     cursor.execute(
-        f"UPDATE kpis_deal SET owner_at_close_id = NULL WHERE id IN ({dirty}) AND owner_at_close_id IS NOT NULL"  # noqa: S608
+        f"UPDATE kpis_deal SET owner_at_close_id = NULL WHERE id IN ({dirty}) AND owner_at_close_id IS NOT NULL"
         " AND outcome IN ('open', 'void')"
     )
 
@@ -156,4 +156,4 @@ def mark_all(cursor: CursorWrapper) -> None:
         ("revenues", "kpis_revenueline"),
         ("surveys", "kpis_surveyresponse"),
     ):
-        cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, id FROM {table}", [fact])  # noqa: S608
+        cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, id FROM {table}", [fact])

@@ -261,14 +261,16 @@ class _Batch:
                        {" || ".join(told)} AS changes
                 FROM (
                     SELECT f.id, n.external_id, n.is_deleted, n.content_hash, f.refs || n.refs AS refs,
-                           CASE WHEN 'attributes' = ANY(n.present) THEN n.attributes ELSE f.attributes END AS attributes,
-                           CASE WHEN 'source_url' = ANY(n.present) THEN n.source_url ELSE f.source_url END AS source_url,
+                           CASE WHEN 'attributes' = ANY(n.present) THEN n.attributes ELSE f.attributes END
+                               AS attributes,
+                           CASE WHEN 'source_url' = ANY(n.present) THEN n.source_url ELSE f.source_url END
+                               AS source_url,
                            coalesce(n.source_updated_at, f.source_updated_at) AS source_updated_at, {", ".join(merged)}
                     FROM incoming n JOIN {self.table} f ON f.source = %s AND f.external_id = n.external_id
                     WHERE f.content_hash <> n.content_hash OR f.deleted_at IS NOT NULL
                 ) m JOIN {self.table} f ON f.id = m.id
             ) d
-            """,  # noqa: S608 - names come from our own models
+            """,
             [self.source],
         )
         self.cursor.execute(
@@ -317,7 +319,7 @@ class _Batch:
                 RETURNING id, external_id
             )
             INSERT INTO affected SELECT id, external_id, true FROM fresh
-            """,  # noqa: S608
+            """,
             {"source": self.source, "now": self.now},
         )
         return int(self.cursor.rowcount)
@@ -327,13 +329,13 @@ class _Batch:
         written += [f"{name}_id" for name in self.refs]
         assigned = ", ".join(f'"{name}" = d."{name}"' for name in written)
         self.cursor.execute(
-            f"UPDATE {self.table} f SET {assigned}, deleted_at = NULL,"  # noqa: S608
+            f"UPDATE {self.table} f SET {assigned}, deleted_at = NULL,"
             " changed_at = CASE WHEN d.is_updated THEN %s ELSE f.changed_at END"
             " FROM delta d WHERE f.id = d.id AND NOT d.is_deleted",
             [self.now],
         )
         self.cursor.execute(
-            f"UPDATE {self.table} f SET deleted_at = %s, changed_at = %s, content_hash = d.content_hash"  # noqa: S608
+            f"UPDATE {self.table} f SET deleted_at = %s, changed_at = %s, content_hash = d.content_hash"
             " FROM delta d WHERE f.id = d.id AND d.is_removed",
             [self.now, self.now],
         )
@@ -387,11 +389,12 @@ class _Batch:
                       AND t.source = u.source AND t.external_id = u.external_id
                     RETURNING u.fact_id, t.id
                 ), linked AS (
-                    UPDATE {MODELS[fact]._meta.db_table} f SET {name}_id = found.id FROM found WHERE f.id = found.fact_id
+                    UPDATE {MODELS[fact]._meta.db_table} f SET {name}_id = found.id
+                    FROM found WHERE f.id = found.fact_id
                     RETURNING f.id
                 )
                 INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %(fact)s, id FROM linked
-                """,  # noqa: S608
+                """,
                 {"source": self.source, "entity": self.resource.code, "fact": fact, "field": name},
             )
 

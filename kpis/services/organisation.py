@@ -76,7 +76,7 @@ def after_upsert(cursor: CursorWrapper, resource: str, *, source: str, now: date
 
 
 def _mirror_members(cursor: CursorWrapper, resource: str) -> None:
-    """Every team, person and product is a member of its dimension; its code is its external id (with source on a clash)."""
+    """Every team, person and product is a member of its dimension, by its external id (with source on a clash)."""
     table, dimension = {
         "teams": ("kpis_team", "team"),
         "people": ("kpis_person", "person"),
@@ -96,16 +96,16 @@ def _mirror_members(cursor: CursorWrapper, resource: str) -> None:
             SELECT dimension_id, code, name, '[]', true, false FROM wanted RETURNING id, code
         )
         UPDATE {table} t SET member_id = made.id FROM wanted JOIN made USING (code) WHERE t.id = wanted.id
-        """,  # noqa: S608
+        """,
         [dimension],
     )
     cursor.execute(
-        f"UPDATE kpis_dimensionmember m SET name = t.name, is_active = t.deleted_at IS NULL"  # noqa: S608
+        f"UPDATE kpis_dimensionmember m SET name = t.name, is_active = t.deleted_at IS NULL"
         f" FROM {table} t JOIN affected a USING (id) WHERE m.id = t.member_id"
     )
     if resource != "people":
         cursor.execute(
-            f"UPDATE kpis_dimensionmember m SET parent_id = p.member_id"  # noqa: S608
+            f"UPDATE kpis_dimensionmember m SET parent_id = p.member_id"
             f" FROM {table} t LEFT JOIN {table} p ON p.id = t.parent_id"
             " WHERE m.id = t.member_id AND m.parent_id IS DISTINCT FROM p.member_id"
         )
@@ -226,7 +226,7 @@ def _link_teams(cursor: CursorWrapper) -> None:
             LEFT JOIN {table} x ON x.source = r->>0 AND x.external_id = r->>1
             LEFT JOIN kpis_externalidentity i ON i.entity = '{entity}' AND i.source = r->>0 AND i.external_id = r->>1
             WHERE t.deleted_at IS NULL
-            """  # noqa: S608
+            """
         )
         _forget_links(cursor, field)
         cursor.execute(insert)
