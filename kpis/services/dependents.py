@@ -5,42 +5,33 @@ from types import MappingProxyType
 
 from django.db.backends.utils import CursorWrapper
 
-EVENT_FACTS = (
-    "leads",
-    "lead-stage-events",
-    "deals",
-    "deal-stage-events",
-    "activities",
-    "contracts",
-    "orders",
-    "revenues",
-    "surveys",
+# the facts that make events
+FACT_TABLES: Mapping[str, str] = MappingProxyType(
+    {
+        "leads": "kpis_lead",
+        "lead-stage-events": "kpis_leadstageevent",
+        "deals": "kpis_deal",
+        "deal-stage-events": "kpis_dealstageevent",
+        "activities": "kpis_activity",
+        "contracts": "kpis_contract",
+        "orders": "kpis_order",
+        "revenues": "kpis_revenueline",
+        "surveys": "kpis_surveyresponse",
+    }
 )
 
 _OF_ACCOUNT = tuple(
     (fact, f"SELECT f.id FROM {table} f JOIN affected a ON f.account_id = a.id WHERE NOT a.is_new")
-    for fact, table in (
-        ("leads", "kpis_lead"),
-        ("deals", "kpis_deal"),
-        ("activities", "kpis_activity"),
-        ("contracts", "kpis_contract"),
-        ("orders", "kpis_order"),
-        ("revenues", "kpis_revenueline"),
-        ("surveys", "kpis_surveyresponse"),
-    )
+    for fact, table in FACT_TABLES.items()
+    if fact not in {"lead-stage-events", "deal-stage-events"}
 )
 _OF_CURRENCY = tuple(
     (
         fact,
-        f"SELECT f.id FROM {table} f JOIN kpis_exchangerate r ON r.currency = f.currency"
+        f"SELECT f.id FROM {FACT_TABLES[fact]} f JOIN kpis_exchangerate r ON r.currency = f.currency"
         " JOIN affected a ON r.id = a.id",
     )
-    for fact, table in (
-        ("deals", "kpis_deal"),
-        ("contracts", "kpis_contract"),
-        ("orders", "kpis_order"),
-        ("revenues", "kpis_revenueline"),
-    )
+    for fact in ("deals", "contracts", "orders", "revenues")
 )
 
 # resource → (fact, SQL of the ids of its rows that read from the affected rows)
@@ -90,7 +81,7 @@ def mark(cursor: CursorWrapper, resource: str) -> None:
     Called once before the rows are written and once after, so that both what they belonged to and what they belong
     to now is looked at again.
     """
-    if resource in EVENT_FACTS:
+    if resource in FACT_TABLES:
         cursor.execute("INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, id FROM affected", [resource])
     for fact, ids in _DEPENDENTS.get(resource, ()):
         cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, x.id FROM ({ids}) AS x (id)", [fact])
@@ -102,7 +93,7 @@ def mark(cursor: CursorWrapper, resource: str) -> None:
     if resource in {"teams", "products"}:
         cursor.execute(
             'INSERT INTO kpis_dirtyrange ("group") SELECT DISTINCT "group" FROM kpis_measureblock'
-            " WHERE \"group\" LIKE '%%:exact' AND EXISTS (SELECT FROM affected)"
+            " WHERE \"group\" LIKE '%:exact' AND EXISTS (SELECT FROM affected)"
         )
 
 
@@ -145,15 +136,5 @@ def fix_credits(cursor: CursorWrapper) -> None:
 
 def mark_all(cursor: CursorWrapper) -> None:
     """Note every fact as dirty, for a full recompute."""
-    for fact, table in (
-        ("leads", "kpis_lead"),
-        ("lead-stage-events", "kpis_leadstageevent"),
-        ("deals", "kpis_deal"),
-        ("deal-stage-events", "kpis_dealstageevent"),
-        ("activities", "kpis_activity"),
-        ("contracts", "kpis_contract"),
-        ("orders", "kpis_order"),
-        ("revenues", "kpis_revenueline"),
-        ("surveys", "kpis_surveyresponse"),
-    ):
+    for fact, table in FACT_TABLES.items():
         cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, id FROM {table}", [fact])

@@ -158,8 +158,8 @@ _CONTRACTS = f"""
 """
 
 _ORDERS = f"""
-    SELECT 'orders.ordered_on', 'revenue', f.ordered_on, f.id, f.account_id, f.owner_id, f.product_id, '', '', '', '', '',
-           f.attributes, '', 1::numeric, round(f.amount * {_RATE.format(f="f", day="f.ordered_on")}, %(unit)s),
+    SELECT 'orders.ordered_on', 'revenue', f.ordered_on, f.id, f.account_id, f.owner_id, f.product_id, '', '', '', '',
+           '', f.attributes, '', 1::numeric, round(f.amount * {_RATE.format(f="f", day="f.ordered_on")}, %(unit)s),
            NULL::numeric, {_RATE.format(f="f", day="f.ordered_on")} IS NULL
     FROM stale s JOIN kpis_order f ON f.id = s.fact_id
     WHERE s.fact = 'orders' AND f.deleted_at IS NULL
@@ -168,8 +168,8 @@ _ORDERS = f"""
 _REVENUES = f"""
     SELECT 'revenues.recognized_on', 'revenue', f.recognized_on, f.id, coalesce(f.account_id, d.account_id),
            coalesce(f.owner_id, d.owner_at_close_id, d.owner_id), coalesce(f.product_id, d.product_id), d.region,
-           coalesce(nullif(d.lead_source, ''), l.lead_source), d.sales_channel, d.partner, d.customer_type, f.attributes,
-           '', 1::numeric, round(f.amount * {_RATE.format(f="f", day="f.recognized_on")}, %(unit)s),
+           coalesce(nullif(d.lead_source, ''), l.lead_source), d.sales_channel, d.partner, d.customer_type,
+           f.attributes, '', 1::numeric, round(f.amount * {_RATE.format(f="f", day="f.recognized_on")}, %(unit)s),
            round(f.gross_profit * {_RATE.format(f="f", day="f.recognized_on")}, %(unit)s),
            {_RATE.format(f="f", day="f.recognized_on")} IS NULL
     FROM stale s JOIN kpis_revenueline f ON f.id = s.fact_id
@@ -178,8 +178,8 @@ _REVENUES = f"""
 """
 
 _SURVEYS = """
-    SELECT 'surveys.answered_on', 'revenue', f.answered_on, f.id, f.account_id, f.owner_id, NULL::bigint, '', '', '', '',
-           '', f.attributes, '', 1::numeric, NULL::numeric, NULL::numeric, false
+    SELECT 'surveys.answered_on', 'revenue', f.answered_on, f.id, f.account_id, f.owner_id, NULL::bigint, '', '', '',
+           '', '', f.attributes, '', 1::numeric, NULL::numeric, NULL::numeric, false
     FROM stale s JOIN kpis_surveyresponse f ON f.id = s.fact_id
     WHERE s.fact = 'surveys' AND f.deleted_at IS NULL
 """
@@ -242,10 +242,10 @@ def _place(cursor: CursorWrapper) -> None:
     cursor.execute("SELECT code, attribute FROM kpis_dimension WHERE code LIKE 'seg_' AND attribute <> ''")
     attributes = dict(cursor.fetchall())
     segments = ", ".join(
-        f"b.attributes->>%({code})s AS {code}_own, coalesce(a.attributes->>%({code})s,"
-        f" jsonb_build_object('industry', a.industry, 'size', a.size)->>%({code})s) AS {code}_account"
+        f"coalesce(nullif(b.attributes->>%({code})s, ''), nullif(a.attributes->>%({code})s, ''),"
+        f" nullif(jsonb_build_object('industry', a.industry, 'size', a.size)->>%({code})s, '')) AS {code}"
         if code in attributes
-        else f"NULL AS {code}_own, NULL AS {code}_account"
+        else f"NULL::text AS {code}"
         for code in SEGMENTS
     )
     cursor.execute(
@@ -266,13 +266,6 @@ def _place(cursor: CursorWrapper) -> None:
         """,
         attributes,
     )
-    for code in SEGMENTS:
-        cursor.execute(f"ALTER TABLE placed ADD COLUMN {code} text")
-    if attributes:
-        filled = ", ".join(
-            f"{code} = coalesce(nullif({code}_own, ''), nullif({code}_account, ''))" for code in attributes
-        )
-        cursor.execute(f"UPDATE placed SET {filled}")
     cursor.execute("ANALYZE placed")
 
 
@@ -318,7 +311,7 @@ def _exchange(cursor: CursorWrapper) -> dict[str, set[date]]:
     touched: dict[str, set[date]] = {}
     cursor.execute(
         "WITH gone AS (DELETE FROM kpis_kpievent e USING stale s"
-        " WHERE e.fact_id = s.fact_id AND e.kind LIKE s.fact || '.%%' RETURNING e.kind, e.credit, e.date)"
+        " WHERE e.fact_id = s.fact_id AND e.kind LIKE s.fact || '.%' RETURNING e.kind, e.credit, e.date)"
         " SELECT kind || ':' || credit, array_agg(DISTINCT date) FROM gone GROUP BY 1"
     )
     for group, dates in cursor.fetchall():

@@ -1,0 +1,192 @@
+"""A metric's term as SQL over events (e), calendar days (d) and, where needed, the fact (f)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import assert_never
+
+from kpis.engine import specs
+from kpis.engine.facts import FACTS, FieldType
+from kpis.engine.specs import Filter, Simple
+from kpis.services.events import VALUE_DIMENSIONS
+
+COUNT, RATE_MISSING = ".n", ".r"
+_EVENT_AMOUNTS = {"amount": "e.amount", "gross_profit": "e.gross_profit", "mrr": "e.amount"}
+_REF_TABLES = {
+    "owner": "kpis_person",
+    "created_by": "kpis_person",
+    "account": "kpis_account",
+    "lead": "kpis_lead",
+    "deal": "kpis_deal",
+    "converted_deal": "kpis_deal",
+}
+_COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """SQL of one stored measure: suffix → aggregate expression, and the parameters they name.
+
+    The bare suffix holds the measure; ".n" how many cases went into it; ".r" how many were left out for want of an
+    exchange rate (absent when none).
+    """
+
+    columns: Mapping[str, str]
+    params: Mapping[str, object] = field(default_factory=dict)
+    needs_fact: bool = False
+
+
+def measure(term: Simple) -> Measure:
+    """The SQL of a term. Weights make counts and amounts follow the credit; absence of cases leaves the key out."""
+    conditions = _Conditions(term)
+    where = " AND ".join(conditions.of(each) for each in term.filters) or "true"
+    columns = _columns(term, where)
+    needs_fact = any("f." in expression for expression in columns.values())
+    return Measure(columns, conditions.params, needs_fact)
+
+
+def _columns(term: Simple, where: str) -> dict[str, str]:
+    value = value_of(term)
+    cases = f"trim_scale(sum(e.weight) FILTER (WHERE {where} AND {value} IS NOT NULL))"
+    columns: dict[str, str]
+    match term.aggregate:
+        case "count":
+            return {"": f"trim_scale(sum(e.weight) FILTER (WHERE {where}))"}
+        case "sum" | "average":
+            columns = {"": f"trim_scale(sum({_weighted(term)}) FILTER (WHERE {where}))", COUNT: cases}
+        case "median":
+            columns = {
+                "": f"percentile_cont(0.5) WITHIN GROUP (ORDER BY {value}) FILTER (WHERE {where})",
+                COUNT: f"nullif(count({value}) FILTER (WHERE {where}), 0)",
+            }
+        case "distinct":
+            columns = {"": f"nullif(count(DISTINCT {value}) FILTER (WHERE {where}), 0)"}
+        case _:
+            raise ValueError(term.aggregate)
+    if term.field in _EVENT_AMOUNTS:
+        columns[RATE_MISSING] = f"nullif(count(*) FILTER (WHERE {where} AND e.is_rate_missing), 0)"
+    return columns
+
+
+def value_of(term: Simple) -> str:
+    """SQL of what a term measures of one fact: a number, or for distinct the thing that is counted."""
+    if term.days_between:
+        first, last = term.days_between
+        return f"({_date(term, last)} - {_date(term, first)})"
+    name = term.field
+    if name is None:
+        return "e.fact_id"
+    if name in _EVENT_AMOUNTS:
+        return _EVENT_AMOUNTS[name]
+    if name.startswith(specs.ATTRIBUTES):
+        key = _attribute(name)
+        if term.aggregate == "distinct":
+            return f"nullif(f.attributes->>{key}, '')"
+        return f"CASE WHEN jsonb_typeof(f.attributes->{key}) = 'number' THEN (f.attributes->>{key})::numeric END"
+    kind = FACTS[term.fact].fields[name].type
+    if name == "account":
+        return "e.account_id"
+    if kind is FieldType.REF:
+        return f"f.{name}_id"
+    if name in VALUE_DIMENSIONS:
+        return f"e.{name}_id"
+    return f"nullif(f.{name}, '')" if kind is FieldType.TEXT else f"f.{name}"
+
+
+def _date(term: Simple, name: str) -> str:
+    """The axis of the event carries the date that was derived; other dates are the fact's own."""
+    return "e.date" if name == term.date else f"f.{name}"
+
+
+def _weighted(term: Simple) -> str:
+    value = value_of(term)
+    return value if value in _EVENT_AMOUNTS.values() else f"{value} * e.weight"
+
+
+def _attribute(name: str) -> str:
+    return "'" + name.removeprefix(specs.ATTRIBUTES).replace("'", "''").replace("%", "%%") + "'"
+
+
+class _Conditions:
+    """Filters of one term as SQL; values travel as parameters."""
+
+    def __init__(self, term: Simple) -> None:
+        self.term = term
+        self.prefix = f"m_{specs.measure_key(term)}_"
+        self.params: dict[str, object] = {}
+
+    def of(self, condition: Filter) -> str:
+        name, op, value = condition.field, condition.op, condition.value
+        if name in VALUE_DIMENSIONS or name == "product":
+            return self.member(name, op, value)
+        if name in _REF_TABLES:
+            return self.reference(name, op, value)
+        if name.startswith(specs.ATTRIBUTES):
+            return self.attribute(name, op, value)
+        column = "e.outcome" if name == "outcome" and self.term.fact == "deals" else f"f.{name}"
+        return self.compare(column, FACTS[self.term.fact].fields[name].type, op, value)
+
+    def bind(self, value: object) -> str:
+        key = f"{self.prefix}{len(self.params)}"
+        self.params[key] = list(value) if isinstance(value, tuple) else value
+        return f"%({key})s"
+
+    def member(self, name: str, op: str, value: object) -> str:
+        """A dimension is compared by its members' codes; nothing and unassigned are the same."""
+        members = (
+            "SELECT m.id FROM kpis_dimensionmember m JOIN kpis_dimension k ON k.id = m.dimension_id"
+            f" WHERE k.code = '{name}' AND "
+        )
+        match op:
+            case "is_null":
+                return f"e.{name}_id {'IN' if value else 'NOT IN'} ({members} m.is_unassigned)"
+            case "eq" | "in":
+                return f"e.{name}_id IN ({members} m.code = ANY({self.bind(_several(value))}))"
+            case "ne" | "not_in":
+                return f"e.{name}_id NOT IN ({members} m.code = ANY({self.bind(_several(value))}))"
+            case _:
+                return f"e.{name}_id IN ({members} strpos(lower(m.name), lower({self.bind(value)})) > 0)"
+
+    def reference(self, name: str, op: str, value: object) -> str:
+        if op == "is_null":
+            return f"(f.{name}_id IS NULL) = {bool(value)}".lower().replace("is null", "IS NULL")
+        rows = f"SELECT r.id FROM {_REF_TABLES[name]} r WHERE r.external_id = ANY({self.bind(_several(value))})"
+        found = f"coalesce(f.{name}_id, 0) IN ({rows})"
+        return f"NOT {found}" if op in {"ne", "not_in"} else found
+
+    def attribute(self, name: str, op: str, value: object) -> str:
+        key = _attribute(name)
+        text = f"nullif(f.attributes->>{key}, '')"
+        sample = value[0] if isinstance(value, tuple) and value else value
+        if op != "is_null" and isinstance(sample, Decimal):
+            number = f"CASE WHEN jsonb_typeof(f.attributes->{key}) = 'number' THEN (f.attributes->>{key})::numeric END"
+            return self.compare(number, FieldType.NUMBER, op, value)
+        if op != "is_null" and isinstance(sample, bool):
+            value = str(value).lower()
+        return self.compare(text, FieldType.ANY, op, value)
+
+    def compare(self, column: str, kind: FieldType, op: str, value: object) -> str:
+        if kind is FieldType.TEXT:
+            column = f"nullif({column}, '')"
+        cast = {FieldType.DATE: "::date", FieldType.NUMBER: "::numeric"}.get(kind, "")
+        match op:
+            case "is_null":
+                return f"{column} IS {'' if value else 'NOT '}NULL"
+            case "eq":
+                return f"{column} = {self.bind(value)}{cast}"
+            case "ne":
+                return f"{column} IS DISTINCT FROM {self.bind(value)}{cast}"
+            case "in":
+                return f"{column} = ANY({self.bind(value)}{cast and cast + '[]'})"
+            case "not_in":
+                return f"coalesce({column} <> ALL({self.bind(value)}{cast and cast + '[]'}), true)"
+            case "contains":
+                return f"strpos(lower({column}), lower({self.bind(value)})) > 0"
+            case "gt" | "gte" | "lt" | "lte":
+                return f"{column} {_COMPARISONS[op]} {self.bind(value)}{cast}"
+            case _:
+                assert_never(op)  # type: ignore[arg-type]
+
+
+def _several(value: object) -> list[object]:
+    return list(value) if isinstance(value, tuple) else [value]
