@@ -62,7 +62,8 @@ _DEALS = f"""
         WHERE c.kind = 'revenue' AND c.deleted_at IS NULL AND c.deal_id IN (SELECT id FROM picked)
         WINDOW w AS (PARTITION BY c.deal_id)
     ), rounded AS (
-        SELECT deal_id, person_id, round(share, 6) AS share, 1 - sum(round(share, 6)) OVER (PARTITION BY deal_id) AS rest,
+        SELECT deal_id, person_id, round(share, 6) AS share,
+               1 - sum(round(share, 6)) OVER (PARTITION BY deal_id) AS rest,
                row_number() OVER (PARTITION BY deal_id ORDER BY share DESC, id) AS place
         FROM sent
     ), credits AS (
@@ -107,8 +108,8 @@ _LEADS = f"""
             WHERE s.fact = 'leads' AND d.deleted_at IS NULL AND d.outcome <> 'void'
         ) AS deals GROUP BY lead_id
     )
-    SELECT 'leads.' || x.axis, 'revenue', x.day, f.id, f.account_id, f.owner_id, NULL::bigint, '', f.lead_source, '', '',
-           '', f.attributes, '', 1::numeric, NULL::numeric, NULL::numeric, false
+    SELECT 'leads.' || x.axis, 'revenue', x.day, f.id, f.account_id, f.owner_id, NULL::bigint, '', f.lead_source, '',
+           '', '', f.attributes, '', 1::numeric, NULL::numeric, NULL::numeric, false
     FROM stale s JOIN kpis_lead f ON f.id = s.fact_id
     LEFT JOIN stages ON stages.lead_id = f.id LEFT JOIN linked ON linked.lead_id = f.id
     CROSS JOIN LATERAL (VALUES
@@ -120,8 +121,8 @@ _LEADS = f"""
 """
 
 _LEAD_STAGES = f"""
-    SELECT 'lead-stage-events.entered_at', 'revenue', {_ON.format(moment="f.entered_at")}, f.id, l.account_id, l.owner_id,
-           NULL::bigint, '', l.lead_source, '', '', '', l.attributes || f.attributes, '', 1::numeric, NULL::numeric,
+    SELECT 'lead-stage-events.entered_at', 'revenue', {_ON.format(moment="f.entered_at")}, f.id, l.account_id,
+           l.owner_id, NULL::bigint, '', l.lead_source, '', '', '', l.attributes || f.attributes, '', 1::numeric, NULL::numeric,
            NULL::numeric, false
     FROM stale s JOIN kpis_leadstageevent f ON f.id = s.fact_id JOIN kpis_lead l ON l.id = f.lead_id
     WHERE s.fact = 'lead-stage-events' AND f.deleted_at IS NULL AND l.deleted_at IS NULL

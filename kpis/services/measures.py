@@ -149,7 +149,7 @@ class _Conditions:
 
     def reference(self, name: str, op: str, value: object) -> str:
         if op == "is_null":
-            return f"(f.{name}_id IS NULL) = {bool(value)}".lower().replace("is null", "IS NULL")
+            return f"f.{name}_id IS {'' if value else 'NOT '}NULL"
         rows = f"SELECT r.id FROM {_REF_TABLES[name]} r WHERE r.external_id = ANY({self.bind(_several(value))})"
         found = f"coalesce(f.{name}_id, 0) IN ({rows})"
         return f"NOT {found}" if op in {"ne", "not_in"} else found
