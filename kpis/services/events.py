@@ -122,8 +122,8 @@ _LEADS = f"""
 
 _LEAD_STAGES = f"""
     SELECT 'lead-stage-events.entered_at', 'revenue', {_ON.format(moment="f.entered_at")}, f.id, l.account_id,
-           l.owner_id, NULL::bigint, '', l.lead_source, '', '', '', l.attributes || f.attributes, '', 1::numeric, NULL::numeric,
-           NULL::numeric, false
+           l.owner_id, NULL::bigint, '', l.lead_source, '', '', '', l.attributes || f.attributes, '', 1::numeric,
+           NULL::numeric, NULL::numeric, false
     FROM stale s JOIN kpis_leadstageevent f ON f.id = s.fact_id JOIN kpis_lead l ON l.id = f.lead_id
     WHERE s.fact = 'lead-stage-events' AND f.deleted_at IS NULL AND l.deleted_at IS NULL
 """

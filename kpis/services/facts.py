@@ -15,9 +15,6 @@ from typing import Any
 from django.db import connection, models, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
-from tenants.context import current_company
-from tenants.outbox.services import emit
-from tenants.settings.selectors import company_settings
 
 from kpis.engine.records import RESOURCES, Issue, Kind, Reading, Rejection, Resource, Row, read_records
 from kpis.models import (
@@ -41,6 +38,9 @@ from kpis.models import (
 )
 from kpis.models.sourced import Sourced
 from kpis.services import dependents, organisation
+from tenants.context import current_company
+from tenants.outbox.services import emit
+from tenants.settings.selectors import company_settings
 
 MODELS: Mapping[str, type[Sourced]] = MappingProxyType(
     {
@@ -118,7 +118,7 @@ def upsert_facts(
         batch = _Batch(cursor, definition, source, now)
         result = batch.store(reading, actor=actor, run=run)
         if result.is_changed:
-            emit(topic="facts.changed", company_id=current_company().pk, object_id=None)
+            emit(topic="facts.changed", company_id=current_company().pk)
         _cover(cursor, definition, reading, source=source, is_delivery=run is None, now=now)
     return result
 

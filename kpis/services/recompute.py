@@ -11,17 +11,18 @@ from datetime import date, datetime, timedelta
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
-from tenants.context import current_company
-from tenants.outbox.services import emit
-from tenants.settings.selectors import company_settings
 
 from kpis.choices import DIMENSIONS
 from kpis.engine import specs
 from kpis.engine.specs import Simple
 from kpis.models import DirtyRange, KpiEvent, MeasureBlock, MetricVersion
-from kpis.services import calendar, dependents
+from kpis.services import dependents
+from kpis.services.calendar import ensure_calendar
 from kpis.services.events import derive_events
 from kpis.services.measures import Measure, measure
+from tenants.context import current_company
+from tenants.outbox.services import emit
+from tenants.settings.selectors import company_settings
 
 EXACT = ":exact"
 BASE_GRAINS = ("month", "week")
@@ -48,14 +49,14 @@ def recompute(*, now: datetime) -> RecomputeResult:
         touched: dict[str, Dates] = dict(derive_events(cursor, currency=settings.currency))
         dates = set().union(*(each for each in touched.values() if each))
         if dates:
-            calendar.cover(first_day=min(dates), last_day=max(dates), now=now)
+            ensure_calendar(first_day=min(dates), last_day=max(dates))
         _take_ranges(cursor, touched)
         if not touched:
             return RecomputeResult({})
         terms = measured_terms()
         for name in sorted(touched):
             _rebuild(cursor, name, touched[name], terms)
-        emit(topic="values.changed", company_id=current_company().pk, object_id=None)
+        emit(topic="values.changed", company_id=current_company().pk)
     return RecomputeResult({name: None if each is None else frozenset(each) for name, each in touched.items()})
 
 
