@@ -91,13 +91,13 @@ class DayRow:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How a company names its years: 2026年度 (fiscal), 第15期 (term, counted from `first_term_year`) or FY26 (short).
+    """How a company names its years: 2026年度 (fiscal_year), 第15期 (term, counted from `first_term_year`) or FY26 (fy).
 
     `closing_day` decides between 2026年11月 and 2026年11月度.
     """
 
     closing_day: int = MONTH_END
-    year_style: Literal["fiscal", "term", "short"] = "fiscal"
+    year_style: Literal["fiscal_year", "term", "fy"] = "fiscal_year"
     first_term_year: int | None = None
 
 
@@ -226,7 +226,7 @@ def label(period: PeriodSpan, language: str, naming: Naming = Naming()) -> str:
 def year_label(start_year: int, language: str, naming: Naming = Naming()) -> str:
     """The name of a fiscal year.
 
-    >>> year_label(2026, "ja"), year_label(2026, "ja", Naming(year_style="short"))
+    >>> year_label(2026, "ja"), year_label(2026, "ja", Naming(year_style="fy"))
     ('2026年度', 'FY26')
     >>> year_label(2026, "ja", Naming(year_style="term", first_term_year=2012))
     '第15期'
@@ -235,7 +235,7 @@ def year_label(start_year: int, language: str, naming: Naming = Naming()) -> str
     if naming.year_style == "term" and naming.first_term_year is not None:
         term = start_year - naming.first_term_year + 1
         return f"第{term}期" if is_japanese else f"Term {term}"
-    if naming.year_style == "short":
+    if naming.year_style == "fy":
         return f"FY{start_year % 100:02d}"
     return f"{start_year}年度" if is_japanese else f"FY{start_year}"
 

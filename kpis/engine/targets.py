@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_DOWN, Decimal
+from decimal import ROUND_FLOOR, Decimal
+from itertools import pairwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +58,12 @@ def derive_shorter(accumulation: str, value: Decimal | None, business_days: int,
 
 
 def spread(amount: Decimal, count: int, step: Decimal = Decimal(1)) -> tuple[Decimal, ...]:
-    """An amount in `count` equal parts of whole `step`s; the last part takes the remainder, so that they add up.
+    """An amount in `count` equal parts of whole `step`s that add up to it.
+
+    No two parts differ by more than a step; what is less than a step goes to the last part.
 
     >>> [str(part) for part in spread(Decimal(100), 3)]
     ['33', '33', '34']
     """
-    if count < 1:
-        return ()
-    part = (amount / count / step).quantize(Decimal(1), ROUND_DOWN) * step
-    return (*([part] * (count - 1)), amount - part * (count - 1))
+    reached = [(amount * index / count / step).quantize(Decimal(1), ROUND_FLOOR) * step for index in range(count)]
+    return tuple(after - before for before, after in pairwise([*reached, amount])) if reached else ()

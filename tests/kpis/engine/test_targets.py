@@ -60,9 +60,12 @@ class TestDeriveShorter:
 
 class TestSpread:
     @given(st.decimals(0, 10**12, places=2), st.integers(1, 12), st.sampled_from(["1", "0.01", "1000"]))
-    def test_adds_up_and_only_the_last_part_differs(self, amount: Decimal, count: int, step: str) -> None:
+    def test_adds_up_in_parts_that_hardly_differ(self, amount: Decimal, count: int, step: str) -> None:
         result = spread(amount, count, Decimal(step))
         assert sum(result) == amount
-        assert len(set(result[:-1])) <= 1
+        assert max(result) - min(result) < 2 * Decimal(step)
         assert all(part >= 0 for part in result)
         assert all(part % Decimal(step) == 0 for part in result[:-1])
+
+    def test_small_counts_are_not_heaped_on_the_last_month(self) -> None:
+        assert sorted({int(part) for part in spread(Decimal(34), 12)}) == [2, 3]
