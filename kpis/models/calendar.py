@@ -47,9 +47,9 @@ class CalendarRule(models.Model):
 
 
 class FiscalYear(models.Model):
-    """One fiscal year, named by the calendar year in which it starts."""
+    """One fiscal year, named by the calendar year in which it starts; a short one may share its name with the next."""
 
-    start_year = models.IntegerField(_("Fiscal year"), unique=True)
+    start_year = models.IntegerField(_("Fiscal year"), db_index=True)
     start_date = models.DateField(_("Start"), unique=True)
     end_date = models.DateField(_("End (exclusive)"))
 
