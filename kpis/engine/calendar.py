@@ -91,7 +91,7 @@ class DayRow:
 
 @dataclass(frozen=True, slots=True)
 class Naming:
-    """How a company names its years: 2026年度 (fiscal_year), 第15期 (term, counted from `first_term_year`) or FY26 (fy).
+    """How years are called: 2026年度 (fiscal_year), 第15期 (term, counted from `first_term_year`) or FY26 (fy).
 
     `closing_day` decides between 2026年11月 and 2026年11月度.
     """

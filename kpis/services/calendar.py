@@ -18,7 +18,7 @@ from kpis.selectors.calendar import calendar_rules
 from kpis.services.refusal import RefusedError
 from tenants.context import current_company
 from tenants.outbox.services import emit
-from tenants.settings.models import CompanySettings
+from tenants.registry import ProvisionRequest
 from tenants.settings.selectors import company_settings
 
 EARLIEST = date(1950, 1, 1)
@@ -31,8 +31,9 @@ class CalendarError(RefusedError):
     code = "calendar"
 
 
-def create_calendar(*, settings: CompanySettings, now: datetime) -> None:
-    """Make the calendar of a new company: last, this and next fiscal year by its settings. Harmless when repeated."""
+def seed_calendar(request: ProvisionRequest) -> None:
+    """Make the calendar of a new company by its settings, from a year ago to a year ahead. Harmless when repeated."""
+    settings = company_settings()
     CalendarRule.objects.get_or_create(
         defaults={
             "effective_from": EARLIEST,
@@ -43,7 +44,7 @@ def create_calendar(*, settings: CompanySettings, now: datetime) -> None:
             "week_start": settings.week_starts_on,
         }
     )
-    today = timezone.localdate(now)
+    today = timezone.localdate(request.now)
     ensure_calendar(first_day=today - timedelta(days=365), last_day=today + timedelta(days=365))
 
 
@@ -161,12 +162,13 @@ def _recut() -> None:
         return
     years = engine.fiscal_years(calendar_rules(), known["first"], known["last"] - timedelta(days=1))
     wanted = {
-        (grain, span.start_date): span.end_date for year in years for grain in engine.GRAINS for span in engine.periods(year, grain)
+        (grain, span.start_date): span.end_date
+        for year in years
+        for grain in engine.GRAINS
+        for span in engine.periods(year, grain)
     }
     gone = [
-        period
-        for period in Period.objects.all()
-        if wanted.get((period.grain, period.start_date)) != period.end_date
+        period for period in Period.objects.all() if wanted.get((period.grain, period.start_date)) != period.end_date
     ]
     closed = next((period for period in gone if period.state == PeriodState.CLOSED), None)
     if closed is not None:
