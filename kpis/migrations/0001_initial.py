@@ -110,7 +110,7 @@ class Migration(migrations.Migration):
             name="FiscalYear",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("start_year", models.IntegerField(unique=True, verbose_name="Fiscal year")),
+                ("start_year", models.IntegerField(db_index=True, verbose_name="Fiscal year")),
                 ("start_date", models.DateField(unique=True, verbose_name="Start")),
                 ("end_date", models.DateField(verbose_name="End (exclusive)")),
             ],

@@ -71,7 +71,7 @@ def ensure_calendar(*, first_day: date, last_day: date) -> bool:
         years = engine.fiscal_years(calendar_rules(), first_day, last_day)
         present = set(FiscalYear.objects.values_list("start_date", flat=True))
         _write([year for year in years if year.start_date not in present])
-        emit(topic="calendar.changed", company_id=current_company().pk, object_id=None)
+        emit(topic="calendar.changed", company_id=current_company().pk)
     return True
 
 
@@ -186,7 +186,7 @@ def _recut() -> None:
     CalendarDay.objects.filter(Q(day__lt=years[0].start_date) | Q(day__gte=years[-1].end_date)).delete()
     groups = MeasureBlock.objects.order_by().values_list("group", flat=True).distinct()
     DirtyRange.objects.bulk_create([DirtyRange(group=group) for group in groups])
-    emit(topic="calendar.changed", company_id=current_company().pk, object_id=None)
+    emit(topic="calendar.changed", company_id=current_company().pk)
 
 
 def _recount_days(day: date) -> None:
@@ -194,7 +194,7 @@ def _recount_days(day: date) -> None:
     if year is None:
         return
     _write_days(engine.fiscal_years(calendar_rules(), day, day))
-    emit(topic="calendar.changed", company_id=current_company().pk, object_id=None)
+    emit(topic="calendar.changed", company_id=current_company().pk)
 
 
 def _write(years: Iterable[engine.FiscalYearSpan]) -> None:
