@@ -151,8 +151,10 @@ class _Batch:
         inserted = self.insert()
         updated, deleted = self.update(actor, run)
         self.note_unresolved()
-        organisation.after_upsert(self.cursor, self.resource.code, source=self.source, now=self.now)
+        if self.resource.code == "products":
+            organisation.name_aliases(self.cursor, source=self.source)
         self.resolve_waiting()
+        organisation.after_upsert(self.cursor, self.resource.code, now=self.now)
         dependents.mark(self.cursor, self.resource.code)
         if self.resource.code in {"deals", "deal-credits", "people"}:
             dependents.fix_credits(self.cursor)
@@ -281,7 +283,7 @@ class _Batch:
     def is_ref(self, name: str) -> bool:
         return self.resource.fields[name].kind in {Kind.REF, Kind.REFS}
 
-    def given(self, name: str, column: models.Field[Any, Any]) -> str:
+    def given(self, name: str, column: "models.Field[Any, Any]") -> str:
         """The value that was sent, with the column's default where null cannot be stored."""
         default = _default(column)
         return f"n.{name}" if default is None else f"coalesce(n.{name}, {default})"
@@ -418,7 +420,7 @@ def _told(old: str, new: str, name: str, path: str = "", *, column: str = "") ->
     )
 
 
-def _default(column: models.Field[Any, Any]) -> str | None:
+def _default(column: "models.Field[Any, Any]") -> str | None:
     """The SQL literal that stands for "not given" in a column that cannot be null."""
     if column.null:
         return None

@@ -62,12 +62,10 @@ def impossible_memberships(cursor: CursorWrapper, *, source: str) -> dict[int, I
     return refused
 
 
-def after_upsert(cursor: CursorWrapper, resource: str, *, source: str, now: datetime) -> None:
+def after_upsert(cursor: CursorWrapper, resource: str, *, now: datetime) -> None:
     """Do what follows from the rows in `affected`; nothing for resources without consequences of this kind."""
     if resource in {"teams", "people", "products"}:
         _mirror_members(cursor, resource)
-    if resource == "products":
-        _name_aliases(cursor, source=source)
     if resource in {"teams", "people"}:
         _follow_person_teams(cursor, resource, now=now)
         _link_teams(cursor)
@@ -111,7 +109,7 @@ def _mirror_members(cursor: CursorWrapper, resource: str) -> None:
         )
 
 
-def _name_aliases(cursor: CursorWrapper, *, source: str) -> None:
+def name_aliases(cursor: CursorWrapper, *, source: str) -> None:
     """A product is also found under its aliases."""
     cursor.execute(
         "INSERT INTO kpis_externalidentity (entity, source, external_id, row_id)"
