@@ -68,7 +68,8 @@ def _sources() -> Iterator[tuple[str, str]]:
                 yield path.read_text(encoding="utf-8"), str(path.relative_to(ROOT))
     for path in sorted((ROOT / "templates").rglob("*.*")):
         if path.suffix in {".html", ".txt"}:
-            yield templatize(path.read_text(encoding="utf-8"), origin=str(path)), str(path.relative_to(ROOT))
+            source = templatize(path.read_text(encoding="utf-8"), origin=str(path))
+            yield "\n".join(line.lstrip() for line in source.split("\n")), str(path.relative_to(ROOT))
 
 
 def collect() -> Catalog:

@@ -1,21 +1,43 @@
 """What the shell of every page shows: whose company this is, where one can go, how one likes to read."""
 
 from dataclasses import dataclass
+from typing import Any
 
-from django.db import connection
+from django.conf import settings
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext_lazy as _
 
 from kpis.engine.formats import SCALES
+from tenants.accounts.choices import Role
+from tenants.accounts.models import User
+from tenants.capabilities import Capability, has_capability
+from tenants.context import find_current_company
+from tenants.models import Company
+from tenants.registry import NavigationEntry, console_navigation, navigation
+from tenants.settings.models import CompanySettings
 
 THEMES = {"light", "dark"}
 SCALE_WORDS = {"one": _("Units"), "thousand": _("Thousands"), "million": _("Millions")}
+NAVIGATION_LIMIT = 7
+TABS = 4
 
 
 @dataclass(frozen=True)
 class ScaleChoice:
     code: str
     label: str
+    is_current: bool
+
+
+@dataclass(frozen=True)
+class Link:
+    """One place to go."""
+
+    label: str
+    icon: str
+    url: str
     is_current: bool
 
 
@@ -27,24 +49,102 @@ class Shell:
     theme: str
     amount_scale: str
     amount_scales: list[ScaleChoice]
-    user_name: str
-    initial: str
+    navigation: list[Link]
+    user_name: str = ""
+    role_name: str = ""
+    is_consultant: bool = False
+    console_url: str = ""
+    admin_url: str = ""
+    api_docs_url: str = ""
+
+    @property
+    def initial(self) -> str:
+        return self.user_name[:1].upper()
+
+    @property
+    def tabs(self) -> list[Link]:
+        """What fits the bar at the foot of a phone."""
+        return self.navigation if len(self.navigation) <= TABS + 1 else self.navigation[:TABS]
+
+    @property
+    def more_tabs(self) -> list[Link]:
+        return self.navigation[len(self.tabs) :]
 
 
-def shell(request: HttpRequest) -> dict[str, Shell]:
-    """Context processor; runs no query beyond the signed-in person."""
-    theme = request.COOKIES.get("theme", "")
-    scale = request.COOKIES.get("amount_scale", "")
-    scale = scale if scale in SCALES else ""
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Context processor; computed only where a template asks for it, with one query for the company's settings."""
+    return {"shell": SimpleLazyObject(lambda: read_shell(request))}
+
+
+def read_shell(request: HttpRequest) -> Shell:
+    company = find_current_company()
+    company_settings = _settings_of(company)
     user = getattr(request, "user", None)
-    user_name = (user.get_full_name() or user.get_username()) if user and user.is_authenticated else ""
-    return {
-        "shell": Shell(
-            company_name=getattr(getattr(connection, "tenant", None), "name", ""),
-            theme=theme if theme in THEMES else "",
-            amount_scale=scale,
-            amount_scales=[ScaleChoice(code, str(SCALE_WORDS[code]), code == scale) for code in SCALES],
-            user_name=user_name,
-            initial=user_name[:1].upper(),
-        )
+    theme = request.COOKIES.get("theme", "")
+    scale = _amount_scale(request, company_settings)
+    frame = {
+        "company_name": company_settings.name if company_settings else ("Mawaru" if company else ""),
+        "theme": theme if theme in THEMES else "",
+        "amount_scale": scale,
+        "amount_scales": [ScaleChoice(code, str(SCALE_WORDS[code]), code == scale) for code in SCALES],
     }
+    if user is None or not user.is_authenticated or company is None:
+        return Shell(**frame, navigation=[])
+    return Shell(**frame, navigation=_navigation_of(request, company), **_person_of(user, company))
+
+
+def _settings_of(company: Company | None) -> CompanySettings | None:
+    if company is None or company.is_console:
+        return None
+    return CompanySettings.objects.filter(id=1).first()
+
+
+def _amount_scale(request: HttpRequest, company_settings: CompanySettings | None) -> str:
+    """The reader's own switch, else the company's."""
+    chosen = request.COOKIES.get("amount_scale", "")
+    if chosen in SCALES or company_settings is None:
+        return chosen if chosen in SCALES else "one"
+    return next((code for code, size in SCALES.items() if size == company_settings.amount_unit), "one")
+
+
+def _navigation_of(request: HttpRequest, company: Company) -> list[Link]:
+    registry = console_navigation if company.is_console else navigation
+    links = [
+        _link(request, entry)
+        for entry in registry
+        if entry.capability is None or has_capability(request.user, entry.capability)
+    ]
+    return links[:NAVIGATION_LIMIT]
+
+
+def _link(request: HttpRequest, entry: NavigationEntry) -> Link:
+    url = reverse(entry.url_name)
+    is_current = request.path == url or (url != "/" and request.path.startswith(url))
+    return Link(str(entry.label), entry.icon, url, is_current)
+
+
+def _person_of(user: User, company: Company) -> dict[str, Any]:
+    role = next((role for role in Role if role in user.roles), None)
+    is_consultant = not company.is_console and user.mirrored_from is not None
+    return {
+        "user_name": user.get_full_name() or user.get_username(),
+        "role_name": str(role.label) if role else "",
+        "is_consultant": is_consultant,
+        "console_url": _console_url() if is_consultant else "",
+        "admin_url": _url("admin:index") if has_capability(user, Capability.USE_ADMIN) else "",
+        "api_docs_url": _url("api-docs") if has_capability(user, Capability.MANAGE_KEYS) else "",
+    }
+
+
+def _url(name: str) -> str:
+    """The console and the companies have different pages; a link to one that is not here is left out."""
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""
+
+
+def _console_url() -> str:
+    scheme = "https" if settings.SECURE_SSL_REDIRECT else "http"
+    port = "" if settings.PUBLIC_PORT in (80, 443) else f":{settings.PUBLIC_PORT}"
+    return f"{scheme}://console.{settings.BASE_DOMAIN}{port}/"

@@ -227,6 +227,16 @@ def as_of(moment: datetime | None) -> SafeString:
 
 
 @register.filter
+def absence_text(code: str | None) -> str:
+    return str(ABSENCE_WORDS.get(code or "missing", code))
+
+
+@register.filter
+def status_text(status: str) -> str:
+    return str(STATUS_WORDS.get(status, ""))
+
+
+@register.filter
 def moment_text(moment: datetime | None) -> str:
     return formats.write_moment(timezone.localtime(moment), language=language_code()) if moment else ""
 
