@@ -4,7 +4,15 @@ from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
 from tenants.choices import CompanyType
-from tenants.registry import ProvisionStep, provision_steps
+from tenants.registry import ProvisionStep, model_capabilities, provision_steps
+
+MODEL_CAPABILITIES = {
+    "manage_people": ("person", "team", "teammembership", "teamleader"),
+    "manage_calendar": ("calendarrule", "companyholiday", "fiscalyear", "period", "periodtransition", "calendarday"),
+    "read_locked_values": ("lockedcell",),
+    "set_targets": ("target", "targetrevision"),
+    "enter_values": ("manualentry",),
+}
 
 
 class KpisConfig(AppConfig):
@@ -15,3 +23,5 @@ class KpisConfig(AppConfig):
         from kpis.services.calendar import seed_calendar
 
         provision_steps.register(ProvisionStep("calendar", CompanyType.COMPANY, seed_calendar, 30))
+        for capability, models in MODEL_CAPABILITIES.items():
+            model_capabilities.update({f"kpis.{model}": capability for model in models})

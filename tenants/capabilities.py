@@ -26,6 +26,7 @@ _WIDTH: Final = {Scope.NONE: 0, Scope.OWN: 1, Scope.TEAM: 2, Scope.ALL: 3}
 
 class Capability(models.TextChoices):
     READ_RESULTS = "read_results"
+    READ_PERSON_RESULTS = "read_person_results"
     READ_LOCKED_VALUES = "read_locked_values"
     SET_TARGETS = "set_targets"
     CLOSE_PERIODS = "close_periods"
@@ -48,6 +49,7 @@ class Capability(models.TextChoices):
 
 _RUNS_THE_COMPANY: Final = {
     Capability.READ_RESULTS: Scope.ALL,
+    Capability.READ_PERSON_RESULTS: Scope.ALL,
     Capability.READ_LOCKED_VALUES: Scope.ALL,
     Capability.SET_TARGETS: Scope.ALL,
     Capability.CLOSE_PERIODS: Scope.ALL,
@@ -69,6 +71,7 @@ COMPANY_TABLE: Final[dict[str, dict[str, str]]] = {
     Role.CONSULTANT: _RUNS_THE_COMPANY,
     Role.MANAGER: {
         Capability.READ_RESULTS: Scope.TEAM,
+        Capability.READ_PERSON_RESULTS: Scope.TEAM,
         Capability.READ_LOCKED_VALUES: Scope.TEAM,
         Capability.SET_TARGETS: Scope.TEAM,
         Capability.PROVISIONAL_PERIODS: Scope.ALL,
@@ -80,6 +83,7 @@ COMPANY_TABLE: Final[dict[str, dict[str, str]]] = {
     },
     Role.MEMBER: {
         Capability.READ_RESULTS: Scope.OWN,
+        Capability.READ_PERSON_RESULTS: Scope.OWN,
         Capability.READ_LOCKED_VALUES: Scope.OWN,
         Capability.LOG_ACTIONS: Scope.OWN,
         Capability.ENTER_VALUES: Scope.OWN,
