@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from django.db import models
 from django.utils.functional import Promise
@@ -138,13 +138,28 @@ class ProvisionRequest:
 
 
 @dataclass(frozen=True)
+class TemplateField:
+    """A number asked for when a company is created: an amount in its currency, or a rate typed in percent."""
+
+    code: str
+    label: Text
+    unit: Literal["amount", "percent"]
+    help_text: Text = ""
+
+
+@dataclass(frozen=True)
 class CompanyTemplate:
-    """A sales style that a company can be created from; without `instantiate` it is known but not offered yet."""
+    """A sales style that a company can be created from; without `instantiate` it is known but not offered yet.
+
+    `fields` are asked in the console's form and reach `instantiate` in `template_values` as decimal strings by code,
+    rates as fractions; the values are empty where a company is created without them.
+    """
 
     code: str
     label: Text
     position: int
     instantiate: Callable[[ProvisionRequest], None] | None = None
+    fields: tuple[TemplateField, ...] = ()
 
 
 @dataclass(frozen=True)

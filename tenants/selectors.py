@@ -6,8 +6,10 @@ import uuid
 from datetime import datetime
 from typing import Final
 
+from django.conf import settings
 from django.core.cache import cache
 
+from tenants.choices import CompanyType
 from tenants.models import Company, ConsultantGrant
 
 GRANT_CACHE_SECONDS: Final = 60
@@ -31,3 +33,16 @@ def is_grant_live(*, company: Company, console_user_id: uuid.UUID, now: datetime
         known = find_live_grant(company=company, console_user_id=console_user_id, now=now) is not None
         cache.set(key, known, GRANT_CACHE_SECONDS)
     return bool(known)
+
+
+def company_address(company: Company) -> str:
+    """Where the company answers, without a trailing slash."""
+    usual = 443 if settings.SESSION_COOKIE_SECURE else 80
+    port = "" if usual == settings.PUBLIC_PORT else f":{settings.PUBLIC_PORT}"
+    scheme = "https" if settings.SESSION_COOKIE_SECURE else "http"
+    return f"{scheme}://{company.slug}.{settings.BASE_DOMAIN}{port}"
+
+
+def find_console() -> Company | None:
+    """The console when it answers, else None."""
+    return Company.objects.ready().filter(type=CompanyType.CONSOLE).first()

@@ -1,3 +1,12 @@
-"""URLs."""
+"""Every address of a client company's host."""
 
-urlpatterns: list = []
+from django.contrib import admin
+from django.urls import include, path
+
+from tenants.accounts.views import enter
+
+urlpatterns = [
+    path("", include("tenants.accounts.urls")),
+    path("enter/", enter, name="enter"),
+    path("admin/", admin.site.urls),
+]

@@ -1,3 +1,7 @@
-"""URLs."""
+"""The base domain itself: one page that says where to go."""
 
-urlpatterns: list = []
+from django.urls import path
+
+from tenants.views import welcome
+
+urlpatterns = [path("", welcome, name="welcome")]

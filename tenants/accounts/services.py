@@ -49,3 +49,9 @@ def assign_roles(*, user: User, roles: Iterable[str]) -> None:
 
 def _table() -> dict[str, dict[str, str]]:
     return CONSOLE_TABLE if current_company().is_console else COMPANY_TABLE
+
+
+def choose_language(*, user: User, language: str) -> None:
+    """Remember the language in which somebody likes to read."""
+    user.language = language
+    user.save(update_fields=["language"])

@@ -1,5 +1,7 @@
 """What the consultancy sees of its clients: one summary row each, never their numbers in full."""
 
+from decimal import Decimal
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -37,6 +39,10 @@ class CompanyHealth(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def kgi_achievement_percent(self) -> Decimal | None:
+        return None if self.kgi_achievement is None else self.kgi_achievement * 100
 
 
 class CompanyRequest(models.Model):
