@@ -148,6 +148,12 @@ def drain(
         return DrainResult(done_count, failed_count, mine.filter(state__in=OPEN_STATES).count())
 
 
+def release_running(*, now: datetime) -> int:
+    """Hand back at once what lost workers were running; only right where no worker runs. Returns how many events."""
+    with public_context():
+        return Event.objects.filter(state=EventState.RUNNING).update(state=EventState.WAITING, due_at=now)
+
+
 def purge_events(*, now: datetime) -> int:
     """Delete what was done a week ago; returns how many rows."""
     with public_context():
