@@ -12,7 +12,6 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
-from tenants.services.installation import prepare_installation
 
 from config import embedded
 from config.demo.keeping import AlreadyRunningError, made_on, only_one
@@ -21,6 +20,7 @@ from config.demo.play import play
 from config.demo.stage import DemoError, Stage
 from config.demo.supervisor import ChildEndedError, StopRequested, Supervisor
 from tenants.outbox.services import release_running
+from tenants.services.installation import prepare_installation
 
 DEFAULT_PORT = 8000
 SERVING_SECONDS = 60
