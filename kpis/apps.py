@@ -3,8 +3,9 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from kpis.choices import Style
 from tenants.choices import CompanyType
-from tenants.registry import ProvisionStep, model_capabilities, provision_steps
+from tenants.registry import CompanyTemplate, ProvisionStep, model_capabilities, provision_steps, templates
 
 MODEL_CAPABILITIES = {
     "manage_people": ("person", "team", "teammembership", "teamleader"),
@@ -21,7 +22,11 @@ class KpisConfig(AppConfig):
 
     def ready(self) -> None:
         from kpis.services.calendar import seed_calendar
+        from kpis.services.trees import instantiate_requested
 
         provision_steps.register(ProvisionStep("calendar", CompanyType.COMPANY, seed_calendar, 30))
         for capability, models in MODEL_CAPABILITIES.items():
             model_capabilities.update({f"kpis.{model}": capability for model in models})
+        templates.register(CompanyTemplate("new_business", Style.NEW_BUSINESS.label, 10, instantiate_requested))
+        templates.register(CompanyTemplate("route_sales", Style.ROUTE_SALES.label, 20))
+        templates.register(CompanyTemplate("inside_sales", Style.INSIDE_SALES.label, 30))

@@ -97,7 +97,7 @@ class Naming:
     """
 
     closing_day: int = MONTH_END
-    year_style: Literal["fiscal_year", "term", "fy"] = "fiscal_year"
+    year_style: str = "fiscal_year"
     first_term_year: int | None = None
 
 

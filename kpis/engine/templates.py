@@ -6,8 +6,6 @@ from decimal import ROUND_CEILING, Decimal
 
 from kpis.engine.specs import Filter, Formula, Ratio, Simple, Spec
 
-LATER_STYLES = ("route_sales", "inside_sales", "referral")
-
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -75,12 +73,13 @@ class Benchmark:
     is_confirmed: bool = False
 
 
-class TargetError(ValueError):
-    """Typed numbers from which no targets can be worked back: which field, and what to type."""
+class TypedNumberError(ValueError):
+    """A typed number from which no targets can be worked back: which one, and what was typed."""
 
-    def __init__(self, field_name: str, message: str) -> None:
+    def __init__(self, field_name: str, value: Decimal) -> None:
         self.field = field_name
-        super().__init__(message)
+        self.value = value
+        super().__init__(f"{field_name} cannot be {value}: type an amount above 0, or a rate above 0 and up to 1.")
 
 
 def targets_from(
@@ -111,13 +110,12 @@ def targets_from(
 
 
 def _check_typed(kgi_amount: Decimal, rates: Mapping[str, Decimal], average_deal_size: Decimal) -> None:
-    if kgi_amount <= 0:
-        raise TargetError("kgi_amount", f"The goal is {kgi_amount}: type an amount above 0.")
-    if average_deal_size <= 0:
-        raise TargetError("average_deal_size", f"The average deal size is {average_deal_size}: type one above 0.")
+    for field_name, amount in (("kgi_amount", kgi_amount), ("average_deal_size", average_deal_size)):
+        if amount <= 0:
+            raise TypedNumberError(field_name, amount)
     for code, rate in rates.items():
         if not 0 < rate <= 1:
-            raise TargetError(code, f"The rate is {rate}: type a rate above 0 % and up to 100 %.")
+            raise TypedNumberError(code, rate)
 
 
 def _closed(*outcomes: str) -> tuple[Filter, ...]:

@@ -7,7 +7,7 @@ import pytest
 
 from kpis.engine.formula import names
 from kpis.engine.specs import Formula, Ratio, parse_spec, to_data
-from kpis.engine.templates import BENCHMARKS, NEW_BUSINESS, TargetError, targets_from
+from kpis.engine.templates import BENCHMARKS, NEW_BUSINESS, TypedNumberError, targets_from
 from kpis.engine.tree import TreeInput, TreeNode, blocking, tree_issues
 
 KGI = TreeNode("bookings", "kgi", None, "bookings", has_responsible=True, has_target=True)
@@ -119,6 +119,6 @@ class TestTargetsFrom:
     def test_refuses_numbers_that_lead_nowhere(
         self, amount: str, rates: dict[str, Decimal], size: str, field: str
     ) -> None:
-        with pytest.raises(TargetError) as refused:
+        with pytest.raises(TypedNumberError) as refused:
             targets_from(Decimal(amount), rates, Decimal(size))
         assert refused.value.field == field

@@ -1,0 +1,208 @@
+"""Metrics and their definitions: created, corrected, or changed from a date on."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from kpis.choices import Grain
+from kpis.engine import specs
+from kpis.engine.formula import RESERVED_NAMES, names
+from kpis.engine.graph import calculation_order
+from kpis.engine.issues import Issue, gettext_noop
+from kpis.models import LockedCell, Metric, MetricVersion
+from kpis.selectors.calendar import find_period
+from kpis.selectors.definitions import formula_references
+from kpis.services.calendar import ensure_calendar
+from kpis.services.recompute import group_of, mark_groups
+from kpis.services.refusal import RefusedError
+from tenants.context import current_company
+from tenants.outbox.services import emit
+
+CODE = re.compile(r"[a-z][a-z0-9_]{0,59}", re.ASCII)
+
+
+class DefinitionError(RefusedError):
+    """A definition that cannot be used; `issues` names every fault."""
+
+    code = "invalid_definition"
+
+
+def create_metric(
+    *,
+    code: str,
+    name: str,
+    unit: str,
+    accumulation: str,
+    spec: Mapping[str, object],
+    direction: str = "up",
+    effective_from: date | None = None,
+    actor: Any,
+    now: datetime,
+) -> Metric:
+    """A new metric with its first definition. Raises DefinitionError with all issues."""
+    issues = _code_issues(code)
+    parsed = _parse(spec, issues)
+    issues += _date_issues(effective_from)
+    if parsed is not None:
+        issues += _formula_issues(code, parsed)
+    if parsed is None or issues:
+        raise DefinitionError(issues=issues)
+    try:
+        with transaction.atomic():
+            metric = Metric.objects.create(
+                code=code, name=name, unit=unit, direction=direction, accumulation=accumulation
+            )
+            _add_version(metric, parsed, effective_from, 1, actor)
+    except IntegrityError:
+        raise DefinitionError(issues=[_code_taken(code)]) from None
+    return metric
+
+
+def update_metric(
+    *,
+    metric: Metric,
+    name: str | None = None,
+    unit: str | None = None,
+    direction: str | None = None,
+    accumulation: str | None = None,
+    spec: Mapping[str, object] | None = None,
+    effective_from: date | None = None,
+    actor: Any,
+    now: datetime,
+) -> Metric:
+    """Change how a metric is called or shown, and its definition.
+
+    A spec with a date holds from that period on, as a new version (or in place of the version of that date). A spec
+    without a date corrects the newest version, unless a closed period was computed by it.
+    """
+    given = {"name": name, "unit": unit, "direction": direction, "accumulation": accumulation}
+    changes = {field: value for field, value in given.items() if value is not None}
+    with transaction.atomic():
+        metric = Metric.objects.select_for_update().get(pk=metric.pk)
+        for field, value in changes.items():
+            setattr(metric, field, value)
+        if changes:
+            metric.save(update_fields=list(changes))
+        if spec is not None:
+            _redefine(metric, spec, effective_from, actor)
+        elif changes:
+            emit(topic="definition.changed", company_id=current_company().pk, object_id=metric.public_id)
+    return metric
+
+
+def _redefine(metric: Metric, data: Mapping[str, object], effective_from: date | None, actor: Any) -> None:
+    issues = _date_issues(effective_from)
+    parsed = _parse(data, issues)
+    if parsed is not None:
+        issues += _formula_issues(metric.code, parsed)
+    if parsed is None or issues:
+        raise DefinitionError(issues=issues)
+    versions = list(metric.versions.order_by("number"))
+    same_date = [version for version in versions if version.effective_from == effective_from]
+    current = same_date[0] if same_date else versions[-1] if effective_from is None else None
+    if current is None:
+        _add_version(metric, parsed, effective_from, versions[-1].number + 1, actor)
+        return
+    before = specs.parse_spec(current.spec)
+    if specs.canonical(before) == specs.canonical(parsed):
+        return
+    if LockedCell.objects.filter(metric_version=current).exists():
+        raise DefinitionError(issues=[_locked(metric.code)])
+    current.spec = specs.to_data(parsed)
+    current.save(update_fields=["spec"])
+    _note_change(metric, [before, parsed])
+
+
+def _add_version(metric: Metric, spec: specs.Spec, effective_from: date | None, number: int, actor: Any) -> None:
+    MetricVersion.objects.create(
+        metric=metric, number=number, spec=specs.to_data(spec), effective_from=effective_from, created_by=actor
+    )
+    _note_change(metric, [spec])
+
+
+def _note_change(metric: Metric, changed: Iterable[specs.Spec]) -> None:
+    mark_groups(group_of(term) for spec in changed for term in specs.terms(spec))
+    emit(topic="definition.changed", company_id=current_company().pk, object_id=metric.public_id)
+
+
+def _parse(data: Mapping[str, object], issues: list[Issue]) -> specs.Spec | None:
+    try:
+        return specs.parse_spec(data)
+    except specs.SpecError as error:
+        issues += [Issue(f"spec.{issue.field}", issue.code, issue.template, issue.params) for issue in error.issues]
+        return None
+
+
+def _code_issues(code: str) -> list[Issue]:
+    if not CODE.fullmatch(code):
+        return [
+            Issue(
+                "code",
+                "invalid",
+                gettext_noop(
+                    "%(code)s cannot be used in formulas. Write small letters, digits and _, starting with a letter."
+                ),
+                (("code", code),),
+            )
+        ]
+    if code in RESERVED_NAMES:
+        return [
+            Issue(
+                "code",
+                "reserved",
+                gettext_noop("%(code)s is a function of formulas. Choose another code."),
+                (("code", code),),
+            )
+        ]
+    return [_code_taken(code)] if Metric.objects.filter(code=code).exists() else []
+
+
+def _code_taken(code: str) -> Issue:
+    return Issue(
+        "code", "unique", gettext_noop("There is a metric %(code)s already. Choose another code."), (("code", code),)
+    )
+
+
+def _locked(code: str) -> Issue:
+    return Issue(
+        "effective_from",
+        "locked",
+        gettext_noop(
+            "Closed periods were computed by this definition of %(code)s. Say from which period the new one holds."
+        ),
+        (("code", code),),
+    )
+
+
+def _date_issues(effective_from: date | None) -> list[Issue]:
+    if effective_from is None:
+        return []
+    ensure_calendar(first_day=effective_from, last_day=effective_from)
+    month = find_period(Grain.MONTH, effective_from)
+    if month is not None and month.start_date == effective_from:
+        return []
+    return [
+        Issue(
+            "effective_from",
+            "invalid",
+            gettext_noop("A definition holds from the start of a month. %(date)s is not one: choose %(start)s."),
+            (("date", effective_from), ("start", month.start_date if month else None)),
+        )
+    ]
+
+
+def _formula_issues(code: str, spec: specs.Spec) -> Sequence[Issue]:
+    """Unknown names and circles that this formula would bring in; those that are there already are not its fault."""
+    if not isinstance(spec, specs.Formula):
+        return []
+    named = names(spec.expression)
+    references = {**formula_references(), code: named}
+    issues = calculation_order(references).issues
+    return [
+        Issue("spec.expression", issue.code, issue.template, issue.params)
+        for issue in issues
+        if issue.field == code or code in str(dict(issue.params).get("cycle", "")).split(" → ")
+    ]

@@ -1,0 +1,193 @@
+"""Targets as people set and change them: every change is a revision, nothing moves in a closed period."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from kpis.choices import Direction, Level, PeriodState, TreeStatus
+from kpis.engine.issues import Issue, gettext_noop
+from kpis.models import DimensionMember, KpiNode, Period, Target, TargetRevision
+from kpis.services.calendar import ensure_fiscal_year
+from kpis.services.refusal import RefusedError
+from tenants.context import current_company
+from tenants.outbox.services import emit
+
+OFFICIAL = "official"
+
+
+class TargetError(RefusedError):
+    """Targets that cannot be set; an issue's field is "<index of the entry>.<field>"."""
+
+    code = "invalid_target"
+
+
+@dataclass(frozen=True, slots=True)
+class TargetEntry:
+    """One target to set, for one period of the node's own frequency; `line` "official" means the tree's."""
+
+    node: KpiNode
+    period_start: date
+    value: Decimal
+    upper: Decimal | None = None
+    dimension: str = "company"
+    member: DimensionMember | None = None
+    line: str = "target"
+    reason: str = ""
+
+
+def set_target(*, entry: TargetEntry, actor: Any, now: datetime) -> Target:
+    """Set one target. Raises TargetError."""
+    return set_targets(entries=[entry], actor=actor, now=now)[0]
+
+
+def set_targets(*, entries: Sequence[TargetEntry], actor: Any, now: datetime) -> tuple[Target, ...]:
+    """Set several targets, all or none, and write a revision for each that is new or changed.
+
+    While its tree is a draft a target has no history to keep: initial and current are the same. In an active tree the
+    initial target stays, and a change needs its reason. Raises TargetError naming every entry at fault.
+    """
+    with transaction.atomic():
+        writer = _Writer(entries)
+        targets = writer.write(actor, now)
+        if writer.is_changed:
+            emit(topic="values.changed", company_id=current_company().pk)
+    return targets
+
+
+_Key = tuple[int, date, str, int | None, str]
+
+
+class _Writer:
+    """One batch: reads what it needs in a fixed number of queries, checks everything, then writes."""
+
+    def __init__(self, entries: Sequence[TargetEntry]) -> None:
+        self.entries = entries
+        self.issues: list[Issue] = []
+        self.is_changed = False
+        for year in {entry.node.tree.fiscal_year for entry in entries}:
+            ensure_fiscal_year(start_year=year)
+        self.periods: Mapping[tuple[str, date], Period] = {
+            (period.grain, period.start_date): period
+            for period in Period.objects.select_related("fiscal_year").filter(
+                start_date__in={entry.period_start for entry in entries}
+            )
+        }
+        self.lines = [entry.node.tree.official_line if entry.line == OFFICIAL else entry.line for entry in entries]
+        existing = (
+            Target.objects.select_for_update(of=("self",))
+            .filter(
+                node__in={entry.node.pk for entry in entries},
+                period_start__in={entry.period_start for entry in entries},
+            )
+            .order_by("pk")
+        )
+        self.existing: dict[_Key, Target] = {
+            (row.node_id, row.period_start, row.dimension, row.member_id, row.line): row for row in existing
+        }
+
+    def write(self, actor: Any, now: datetime) -> tuple[Target, ...]:
+        keys = [self.key(index) for index in range(len(self.entries))]
+        for index, entry in enumerate(self.entries):
+            self.check(index, entry, self.existing.get(keys[index]))
+            if keys[index] in keys[:index]:
+                self.note(index, "period_start", "duplicate", gettext_noop("This target is in the list twice."))
+        if self.issues:
+            raise TargetError(issues=self.issues)
+        return tuple(self.store(entry, key, actor, now) for entry, key in zip(self.entries, keys, strict=True))
+
+    def key(self, index: int) -> _Key:
+        entry = self.entries[index]
+        member = entry.member.pk if entry.member else None
+        return entry.node.pk, entry.period_start, entry.dimension, member, self.lines[index]
+
+    def note(self, index: int, field: str, code: str, template: str, **params: object) -> None:
+        self.issues.append(Issue(f"{index}.{field}", code, template, tuple(params.items())))
+
+    def check(self, index: int, entry: TargetEntry, existing: Target | None) -> None:
+        node = entry.node
+        if node.level == Level.KSF or node.metric is None:
+            self.note(
+                index,
+                "node",
+                "no_metric",
+                gettext_noop("%(node)s measures nothing, so it has no target. Set it on a KPI below."),
+                node=node.code,
+            )
+            return
+        self.check_period(index, entry)
+        self.check_bounds(index, entry, node.metric.direction)
+        if (entry.dimension == "company") != (entry.member is None):
+            self.note(
+                index,
+                "member",
+                "invalid",
+                gettext_noop("A target is for the company without a member, or for one member of a dimension."),
+            )
+        is_change = existing is not None and (existing.value, existing.upper) != (entry.value, entry.upper)
+        if is_change and node.tree.status == TreeStatus.ACTIVE and not entry.reason.strip():
+            self.note(
+                index,
+                "reason",
+                "required",
+                gettext_noop("The target of %(node)s for %(period)s is in force. Write why it changes."),
+                node=node.code,
+                period=entry.period_start,
+            )
+
+    def check_period(self, index: int, entry: TargetEntry) -> None:
+        period = self.periods.get((entry.node.frequency, entry.period_start))
+        year = entry.node.tree.fiscal_year
+        if period is None or period.fiscal_year.start_year != year:
+            self.note(
+                index,
+                "period_start",
+                "invalid",
+                gettext_noop("%(date)s is not the start of a %(grain)s in fiscal year %(year)s. Choose one that is."),
+                date=entry.period_start,
+                grain=entry.node.frequency,
+                year=year,
+            )
+        elif period.state == PeriodState.CLOSED:
+            self.note(
+                index,
+                "period_start",
+                "locked",
+                gettext_noop("The period from %(date)s is closed. Reopen it with a reason to change its target."),
+                date=entry.period_start,
+            )
+
+    def check_bounds(self, index: int, entry: TargetEntry, direction: str) -> None:
+        if direction != Direction.RANGE and entry.upper is not None:
+            self.note(index, "upper", "not_allowed", gettext_noop("Only a metric with a range has an upper bound."))
+        if direction == Direction.RANGE and (entry.upper is None or entry.upper < entry.value):
+            self.note(index, "upper", "invalid", gettext_noop("A range needs an upper bound, not below the lower one."))
+
+    def store(self, entry: TargetEntry, key: _Key, actor: Any, now: datetime) -> Target:
+        target = self.existing.get(key)
+        if target is not None and (target.value, target.upper) == (entry.value, entry.upper):
+            return target
+        self.is_changed = True
+        if target is None:
+            node_id, period_start, dimension, member_id, line = key
+            target = Target(
+                node_id=node_id, period_start=period_start, dimension=dimension, member_id=member_id, line=line
+            )
+        is_first = target.pk is None
+        target.value, target.upper = entry.value, entry.upper
+        if is_first or entry.node.tree.status == TreeStatus.DRAFT:
+            target.initial_value, target.initial_upper = entry.value, entry.upper
+        target.save()
+        TargetRevision.objects.create(
+            target=target,
+            number=1 if is_first else target.revisions.count() + 1,
+            value=entry.value,
+            upper=entry.upper,
+            reason=entry.reason,
+            actor=actor,
+            at=now,
+        )
+        return target
