@@ -6,8 +6,9 @@ import csv
 import io
 import re
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from python_calamine import CalamineError, CalamineWorkbook
@@ -38,30 +39,26 @@ SIGNATURES = (
 MARKUP = (b"<!doctype", b"<html", b"<table", b"<?xml")
 # Bytes that Python's cp932 lets through although no Japanese text has them.
 CP932_HOLES = re.compile("[\x80\xa0\uf8f0-\uf8f3]")
+Line = tuple[int, tuple[Cell, ...]]
 CELL_REFERENCE = re.compile(rb'\br="([A-Z]{1,3})(\d{1,7})"')
 
 
 @dataclass(frozen=True)
 class Table:
-    """A file that was read: its headings as written, and its rows in order without the blank ones."""
+    """A file that was read and found sound: its headings as written, and its rows without the blank ones."""
 
     name: str
     headings: tuple[str, ...]
-    lines: tuple[tuple[int, tuple[Cell, ...]], ...]
     encoding: str
+    lines: Callable[[], Iterator[Line]]
 
     def rows(self, names: Sequence[str] = ()) -> Iterator[Row]:
         """Each row by heading. A heading that differs from one of `names` only in width or case goes by that name."""
         spelled = {values.normalise(name): name for name in names}
         keys = [spelled.get(values.normalise(heading), heading) for heading in self.headings]
-        for number, cells in self.lines:
+        for number, cells in islice(self.lines(), 1, None):
             padded = (*cells, *[None] * (len(keys) - len(cells)))
             yield Row(number, {key: cell for key, cell in zip(keys, padded, strict=False) if key})
-
-    def raw(self, number: int) -> dict[str, str]:
-        """One row as text, for showing beside a rejection."""
-        cells = next(cells for at, cells in self.lines if at == number)
-        return {h: values.text_of(c) for h, c in zip(self.headings, cells, strict=False) if h}
 
 
 def read_table(path: Path, *, name: str, max_bytes: int, encoding: str = "", sheet: str = "") -> Table:
@@ -103,16 +100,18 @@ def _read_text(data: bytes, name: str, encoding: str) -> Table:
     if b"\x00" in data:
         raise ConnectorError("data", "wrong_file_type", file=name, found="binary")
     text, used = _decode(data, name, encoding)
-    lines: list[tuple[int, tuple[Cell, ...]]] = []
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text), strict=True)
+    delimiter = _delimiter(text)
+    return _checked(Table(name, (), used, lambda: _text_lines(text, delimiter, name)))
+
+
+def _text_lines(text: str, delimiter: str, name: str) -> Iterator[Line]:
     number = 0
     try:
-        for number, cells in enumerate(reader, start=1):
+        for number, cells in enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 1):
             if any(cell.strip() for cell in cells):
-                lines.append((number, tuple(cells)))
+                yield number, tuple(cells)
     except csv.Error as error:
         raise ConnectorError("data", "broken_quotes", file=name, row=number + 1) from error
-    return _table(name, lines, used)
 
 
 def _decode(data: bytes, name: str, encoding: str) -> tuple[str, str]:
@@ -174,14 +173,14 @@ def _read_workbook(path: Path, name: str, sheet: str) -> Table:
                 raise ConnectorError("data", "missing_sheet", file=name, sheet=sheet, found="、".join(names))
             page = book.get_sheet_by_name(sheet or names[0])
             top = page.start[0] if page.start else 0
-            lines: list[tuple[int, tuple[Cell, ...]]] = [
+            lines: list[Line] = [
                 (number, tuple(cells))
                 for number, cells in enumerate(page.to_python(skip_empty_area=True), start=top + 1)
                 if any(values.text_of(cell) for cell in cells)
             ]
     except CalamineError as error:
         raise ConnectorError("data", "broken_workbook", file=name) from error
-    return _table(name, lines, "xlsx")
+    return _checked(Table(name, (), "xlsx", lambda: iter(lines)))
 
 
 def _check_workbook(path: Path, name: str) -> None:
@@ -220,19 +219,23 @@ def _column_number(letters: bytes) -> int:
     return number
 
 
-def _table(name: str, lines: list[tuple[int, tuple[Cell, ...]]], encoding: str) -> Table:
-    if not lines:
-        raise ConnectorError("data", "empty_file", file=name)
-    (_, first), *body = lines
+def _checked(table: Table) -> Table:
+    """The table with its headings, after every row was looked at once. Raises ConnectorError for the first fault."""
+    lines = table.lines()
+    _, first = next(lines, (0, ()))
+    if not first:
+        raise ConnectorError("data", "empty_file", file=table.name)
     headings = tuple(values.text_of(cell) for cell in first)
     seen: set[str] = set()
     for heading in filter(None, headings):
         if values.normalise(heading) in seen:
-            raise ConnectorError("data", "duplicated_heading", file=name, column=heading)
+            raise ConnectorError("data", "duplicated_heading", file=table.name, column=heading)
         seen.add(values.normalise(heading))
-    if not body:
-        raise ConnectorError("data", "only_headings", file=name)
-    for number, cells in body:
+    has_rows = False
+    for number, cells in lines:
+        has_rows = True
         if any(values.text_of(cell) for cell in cells[len(headings) :]):
-            raise ConnectorError("data", "too_many_cells", file=name, row=number, columns=len(headings))
-    return Table(name, headings, tuple(body), encoding)
+            raise ConnectorError("data", "too_many_cells", file=table.name, row=number, columns=len(headings))
+    if not has_rows:
+        raise ConnectorError("data", "only_headings", file=table.name)
+    return replace(table, headings=headings)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
 import string
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from integrations.connectors import values
-from integrations.connectors.catalogue import RESOURCES, FieldType
+from integrations.connectors.catalogue import DIVIDING, fields_of, resource_of, takes_tax
 from integrations.connectors.errors import BadValueError, ConnectorError
 from integrations.connectors.values import Cell
+from kpis.engine.records import Field, Kind
 
 Unlisted = Literal["keep", "empty", "reject"]
 ATTRIBUTE_PREFIX = "attributes."
+_CUSTOM = Field(Kind.TEXT)
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,11 @@ class Row:
     number: int
     cells: Mapping[str, Cell]
 
+    @property
+    def as_text(self) -> dict[str, str]:
+        """The cells as the person sees them."""
+        return {heading: values.text_of(cell) for heading, cell in self.cells.items()}
+
 
 @dataclass(frozen=True)
 class FieldProblem:
@@ -93,13 +100,17 @@ class FieldProblem:
 
 @dataclass(frozen=True)
 class Accepted:
-    row: int
+    """A row that became a record."""
+
+    row: Row
     record: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Refused:
-    row: int
+    """A row that did not, and every reason."""
+
+    row: Row
     external_id: str
     problems: tuple[FieldProblem, ...]
 
@@ -140,7 +151,7 @@ def decide(
     refused, because which of them is right cannot be known. `tally` counts along.
     """
     reader = _RowReader(mapping, zone, tally)
-    first_seen: dict[str, tuple[int, Mapping[str, Any]]] = {}
+    first_seen: dict[str, tuple[int, bytes]] = {}
     for row in rows:
         tally.read += 1
         if any(not values.text_of(row.cells.get(column)) for column in mapping.skip_blank):
@@ -148,18 +159,20 @@ def decide(
             continue
         record, problems = reader.read(row)
         external_id = str(record.get("external_id") or "")
-        seen = first_seen.setdefault(external_id, (row.number, record)) if external_id else (row.number, record)
-        if seen[0] != row.number:
-            if seen[1] == record:
+        if external_id and not problems:
+            content = hashlib.blake2b(repr(record).encode(), digest_size=16).digest()
+            first_row, first_content = first_seen.setdefault(external_id, (row.number, content))
+            if first_row != row.number and first_content == content:
                 tally.repeated += 1
                 continue
-            problems = [FieldProblem("external_id", "repeated_id", {"value": external_id, "row": seen[0]})]
+            if first_row != row.number:
+                problems = [FieldProblem("external_id", "repeated_id", {"value": external_id, "row": first_row})]
         if problems:
             tally.refused += 1
-            yield Refused(row.number, external_id, tuple(problems))
+            yield Refused(row, external_id, tuple(problems))
         else:
             tally.accepted += 1
-            yield Accepted(row.number, record)
+            yield Accepted(row, record)
 
 
 class _RowReader:
@@ -169,7 +182,8 @@ class _RowReader:
         self._mapping = mapping
         self._zone = zone
         self._tally = tally
-        self._resource = RESOURCES[mapping.resource]
+        self._fields = fields_of(mapping.resource)
+        self._takes_tax = takes_tax(mapping.resource)
         self._maps = {
             rule.field: {values.normalise(source): target for source, target in rule.values.items()}
             for rule in mapping.rules
@@ -190,36 +204,29 @@ class _RowReader:
             if rule.field.startswith(ATTRIBUTE_PREFIX):
                 if value is not None:
                     attributes[rule.field.removeprefix(ATTRIBUTE_PREFIX)] = value
-            elif value is not None or not self._type(rule).choices:
+            else:
                 record[rule.field] = value
         if attributes:
             record["attributes"] = attributes
-        if self._mapping.tax and self._resource.taxed:
+        if self._mapping.tax and self._takes_tax:
             record["tax"] = self._mapping.tax
             if self._mapping.tax_rate is not None:
                 record["tax_rate"] = self._mapping.tax_rate
         return record, problems
 
-    def _type(self, rule: FieldRule) -> FieldType:
-        if rule.field.startswith(ATTRIBUTE_PREFIX):
-            return FieldType("text")
-        return self._resource.fields[rule.field]
-
     def _value(self, rule: FieldRule, row: Row) -> Any:
-        kind = self._type(rule)
-        if rule.columns == ():
+        spec = _CUSTOM if rule.field.startswith(ATTRIBUTE_PREFIX) else self._fields[rule.field]
+        if not rule.columns:
             return rule.constant
         cell = self._cell(rule, row)
-        text = values.text_of(cell)
-        if not text:
+        if not values.text_of(cell):
             self._tally.blank[rule.field] += 1
-            if kind.required:
-                raise BadValueError("required", column=" + ".join(rule.columns))
-        if rule.values or kind.choices:
-            cell = self._translated(rule, kind, text)
-            if cell is None and text and kind.required:
-                raise BadValueError("required", column=" + ".join(rule.columns))
-        return _typed(kind, cell, rule, self._mapping.date_formats, self._zone)
+        if rule.values or spec.choices:
+            cell = self._translated(rule, spec, values.text_of(cell))
+        value = _typed(spec, cell, rule, self._mapping.date_formats, self._zone)
+        if value in (None, []) and spec.is_required and not spec.may_be_null:
+            raise BadValueError("required", column=" + ".join(rule.columns))
+        return value
 
     def _cell(self, rule: FieldRule, row: Row) -> Cell:
         if rule.template is None:
@@ -227,7 +234,7 @@ class _RowReader:
         parts = {name: values.text_of(row.cells.get(name)) for name in rule.columns}
         return rule.template.format_map(parts) if all(parts.values()) else None
 
-    def _translated(self, rule: FieldRule, kind: FieldType, text: str) -> str | None:
+    def _translated(self, rule: FieldRule, spec: Field, text: str) -> str | None:
         """The word in our vocabulary; what the map does not name is never guessed."""
         word = values.normalise(text)
         known = self._maps[rule.field]
@@ -238,10 +245,10 @@ class _RowReader:
             return target or None
         if not text:
             return None
-        if kind.choices and text in kind.choices:
+        if text in spec.choices:
             return text
-        unlisted = rule.unlisted or ("reject" if kind.choices else "empty" if kind.dimension else "keep")
-        if unlisted == "keep" and not kind.choices:
+        unlisted = rule.unlisted or ("reject" if spec.choices else "empty" if rule.field in DIVIDING else "keep")
+        if unlisted == "keep" and not spec.choices:
             return text
         self._tally.unmapped[rule.field, text] += 1
         if unlisted == "empty":
@@ -249,36 +256,39 @@ class _RowReader:
         raise BadValueError("unmapped_value", value=text, column=" + ".join(rule.columns))
 
 
-def _typed(kind: FieldType, cell: Cell, rule: FieldRule, formats: Sequence[str], zone: ZoneInfo) -> Any:
-    match kind.kind:
-        case "date":
+def _typed(spec: Field, cell: Cell, rule: FieldRule, formats: Sequence[str], zone: ZoneInfo) -> Any:
+    match spec.kind:
+        case Kind.DATE:
             return values.parse_date(cell, formats=formats, zone=zone)
-        case "moment":
-            moment: datetime | None = values.parse_moment(cell, formats=formats, zone=zone)
-            return moment
-        case "number":
+        case Kind.MOMENT:
+            return values.parse_moment(cell, formats=formats, zone=zone)
+        case Kind.NUMBER:
             return values.parse_number(cell)
-        case "integer":
+        case Kind.INTEGER:
             return values.parse_integer(cell)
-        case "bool":
+        case Kind.FLAG:
             return values.parse_bool(cell)
-        case "list" | "refs":
+        case Kind.TEXTS | Kind.REFS:
             return [part for part in (piece.strip() for piece in values.text_of(cell).split(rule.separator)) if part]
-        case "text" | "ref" | "enum":
+        case Kind.TEXT | Kind.REF:
             return values.text_of(cell) or None
 
 
 def check_mapping(mapping: StreamMapping) -> None:
     """Refuse a mapping that cannot work. Raises ConnectorError of kind config."""
-    resource = RESOURCES.get(mapping.resource)
-    if resource is None:
+    if resource_of(mapping.resource) is None:
         raise ConnectorError("config", "unknown_resource", resource=mapping.resource, stream=mapping.stream)
-    named = [rule.field for rule in mapping.rules]
-    for name in named:
-        if name not in resource.fields and not name.startswith(ATTRIBUTE_PREFIX):
-            raise ConnectorError("config", "unknown_field", field=name, resource=mapping.resource)
-    for name, kind in resource.fields.items():
-        if kind.required and name not in named:
+    fields = fields_of(mapping.resource)
+    named = {rule.field for rule in mapping.rules}
+    for rule in mapping.rules:
+        if rule.field not in fields and not rule.field.startswith(ATTRIBUTE_PREFIX):
+            raise ConnectorError("config", "unknown_field", field=rule.field, resource=mapping.resource)
+        try:
+            _ = rule.columns
+        except ValueError:
+            raise ConnectorError("config", "bad_template", template=rule.template) from None
+    for name, spec in fields.items():
+        if spec.is_required and name not in named:
             raise ConnectorError("config", "field_not_mapped", field=name, resource=mapping.resource)
 
 

@@ -7,7 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from integrations.choices import Carries, ConnectionKind, Tax
-from integrations.connectors.catalogue import RESOURCES
+from integrations.connectors.catalogue import ORDER
 from integrations.connectors.mapping import FieldRule, StreamMapping
 
 
@@ -49,7 +49,7 @@ class FieldMapping(models.Model):
     stream = models.SlugField(_("Stream"), max_length=60)
     version = models.PositiveIntegerField(_("Version"), default=1)
     is_current = models.BooleanField(_("In force"), default=True)
-    resource = models.CharField(_("Resource"), max_length=30, choices=[(slug, slug) for slug in RESOURCES])
+    resource = models.CharField(_("Resource"), max_length=30, choices=[(slug, slug) for slug in ORDER])
     position = models.PositiveSmallIntegerField(_("Position"), help_text=_("Streams are read in this order"))
     file_pattern = models.CharField(_("File name pattern"), max_length=200, help_text=_("* stands for any characters"))
     sheet = models.CharField(_("Sheet"), max_length=100, blank=True, default="")

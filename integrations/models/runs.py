@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import connection as database
 from django.db import models
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.choices import RunState, Trigger, describe_problem
@@ -42,6 +43,7 @@ class SourceFile(models.Model):
     file = models.FileField(_("File"), upload_to=stored_name, max_length=300)
     sha256 = models.CharField("SHA-256", max_length=64)
     size = models.BigIntegerField(_("Bytes"))
+    modified_at = models.DateTimeField(_("Changed at the source"), null=True, blank=True)
     encoding = models.CharField(_("Encoding"), max_length=10, blank=True, default="")
 
     class Meta:
@@ -82,7 +84,7 @@ class SyncRun(models.Model):
     unresolved_count = models.PositiveIntegerField(_("Unresolved references"), default=0)
     cursor_before = models.JSONField(_("Cursor before"), default=dict, blank=True)
     cursor_after = models.JSONField(_("Cursor after"), default=dict, blank=True)
-    report = models.JSONField(_("Report"), default=list, blank=True, help_text=_("What was seen, stream by stream"))
+    report = models.JSONField(_("Report"), default=dict, blank=True, help_text=_("What was seen, stream by stream"))
     problem_code = models.CharField(_("Problem"), max_length=40, blank=True, default="")
     problem_params = models.JSONField(default=dict, blank=True)
 
@@ -138,6 +140,8 @@ class RejectedRecord(models.Model):
     def reasons(self) -> list[str]:
         """Each reason as a sentence in the reader's language."""
         return [
-            problem.get("message") or describe_problem(problem["code"], problem.get("params", {}))
+            gettext(problem["template"]) % problem["params"]
+            if "template" in problem
+            else describe_problem(problem["code"], problem["params"])
             for problem in self.problems
         ]

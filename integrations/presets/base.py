@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.functional import Promise
 
-from integrations.connectors.catalogue import RESOURCES
+from integrations.connectors.catalogue import position_of
 from integrations.connectors.mapping import FieldRule, StreamMapping
 
 
@@ -44,5 +44,5 @@ def stream(
         for field, source in columns.items()
     )
     options: dict[str, Any] = {"skip_blank": skip_blank, "tax": tax, "tax_rate": tax_rate}
-    place = RESOURCES[resource].position if position is None else position
+    place = position_of(resource) if position is None else position
     return StreamMapping(name or resource, resource, place, file_pattern, rules, **options)

@@ -2,17 +2,15 @@
 
 from django.utils.translation import gettext_lazy as _
 
-from integrations.connectors.catalogue import RESOURCES, Resource
+from integrations.connectors.catalogue import ORDER, fields_of
 from integrations.connectors.mapping import StreamMapping
 from integrations.presets.base import Preset, stream
 
 
-def _identity(resource: Resource) -> StreamMapping:
-    optional = frozenset(name for name, kind in resource.fields.items() if not kind.required)
-    names = {name: name for name in resource.fields}
-    return stream(resource.slug, f"{resource.slug}[._]*", names, optional=optional)
+def _identity(resource: str) -> StreamMapping:
+    fields = fields_of(resource)
+    optional = frozenset(name for name, spec in fields.items() if not spec.is_required)
+    return stream(resource, f"{resource}[._]*", {name: name for name in fields}, optional=optional)
 
 
-CONTRACT = Preset(
-    "contract", _("Columns named as in the API"), tuple(_identity(resource) for resource in RESOURCES.values())
-)
+CONTRACT = Preset("contract", _("Columns named as in the API"), tuple(_identity(resource) for resource in ORDER))

@@ -12,8 +12,8 @@ CRM_OPPORTUNITIES = Preset(
     "crm_opportunities",
     _("CRM opportunity export (accounts, products, sales_teams, sales_pipeline)"),
     (
-        stream("people", TEAMS, {"external_id": "manager", "name": "manager"}, name="managers", position=10),
-        stream("people", TEAMS, {"external_id": "sales_agent", "name": "sales_agent"}, name="agents", position=11),
+        stream("people", TEAMS, {"external_id": "manager", "name": "manager"}, name="managers", position=5),
+        stream("people", TEAMS, {"external_id": "sales_agent", "name": "sales_agent"}, name="agents"),
         stream(
             "teams",
             TEAMS,

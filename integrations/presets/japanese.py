@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from django.utils.translation import gettext_lazy as _
 
-from integrations.connectors.catalogue import RESOURCES
+from integrations.connectors.catalogue import fields_of
 from integrations.connectors.mapping import StreamMapping
 from integrations.presets.base import Preset, stream
 
@@ -66,12 +66,12 @@ ITEM = {"product": "商品コード", "owner": "担当者コード"}
 
 def _export(resource: str, file: str, columns: Mapping[str, str], *, taxed: bool = False) -> StreamMapping:
     """Columns of fields that the contract does not require may be absent from the file."""
-    fields = RESOURCES[resource].fields
+    fields = fields_of(resource)
     return stream(
         resource,
         f"{file}*",
         columns,
-        optional=frozenset(name for name in columns if name not in fields or not fields[name].required),
+        optional=frozenset(name for name in columns if name not in fields or not fields[name].is_required),
         values=VALUES.get(resource),
         tax="included" if taxed else "",
         tax_rate=Decimal("0.10") if taxed else None,

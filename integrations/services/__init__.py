@@ -1,0 +1,1 @@
+"""Writes about connections, deliveries, runs and keys."""

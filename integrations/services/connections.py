@@ -1,0 +1,144 @@
+"""Setting connections up and changing how they are read."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils.translation import gettext as _
+
+from integrations.choices import ConnectionKind
+from integrations.connectors.mapping import StreamMapping, check_mapping
+from integrations.models import Connection, FieldMapping
+from integrations.presets import PRESETS
+from integrations.services.schedule import reschedule
+
+
+class ConnectionRequestError(ValueError):
+    """A connection cannot be made or changed as asked; `field` names what to change, the message says how."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+@transaction.atomic
+def create_connection(
+    *,
+    name: str,
+    source: str,
+    carries: str,
+    preset: str,
+    every: timedelta | None = None,
+    now: datetime,
+) -> Connection:
+    """A file connection that reads what `preset` describes. Raises ConnectionRequestError."""
+    if preset not in PRESETS:
+        raise ConnectionRequestError(
+            "preset",
+            _("There is no preset “%(preset)s”. Use one of: %(known)s.")
+            % {"preset": preset, "known": ", ".join(PRESETS)},
+        )
+    try:
+        with transaction.atomic():
+            connection = Connection.objects.create(
+                name=name.strip(),
+                kind=ConnectionKind.FILE,
+                source=source,
+                carries=carries,
+                preset=preset,
+                every=every,
+                created_at=now,
+            )
+    except IntegrityError as error:
+        raise ConnectionRequestError(
+            "name", _("A connection named “%(name)s” exists already. Choose another name.") % {"name": name}
+        ) from error
+    for mapping in PRESETS[preset].streams:
+        save_mapping(connection=connection, mapping=mapping, preset=preset, now=now)
+    reschedule(connection=connection, now=now)
+    return connection
+
+
+@transaction.atomic
+def save_mapping(*, connection: Connection, mapping: StreamMapping, preset: str = "", now: datetime) -> FieldMapping:
+    """Put a new version of one stream's mapping in force; the same mapping again changes nothing.
+
+    Raises ConnectorError of kind config for a mapping that cannot work.
+    """
+    check_mapping(mapping)
+    Connection.objects.select_for_update().get(pk=connection.pk)
+    versions = FieldMapping.objects.filter(connection=connection, stream=mapping.stream)
+    current = versions.filter(is_current=True).first()
+    if current is not None and current.definition == mapping:
+        return current
+    last: int = versions.aggregate(last=Max("version"))["last"] or 0
+    versions.filter(is_current=True).update(is_current=False)
+    return FieldMapping.objects.create(
+        connection=connection,
+        version=last + 1,
+        preset=preset,
+        effective_from=now,
+        **_columns_of(mapping),
+    )
+
+
+def add_value(
+    *, connection: Connection, stream: str, field: str, word: str, meaning: str, now: datetime
+) -> FieldMapping:
+    """Teach the value map of one field one more word, as a new version of the mapping.
+
+    Raises FieldMapping.DoesNotExist for a stream without mapping, ConnectionRequestError for a field without column.
+    """
+    current = FieldMapping.objects.get(connection=connection, stream=stream, is_current=True)
+    rules = [dict(rule) for rule in current.rules]
+    for rule in rules:
+        if rule["field"] == field and (rule.get("column") or rule.get("template")):
+            rule["values"] = {**rule.get("values", {}), word: meaning}
+            break
+    else:
+        raise ConnectionRequestError(
+            "field",
+            _("The stream “%(stream)s” does not read the field “%(field)s” from a column.")
+            % {"stream": stream, "field": field},
+        )
+    current.rules = rules
+    return save_mapping(connection=connection, mapping=current.definition, preset=current.preset, now=now)
+
+
+@transaction.atomic
+def pause_connection(*, connection: Connection, now: datetime) -> None:
+    """Read nothing more on schedule until it is resumed."""
+    Connection.objects.filter(pk=connection.pk).update(is_paused=True)
+    connection.refresh_from_db()
+    reschedule(connection=connection, now=now)
+
+
+@transaction.atomic
+def resume_connection(*, connection: Connection, now: datetime) -> None:
+    """Read on schedule again, beginning now."""
+    Connection.objects.filter(pk=connection.pk).update(is_paused=False)
+    connection.refresh_from_db()
+    reschedule(connection=connection, now=now)
+
+
+@transaction.atomic
+def set_frequency(*, connection: Connection, every: timedelta | None, now: datetime) -> None:
+    """Say how often data is due; None means only by hand."""
+    Connection.objects.filter(pk=connection.pk).update(every=every)
+    connection.refresh_from_db()
+    reschedule(connection=connection, now=now)
+
+
+def _columns_of(mapping: StreamMapping) -> dict[str, Any]:
+    columns = {name: value for name, value in asdict(mapping).items() if name != "rules"}
+    columns["rules"] = [
+        {name: value for name, value in asdict(rule).items() if value not in (None, {}, False)}
+        for rule in mapping.rules
+    ]
+    columns["date_formats"] = list(mapping.date_formats)
+    columns["skip_blank"] = list(mapping.skip_blank)
+    return columns

@@ -1,0 +1,179 @@
+"""Asking for imports, claiming them for one worker, ending them. At most one runs for each connection."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q
+from kpis.services.streams import record_stream
+from tenants.context import current_company
+from tenants.outbox.services import emit
+
+from integrations.choices import DELIVERED, UNDER_WAY, RunState, Trigger
+from integrations.connectors.errors import ConnectorError
+from integrations.models import Checkpoint, Connection, RawRecord, SyncRun, Upload
+from integrations.services.schedule import reschedule
+from integrations.services.uploads import receive_inbox
+
+SYNC_REQUESTED = "sync.requested"
+SYNC_FINISHED = "sync.finished"
+LEASE = timedelta(seconds=90)
+MAX_ATTEMPTS = 4
+KEEP_RECEIVED = timedelta(days=90)
+
+
+class RunBusyError(RuntimeError):
+    """Another worker holds the run; whoever asked tries again later."""
+
+
+@transaction.atomic
+def request_run(*, connection: Connection, upload: Upload, trigger: str, actor: Any, now: datetime) -> SyncRun:
+    """Queue an import of what was received. The same upload waiting already is not queued twice."""
+    Connection.objects.select_for_update().get(pk=connection.pk)
+    waiting = SyncRun.objects.filter(connection=connection, upload=upload, state=RunState.QUEUED).first()
+    if waiting is not None:
+        return waiting
+    run = SyncRun.objects.create(connection=connection, upload=upload, trigger=trigger, actor=actor, requested_at=now)
+    announce(run)
+    return run
+
+
+@transaction.atomic
+def sync_now(*, connection: Connection, actor: Any, now: datetime) -> SyncRun:
+    """Import what lies in the folder, else the last delivery again. Raises ConnectorError when there is neither."""
+    upload = receive_inbox(connection=connection, trigger=Trigger.MANUAL, only_new=False, actor=actor, now=now)
+    upload = upload or Upload.objects.filter(connection=connection).order_by("-id").first()
+    if upload is None:
+        raise ConnectorError("config", "nothing_to_read")
+    return request_run(connection=connection, upload=upload, trigger=Trigger.MANUAL, actor=actor, now=now)
+
+
+@transaction.atomic
+def look_into_inbox(*, connection: Connection, now: datetime) -> SyncRun | None:
+    """The scheduled look: import what is new in the folder, and say when to look again."""
+    if connection.is_paused or connection.every is None:
+        reschedule(connection=connection, now=now)
+        return None
+    upload = receive_inbox(connection=connection, trigger=Trigger.SCHEDULE, only_new=True, actor=None, now=now)
+    Connection.objects.filter(pk=connection.pk).update(last_run_at=now)
+    connection.last_run_at = now
+    reschedule(connection=connection, now=now)
+    if upload is None:
+        return None
+    return request_run(connection=connection, upload=upload, trigger=Trigger.SCHEDULE, actor=None, now=now)
+
+
+def announce(run: SyncRun) -> None:
+    """Ask a worker to take the run on."""
+    emit(topic=SYNC_REQUESTED, company_id=current_company().id, object_id=run.pk)
+
+
+def claim_run(*, run_id: int, owner: str, now: datetime) -> SyncRun | None:
+    """Take a run for one worker; None when there is nothing to do for it now.
+
+    A run whose worker went silent is taken over, and given up after MAX_ATTEMPTS. A queued run waits while another one
+    of its connection is under way; the end of that one announces it. Raises RunBusyError while the run itself is held.
+    """
+    run = SyncRun.objects.get(pk=run_id)
+    _give_up_silent(run.connection_id, now)
+    free = Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, lease_until__lt=now) | Q(lease_owner=owner)
+    try:
+        with transaction.atomic():
+            taken = SyncRun.objects.filter(free, pk=run_id, state__in=UNDER_WAY).update(
+                state=RunState.RUNNING,
+                lease_owner=owner,
+                lease_until=now + LEASE,
+                attempts=F("attempts") + 1,
+            )
+    except IntegrityError:
+        return None
+    if taken:
+        SyncRun.objects.filter(pk=run_id, started_at=None).update(started_at=now)
+        return SyncRun.objects.select_related("connection", "upload").get(pk=run_id)
+    run.refresh_from_db()
+    if run.state == RunState.RUNNING:
+        raise RunBusyError(f"Run {run.public_id} is held by another worker until {run.lease_until}.")
+    return None
+
+
+def release_run(*, run: SyncRun, now: datetime) -> None:
+    """Give the run back unfinished, to be taken on where it stands."""
+    SyncRun.objects.filter(pk=run.pk, state=RunState.RUNNING).update(lease_until=now - LEASE, attempts=0)
+    announce(run)
+
+
+@transaction.atomic
+def cancel_run(*, run: SyncRun, now: datetime) -> bool:
+    """Stop a run that waits or is under way; what it has stored stays. False when it had ended already."""
+    stopped = SyncRun.objects.filter(pk=run.pk, state__in=UNDER_WAY).update(
+        state=RunState.CANCELLED, finished_at=now, problem_code="cancelled"
+    )
+    if stopped:
+        _after(run, now)
+    return bool(stopped)
+
+
+@transaction.atomic
+def fail_run(*, run: SyncRun, code: str, params: dict[str, Any], now: datetime) -> None:
+    """End a run with the reason a person needs."""
+    ended = SyncRun.objects.filter(pk=run.pk, state__in=UNDER_WAY).update(
+        state=RunState.FAILED, finished_at=now, problem_code=code, problem_params=params
+    )
+    if ended:
+        Connection.objects.filter(pk=run.connection_id).update(last_run_at=now, failure_count=F("failure_count") + 1)
+        _after(run, now)
+
+
+@transaction.atomic
+def finish_run(*, run: SyncRun, resources: set[str], report: dict[str, Any], now: datetime) -> None:
+    """End a run that read everything: partly when rows were rejected, and note how fresh each stream is."""
+    run.refresh_from_db()
+    if run.state != RunState.RUNNING:
+        return
+    run.state = RunState.PARTLY if run.rejected_count else RunState.SUCCEEDED
+    run.finished_at = now
+    run.progress_done = run.progress_total
+    run.report = report
+    run.unresolved_count = sum(each["count"] for each in report["unresolved"])
+    run.cursor_after = dict(Checkpoint.objects.filter(connection=run.connection).values_list("stream", "cursor"))
+    run.save(update_fields=["state", "finished_at", "progress_done", "report", "unresolved_count", "cursor_after"])
+    connection = run.connection
+    Connection.objects.filter(pk=connection.pk).update(last_run_at=now, last_success_at=now, failure_count=0)
+    for resource in sorted(resources):
+        record_stream(source=connection.source, fact=resource, last_success_at=now, expected_every=connection.every)
+    _forget_old(connection, now)
+    _after(run, now)
+
+
+def _after(run: SyncRun, now: datetime) -> None:
+    """Tell who wants to know, and let the next one waiting for the connection begin."""
+    emit(topic=SYNC_FINISHED, company_id=current_company().id, object_id=run.pk)
+    following = SyncRun.objects.filter(connection_id=run.connection_id, state=RunState.QUEUED).order_by("id").first()
+    if following is not None:
+        announce(following)
+
+
+def _give_up_silent(connection_id: int, now: datetime) -> None:
+    """Fail runs whose workers died again and again, so that they do not block the connection."""
+    silent = SyncRun.objects.filter(
+        connection_id=connection_id,
+        state=RunState.RUNNING,
+        lease_until__lt=now,
+        attempts__gte=MAX_ATTEMPTS,
+    )
+    for run in silent:
+        fail_run(run=run, code="interrupted", params={"row": run.progress_done, "stream": run.connection.name}, now=now)
+
+
+def _forget_old(connection: Connection, now: datetime) -> None:
+    """Drop what was received long ago; the last delivery that came through stays, so that it can be read again."""
+    before = now - KEEP_RECEIVED
+    RawRecord.objects.filter(connection=connection, received_at__lt=before).delete()
+    delivered = SyncRun.objects.filter(connection=connection, state__in=DELIVERED).order_by("-id")
+    newest = delivered.values_list("upload_id", flat=True).first()
+    for upload in Upload.objects.filter(connection=connection, received_at__lt=before).exclude(pk=newest):
+        for file in upload.files.all():
+            file.file.delete(save=False)
+        upload.delete()

@@ -1,0 +1,120 @@
+"""Receiving files: measured, hashed and stored under their content, before anybody reads them."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.files import File
+from django.db import connection as database
+from django.db import transaction
+
+from integrations.connectors.errors import ConnectorError
+from integrations.connectors.file import check_size
+from integrations.models import Connection, FieldMapping, SourceFile, Upload
+
+NAME_LENGTH = 255
+
+
+@dataclass(frozen=True)
+class IncomingFile:
+    """A file to receive: what it is called, its bytes, and when the source wrote it."""
+
+    name: str
+    content: File[Any]
+    modified_at: datetime | None = None
+
+
+@transaction.atomic
+def receive_files(
+    *, connection: Connection, files: Sequence[IncomingFile], trigger: str, actor: Any, now: datetime
+) -> Upload:
+    """Store files that arrived together. Raises ConnectorError for an empty or too large one, before reading it."""
+    for file in files:
+        check_size(file.content.size, name=file.name, max_bytes=settings.UPLOAD_MAX_BYTES)
+    upload = Upload.objects.create(connection=connection, trigger=trigger, actor=actor, received_at=now)
+    for file in files:
+        stored = SourceFile(
+            upload=upload,
+            name=Path(file.name).name[-NAME_LENGTH:],
+            sha256=_digest(file.content),
+            size=file.content.size,
+            modified_at=file.modified_at,
+        )
+        file.content.seek(0)
+        stored.file.save(stored.sha256, file.content, save=False)
+        stored.save()
+    return upload
+
+
+def inbox_path(*, connection: Connection) -> Path:
+    """The connection's folder: files put there are read on schedule. Nobody can choose another place."""
+    return Path(settings.MEDIA_ROOT) / database.schema_name / "inbox" / str(connection.public_id)
+
+
+def receive_inbox(*, connection: Connection, trigger: str, only_new: bool, actor: Any, now: datetime) -> Upload | None:
+    """Take what lies in the connection's folder and fits a mapping; None when there is nothing (new) to take.
+
+    A file is new when its content or its time of writing differs from when it was last taken.
+    """
+    folder = inbox_path(connection=connection)
+    if not folder.is_dir():
+        return None
+    patterns = current_patterns(connection)
+    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and fits(path.name, patterns)]
+    taken = _last_taken(connection)
+    if only_new and all(taken.get(path.name) == _modified_at(path) for path in paths):
+        return None
+    if not paths:
+        return None
+    opened = [path.open("rb") for path in paths]
+    try:
+        files = [
+            IncomingFile(path.name, File(stream, name=path.name), _modified_at(path))
+            for path, stream in zip(paths, opened, strict=True)
+        ]
+        return receive_files(connection=connection, files=files, trigger=trigger, actor=actor, now=now)
+    finally:
+        for stream in opened:
+            stream.close()
+
+
+def current_patterns(connection: Connection) -> list[str]:
+    """The file name patterns the connection's mappings expect, each once."""
+    found = FieldMapping.objects.filter(connection=connection, is_current=True).order_by("position", "stream")
+    return list(dict.fromkeys(found.values_list("file_pattern", flat=True)))
+
+
+def fits(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a file name matches a pattern, upper and lower case alike; hidden files never do."""
+    return not name.startswith(".") and any(fnmatch.fnmatch(name.casefold(), each.casefold()) for each in patterns)
+
+
+def _last_taken(connection: Connection) -> dict[str, datetime | None]:
+    files = SourceFile.objects.filter(upload__connection=connection).exclude(modified_at=None).order_by("upload_id")
+    return dict(files.values_list("name", "modified_at"))
+
+
+def _modified_at(path: Path) -> datetime:
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
+
+
+def _digest(content: File[Any]) -> str:
+    digest = hashlib.sha256()
+    for chunk in content.chunks():
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def open_path(file: SourceFile) -> Path:
+    """Where the stored file lies. Raises ConnectorError when it is gone."""
+    path = Path(file.file.path)
+    if not path.is_file():
+        raise ConnectorError("data", "file_gone", file=file.name)
+    return path
