@@ -8,24 +8,20 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 from kpis.services.streams import record_stream
-from tenants.context import current_company
-from tenants.outbox.services import emit
 
 from integrations.choices import DELIVERED, UNDER_WAY, RunState, Trigger
 from integrations.connectors.errors import ConnectorError
 from integrations.models import Checkpoint, Connection, RawRecord, SyncRun, Upload
 from integrations.services.schedule import reschedule
 from integrations.services.uploads import receive_inbox
+from tenants.context import current_company
+from tenants.outbox.services import emit
 
 SYNC_REQUESTED = "sync.requested"
 SYNC_FINISHED = "sync.finished"
 LEASE = timedelta(seconds=90)
 MAX_ATTEMPTS = 4
 KEEP_RECEIVED = timedelta(days=90)
-
-
-class RunBusyError(RuntimeError):
-    """Another worker holds the run; whoever asked tries again later."""
 
 
 @transaction.atomic
@@ -56,10 +52,13 @@ def look_into_inbox(*, connection: Connection, now: datetime) -> SyncRun | None:
     if connection.is_paused or connection.every is None:
         reschedule(connection=connection, now=now)
         return None
-    upload = receive_inbox(connection=connection, trigger=Trigger.SCHEDULE, only_new=True, actor=None, now=now)
     Connection.objects.filter(pk=connection.pk).update(last_run_at=now)
     connection.last_run_at = now
     reschedule(connection=connection, now=now)
+    try:
+        upload = receive_inbox(connection=connection, trigger=Trigger.SCHEDULE, only_new=True, actor=None, now=now)
+    except ConnectorError as error:
+        return _record_refusal(connection, error, now)
     if upload is None:
         return None
     return request_run(connection=connection, upload=upload, trigger=Trigger.SCHEDULE, actor=None, now=now)
@@ -74,14 +73,14 @@ def claim_run(*, run_id: int, owner: str, now: datetime) -> SyncRun | None:
     """Take a run for one worker; None when there is nothing to do for it now.
 
     A run whose worker went silent is taken over, and given up after MAX_ATTEMPTS. A queued run waits while another one
-    of its connection is under way; the end of that one announces it. Raises RunBusyError while the run itself is held.
+    of its connection is under way; the end of that one announces it.
     """
     run = SyncRun.objects.get(pk=run_id)
     _give_up_silent(run.connection_id, now)
-    free = Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, lease_until__lt=now) | Q(lease_owner=owner)
+    free = Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, lease_until__lt=now)
     try:
         with transaction.atomic():
-            taken = SyncRun.objects.filter(free, pk=run_id, state__in=UNDER_WAY).update(
+            taken = SyncRun.objects.filter(free, pk=run_id).update(
                 state=RunState.RUNNING,
                 lease_owner=owner,
                 lease_until=now + LEASE,
@@ -89,13 +88,10 @@ def claim_run(*, run_id: int, owner: str, now: datetime) -> SyncRun | None:
             )
     except IntegrityError:
         return None
-    if taken:
-        SyncRun.objects.filter(pk=run_id, started_at=None).update(started_at=now)
-        return SyncRun.objects.select_related("connection", "upload").get(pk=run_id)
-    run.refresh_from_db()
-    if run.state == RunState.RUNNING:
-        raise RunBusyError(f"Run {run.public_id} is held by another worker until {run.lease_until}.")
-    return None
+    if not taken:
+        return None
+    SyncRun.objects.filter(pk=run_id, started_at=None).update(started_at=now)
+    return SyncRun.objects.select_related("connection", "upload", "actor").get(pk=run_id)
 
 
 def release_run(*, run: SyncRun, now: datetime) -> None:
@@ -145,6 +141,17 @@ def finish_run(*, run: SyncRun, resources: set[str], report: dict[str, Any], now
         record_stream(source=connection.source, fact=resource, last_success_at=now, expected_every=connection.every)
     _forget_old(connection, now)
     _after(run, now)
+
+
+def _record_refusal(connection: Connection, error: ConnectorError, now: datetime) -> SyncRun:
+    """A failed run for files that could not even be received; said once, not at every look."""
+    params = dict(error.params)
+    last = SyncRun.objects.filter(connection=connection).order_by("-id").first()
+    if last is not None and (last.problem_code, last.problem_params) == (error.code, params):
+        return last
+    run = SyncRun.objects.create(connection=connection, trigger=Trigger.SCHEDULE, requested_at=now)
+    fail_run(run=run, code=error.code, params=params, now=now)
+    return run
 
 
 def _after(run: SyncRun, now: datetime) -> None:

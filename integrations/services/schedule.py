@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from integrations.models import Connection
 from tenants.context import current_company
 from tenants.services.due import cancel_due, schedule_due
-
-from integrations.models import Connection
 
 DUE_CONNECTION = "integrations.connection"
 # A folder is looked at more often than data is due, so that a file that comes late does not wait a whole interval.

@@ -11,87 +11,46 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any, TypeVar
-from zoneinfo import ZoneInfo
+from typing import Any
 
-from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
 from kpis.services.facts import BulkResult, upsert_facts
 
 from integrations.choices import RunState
 from integrations.connectors.errors import ConnectorError
-from integrations.connectors.file import Table, read_table
-from integrations.connectors.mapping import (
-    Accepted,
-    Refused,
-    StreamMapping,
-    Tally,
-    check_columns,
-    decide,
-)
-from integrations.models import Checkpoint, FieldMapping, RawRecord, RejectedRecord, SourceFile, SyncRun
+from integrations.connectors.mapping import Accepted, Refused, Tally
+from integrations.models import Checkpoint, RawRecord, RejectedRecord, SourceFile, SyncRun
+from integrations.selectors.plans import Delivery, Plan, read_plan
 from integrations.selectors.references import unresolved_references
 from integrations.services.runs import LEASE, claim_run, fail_run, finish_run, release_run
-from integrations.services.uploads import fits, open_path
 from kpis.engine.issues import Issue
 
 logger = logging.getLogger(__name__)
 
 CHUNK_RECORDS = 2_000
 LAP_SECONDS = 60
-Item = TypeVar("Item")
 
 
 class LostRunError(Exception):
     """The run was cancelled or taken over while a chunk was being stored; the chunk is rolled back."""
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """One stream of an upload: a mapping and the file it reads, and what looking at all of it gave."""
-
-    mapping: StreamMapping
-    file: SourceFile
-    table: Table
-    tally: Tally
-
-    @property
-    def key(self) -> str:
-        return f"{self.mapping.stream}/{self.file.name}"
-
-    def decisions(self, tally: Tally) -> Iterator[Accepted | Refused]:
-        return decide(self.mapping, self.table.rows(self.mapping.columns), zone=company_zone(), tally=tally)
-
-
-@dataclass(frozen=True)
-class Plan:
-    """Everything an upload brings, in the order in which it is stored, and the files that fit no mapping."""
-
-    deliveries: tuple[Delivery, ...]
-    ignored: tuple[str, ...]
-
-    @property
-    def total(self) -> int:
-        return sum(each.tally.accepted + each.tally.refused for each in self.deliveries)
-
-
 def run_sync(*, run_id: int, owner: str, now: datetime, lap_seconds: float = LAP_SECONDS) -> SyncRun | None:
     """Take a queued or interrupted run on, for one lap. None when it is not to be run now.
 
-    A lap that is over gives the run back to be continued. Raises RunBusyError, and the database's own errors when it
-    is away, for the caller to try again.
+    A lap that is over gives the run back to be continued. Raises the database's own errors when it is away, for the
+    caller to try again.
     """
     run = claim_run(run_id=run_id, owner=owner, now=now)
     if run is None:
         return None
     clock = _Clock(now)
     try:
-        plan = make_plan(run=run)
+        plan = read_plan(upload=run.upload, connection=run.connection)
         is_done = _Storing(run, plan, clock, owner).store(until=clock.started + lap_seconds)
         if is_done:
             finish_run(run=run, resources=_resources(plan), report=_report(run, plan), now=clock.now())
@@ -108,60 +67,6 @@ def run_sync(*, run_id: int, owner: str, now: datetime, lap_seconds: float = LAP
         _fail_where_it_stands(run, clock)
     run.refresh_from_db()
     return run
-
-
-def make_plan(*, run: SyncRun) -> Plan:
-    """Open and decide everything the run's upload holds, storing nothing. Raises ConnectorError for the first fault."""
-    files = [] if run.upload is None else list(run.upload.files.all())
-    mappings = FieldMapping.objects.filter(connection_id=run.connection_id, is_current=True)
-    return plan_files(files=files, mappings=[each.definition for each in mappings.order_by("position", "stream")])
-
-
-def plan_files(*, files: list[SourceFile], mappings: list[StreamMapping]) -> Plan:
-    """As `make_plan`, for given files and mappings."""
-    if not mappings:
-        raise ConnectorError("config", "no_mapping")
-    if not files:
-        raise ConnectorError("data", "nothing_to_read")
-    wanted = [(mapping, file) for mapping in mappings for file in files if fits(file.name, [mapping.file_pattern])]
-    if not wanted:
-        patterns = "、".join(dict.fromkeys(mapping.file_pattern for mapping in mappings))
-        raise ConnectorError("data", "no_file_for_mapping", file=files[0].name, patterns=patterns)
-    tables = _Tables()
-    deliveries = tuple(Delivery(mapping, file, tables.open(file, mapping), Tally()) for mapping, file in wanted)
-    for each in deliveries:
-        check_columns(each.mapping, each.table.headings, file=each.file.name)
-    for each in deliveries:
-        for _ in each.decisions(each.tally):
-            pass
-    used = {file.name for _, file in wanted}
-    return Plan(deliveries, tuple(file.name for file in files if file.name not in used))
-
-
-def company_zone() -> ZoneInfo:
-    """The zone in which the company's dates are meant."""
-    return ZoneInfo(settings.TIME_ZONE)
-
-
-class _Tables:
-    """Opens each file once for all the streams that read it alike."""
-
-    def __init__(self) -> None:
-        self._opened: dict[tuple[int, str, str], Table] = {}
-
-    def open(self, file: SourceFile, mapping: StreamMapping) -> Table:
-        key = (file.pk, mapping.encoding, mapping.sheet)
-        if key not in self._opened:
-            table = read_table(
-                open_path(file),
-                name=file.name,
-                max_bytes=settings.UPLOAD_MAX_BYTES,
-                encoding=mapping.encoding,
-                sheet=mapping.sheet,
-            )
-            SourceFile.objects.filter(pk=file.pk).update(encoding=table.encoding)
-            self._opened[key] = table
-        return self._opened[key]
 
 
 class _Clock:
@@ -198,6 +103,8 @@ class _Storing:
         return True
 
     def _begin(self) -> None:
+        for each in self._plan.deliveries:
+            SourceFile.objects.filter(pk=each.file.pk).update(encoding=each.table.encoding)
         read = sum(each.tally.read for each in self._plan.deliveries)
         before = dict(Checkpoint.objects.filter(connection_id=self._run.connection_id).values_list("stream", "cursor"))
         started = SyncRun.objects.filter(pk=self._run.pk, progress_total=0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +14,9 @@ from django.core.files import File
 from django.db import connection as database
 from django.db import transaction
 
-from integrations.connectors.errors import ConnectorError
 from integrations.connectors.file import check_size
-from integrations.models import Connection, FieldMapping, SourceFile, Upload
+from integrations.models import Connection, SourceFile, Upload
+from integrations.selectors.plans import expected_patterns, fits
 
 NAME_LENGTH = 255
 
@@ -66,7 +65,7 @@ def receive_inbox(*, connection: Connection, trigger: str, only_new: bool, actor
     folder = inbox_path(connection=connection)
     if not folder.is_dir():
         return None
-    patterns = current_patterns(connection)
+    patterns = expected_patterns(connection=connection)
     paths = [path for path in sorted(folder.iterdir()) if path.is_file() and fits(path.name, patterns)]
     taken = _last_taken(connection)
     if only_new and all(taken.get(path.name) == _modified_at(path) for path in paths):
@@ -85,17 +84,6 @@ def receive_inbox(*, connection: Connection, trigger: str, only_new: bool, actor
             stream.close()
 
 
-def current_patterns(connection: Connection) -> list[str]:
-    """The file name patterns the connection's mappings expect, each once."""
-    found = FieldMapping.objects.filter(connection=connection, is_current=True).order_by("position", "stream")
-    return list(dict.fromkeys(found.values_list("file_pattern", flat=True)))
-
-
-def fits(name: str, patterns: Sequence[str]) -> bool:
-    """Whether a file name matches a pattern, upper and lower case alike; hidden files never do."""
-    return not name.startswith(".") and any(fnmatch.fnmatch(name.casefold(), each.casefold()) for each in patterns)
-
-
 def _last_taken(connection: Connection) -> dict[str, datetime | None]:
     files = SourceFile.objects.filter(upload__connection=connection).exclude(modified_at=None).order_by("upload_id")
     return dict(files.values_list("name", "modified_at"))
@@ -110,11 +98,3 @@ def _digest(content: File[Any]) -> str:
     for chunk in content.chunks():
         digest.update(chunk)
     return digest.hexdigest()
-
-
-def open_path(file: SourceFile) -> Path:
-    """Where the stored file lies. Raises ConnectorError when it is gone."""
-    path = Path(file.file.path)
-    if not path.is_file():
-        raise ConnectorError("data", "file_gone", file=file.name)
-    return path

@@ -1,0 +1,145 @@
+"""What an upload would bring: every file opened and every row decided, nothing stored."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+
+from integrations.connectors.errors import ConnectorError
+from integrations.connectors.file import Table, read_table
+from integrations.connectors.mapping import Accepted, Refused, StreamMapping, Tally, check_columns, decide
+from integrations.models import Connection, FieldMapping, SourceFile, Upload
+
+PREVIEW_RECORDS = 20
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One stream of an upload: a mapping, the file it reads, and what looking at all of it gave."""
+
+    mapping: StreamMapping
+    file: SourceFile
+    table: Table
+    tally: Tally
+
+    def decisions(self, tally: Tally) -> Iterator[Accepted | Refused]:
+        """Every row decided anew, in the order of the file."""
+        return decide(self.mapping, self.table.rows(self.mapping.columns), zone=company_zone(), tally=tally)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything an upload brings, in the order in which it is stored, and the files that fit no mapping."""
+
+    deliveries: tuple[Delivery, ...]
+    ignored: tuple[str, ...]
+
+    @property
+    def total(self) -> int:
+        return sum(each.tally.accepted + each.tally.refused for each in self.deliveries)
+
+
+@dataclass(frozen=True)
+class StreamPreview:
+    """The first records of one stream as they would be stored, the first refusals, and the tally of the whole file."""
+
+    mapping: StreamMapping
+    file_name: str
+    encoding: str
+    fields: tuple[str, ...]
+    records: tuple[Accepted, ...]
+    refused: tuple[Refused, ...]
+    report: dict[str, Any]
+
+
+def read_plan(*, upload: Upload | None, connection: Connection) -> Plan:
+    """Open and decide everything an upload holds. Raises ConnectorError for the first fault, naming file and row."""
+    mappings = current_mappings(connection=connection)
+    if not mappings:
+        raise ConnectorError("config", "no_mapping")
+    files = [] if upload is None else list(upload.files.all())
+    if not files:
+        raise ConnectorError("data", "nothing_to_read")
+    wanted = [(mapping, file) for mapping in mappings for file in files if fits(file.name, [mapping.file_pattern])]
+    if not wanted:
+        patterns = "、".join(dict.fromkeys(mapping.file_pattern for mapping in mappings))
+        raise ConnectorError("data", "no_file_for_mapping", file=files[0].name, patterns=patterns)
+    tables = _Tables()
+    deliveries = tuple(Delivery(mapping, file, tables.open(file, mapping), Tally()) for mapping, file in wanted)
+    for each in deliveries:
+        check_columns(each.mapping, each.table.headings, file=each.file.name)
+    for each in deliveries:
+        for _ in each.decisions(each.tally):
+            pass
+    used = {file.name for _, file in wanted}
+    return Plan(deliveries, tuple(file.name for file in files if file.name not in used))
+
+
+def preview(*, upload: Upload, connection: Connection, limit: int = PREVIEW_RECORDS) -> list[StreamPreview]:
+    """What an import of the upload would do, stream by stream. Raises ConnectorError as `read_plan`."""
+    plan = read_plan(upload=upload, connection=connection)
+    return [_preview_of(each, limit) for each in plan.deliveries]
+
+
+def current_mappings(*, connection: Connection) -> list[StreamMapping]:
+    """The mappings in force, in the order in which streams are read."""
+    found = FieldMapping.objects.filter(connection=connection, is_current=True).order_by("position", "stream")
+    return [each.definition for each in found]
+
+
+def expected_patterns(*, connection: Connection) -> list[str]:
+    """The file name patterns of the mappings in force, each once."""
+    return list(dict.fromkeys(mapping.file_pattern for mapping in current_mappings(connection=connection)))
+
+
+def fits(name: str, patterns: Sequence[str]) -> bool:
+    """Whether a file name matches a pattern, upper and lower case alike; hidden files never do."""
+    return not name.startswith(".") and any(fnmatch.fnmatch(name.casefold(), each.casefold()) for each in patterns)
+
+
+def company_zone() -> ZoneInfo:
+    """The zone in which the company's dates are meant."""
+    return ZoneInfo(settings.TIME_ZONE)
+
+
+def _preview_of(delivery: Delivery, limit: int) -> StreamPreview:
+    accepted = (each for each in delivery.decisions(Tally()) if isinstance(each, Accepted))
+    refused = (each for each in delivery.decisions(Tally()) if isinstance(each, Refused))
+    return StreamPreview(
+        mapping=delivery.mapping,
+        file_name=delivery.file.name,
+        encoding=delivery.table.encoding,
+        fields=tuple(rule.field for rule in delivery.mapping.rules),
+        records=tuple(islice(accepted, limit)),
+        refused=tuple(islice(refused, limit)),
+        report=delivery.tally.as_report(),
+    )
+
+
+class _Tables:
+    """Opens each file once for all the streams that read it alike."""
+
+    def __init__(self) -> None:
+        self._opened: dict[tuple[int, str, str], Table] = {}
+
+    def open(self, file: SourceFile, mapping: StreamMapping) -> Table:
+        key = (file.pk, mapping.encoding, mapping.sheet)
+        if key not in self._opened:
+            path = Path(file.file.path)
+            if not path.is_file():
+                raise ConnectorError("data", "file_gone", file=file.name)
+            self._opened[key] = read_table(
+                path,
+                name=file.name,
+                max_bytes=settings.UPLOAD_MAX_BYTES,
+                encoding=mapping.encoding,
+                sheet=mapping.sheet,
+            )
+        return self._opened[key]

@@ -1,0 +1,31 @@
+"""Work of the data floor, done by workers."""
+
+from __future__ import annotations
+
+import uuid
+
+from celery import shared_task
+from django.utils import timezone
+
+from integrations.models import Connection
+from integrations.services.runs import look_into_inbox
+from integrations.services.schedule import DUE_CONNECTION
+from integrations.services.sync import run_sync
+from tenants.services.due import cancel_due
+from tenants.tasks import CompanyTask
+
+
+@shared_task(base=CompanyTask)
+def sync(*, company_id: str, object_id: str) -> None:
+    """Take an import on (topic sync.requested)."""
+    run_sync(run_id=int(object_id), owner=uuid.uuid4().hex, now=timezone.now())
+
+
+@shared_task(base=CompanyTask)
+def look_into_connection(*, company_id: str, object_id: str) -> None:
+    """Look whether something new lies in a connection's folder (due work)."""
+    connection = Connection.objects.filter(public_id=object_id).first()
+    if connection is None:
+        cancel_due(company_id=company_id, kind=DUE_CONNECTION, object_id=object_id)
+        return
+    look_into_inbox(connection=connection, now=timezone.now())
