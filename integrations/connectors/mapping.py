@@ -11,12 +11,11 @@ from decimal import Decimal
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from kpis.engine.records import Field, Kind
-
 from integrations.connectors import values
 from integrations.connectors.catalogue import DIVIDING, fields_of, resource_of, takes_tax
 from integrations.connectors.errors import BadValueError, ConnectorError
 from integrations.connectors.values import Cell
+from kpis.engine.records import Field, Kind
 
 Unlisted = Literal["keep", "empty", "reject"]
 ATTRIBUTE_PREFIX = "attributes."

@@ -18,7 +18,6 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F
-from kpis.services.facts import BulkResult, upsert_facts
 
 from integrations.choices import RunState
 from integrations.connectors.errors import ConnectorError
@@ -28,6 +27,7 @@ from integrations.selectors.plans import Delivery, Plan, read_plan
 from integrations.selectors.references import unresolved_references
 from integrations.services.runs import LEASE, claim_run, fail_run, finish_run, release_run
 from kpis.engine.issues import Issue
+from kpis.services.facts import BulkResult, upsert_facts
 
 logger = logging.getLogger(__name__)
 
