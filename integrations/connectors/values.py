@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from integrations.connectors.errors import BadValueError
@@ -26,7 +26,11 @@ _YEAR_FIRST = re.compile(
 _COMPACT = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})")
 _ERA = re.compile(r"(?P<era>令和|平成|昭和|[RHS])\s*(?P<y>\d{1,2}|元)[年.](?P<m>\d{1,2})[月.](?P<d>\d{1,2})日?")
 _WEEKDAY = re.compile(r"\s*\([日月火水木金土A-Za-z]{1,3}\)")
-_CURRENCY = re.compile(r"^(?:¥|\\|\$|€|JPY|USD)|(?:円|JPY|USD)$")
+_SIGN = "[-+−‐–△▲]"
+_NUMBER = re.compile(
+    rf"(?P<open>\()?(?P<sign>{_SIGN})?(?:¥|\\|\$|€|JPY|USD)?(?P<inner_sign>{_SIGN})?"
+    r"(?P<digits>(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+)(?P<percent>%)?(?:円|JPY|USD)?(?P<close>\))?"
+)
 
 
 def text_of(cell: Cell) -> str:
@@ -103,22 +107,13 @@ def parse_number(cell: Cell) -> Decimal | None:
     text = text_of(cell)
     if not text:
         return None
-    plain = unicodedata.normalize("NFKC", text).replace(" ", "")
-    negative = plain.startswith(("△", "▲", "-", "−", "‐", "–")) or (plain.startswith("(") and plain.endswith(")"))
-    plain = plain.lstrip("△▲-−‐–+").strip("()")
-    plain = _CURRENCY.sub("", _CURRENCY.sub("", plain))
-    if plain.startswith(("△", "▲", "-", "−")) and not negative:
-        negative, plain = True, plain[1:]
-    percent = plain.endswith("%")
-    plain = plain.removesuffix("%")
-    if not re.fullmatch(r"(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?|\.\d+", plain):
+    found = _NUMBER.fullmatch(unicodedata.normalize("NFKC", text).replace(" ", ""))
+    if found is None or (found["sign"] and found["inner_sign"]) or bool(found["open"]) != bool(found["close"]):
         raise BadValueError("bad_number", value=text)
-    try:
-        value = Decimal(plain.replace(",", ""))
-    except InvalidOperation:
-        raise BadValueError("bad_number", value=text) from None
-    value = value / 100 if percent else value
-    return -value if negative else value
+    value = Decimal(found["digits"].replace(",", ""))
+    value = value / 100 if found["percent"] else value
+    sign = found["sign"] or found["inner_sign"] or ("-" if found["open"] else "+")
+    return value if sign == "+" else -value
 
 
 def parse_integer(cell: Cell) -> int | None:
@@ -159,7 +154,7 @@ def _by_formats(text: str, formats: Sequence[str]) -> datetime | None:
 
 
 def _excel_serial(cell: Cell, text: str) -> datetime | None:
-    if not (isinstance(cell, int | float) or re.fullmatch(r"\d{5}(?:\.\d+)?", text)):
+    if isinstance(cell, bool) or not (isinstance(cell, int | float) or re.fullmatch(r"\d{5}(?:\.\d+)?", text)):
         return None
     days = float(text)
     if int(days) not in EXCEL_SERIALS:

@@ -7,13 +7,13 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
-from kpis.services.streams import record_stream
 
 from integrations.choices import DELIVERED, UNDER_WAY, RunState, Trigger
 from integrations.connectors.errors import ConnectorError
 from integrations.models import Checkpoint, Connection, RawRecord, SyncRun, Upload
 from integrations.services.schedule import reschedule
 from integrations.services.uploads import receive_inbox
+from kpis.services.streams import record_stream
 from tenants.context import current_company
 from tenants.outbox.services import emit
 
