@@ -122,19 +122,26 @@ def _decode(data: bytes, name: str, encoding: str) -> tuple[str, str]:
         return _decode_as(data[3:], "utf-8", name), "utf-8-sig"
     if encoding:
         return _decode_as(data, encoding, name), encoding
-    try:
-        return data.decode("utf-8"), "utf-8"
-    except UnicodeDecodeError:
-        used = "utf-8" if _is_mostly_utf8(data) else "cp932"
-        return _decode_as(data, used, name), used
+    used = _guess_encoding(data)
+    return _decode_as(data, used, name), used
 
 
-def _is_mostly_utf8(data: bytes) -> bool:
-    """Whether the file was meant as UTF-8 and has a few broken bytes, instead of being CP932 altogether."""
+def _guess_encoding(data: bytes) -> str:
+    """UTF-8 where it is that, also with a few broken bytes, else CP932: mostly sound, or sound for longer."""
+    reach = {name: _sound_bytes(data, name) for name in ENCODINGS}
+    if reach["utf-8"] == len(data) or reach["utf-8"] > reach["cp932"]:
+        return "utf-8"
     text = data.decode("utf-8", errors="replace")
     broken = text.count("\ufffd")
-    sound = sum(character > "\x7f" for character in text) - broken
-    return sound > broken
+    return "utf-8" if sum(character > "\x7f" for character in text) > 2 * broken else "cp932"
+
+
+def _sound_bytes(data: bytes, encoding: str) -> int:
+    try:
+        data.decode(encoding)
+    except UnicodeDecodeError as error:
+        return error.start
+    return len(data)
 
 
 def _decode_as(data: bytes, encoding: str, name: str) -> str:

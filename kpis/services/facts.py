@@ -195,7 +195,7 @@ class _Batch:
         content = [row.is_deleted, row.values, row.refs, row.attributes, row.source_url]
         digest = hashlib.md5(json.dumps(content, sort_keys=True, default=str).encode(), usedforsecurity=False)
         values = [
-            json.dumps(value) if isinstance(column, models.JSONField) else value
+            json.dumps(value) if isinstance(column, models.JSONField) and value is not None else value
             for name, column in self.plain.items()
             for value in [row.values.get(name)]
         ]
