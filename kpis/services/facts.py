@@ -425,7 +425,7 @@ def _default(column: "models.Field[Any, Any]") -> str | None:
     if column.null:
         return None
     if not column.has_default():
-        return "''"
+        return "''" if isinstance(column, models.CharField | models.TextField) else None
     value = column.get_default()
     return sql.Literal(json.dumps(value) if isinstance(value, list | dict) else value).as_string()
 
