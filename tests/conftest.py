@@ -13,6 +13,7 @@ import pytest
 from django.core.cache import caches
 from django.test import Client
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 
 from tenants.accounts.choices import Role
 from tenants.accounts.models import User
@@ -31,7 +32,7 @@ STAFF = {
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: pytest.FixtureDef) -> Iterator[None]:
+def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
     worker = getattr(request.config, "workerinput", {}).get("workerid", "")
     name = f"{database.PREFIX}_{worker}" if worker else database.PREFIX
     with django_db_blocker.unblock():
@@ -67,17 +68,37 @@ def _own_cache() -> Iterator[None]:
 
 
 @pytest.fixture
-def console(db: None) -> Company:
+def committed_db(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """A copy of the test database for this test alone, in which commits are real (threads, kills, other processes)."""
+    with django_db_blocker.unblock(), database.copied():
+        yield
+
+
+@pytest.fixture
+def any_db(request: pytest.FixtureRequest) -> None:
+    """The test's database: its own copy where it asked for one, else the shared one with a rollback at the end."""
+    request.getfixturevalue("committed_db" if "committed_db" in request.fixturenames else "db")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        marker = item.get_closest_marker("django_db")
+        if "transactional_db" in getattr(item, "fixturenames", ()) or (marker and marker.kwargs.get("transaction")):
+            raise pytest.UsageError(f"{item.nodeid}: use the fixture committed_db, a flush would remove the companies.")
+
+
+@pytest.fixture
+def console(any_db: None) -> Company:
     return Company.objects.get(slug="console")
 
 
 @pytest.fixture
-def acme(db: None) -> Company:
+def acme(any_db: None) -> Company:
     return Company.objects.get(slug="acme")
 
 
 @pytest.fixture
-def globex(db: None) -> Company:
+def globex(any_db: None) -> Company:
     return Company.objects.get(slug="globex")
 
 
@@ -147,7 +168,7 @@ def host_of(company: Company) -> str:
 
 
 @pytest.fixture
-def client_for(db: None) -> Callable[..., Client]:
+def client_for(any_db: None) -> Callable[..., Client]:
     """`client_for(user, company)`: a browser on the company's host, signed in as `user` (None: signed out)."""
 
     def make(user: User | None, company: Company) -> Client:
@@ -162,7 +183,7 @@ def client_for(db: None) -> Callable[..., Client]:
 
 
 @pytest.fixture
-def drain_outbox(db: None) -> Callable[[], int]:
+def drain_outbox(any_db: None) -> Callable[[], int]:
     """Work through all open events here and now, raising what a handler raises; returns how many were done."""
 
     def run() -> int:

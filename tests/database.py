@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from importlib import import_module
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import psycopg
 from django.apps import apps
@@ -46,11 +47,44 @@ def drop(name: str) -> None:
 
 
 @contextmanager
-def _maintenance() -> Iterator[psycopg.Connection]:
-    parameters = connection.get_connection_params() | {"dbname": "postgres"}
-    known = {key: parameters[key] for key in ("dbname", "host", "port", "user", "password") if parameters.get(key)}
-    with psycopg.connect(**known, autocommit=True) as server:
+def copied() -> Iterator[None]:
+    """Let the connection use a copy of the test database inside the block."""
+    original = connection.settings_dict["NAME"]
+    copy = f"{original}_own"
+    connection.close()
+    with _maintenance() as server:
+        server.execute(f'DROP DATABASE IF EXISTS "{copy}" WITH (FORCE)')
+        server.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{original}"')
+    _use(copy)
+    try:
+        yield
+    finally:
+        drop(copy)
+        _use(original)
+
+
+def url() -> str:
+    """The address of the database in use, for another process."""
+    known = _parameters()
+    login = quote(known["user"], safe="") + (f":{quote(known['password'], safe='')}" if "password" in known else "")
+    place = {name: known[name] for name in ("host", "port") if name in known}
+    return f"postgres://{login}@/{known['dbname']}?{urlencode(place)}"
+
+
+@contextmanager
+def another_connection(dbname: str | None = None) -> Iterator[psycopg.Connection]:
+    """A connection of its own, as another process would have."""
+    with psycopg.connect(**_parameters() | ({"dbname": dbname} if dbname else {}), autocommit=True) as server:
         yield server
+
+
+def _maintenance() -> AbstractContextManager[psycopg.Connection]:
+    return another_connection("postgres")
+
+
+def _parameters() -> dict[str, str]:
+    given = connection.get_connection_params()
+    return {key: str(given[key]) for key in ("dbname", "host", "port", "user", "password") if given.get(key)}
 
 
 def _use(name: str) -> None:
