@@ -16,10 +16,14 @@ def current_schema() -> str:
 class TestSearchPath:
     def test_a_failed_set_raises_and_runs_nothing(self, acme, monkeypatch):
         quote = "django_tenants.postgresql_backend.base.quote_schema_name"
-        with pytest.raises(SearchPathNotSet), transaction.atomic(), tenant_context(acme):
-            with monkeypatch.context() as broken:
-                broken.setattr(quote, lambda name: f'"{name}" bogus')
-                current_schema()
+        with (
+            pytest.raises(SearchPathNotSet),
+            transaction.atomic(),
+            tenant_context(acme),
+            monkeypatch.context() as broken,
+        ):
+            broken.setattr(quote, lambda name: f'"{name}" bogus')
+            current_schema()
         with tenant_context(acme):
             assert current_schema() == acme.schema_name
 
