@@ -83,7 +83,7 @@ class TestUpsert:
         assert Deal.objects.get().amount == Decimal(986)
 
     def test_stores_the_moment_of_a_stage_event(self) -> None:
-        event = {"external_id": "E1", "deal": "D1", "phase": "proposal", "entered_at": "2026-10-05"}
+        event = {"external_id": "E1", "deal": "D1", "phase": "proposal", "entered_at": "2026-10-05T10:00:00+09:00"}
         assert counts(send("deal-stage-events", event)) == (1, 0, 0, 0, 0)
 
     def test_refuses_an_unknown_resource(self) -> None:
