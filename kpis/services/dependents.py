@@ -1,4 +1,4 @@
-"""Which facts have to be looked at again when others change. Works on the temporary table `affected` of a batch."""
+"""Which facts have to be looked at again when others change. Works on a temporary table (id, is_new) of rows."""
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
@@ -21,7 +21,7 @@ FACT_TABLES: Mapping[str, str] = MappingProxyType(
 )
 
 _OF_ACCOUNT = tuple(
-    (fact, f"SELECT f.id FROM {table} f JOIN affected a ON f.account_id = a.id WHERE NOT a.is_new")
+    (fact, f"SELECT f.id FROM {table} f JOIN {{rows}} a ON f.account_id = a.id WHERE NOT a.is_new")
     for fact, table in FACT_TABLES.items()
     if fact not in {"lead-stage-events", "deal-stage-events"}
 )
@@ -29,7 +29,7 @@ _OF_CURRENCY = tuple(
     (
         fact,
         f"SELECT f.id FROM {FACT_TABLES[fact]} f JOIN kpis_exchangerate r ON r.currency = f.currency"
-        " JOIN affected a ON r.id = a.id",
+        " JOIN {rows} a ON r.id = a.id",
     )
     for fact in ("deals", "contracts", "orders", "revenues")
 )
@@ -39,24 +39,24 @@ _DEPENDENTS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
     {
         "accounts": _OF_ACCOUNT,
         "leads": (
-            ("deals", "SELECT d.id FROM kpis_deal d JOIN affected a ON d.lead_id = a.id"),
+            ("deals", "SELECT d.id FROM kpis_deal d JOIN {rows} a ON d.lead_id = a.id"),
             (
                 "lead-stage-events",
-                "SELECT e.id FROM kpis_leadstageevent e JOIN affected a ON e.lead_id = a.id WHERE NOT a.is_new",
+                "SELECT e.id FROM kpis_leadstageevent e JOIN {rows} a ON e.lead_id = a.id WHERE NOT a.is_new",
             ),
             (
                 "activities",
-                "SELECT f.id FROM kpis_activity f JOIN affected a ON f.lead_id = a.id WHERE NOT a.is_new",
+                "SELECT f.id FROM kpis_activity f JOIN {rows} a ON f.lead_id = a.id WHERE NOT a.is_new",
             ),
         ),
         "lead-stage-events": (
-            ("leads", "SELECT e.lead_id FROM kpis_leadstageevent e JOIN affected a USING (id) WHERE e.lead_id > 0"),
+            ("leads", "SELECT e.lead_id FROM kpis_leadstageevent e JOIN {rows} a USING (id) WHERE e.lead_id > 0"),
         ),
         "deals": (
-            ("leads", "SELECT d.lead_id FROM kpis_deal d JOIN affected a USING (id) WHERE d.lead_id > 0"),
-            ("leads", "SELECT l.id FROM kpis_lead l JOIN affected a ON l.converted_deal_id = a.id"),
+            ("leads", "SELECT d.lead_id FROM kpis_deal d JOIN {rows} a USING (id) WHERE d.lead_id > 0"),
+            ("leads", "SELECT l.id FROM kpis_lead l JOIN {rows} a ON l.converted_deal_id = a.id"),
             *(
-                (fact, f"SELECT f.id FROM {table} f JOIN affected a ON f.deal_id = a.id WHERE NOT a.is_new")
+                (fact, f"SELECT f.id FROM {table} f JOIN {{rows}} a ON f.deal_id = a.id WHERE NOT a.is_new")
                 for fact, table in (
                     ("deal-stage-events", "kpis_dealstageevent"),
                     ("activities", "kpis_activity"),
@@ -65,35 +65,36 @@ _DEPENDENTS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ),
         ),
         "deal-lines": (
-            ("deals", "SELECT l.deal_id FROM kpis_dealline l JOIN affected a USING (id) WHERE l.deal_id > 0"),
+            ("deals", "SELECT l.deal_id FROM kpis_dealline l JOIN {rows} a USING (id) WHERE l.deal_id > 0"),
         ),
         "deal-credits": (
-            ("deals", "SELECT c.deal_id FROM kpis_dealcredit c JOIN affected a USING (id) WHERE c.deal_id > 0"),
+            ("deals", "SELECT c.deal_id FROM kpis_dealcredit c JOIN {rows} a USING (id) WHERE c.deal_id > 0"),
         ),
         "exchange-rates": _OF_CURRENCY,
     }
 )
 
 
-def mark(cursor: CursorWrapper, resource: str) -> None:
-    """Note the affected rows and all that reads from them as dirty.
+def mark(cursor: CursorWrapper, resource: str, *, rows: str = "affected") -> None:
+    """Note the rows of a temporary table, and all that reads from them, as dirty.
 
     Called once before the rows are written and once after, so that both what they belonged to and what they belong
     to now is looked at again.
     """
     if resource in FACT_TABLES:
-        cursor.execute("INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, id FROM affected", [resource])
+        cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, id FROM {rows}", [resource])
     for fact, ids in _DEPENDENTS.get(resource, ()):
-        cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, x.id FROM ({ids}) AS x (id)", [fact])
+        named = ids.format(rows=rows)
+        cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, x.id FROM ({named}) AS x (id)", [fact])
     if resource == "memberships":
-        cursor.execute("SELECT id FROM affected")
+        cursor.execute(f"SELECT id FROM {rows}")
         mark_members(cursor, [row[0] for row in cursor.fetchall()])
     elif resource == "teams":
-        _mark_teams(cursor)
+        _mark_teams(cursor, rows)
     if resource in {"teams", "products"}:
         cursor.execute(
             'INSERT INTO kpis_dirtyrange ("group") SELECT DISTINCT "group" FROM kpis_measureblock'
-            " WHERE \"group\" LIKE '%:exact' AND EXISTS (SELECT FROM affected)"
+            f" WHERE \"group\" LIKE '%:exact' AND EXISTS (SELECT FROM {rows})"
         )
 
 
@@ -109,11 +110,11 @@ def mark_members(cursor: CursorWrapper, memberships: Iterable[int]) -> None:
     )
 
 
-def _mark_teams(cursor: CursorWrapper) -> None:
+def _mark_teams(cursor: CursorWrapper, rows: str) -> None:
     """A team's region is inherited by its facts."""
     cursor.execute(
         "INSERT INTO kpis_dirtyfact (fact, fact_id)"
-        " SELECT DISTINCT split_part(e.kind, '.', 1), e.fact_id FROM affected a JOIN kpis_team t USING (id)"
+        f" SELECT DISTINCT split_part(e.kind, '.', 1), e.fact_id FROM {rows} a JOIN kpis_team t USING (id)"
         " JOIN kpis_kpievent e ON e.team_id = t.member_id WHERE NOT a.is_new"
     )
 

@@ -380,25 +380,23 @@ class _Batch:
             if not any(each.name == name for each in MODELS[fact]._meta.concrete_fields):
                 continue  # a list, or a person's team: kpis.services.organisation keeps those
             self.cursor.execute(
-                f"""
-                WITH found AS (
-                    DELETE FROM kpis_unresolvedreference u
-                    USING (
-                        SELECT %(source)s AS source, external_id, id FROM affected
-                        UNION SELECT source, external_id, row_id FROM kpis_externalidentity WHERE entity = %(entity)s
-                    ) t
-                    WHERE u.fact = %(fact)s AND u.field = %(field)s AND u.entity = %(entity)s
-                      AND t.source = u.source AND t.external_id = u.external_id
-                    RETURNING u.fact_id, t.id
-                ), linked AS (
-                    UPDATE {MODELS[fact]._meta.db_table} f SET {name}_id = found.id
-                    FROM found WHERE f.id = found.fact_id
-                    RETURNING f.id
-                )
-                INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %(fact)s, id FROM linked
+                """
+                CREATE TEMPORARY TABLE linked ON COMMIT DROP AS
+                SELECT u.fact_id AS id, t.id AS target_id, u.id AS waiting_id, false AS is_new
+                FROM kpis_unresolvedreference u JOIN (
+                    SELECT %(source)s AS source, external_id, id FROM affected
+                    UNION SELECT source, external_id, row_id FROM kpis_externalidentity WHERE entity = %(entity)s
+                ) t ON t.source = u.source AND t.external_id = u.external_id
+                WHERE u.fact = %(fact)s AND u.field = %(field)s AND u.entity = %(entity)s
                 """,
                 {"source": self.source, "entity": self.resource.code, "fact": fact, "field": name},
             )
+            self.cursor.execute(
+                f"UPDATE {MODELS[fact]._meta.db_table} f SET {name}_id = l.target_id FROM linked l WHERE f.id = l.id"
+            )
+            self.cursor.execute("DELETE FROM kpis_unresolvedreference u USING linked l WHERE u.id = l.waiting_id")
+            dependents.mark(self.cursor, fact, rows="linked")
+            self.cursor.execute("DROP TABLE linked")
 
     def unresolved(self) -> tuple[Unresolved, ...]:
         self.cursor.execute(

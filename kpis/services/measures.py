@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import assert_never
 
 from kpis.engine import specs
+from kpis.engine.cells import COUNT, RATE_MISSING
 from kpis.engine.facts import FACTS, FieldType
 from kpis.engine.specs import Filter, Simple
 from kpis.services.events import VALUE_DIMENSIONS
 
-COUNT, RATE_MISSING = ".n", ".r"
 _EVENT_AMOUNTS = {"amount": "e.amount", "gross_profit": "e.gross_profit", "mrr": "e.amount"}
 _REF_TABLES = {
     "owner": "kpis_person",

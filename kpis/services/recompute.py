@@ -14,6 +14,7 @@ from django.db.backends.utils import CursorWrapper
 
 from kpis.choices import DIMENSIONS
 from kpis.engine import specs
+from kpis.engine.cells import EXACT, block_group
 from kpis.engine.specs import Simple
 from kpis.models import DirtyRange, KpiEvent, MeasureBlock, MetricVersion
 from kpis.services import dependents
@@ -24,7 +25,6 @@ from tenants.context import current_company
 from tenants.outbox.services import emit
 from tenants.settings.selectors import company_settings
 
-EXACT = ":exact"
 BASE_GRAINS = ("month", "week")
 ALL_GRAINS = ("month", "week", "quarter", "half", "year")
 Dates = set[date] | None  # None = all of them
@@ -75,17 +75,12 @@ def mark_groups(names: Iterable[str]) -> None:
     DirtyRange.objects.bulk_create(DirtyRange(group=name) for name in sorted(set(names)))
 
 
-def group_of(term: Simple) -> str:
-    """The block group a term's measure is stored in."""
-    return specs.group(term) + ("" if specs.is_additive(term) else EXACT)
-
-
 def measured_terms() -> dict[str, dict[str, Simple]]:
     """Block group → measure key → term, over all versions of all metrics."""
     terms: dict[str, dict[str, Simple]] = {}
     for data in MetricVersion.objects.values_list("spec", flat=True):
         for term in specs.terms(specs.parse_spec(data)):
-            terms.setdefault(group_of(term), {})[specs.measure_key(term)] = term
+            terms.setdefault(block_group(term), {})[specs.measure_key(term)] = term
     return terms
 
 

@@ -1,0 +1,96 @@
+"""From stored measures to the value of a cell. Whatever cannot be told is a coded absence, never zero."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from kpis.engine import specs
+from kpis.engine.formula import CompiledFormula, evaluate
+from kpis.engine.specs import Simple
+from kpis.engine.values import Absence, Value
+
+EXACT = ":exact"  # the twin of a group, for measures that do not add up
+COUNT, RATE_MISSING = ".n", ".r"  # suffixes of a measure key: cases counted; cases left out for want of a rate
+
+Measures = Mapping[str, Decimal]
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A value with the two sides it came from, where it has sides."""
+
+    value: Value
+    numerator: Value | None = None
+    denominator: Value | None = None
+
+
+def block_group(term: Simple) -> str:
+    """The block group in which a term's measure is stored.
+
+    >>> block_group(Simple("deals", "closed_on", "median", field="amount"))
+    'deals.closed_on:revenue:exact'
+    """
+    return specs.group(term) + ("" if specs.is_additive(term) else EXACT)
+
+
+def add_measures(parts: Iterable[Measures]) -> dict[str, Decimal]:
+    """The measures of several blocks together; a key that no part has stays absent.
+
+    >>> add_measures([{"a": Decimal(1)}, {"a": Decimal(2), "b": Decimal(5)}])
+    {'a': Decimal('3'), 'b': Decimal('5')}
+    """
+    total: dict[str, Decimal] = {}
+    for part in parts:
+        for key, value in part.items():
+            total[key] = total[key] + value if key in total else value
+    return total
+
+
+def simple_cell(term: Simple, measures: Measures, *, is_covered: bool) -> Cell:
+    """The cell of a term. `is_covered`: the fact's stream was loaded for this period, so that no case means zero.
+
+    Counts and sums without a case are 0 where covered, else missing; averages and medians without a case have no
+    denominator. An average shows its sum and count.
+
+    >>> won = Simple("deals", "closed_on", "count")
+    >>> simple_cell(won, {}, is_covered=True).value, str(simple_cell(won, {}, is_covered=False).value)
+    (Decimal('0'), 'missing')
+    """
+    key = specs.measure_key(term)
+    value = measures.get(key)
+    cases = measures.get(key + COUNT, Decimal(0)) if term.aggregate in {"sum", "average", "median"} else value
+    if measures.get(key + RATE_MISSING):
+        return Cell(Absence.NO_RATE)
+    if not is_covered and not value and not cases:
+        return Cell(Absence.MISSING)
+    if term.min_count is not None and (cases or 0) < term.min_count:
+        return Cell(Absence.TOO_FEW)
+    if term.aggregate == "average":
+        if not cases or value is None:
+            return Cell(Absence.NO_DENOMINATOR)
+        return Cell(value / cases, value, cases)
+    if term.aggregate == "median":
+        return Cell(Absence.NO_DENOMINATOR if value is None else value)
+    return Cell(Decimal(0) if value is None else value)
+
+
+def ratio_cell(numerator: Cell, denominator: Cell) -> Cell:
+    """One term divided by another.
+
+    >>> ratio_cell(Cell(Decimal(3)), Cell(Decimal(4))).value
+    Decimal('0.75')
+    >>> str(ratio_cell(Cell(Decimal(3)), Cell(Decimal(0))).value)
+    'no_denominator'
+    """
+    top, bottom = numerator.value, denominator.value
+    for side in (top, bottom):
+        if isinstance(side, Absence):
+            return Cell(side, top, bottom)
+    assert isinstance(top, Decimal) and isinstance(bottom, Decimal)
+    return Cell(Absence.NO_DENOMINATOR if bottom == 0 else top / bottom, top, bottom)
+
+
+def formula_cell(formula: CompiledFormula, values: Mapping[str, Value]) -> Cell:
+    """The cell of a formula from the values of the codes it names."""
+    result = evaluate(formula, values)
+    return Cell(result.value, result.numerator, result.denominator)
