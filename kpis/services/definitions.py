@@ -9,6 +9,7 @@ from django.db import IntegrityError, transaction
 
 from kpis.choices import Grain
 from kpis.engine import specs
+from kpis.engine.cells import block_group
 from kpis.engine.formula import RESERVED_NAMES, names
 from kpis.engine.graph import calculation_order
 from kpis.engine.issues import Issue, gettext_noop
@@ -16,7 +17,7 @@ from kpis.models import LockedCell, Metric, MetricVersion
 from kpis.selectors.calendar import find_period
 from kpis.selectors.definitions import formula_references
 from kpis.services.calendar import ensure_calendar
-from kpis.services.recompute import group_of, mark_groups
+from kpis.services.recompute import mark_groups
 from kpis.services.refusal import RefusedError
 from tenants.context import current_company
 from tenants.outbox.services import emit
@@ -124,7 +125,7 @@ def _add_version(metric: Metric, spec: specs.Spec, effective_from: date | None, 
 
 
 def _note_change(metric: Metric, changed: Iterable[specs.Spec]) -> None:
-    mark_groups(group_of(term) for spec in changed for term in specs.terms(spec))
+    mark_groups(block_group(term) for spec in changed for term in specs.terms(spec))
     emit(topic="definition.changed", company_id=current_company().pk, object_id=metric.public_id)
 
 
