@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import string
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -34,7 +35,7 @@ class FieldRule:
     column: str | None = None
     template: str | None = None
     constant: Any = None
-    values: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, str] = dataclasses.field(default_factory=dict)
     unlisted: Unlisted | None = None
     separator: str = ","
     optional: bool = False
@@ -61,7 +62,7 @@ class StreamMapping:
     encoding: str = ""
     date_formats: tuple[str, ...] = ()
     skip_blank: tuple[str, ...] = ()
-    tax: Literal["", "included", "excluded"] = ""
+    tax: str = ""
     tax_rate: Decimal | None = None
 
     @property
@@ -124,9 +125,9 @@ class Tally:
     refused: int = 0
     skipped: int = 0
     repeated: int = 0
-    blank: Counter[str] = field(default_factory=Counter)
-    mapped: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    unmapped: Counter[tuple[str, str]] = field(default_factory=Counter)
+    blank: Counter[str] = dataclasses.field(default_factory=Counter)
+    mapped: Counter[tuple[str, str, str]] = dataclasses.field(default_factory=Counter)
+    unmapped: Counter[tuple[str, str]] = dataclasses.field(default_factory=Counter)
 
     def as_report(self) -> dict[str, Any]:
         """The tally as plain JSON."""

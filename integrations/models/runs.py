@@ -3,18 +3,18 @@
 import uuid
 
 from django.conf import settings
-from django.db import connection as database
 from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.choices import RunState, Trigger, describe_problem
 from integrations.models.connections import Connection
+from tenants.context import current_company
 
 
 def stored_name(file: "SourceFile", _name: str) -> str:
     """Where a file is kept: by company and content, never under a name that somebody typed."""
-    return f"{database.schema_name}/files/{file.upload.public_id}/{file.sha256}"
+    return f"{current_company().schema_name}/files/{file.upload.public_id}/{file.sha256}"
 
 
 class Upload(models.Model):

@@ -179,8 +179,10 @@ def _forget_old(connection: Connection, now: datetime) -> None:
     before = now - KEEP_RECEIVED
     RawRecord.objects.filter(connection=connection, received_at__lt=before).delete()
     delivered = SyncRun.objects.filter(connection=connection, state__in=DELIVERED).order_by("-id")
-    newest = delivered.values_list("upload_id", flat=True).first()
-    for upload in Upload.objects.filter(connection=connection, received_at__lt=before).exclude(pk=newest):
+    newest = delivered.first()
+    for upload in Upload.objects.filter(connection=connection, received_at__lt=before):
+        if newest is not None and upload.pk == newest.upload_id:
+            continue
         for file in upload.files.all():
             file.file.delete(save=False)
         upload.delete()

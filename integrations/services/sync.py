@@ -196,7 +196,7 @@ class _Storing:
         )
 
     def _save_checkpoint(self, delivery: Delivery, done: int, now: datetime) -> None:
-        where = {"connection_id": self._run.connection_id, "stream": delivery.mapping.stream}
+        where: dict[str, Any] = {"connection_id": self._run.connection_id, "stream": delivery.mapping.stream}
         saved = Checkpoint.objects.filter(**where, cursor__run=self._run.pk).first()
         files = dict(saved.cursor["files"]) if saved is not None else {}
         cursor = {"run": self._run.pk, "files": {**files, delivery.file.name: done}, "sha256": delivery.file.sha256}

@@ -11,12 +11,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.files import File
-from django.db import connection as database
 from django.db import transaction
 
 from integrations.connectors.file import check_size
 from integrations.models import Connection, SourceFile, Upload
 from integrations.selectors.plans import expected_patterns, fits
+from tenants.context import current_company
 
 NAME_LENGTH = 255
 
@@ -54,7 +54,7 @@ def receive_files(
 
 def inbox_path(*, connection: Connection) -> Path:
     """The connection's folder: files put there are read on schedule. Nobody can choose another place."""
-    return Path(settings.MEDIA_ROOT) / database.schema_name / "inbox" / str(connection.public_id)
+    return Path(str(settings.MEDIA_ROOT)) / current_company().schema_name / "inbox" / str(connection.public_id)
 
 
 def receive_inbox(*, connection: Connection, trigger: str, only_new: bool, actor: Any, now: datetime) -> Upload | None:
