@@ -9,4 +9,5 @@ urlpatterns = [
     path("", include("tenants.accounts.urls")),
     path("enter/", enter, name="enter"),
     path("admin/", admin.site.urls),
+    path("api/v1/", include("integrations.api.urls")),
 ]

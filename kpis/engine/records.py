@@ -1,5 +1,6 @@
 """Reading records as other systems send them: each one becomes a typed row, or is rejected with its reasons."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -11,6 +12,9 @@ from kpis.engine.issues import Issue, gettext_noop
 
 YEN_LIKE = frozenset({"JPY", "KRW", "VND", "CLP", "ISK"})
 DEFAULT_TAX_RATE = Decimal("0.10")
+SOURCE_LENGTH, ID_LENGTH = 60, 200
+# What PostgreSQL cannot keep as text: NUL, and the halves of characters that JSON lets through.
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 EARLIEST, LATEST = date(1950, 1, 1), date(2199, 12, 31)
 
 
@@ -332,13 +336,26 @@ def read_records(resource: Resource, records: Iterable[object], *, source: str, 
         row = reader.row(index, record)
         if reader.issues or row is None:
             known = record.get("external_id") if isinstance(record, Mapping) else None
-            rejections.append(Rejection(index, None if known is None else str(known), tuple(reader.issues)))
+            rejections.append(Rejection(index, None if known is None else _storable(known), tuple(reader.issues)))
             continue
         earlier = rows.pop(row.external_id, None)
         if earlier:
             rejections.append(Rejection(earlier.index, earlier.external_id, (_DUPLICATE,)))
         rows[row.external_id] = row
     return Reading(tuple(rows.values()), tuple(sorted(rejections, key=lambda each: each.index)))
+
+
+def _is_storable(value: object) -> bool:
+    """Whether every text within a JSON value can be stored."""
+    if isinstance(value, str):
+        return not _UNSTORABLE.search(value)
+    if isinstance(value, Mapping):
+        return all(_is_storable(name) and _is_storable(inner) for name, inner in value.items())
+    return not isinstance(value, list | tuple) or all(_is_storable(inner) for inner in value)
+
+
+def _storable(value: object) -> str:
+    return _UNSTORABLE.sub("\ufffd", str(value))
 
 
 _DUPLICATE = Issue(
@@ -361,6 +378,16 @@ class _Reader:
     def row(self, index: int, record: object) -> Row | None:
         if not isinstance(record, Mapping):
             self.note("", "invalid", gettext_noop("A record must be an object with an external_id."))
+            return None
+        for name, value in record.items():
+            if not _is_storable(value) or not _is_storable(name):
+                self.note(
+                    _storable(name),
+                    "invalid",
+                    gettext_noop("%(name)s holds characters that are not text (NUL or half a character)."),
+                    name=_storable(name),
+                )
+        if self.issues:
             return None
         external_id = self.external_id(record.get("external_id"))
         is_deleted = record.get("deleted") is True
@@ -450,9 +477,19 @@ class _Reader:
         if isinstance(raw, int) and not isinstance(raw, bool):
             raw = str(raw)
         if isinstance(raw, str):
-            return [self.source, raw]
+            raw = {"source": self.source, "external_id": raw}
         if isinstance(raw, Mapping) and set(raw) == {"source", "external_id"}:
-            return [str(raw["source"]), str(raw["external_id"])]
+            source, external_id = str(raw["source"]), str(raw["external_id"])
+            if len(source) <= SOURCE_LENGTH and len(external_id) <= ID_LENGTH:
+                return [source, external_id]
+            self.note(
+                name,
+                "too_long",
+                gettext_noop("%(name)s has more than %(length)s characters. Shorten it at the source."),
+                name=name,
+                length=ID_LENGTH,
+            )
+            return None
         self.note(
             name,
             "invalid",

@@ -6,6 +6,7 @@ import pytest
 from django.core.files.base import ContentFile
 
 from integrations.choices import Carries, Trigger
+from integrations.services.api_keys import create_api_key
 from integrations.services.connections import create_connection
 from integrations.services.runs import request_run
 from integrations.services.sync import run_sync
@@ -50,3 +51,25 @@ def sync(receive):
         return run_sync(run_id=asked.pk, owner="worker", now=now)
 
     return run
+
+
+@pytest.fixture
+def key_for(in_acme):
+    """`key_for("read", "write")`: the text of a new key of acme."""
+
+    def make(*scopes):
+        return create_api_key(name="BI tool", scopes=scopes, actor=None, now=NOW)[1]
+
+    return make
+
+
+@pytest.fixture
+def caller(client_for, acme):
+    """`caller(text)`: a client of acme's API that sends this key."""
+
+    def make(text):
+        client = client_for(None, acme)
+        client.defaults["HTTP_AUTHORIZATION"] = f"Api-Key {text}"
+        return client
+
+    return make
