@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from config.demo import maven
 from config.demo.companies import (
     CONSOLE_USERS,
     MAVEN,
@@ -17,7 +18,10 @@ from config.demo.companies import (
     ensure_grants,
     ensure_users,
 )
+from config.demo.delivery import Delivery, deliver
+from config.demo.sakura import generate
 from config.demo.stage import Stage
+from integrations.choices import Carries
 from tenants.models import Company
 
 
@@ -51,6 +55,21 @@ def _place(slug: str, name: str, users: tuple[DemoUser, ...], port: int) -> list
     return [f"  http://{slug}.localhost:{port}/   {name}", f"      Logins        {logins}"]
 
 
+def _sakura_deliveries(stage: Stage) -> list[Delivery]:
+    files = generate(directory=stage.directory / SAKURA.slug, today=stage.today)
+    systems = (
+        ("営業支援システム", Carries.SFA, "japanese_sales"),
+        ("MAツール", Carries.MA, "japanese_marketing"),
+        ("販売管理システム（税込）", Carries.OTHER, "japanese_accounting"),
+    )
+    return [Delivery(name, SAKURA.slug, carries, preset, files.paths[preset]) for name, carries, preset in systems]
+
+
+def _maven_delivery(export: Path) -> Delivery:
+    paths = tuple(export / name for name in maven.FILES)
+    return Delivery("CRM export", MAVEN.slug, Carries.BOTH, "crm_opportunities", paths)
+
+
 def play(stage: Stage, *, console: Company, export: Path | None) -> Story:
     """Bring console and companies to the state that the demo shows."""
     ensure_users(console, CONSOLE_USERS)
@@ -59,4 +78,8 @@ def play(stage: Stage, *, console: Company, export: Path | None) -> Story:
     demos = (SAKURA, MAVEN) if export else (SAKURA,)
     companies = [ensure_company(stage, demo) for demo in demos]
     ensure_grants(console, companies)
+    by_slug = {company.slug: company for company in companies}
+    deliver(stage, by_slug[SAKURA.slug], _sakura_deliveries(stage))
+    if export is not None:
+        deliver(stage, by_slug[MAVEN.slug], [_maven_delivery(export)])
     return Story(companies=demos, keys={}, made_on=stage.today)
