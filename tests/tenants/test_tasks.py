@@ -11,6 +11,7 @@ from django.db import connection
 from tenants.accounts.models import User
 from tenants.context import WrongSchemaError, current_company
 from tenants.models import DeadLetter
+from tenants.outbox.tasks import deliver
 from tenants.services.companies import suspend_company
 from tenants.tasks import CompanyTask, PublicTask
 
@@ -80,7 +81,7 @@ class TestEveryTask:
         assert undeclared == []
 
     def test_is_lost_and_retried_a_bounded_number_of_times(self):
-        for task in (note_company, current_app.tasks["tenants.outbox.tasks.deliver"]):
+        for task in (note_company, deliver):
             assert task.acks_late
             assert task.retry_on_worker_lost
             assert task.max_retries == 3
