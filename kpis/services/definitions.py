@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 
-from kpis.choices import Grain
+from kpis.choices import Grain, TreeStatus
 from kpis.engine import specs
 from kpis.engine.cells import block_group
 from kpis.engine.formula import RESERVED_NAMES, names
@@ -110,7 +110,7 @@ def _redefine(metric: Metric, data: Mapping[str, object], effective_from: date |
     before = specs.parse_spec(current.spec)
     if specs.canonical(before) == specs.canonical(parsed):
         return
-    if LockedCell.objects.filter(metric_version=current).exists():
+    if LockedCell.objects.filter(metric_version=current).exclude(node__tree__status=TreeStatus.DRAFT).exists():
         raise DefinitionError(issues=[_locked(metric.code)])
     current.spec = specs.to_data(parsed)
     current.save(update_fields=["spec"])

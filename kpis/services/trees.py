@@ -140,7 +140,9 @@ def delete_node(*, node: KpiNode, actor: Any, now: datetime) -> None:
     for each in below:
         if _has_closed_numbers(each):
             raise _closed_numbers(each)
-    KpiNode.objects.filter(pk__in=[each.pk for each in below]).delete()
+    with transaction.atomic():
+        LockedCell.objects.filter(node__in=below).delete()
+        KpiNode.objects.filter(pk__in=[each.pk for each in below]).delete()
 
 
 def instantiate_template(
@@ -263,7 +265,8 @@ def _subtree(node: KpiNode) -> list[KpiNode]:
 
 
 def _has_closed_numbers(node: KpiNode) -> bool:
-    return LockedCell.objects.filter(node=node).exists()
+    """Whether somebody may have used a closed number of this node; those of a draft nobody has."""
+    return node.tree.status != TreeStatus.DRAFT and LockedCell.objects.filter(node=node).exists()
 
 
 def _closed_numbers(node: KpiNode) -> TreeError:

@@ -110,7 +110,7 @@ class TestUpdateMetric:
 
     def test_refuses_to_correct_what_closed_periods_were_computed_by(self) -> None:
         metric = make("won_deals")
-        tree = KpiTree.objects.create(name="Tree", fiscal_year=2026)
+        tree = KpiTree.objects.create(name="Tree", fiscal_year=2026, status="active")
         node = KpiNode.objects.create(tree=tree, level="kgi", code="won_deals", name="Won", metric=metric)
         LockedCell.objects.create(
             node=node,

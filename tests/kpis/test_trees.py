@@ -90,7 +90,13 @@ class TestNodes:
         delete_node(node=tree.nodes.get(code="growth"), actor=None, now=NOW)
         assert list(tree.nodes.values_list("code", flat=True)) == ["bookings"]
 
+    def test_a_draft_is_taken_apart_with_its_closed_numbers(self, tree: KpiTree) -> None:
+        lock(tree.nodes.get(code="leads"))
+        delete_node(node=tree.nodes.get(code="growth"), actor=None, now=NOW)
+        assert not LockedCell.objects.exists()
+
     def test_keeps_nodes_with_closed_numbers(self, tree: KpiTree) -> None:
+        activate_tree(tree=tree, actor=None, now=NOW)
         leads = tree.nodes.get(code="leads")
         lock(leads)
         with pytest.raises(TreeError, match="Leads"):
