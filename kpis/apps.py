@@ -1,11 +1,22 @@
 """The KPI floor."""
 
+from datetime import timedelta
+
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
 from kpis.choices import Style
 from tenants.choices import CompanyType
-from tenants.registry import CompanyTemplate, ProvisionStep, model_capabilities, provision_steps, templates
+from tenants.outbox.registry import on
+from tenants.registry import (
+    CompanyTemplate,
+    DueKind,
+    ProvisionStep,
+    due_kinds,
+    model_capabilities,
+    provision_steps,
+    templates,
+)
 
 MODEL_CAPABILITIES = {
     "manage_people": ("person", "team", "teammembership", "teamleader"),
@@ -23,8 +34,12 @@ class KpisConfig(AppConfig):
     def ready(self) -> None:
         from kpis.services.calendar import seed_calendar
         from kpis.services.trees import instantiate_requested
+        from kpis.tasks import DUE_PERIODS, move_periods, seed_clock
 
+        due_kinds.register(DueKind(DUE_PERIODS, move_periods, retry_after=timedelta(hours=1)))
+        on("calendar.changed", move_periods)
         provision_steps.register(ProvisionStep("calendar", CompanyType.COMPANY, seed_calendar, 30))
+        provision_steps.register(ProvisionStep("period clock", CompanyType.COMPANY, seed_clock, 31))
         for capability, models in MODEL_CAPABILITIES.items():
             model_capabilities.update({f"kpis.{model}": capability for model in models})
         templates.register(CompanyTemplate("new_business", Style.NEW_BUSINESS.label, 10, instantiate_requested))

@@ -97,9 +97,7 @@ def close_periods(*, periods: Sequence[Period], actor: Any, now: datetime, reaso
         _move(still_open, PeriodState.PROVISIONAL, actor=actor, reason=reason, now=now)
         _move(closing, PeriodState.CLOSED, actor=actor, reason=reason, now=now)
         longer = _move_longer(closing, actor=actor, now=now)
-        lock_cells(
-            periods=[*closing, *(each for each in longer if each.state == PeriodState.CLOSED)], now=now
-        )
+        lock_cells(periods=[*closing, *(each for each in longer if each.state == PeriodState.CLOSED)], now=now)
     return tuple(asked)
 
 

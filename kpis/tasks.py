@@ -1,0 +1,35 @@
+"""Work of the KPI floor that the clock or an event asks for."""
+
+from datetime import datetime, time, timedelta
+
+from celery import shared_task
+from django.utils import timezone
+
+from kpis.services.calendar import ensure_calendar
+from kpis.services.periods import advance_periods
+from tenants.registry import ProvisionRequest
+from tenants.services.due import schedule_due
+from tenants.tasks import CompanyTask
+
+DUE_PERIODS = "periods"
+CALENDAR_AHEAD = timedelta(days=365)
+
+
+@shared_task(base=CompanyTask)
+def move_periods(*, company_id: str, object_id: str = "") -> None:
+    """Make provisional what is due, keep the calendar a year ahead, and come again after midnight."""
+    now = timezone.now()
+    today = timezone.localdate(now)
+    ensure_calendar(first_day=today, last_day=today + CALENDAR_AHEAD)
+    advance_periods(now=now)
+    schedule_due(company_id=company_id, kind=DUE_PERIODS, next_run_at=_after_midnight(now))
+
+
+def seed_clock(request: ProvisionRequest) -> None:
+    """Let a new company's periods move from now on."""
+    schedule_due(company_id=request.company.pk, kind=DUE_PERIODS, next_run_at=request.now)
+
+
+def _after_midnight(now: datetime) -> datetime:
+    tomorrow = timezone.localdate(now) + timedelta(days=1)
+    return timezone.make_aware(datetime.combine(tomorrow, time(0, 5)))
