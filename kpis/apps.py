@@ -33,7 +33,7 @@ class KpisConfig(AppConfig):
 
     def ready(self) -> None:
         from kpis.services.calendar import seed_calendar
-        from kpis.services.trees import instantiate_requested
+        from kpis.services.trees import TYPED_FIELDS, instantiate_requested
         from kpis.tasks import DUE_PERIODS, move_periods, seed_clock
 
         due_kinds.register(DueKind(DUE_PERIODS, move_periods, retry_after=timedelta(hours=1)))
@@ -42,6 +42,8 @@ class KpisConfig(AppConfig):
         provision_steps.register(ProvisionStep("period clock", CompanyType.COMPANY, seed_clock, 31))
         for capability, models in MODEL_CAPABILITIES.items():
             model_capabilities.update({f"kpis.{model}": capability for model in models})
-        templates.register(CompanyTemplate("new_business", Style.NEW_BUSINESS.label, 10, instantiate_requested))
+        templates.register(
+            CompanyTemplate("new_business", Style.NEW_BUSINESS.label, 10, instantiate_requested, TYPED_FIELDS)
+        )
         templates.register(CompanyTemplate("route_sales", Style.ROUTE_SALES.label, 20))
         templates.register(CompanyTemplate("inside_sales", Style.INSIDE_SALES.label, 30))

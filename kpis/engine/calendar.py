@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from itertools import pairwise
-from typing import Literal
+from typing import Any, Literal
+
+from kpis.engine.issues import gettext_noop
 
 MONTH_END = 31
 GRAINS = ("week", "month", "quarter", "half", "year")
@@ -19,6 +21,11 @@ _ENGLISH_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep"
 
 class CalendarRuleError(ValueError):
     """A rule that cannot cut a calendar; the message says what to write instead."""
+
+    def __init__(self, template: str, **params: object) -> None:
+        self.template = template
+        self.params: dict[str, Any] = params
+        super().__init__(template % params)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +45,18 @@ class CalendarRule:
 
     def __post_init__(self) -> None:
         if not 1 <= self.start_month <= 12:
-            raise CalendarRuleError(f"The first month is {self.start_month}: write a month from 1 to 12.")
+            raise CalendarRuleError(
+                gettext_noop("The first month is %(month)s. Write a month from 1 to 12."), month=self.start_month
+            )
         if not (1 <= self.closing_day <= 28 or self.closing_day == MONTH_END):
             raise CalendarRuleError(
-                f"The closing day is {self.closing_day}: write 1 to 28, or 31 for the end of the month."
+                gettext_noop("The closing day is %(day)s. Write 1 to 28, or 31 for the end of the month."),
+                day=self.closing_day,
             )
         if not 0 <= self.week_start <= 6:
-            raise CalendarRuleError(f"The week starts on day {self.week_start}: write 0 (Monday) to 6 (Sunday).")
+            raise CalendarRuleError(
+                gettext_noop("The week starts on day %(day)s. Write 0 (Monday) to 6 (Sunday)."), day=self.week_start
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +123,9 @@ def fiscal_years(rules: Sequence[CalendarRule], first_day: date, last_day: date)
     (2026, '2026-03-21', '2027-03-21')
     """
     if not rules:
-        raise CalendarRuleError("There is no calendar rule: write one with the first month and the closing day.")
+        raise CalendarRuleError(
+            gettext_noop("There is no calendar rule. Write one with the first month and the closing day.")
+        )
     ordered = sorted(rules, key=lambda rule: rule.effective_from)
     starts = [date.min, *(rule.effective_from for rule in ordered[1:]), date.max]
     years: list[FiscalYearSpan] = []

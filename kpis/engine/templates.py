@@ -83,12 +83,12 @@ class TypedNumberError(ValueError):
 
 
 def targets_from(
-    kgi_amount: Decimal, rates: Mapping[str, Decimal], average_deal_size: Decimal
+    kgi_amount: Decimal | None, rates: Mapping[str, Decimal], average_deal_size: Decimal | None
 ) -> Mapping[str, Decimal]:
-    """Yearly targets worked back from the goal, only as far as the typed rates reach; counts are rounded up.
+    """Yearly targets worked back from the goal, only as far as typed numbers reach; counts are rounded up.
 
     Won deals = amount ÷ deal size; closed deals = won ÷ win rate, each an accepted opportunity (SQL);
-    MQL = SQL ÷ opportunity rate; leads = MQL ÷ MQL rate.
+    MQL = SQL ÷ opportunity rate; leads = MQL ÷ MQL rate. Raises TypedNumberError.
 
     >>> yearly = targets_from(Decimal(34_000_000), {"win_rate": Decimal(1), "opportunity_rate": Decimal("0.2")},
     ...                       Decimal(1_000_000))
@@ -96,7 +96,11 @@ def targets_from(
     170
     """
     _check_typed(kgi_amount, rates, average_deal_size)
-    exact: dict[str, Decimal] = {"won_deals": kgi_amount / average_deal_size}
+    amounts = {"bookings": kgi_amount, "average_deal_size": average_deal_size}
+    typed = {**{code: amount for code, amount in amounts.items() if amount is not None}, **rates}
+    exact: dict[str, Decimal] = {}
+    if kgi_amount is not None and average_deal_size is not None:
+        exact["won_deals"] = kgi_amount / average_deal_size
     for code, source, rate in (
         ("closed_deals", "won_deals", "win_rate"),
         ("sql", "closed_deals", None),
@@ -105,13 +109,12 @@ def targets_from(
     ):
         if source in exact and (rate is None or rate in rates):
             exact[code] = exact[source] / (rates[rate] if rate else 1)
-    counts = {code: value.to_integral_value(ROUND_CEILING) for code, value in exact.items()}
-    return {"bookings": kgi_amount, "average_deal_size": average_deal_size, **counts, **rates}
+    return {**typed, **{code: value.to_integral_value(ROUND_CEILING) for code, value in exact.items()}}
 
 
-def _check_typed(kgi_amount: Decimal, rates: Mapping[str, Decimal], average_deal_size: Decimal) -> None:
+def _check_typed(kgi_amount: Decimal | None, rates: Mapping[str, Decimal], average_deal_size: Decimal | None) -> None:
     for field_name, amount in (("kgi_amount", kgi_amount), ("average_deal_size", average_deal_size)):
-        if amount <= 0:
+        if amount is not None and amount <= 0:
             raise TypedNumberError(field_name, amount)
     for code, rate in rates.items():
         if not 0 < rate <= 1:

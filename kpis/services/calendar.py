@@ -141,7 +141,7 @@ def _check_rule(effective_from: date) -> None:
     try:
         rules = calendar_rules()
     except engine.CalendarRuleError as error:
-        raise CalendarError(gettext_noop("The rule cannot be used: %(reason)s"), reason=error) from None
+        raise CalendarError(error.template, **error.params) from None
     rule = next(each for each in rules if each.effective_from == effective_from)
     (natural,) = engine.fiscal_years([rule], effective_from, effective_from)
     if len(rules) > 1 and rule != rules[0] and natural.start_date != effective_from:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.db import transaction
 
-from kpis.choices import PeriodState
+from kpis.choices import Grain, PeriodState
 from kpis.engine import specs
 from kpis.engine.issues import gettext_noop
 from kpis.models import DimensionMember, ManualEntry, Metric, Period
@@ -41,7 +41,7 @@ def enter_value(
         raise EntryError(
             gettext_noop("%(date)s is not the start of a %(grain)s. Choose one that is."),
             date=period_start,
-            grain=grain,
+            grain=Grain(grain).label,
         )
     if period.state == PeriodState.CLOSED:
         raise EntryError(

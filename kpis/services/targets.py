@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from kpis.choices import Direction, Level, PeriodState, TreeStatus
+from kpis.choices import Direction, Grain, Level, PeriodState, TreeStatus
 from kpis.engine.issues import Issue, gettext_noop
 from kpis.models import DimensionMember, KpiNode, Period, Target, TargetRevision
 from kpis.services.calendar import ensure_fiscal_year
@@ -148,7 +148,7 @@ class _Writer:
                 "invalid",
                 gettext_noop("%(date)s is not the start of a %(grain)s in fiscal year %(year)s. Choose one that is."),
                 date=entry.period_start,
-                grain=entry.node.frequency,
+                grain=Grain(entry.node.frequency).label,
                 year=year,
             )
         elif period.state == PeriodState.CLOSED:

@@ -7,6 +7,7 @@ from typing import Any, TypedDict, Unpack
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from kpis.choices import Grain, Level, TreeStatus
 from kpis.engine import specs
@@ -28,7 +29,7 @@ from kpis.services.calendar import ensure_fiscal_year
 from kpis.services.definitions import create_metric
 from kpis.services.refusal import RefusedError
 from kpis.services.targets import TargetEntry, set_targets
-from tenants.registry import ProvisionRequest
+from tenants.registry import ProvisionRequest, TemplateField
 from tenants.settings.selectors import company_settings
 
 
@@ -42,6 +43,15 @@ class TemplateError(RefusedError):
     """A template that cannot be filled from what was typed."""
 
     code = "invalid_template"
+
+
+TYPED_FIELDS = (
+    TemplateField("kgi_amount", _("KGI: bookings of the fiscal year"), "amount", _("Without tax")),
+    TemplateField("average_deal_size", _("Average deal size"), "amount"),
+    TemplateField("win_rate", _("Win rate (count)"), "percent", _("Won ÷ closed deals")),
+    TemplateField("opportunity_rate", _("Opportunity rate (MQL→SQL)"), "percent", _("SQL ÷ MQL")),
+    TemplateField("mql_rate", _("MQL rate"), "percent", _("MQL ÷ new leads; without it leads get no target")),
+)
 
 
 class NodeFields(TypedDict, total=False):
@@ -156,7 +166,7 @@ def instantiate_template(
     actor: Any,
     now: datetime,
 ) -> KpiTree:
-    """An active tree from a template, with monthly targets worked back from what was typed (none without a goal).
+    """An active tree from a template, with monthly targets as far as they follow from what was typed.
 
     Metrics that the company already has are used as they are. Raises TemplateError.
     """
@@ -172,34 +182,32 @@ def instantiate_template(
         nodes: dict[str, KpiNode] = {}
         for position, planned in enumerate(template.nodes):
             nodes[planned.code] = _create_planned(tree, planned, nodes, metrics, position, language, actor, now)
-        if kgi_amount is not None:
-            if average_deal_size is None:
-                raise TemplateError(gettext_noop("Type the average deal size, from which the number of deals follows."))
-            yearly = _targets_from(kgi_amount, rates, average_deal_size)
-            _set_monthly_targets(tree, nodes, yearly, actor, now)
+        yearly = _targets_from(kgi_amount, rates, average_deal_size)
+        _set_monthly_targets(tree, nodes, yearly, actor, now)
         return activate_tree(tree=tree, actor=actor, now=now)
 
 
 def instantiate_requested(request: ProvisionRequest) -> None:
     """Fill a new company from the template it was asked to be made from; harmless when repeated.
 
-    `template_values` may hold kgi_amount, average_deal_size, win_rate, opportunity_rate and mql_rate.
+    Reads the answers to `TYPED_FIELDS`; one left empty or 0 counts as not given.
     """
     template = TEMPLATES[request.template or ""]
     if KpiTree.objects.filter(style=template.style).exists():
         return
-    typed = {
-        code: _typed_number(code, value) for code, value in request.template_values.items() if value not in ("", None)
-    }
+    typed = {field.code: _typed_number(field.code, request.template_values.get(field.code)) for field in TYPED_FIELDS}
+    given = {code: number for code, number in typed.items() if number}
     month = find_period(Grain.MONTH, timezone.localdate(request.now))
     if month is None:
         raise TemplateError(gettext_noop("The calendar does not cover today. Extend it and try again."))
     instantiate_template(
         template=template,
         fiscal_year=month.fiscal_year.start_year,
-        kgi_amount=typed.get("kgi_amount"),
-        rates={code: typed[code] for code in ("win_rate", "opportunity_rate", "mql_rate") if code in typed},
-        average_deal_size=typed.get("average_deal_size"),
+        kgi_amount=given.get("kgi_amount"),
+        rates={
+            field.code: given[field.code] for field in TYPED_FIELDS if field.unit == "percent" and field.code in given
+        },
+        average_deal_size=given.get("average_deal_size"),
         language=company_settings().language,
         actor=None,
         now=request.now,
@@ -317,7 +325,7 @@ def _create_planned(
 
 
 def _targets_from(
-    kgi_amount: Decimal, rates: Mapping[str, Decimal], average_deal_size: Decimal
+    kgi_amount: Decimal | None, rates: Mapping[str, Decimal], average_deal_size: Decimal | None
 ) -> Mapping[str, Decimal]:
     try:
         return targets_from(kgi_amount, rates, average_deal_size)
@@ -347,7 +355,9 @@ def _set_monthly_targets(
     set_targets(entries=entries, actor=actor, now=now)
 
 
-def _typed_number(code: str, value: object) -> Decimal:
+def _typed_number(code: str, value: object) -> Decimal | None:
+    if value in ("", None):
+        return None
     try:
         return Decimal(str(value))
     except InvalidOperation:

@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from kpis.engine.templates import NEW_BUSINESS
 from kpis.models import KpiNode, KpiTree, LockedCell, Metric, Person, Target
+from kpis.selectors.calendar import find_period
 from kpis.selectors.trees import tree_issues
 from kpis.services.definitions import create_metric
 from kpis.services.trees import (
@@ -17,11 +18,13 @@ from kpis.services.trees import (
     create_node,
     create_tree,
     delete_node,
+    instantiate_requested,
     instantiate_template,
     retire_tree,
     update_node,
     update_tree,
 )
+from tenants.registry import ProvisionRequest
 
 pytestmark = pytest.mark.usefixtures("in_acme")
 NOW = timezone.now()
@@ -155,19 +158,45 @@ class TestTemplate:
     def test_leads_have_no_target_without_their_rate(self) -> None:
         assert not self.instantiate().nodes.get(code="new_leads").targets.exists()
 
-    def test_without_a_goal_there_is_no_target(self) -> None:
-        self.instantiate(kgi_amount=None)
+    def test_without_typed_numbers_there_is_no_target(self) -> None:
+        self.instantiate(kgi_amount=None, rates={}, average_deal_size=None)
         assert not Target.objects.exists()
+
+    def test_a_rate_without_a_goal_is_the_only_target(self) -> None:
+        self.instantiate(kgi_amount=None, average_deal_size=None, rates={"win_rate": Decimal("0.2")})
+        assert set(Target.objects.values_list("node__code", flat=True)) == {"win_rate"}
 
     def test_uses_the_metrics_that_are_there(self) -> None:
         mine = metric("bookings")
         assert self.instantiate().nodes.get(code="bookings").metric == mine
 
-    @pytest.mark.parametrize("typed", [{"rates": {"win_rate": Decimal(20)}}, {"average_deal_size": None}])
+    @pytest.mark.parametrize("typed", [{"rates": {"win_rate": Decimal(20)}}, {"average_deal_size": Decimal(-1)}])
     def test_refuses_numbers_that_lead_nowhere(self, typed: dict[str, Any]) -> None:
         with pytest.raises(TemplateError):
             self.instantiate(**typed)
         assert not KpiTree.objects.exists()
+
+
+class TestInstantiateRequested:
+    def request(self, company: Any, **values: str) -> ProvisionRequest:
+        return ProvisionRequest(company, "Acme", 4, 31, "JPY", "new_business", values, NOW)
+
+    def test_fills_a_new_company_once(self, acme: Any) -> None:
+        request = self.request(acme, kgi_amount="120000000", average_deal_size="1000000", win_rate="0.2")
+        for _ in range(2):
+            instantiate_requested(request)
+        tree = KpiTree.objects.get()
+        assert tree.fiscal_year == find_period("month", timezone.localdate(NOW)).fiscal_year.start_year
+        assert sum(tree.nodes.get(code="closed_deals").targets.values_list("value", flat=True)) == 600
+
+    def test_empty_and_zero_answers_count_as_not_given(self, acme: Any) -> None:
+        instantiate_requested(self.request(acme, kgi_amount="0", win_rate=""))
+        assert KpiTree.objects.get().status == "active"
+        assert not Target.objects.exists()
+
+    def test_refuses_what_is_no_number(self, acme: Any) -> None:
+        with pytest.raises(TemplateError, match="lots"):
+            instantiate_requested(self.request(acme, kgi_amount="lots"))
 
 
 class TestUpdateTree:

@@ -103,7 +103,7 @@ class TestFiscalYears:
 
     @pytest.mark.parametrize("fault", [{"start_month": 13}, {"closing_day": 30}, {"closing_day": 0}, {"week_start": 7}])
     def test_refuses_an_impossible_rule(self, fault: dict[str, int]) -> None:
-        with pytest.raises(CalendarRuleError, match="write"):
+        with pytest.raises(CalendarRuleError, match="Write"):
             CalendarRule(LONG_AGO, **fault)  # type: ignore[arg-type]
 
     def test_needs_a_rule(self) -> None:

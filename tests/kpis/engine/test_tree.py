@@ -103,6 +103,13 @@ class TestTargetsFrom:
     def test_goes_only_as_far_as_the_typed_rates(self) -> None:
         assert set(targets_from(Decimal(10), {}, Decimal(3))) == {"bookings", "average_deal_size", "won_deals"}
 
+    def test_what_stands_alone_is_still_a_target(self) -> None:
+        assert targets_from(Decimal(10), {"win_rate": Decimal("0.2")}, None) == {
+            "bookings": 10,
+            "win_rate": Decimal("0.2"),
+        }
+        assert targets_from(None, {}, None) == {}
+
     def test_rounds_counts_up_once(self) -> None:
         rates = {"win_rate": Decimal("0.3")}
         assert targets_from(Decimal(10), rates, Decimal(3))["closed_deals"] == 12
