@@ -11,15 +11,36 @@ class IntegrationsConfig(AppConfig):
     verbose_name = _("Data")
 
     def ready(self) -> None:
+        from integrations.selectors.checklist import check_automatic, check_frequency, check_manual_entry
+        from integrations.selectors.health import read_sync_state
         from integrations.services.runs import SYNC_REQUESTED
         from integrations.services.schedule import DUE_CONNECTION
         from integrations.tasks import look_into_connection, sync
         from tenants.capabilities import Capability
         from tenants.outbox.registry import on
-        from tenants.registry import DueKind, NavigationEntry, due_kinds, navigation
+        from tenants.registry import (
+            ChecklistItem,
+            DueKind,
+            HealthSignal,
+            NavigationEntry,
+            Stage,
+            checklist,
+            due_kinds,
+            health_signals,
+            model_capabilities,
+            navigation,
+        )
 
         on(SYNC_REQUESTED, sync)
         due_kinds.register(DueKind(DUE_CONNECTION, look_into_connection, retry_after=timedelta(minutes=10)))
         navigation.register(
             NavigationEntry("data", _("Data"), "connections", "data", 70, Capability.MANAGE_CONNECTIONS)
         )
+        checklist.register(ChecklistItem(8, Stage.IMPLEMENTING, _("Automatic from MA and SFA"), check_automatic))
+        checklist.register(ChecklistItem(9, Stage.IMPLEMENTING, _("Little manual entry"), check_manual_entry))
+        checklist.register(ChecklistItem(12, Stage.IMPLEMENTING, _("Update frequency set"), check_frequency))
+        health_signals.register(HealthSignal("sync", read_sync_state, 10))
+        for model in self.get_models():
+            name = model._meta.model_name
+            capability = Capability.MANAGE_KEYS if name == "apikey" else Capability.MANAGE_CONNECTIONS
+            model_capabilities[f"integrations.{name}"] = capability

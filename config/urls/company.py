@@ -9,5 +9,6 @@ urlpatterns = [
     path("", include("tenants.accounts.urls")),
     path("enter/", enter, name="enter"),
     path("admin/", admin.site.urls),
+    path("data/", include("integrations.urls")),
     path("api/v1/", include("integrations.api.urls")),
 ]

@@ -30,3 +30,8 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+    @property
+    def scope_names(self) -> list[str]:
+        """The scopes in words."""
+        return [str(Scope(scope).label) for scope in self.scopes]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -12,9 +12,18 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
+from integrations.choices import describe_problem
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.file import Table, read_table
-from integrations.connectors.mapping import Accepted, Refused, StreamMapping, Tally, check_columns, decide
+from integrations.connectors.mapping import (
+    ATTRIBUTE_PREFIX,
+    Accepted,
+    Refused,
+    StreamMapping,
+    Tally,
+    check_columns,
+    decide,
+)
 from integrations.models import Connection, FieldMapping, SourceFile, Upload
 
 PREVIEW_RECORDS = 20
@@ -47,15 +56,31 @@ class Plan:
 
 
 @dataclass(frozen=True)
+class PreviewRecord:
+    """One record as it would be stored: the row it comes from and its values in the order of the fields."""
+
+    number: int
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class PreviewRefusal:
+    """One row that would not be stored, and why, in words."""
+
+    number: int
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class StreamPreview:
-    """The first records of one stream as they would be stored, the first refusals, and the tally of the whole file."""
+    """The first records and refusals of one stream, and the tally of the whole file."""
 
     mapping: StreamMapping
     file_name: str
     encoding: str
     fields: tuple[str, ...]
-    records: tuple[Accepted, ...]
-    refused: tuple[Refused, ...]
+    records: tuple[PreviewRecord, ...]
+    refused: tuple[PreviewRefusal, ...]
     report: dict[str, Any]
 
 
@@ -110,17 +135,30 @@ def company_zone() -> ZoneInfo:
 
 
 def _preview_of(delivery: Delivery, limit: int) -> StreamPreview:
+    fields = tuple(dict.fromkeys(rule.field for rule in delivery.mapping.rules))
     accepted = (each for each in delivery.decisions(Tally()) if isinstance(each, Accepted))
     refused = (each for each in delivery.decisions(Tally()) if isinstance(each, Refused))
     return StreamPreview(
         mapping=delivery.mapping,
         file_name=delivery.file.name,
         encoding=delivery.table.encoding,
-        fields=tuple(rule.field for rule in delivery.mapping.rules),
-        records=tuple(islice(accepted, limit)),
-        refused=tuple(islice(refused, limit)),
+        fields=fields,
+        records=tuple(
+            PreviewRecord(each.row.number, tuple(_value_of(each.record, field) for field in fields))
+            for each in islice(accepted, limit)
+        ),
+        refused=tuple(
+            PreviewRefusal(each.row.number, tuple(describe_problem(p.code, p.params) for p in each.problems))
+            for each in islice(refused, limit)
+        ),
         report=delivery.tally.as_report(),
     )
+
+
+def _value_of(record: Mapping[str, Any], field: str) -> Any:
+    if field.startswith(ATTRIBUTE_PREFIX):
+        return record.get("attributes", {}).get(field.removeprefix(ATTRIBUTE_PREFIX))
+    return record.get(field)
 
 
 class _Tables:

@@ -1,0 +1,104 @@
+"""What people fill in about connections, files and keys."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.core.validators import RegexValidator
+from django.utils.translation import gettext_lazy as _
+
+from integrations.choices import Carries, Scope
+from integrations.presets import PRESETS
+
+FREQUENCIES = [
+    ("", _("Only by hand")),
+    ("60", _("Every hour")),
+    ("1440", _("Every day")),
+    ("10080", _("Every week")),
+    ("44640", _("Every month")),
+]
+
+
+class FrequencyField(forms.TypedChoiceField):
+    """How often data is due, as an interval; None = only by hand."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(
+            choices=FREQUENCIES,
+            required=False,
+            empty_value=None,
+            coerce=lambda minutes: timedelta(minutes=int(minutes)),
+            label=_("Frequency"),
+            **options,
+        )
+
+    def prepare_value(self, value: Any) -> Any:
+        return str(int(value.total_seconds() // 60)) if isinstance(value, timedelta) else value
+
+
+class ConnectionForm(forms.Form):
+    """A new file connection."""
+
+    name = forms.CharField(max_length=120, label=_("Name"))
+    carries = forms.ChoiceField(choices=Carries.choices, label=_("System"))
+    preset = forms.ChoiceField(label=_("Preset"), help_text=_("How the columns of the files are named"))
+    source = forms.CharField(
+        max_length=60,
+        label=_("Source code"),
+        help_text=_("A short name such as crm. Ids are unique within a source; it cannot be changed later."),
+        validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*$", _("Use lower-case letters, digits, - and _."))],
+    )
+    every = FrequencyField(help_text=_("Files are then looked for in the connection's folder."))
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["preset"].choices = [(preset.code, preset.label) for preset in PRESETS.values()]  # type: ignore[attr-defined]
+
+
+class FrequencyForm(forms.Form):
+    """How often a connection's data is due."""
+
+    every = FrequencyField()
+
+
+class SeveralFilesInput(forms.ClearableFileInput):
+    """A file input that takes several files."""
+
+    allow_multiple_selected = True
+
+
+class FilesField(forms.FileField):
+    """One or more files."""
+
+    widget = SeveralFilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        files = data if isinstance(data, list | tuple) and data else [data or None]
+        # Size and content are judged by the connector, whose sentences say what to do about them.
+        return [super(FilesField, self).clean(file, initial) for file in files]
+
+
+class UploadForm(forms.Form):
+    """Files to import."""
+
+    uploads = FilesField(label=_("Files"), allow_empty_file=True, help_text=_("CSV or Excel (.xlsx), several at once"))
+
+
+class ValueForm(forms.Form):
+    """What a word of the source means."""
+
+    stream = forms.SlugField()
+    field = forms.CharField()
+    word = forms.CharField(max_length=200)
+    meaning = forms.CharField(max_length=200, label=_("Meaning"))
+
+
+class ApiKeyForm(forms.Form):
+    """A new API key."""
+
+    name = forms.CharField(max_length=120, label=_("Name"), help_text=_("What the key is for"))
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices, widget=forms.CheckboxSelectMultiple, label=_("Scopes"), initial=[Scope.READ]
+    )

@@ -1,0 +1,24 @@
+"""Addresses below /data/."""
+
+from django.urls import path
+
+from integrations.views import connections, keys, runs
+
+urlpatterns = [
+    path("", connections.connections, name="connections"),
+    path("new/", connections.connection_new, name="connection_new"),
+    path("keys/", keys.api_keys, name="api_keys"),
+    path("keys/<uuid:key_id>/revoke/", keys.key_revoke, name="key_revoke"),
+    path("runs/<uuid:run_id>/", runs.sync_run, name="sync_run"),
+    path("runs/<uuid:run_id>/progress/", runs.run_progress, name="run_progress"),
+    path("runs/<uuid:run_id>/cancel/", runs.run_cancel, name="run_cancel"),
+    path("runs/<uuid:run_id>/rejected.csv", runs.rejected_rows, name="rejected_rows"),
+    path("<uuid:connection_id>/", connections.connection, name="connection"),
+    path("<uuid:connection_id>/upload/", connections.upload, name="upload"),
+    path("<uuid:connection_id>/uploads/<uuid:upload_id>/", connections.upload_preview, name="upload_preview"),
+    path("<uuid:connection_id>/uploads/<uuid:upload_id>/values/", connections.map_value, name="map_value"),
+    path("<uuid:connection_id>/sync/", connections.sync, name="sync"),
+    path("<uuid:connection_id>/pause/", connections.pause, name="pause"),
+    path("<uuid:connection_id>/resume/", connections.resume, name="resume"),
+    path("<uuid:connection_id>/frequency/", connections.frequency, name="frequency"),
+]

@@ -1,0 +1,195 @@
+"""Where data comes from, whether it arrives, and how to bring some."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from integrations.choices import Trigger, describe_problem
+from integrations.connectors.errors import ConnectorError
+from integrations.forms import ConnectionForm, FrequencyForm, UploadForm, ValueForm
+from integrations.models import Connection, SyncRun, Upload
+from integrations.selectors.connections import connection_state, connection_states
+from integrations.selectors.plans import current_mappings, expected_patterns, preview
+from integrations.services.connections import (
+    ConnectionRequestError,
+    add_value,
+    create_connection,
+    pause_connection,
+    resume_connection,
+    set_frequency,
+)
+from integrations.services.runs import request_run, sync_now
+from integrations.services.uploads import IncomingFile, inbox_path, receive_files
+from tenants.capabilities import Capability, require
+
+RUNS_SHOWN = 20
+
+
+@require_GET
+@login_required
+def connections(request: HttpRequest) -> HttpResponse:
+    """All connections with their health."""
+    require(request.user, Capability.MANAGE_CONNECTIONS)
+    states = connection_states(now=timezone.now())
+    is_busy = any(state.under_way for state in states)
+    return render(request, "integrations/connections.html", {"states": states, "is_busy": is_busy})
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def connection_new(request: HttpRequest) -> HttpResponse:
+    """Set a file connection up."""
+    require(request.user, Capability.MANAGE_CONNECTIONS)
+    form = ConnectionForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            connection = create_connection(**form.cleaned_data, now=timezone.now())
+        except ConnectionRequestError as error:
+            form.add_error(error.field, str(error))
+        else:
+            messages.success(request, _("The connection is set up. Now send its first files."))
+            return redirect("connection", connection.public_id)
+    return render(request, "integrations/connection_new.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_GET
+@login_required
+def connection(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
+    """One connection: its state, its last runs, and the way to send files."""
+    require(request.user, Capability.MANAGE_CONNECTIONS)
+    found = get_object_or_404(Connection, public_id=connection_id)
+    return _connection_page(request, found, UploadForm())
+
+
+@require_POST
+@login_required
+def upload(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
+    """Receive files and show what they would bring."""
+    require(request.user, Capability.MANAGE_CONNECTIONS)
+    found = get_object_or_404(Connection, public_id=connection_id)
+    form = UploadForm(request.POST, request.FILES)
+    if form.is_valid():
+        incoming = [IncomingFile(file.name, file) for file in form.cleaned_data["uploads"]]
+        try:
+            received = receive_files(
+                connection=found, files=incoming, trigger=Trigger.UPLOAD, actor=request.user, now=timezone.now()
+            )
+        except ConnectorError as error:
+            form.add_error("uploads", describe_problem(error.code, error.params))
+        else:
+            return redirect("upload_preview", found.public_id, received.public_id)
+    return _connection_page(request, found, form)
+
+
+@require_http_methods(["GET", "POST"])
+@login_required
+def upload_preview(request: HttpRequest, connection_id: uuid.UUID, upload_id: uuid.UUID) -> HttpResponse:
+    """What an upload would bring; POST imports it."""
+    require(request.user, Capability.MANAGE_CONNECTIONS)
+    received = get_object_or_404(
+        Upload.objects.select_related("connection"), public_id=upload_id, connection__public_id=connection_id
+    )
+    if request.method == "POST":
+        run = request_run(
+            connection=received.connection,
+            upload=received,
+            trigger=Trigger.UPLOAD,
+            actor=request.user,
+            now=timezone.now(),
+        )
+        return redirect("sync_run", run.public_id)
+    context: dict[str, object] = {"connection": received.connection, "upload": received}
+    try:
+        context["streams"] = preview(upload=received, connection=received.connection)
+    except ConnectorError as error:
+        context["problem"] = describe_problem(error.code, error.params)
+    return render(request, "integrations/upload_preview.html", context)
+
+
+@require_POST
+@login_required
+def map_value(request: HttpRequest, connection_id: uuid.UUID, upload_id: uuid.UUID) -> HttpResponse:
+    """Say what a word of the source means, and look at the upload again."""
+    require(request.user, Capability.MANAGE_CONNECTIONS)
+    found = get_object_or_404(Connection, public_id=connection_id)
+    form = ValueForm(request.POST)
+    if form.is_valid():
+        try:
+            add_value(connection=found, **form.cleaned_data, now=timezone.now())
+        except ConnectionRequestError as error:
+            messages.error(request, str(error))
+    else:
+        messages.error(request, _("Say what the word means."))
+    return redirect("upload_preview", connection_id, upload_id)
+
+
+@require_POST
+@login_required
+def sync(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
+    """Import now what lies in the folder, else the last delivery again."""
+    require(request.user, Capability.MANAGE_CONNECTIONS)
+    found = get_object_or_404(Connection, public_id=connection_id)
+    try:
+        run = sync_now(connection=found, actor=request.user, now=timezone.now())
+    except ConnectorError as error:
+        messages.error(request, describe_problem(error.code, error.params))
+        return redirect("connection", found.public_id)
+    return redirect("sync_run", run.public_id)
+
+
+@require_POST
+@login_required
+def pause(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
+    """Read nothing more on schedule."""
+    require(request.user, Capability.MANAGE_CONNECTIONS)
+    pause_connection(connection=get_object_or_404(Connection, public_id=connection_id), now=timezone.now())
+    return redirect("connection", connection_id)
+
+
+@require_POST
+@login_required
+def resume(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
+    """Read on schedule again."""
+    require(request.user, Capability.MANAGE_CONNECTIONS)
+    resume_connection(connection=get_object_or_404(Connection, public_id=connection_id), now=timezone.now())
+    return redirect("connection", connection_id)
+
+
+@require_POST
+@login_required
+def frequency(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
+    """Say how often data is due."""
+    require(request.user, Capability.MANAGE_CONNECTIONS)
+    form = FrequencyForm(request.POST)
+    if form.is_valid():
+        set_frequency(
+            connection=get_object_or_404(Connection, public_id=connection_id),
+            every=form.cleaned_data["every"],
+            now=timezone.now(),
+        )
+        messages.success(request, _("The frequency is saved."))
+    else:
+        messages.error(request, _("Choose one of the frequencies offered."))
+    return redirect("connection", connection_id)
+
+
+def _connection_page(request: HttpRequest, found: Connection, form: UploadForm) -> HttpResponse:
+    context = {
+        "state": connection_state(connection=found, now=timezone.now()),
+        "connection": found,
+        "runs": SyncRun.objects.filter(connection=found).select_related("actor")[:RUNS_SHOWN],
+        "mappings": current_mappings(connection=found),
+        "patterns": expected_patterns(connection=found),
+        "inbox": inbox_path(connection=found),
+        "form": form,
+        "frequency_form": FrequencyForm(initial={"every": found.every}),
+    }
+    return render(request, "integrations/connection.html", context, status=422 if form.errors else 200)
