@@ -6,6 +6,7 @@ carol, a consultant of the console with a grant for both. Use `acme_people` and 
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Callable, Iterator
 
@@ -13,6 +14,7 @@ import pytest
 from django.core.cache import caches
 from django.test import Client
 from django.utils import timezone
+from hypothesis import settings as hypothesis
 from pytest_django import DjangoDbBlocker
 
 from tenants.accounts.choices import Role
@@ -24,6 +26,10 @@ from tenants.outbox.models import Event
 from tenants.outbox.services import drain
 from tenants.services.grants import grant_access, mirror_consultant
 from tests import database
+
+for tier, examples in {"test": 25, "gate": 100, "proof": 2000}.items():
+    hypothesis.register_profile(tier, max_examples=examples, deadline=None)
+hypothesis.load_profile(os.environ.get("MAWARU_TIER", "test"))
 
 STAFF = {
     "acme": {"dave": Role.OWNER, "alice": Role.MANAGER, "bob": Role.MEMBER, "vera": Role.VIEWER, "hana": Role.HR},

@@ -131,6 +131,32 @@ SPECS = [
 ]
 
 
+def send(resource: str, *records: dict) -> None:
+    result = upsert_facts(resource=resource, source="crm", records=records, now=NOW)
+    assert not result.rejected, result.rejected
+
+
+def begin() -> None:
+    """A small company in which everything hangs together, so that every change moves some number."""
+    for number, spec in enumerate(SPECS):
+        metric = Metric.objects.create(code=f"m{number}", name="m", unit="count", accumulation="sum")
+        MetricVersion.objects.create(metric=metric, number=1, spec=spec)
+    mark_groups(measured_terms())
+    send("teams", *({"external_id": each, "name": each, "region": "east" if each == "T0" else ""} for each in TEAMS))
+    pairs = list(zip(PEOPLE, TEAMS, ACCOUNTS, PRODUCTS, LEADS, DEALS, strict=True))
+    send("people", *({"external_id": person, "name": "p", "team": team} for person, team, *_rest in pairs))
+    send("products", *({"external_id": each, "name": "x"} for each in PRODUCTS))
+    send("accounts", *({"external_id": each, "name": "a", "region": "north"} for each in ACCOUNTS))
+    send("exchange-rates", {"external_id": "U0", "currency": "USD", "rate": 100, "starts_on": "2026-03-01"})
+    for person, _team, account, product, lead, deal in pairs:
+        day = {"created_on": "2026-05-07", "owner": person, "account": account, "lead_source": "Web"}
+        send("leads", day | {"external_id": lead, "lead_source": "Fair"})
+        closed = {"closed_on": "2026-06-15", "outcome": "won", "amount": 90, "currency": "USD"}
+        send("deals", day | closed | {"external_id": deal, "product": product, "lead": lead, "lead_source": None})
+    send("deal-lines", {"external_id": "N0", "deal": "D0", "product": "X1", "amount": 40})
+    recompute(now=NOW)
+
+
 def blocks() -> set[tuple]:
     return {
         (row.group, row.grain, row.period_start, row.dimension, row.member_id, tuple(sorted(row.measures.items())))
@@ -172,10 +198,7 @@ def apply(step: tuple, number: int) -> None:
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_incremental_equals_full(changes: list[tuple]) -> None:
     with transaction.atomic():
-        for number, spec in enumerate(SPECS):
-            metric = Metric.objects.create(code=f"m{number}", name="m", unit="count", accumulation="sum")
-            MetricVersion.objects.create(metric=metric, number=1, spec=spec)
-        mark_groups(measured_terms())
+        begin()
         for number, step in enumerate(changes, start=2):
             apply(step, number)
             recompute(now=NOW)
