@@ -6,10 +6,30 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 
+from django.db import connection
+
 from kpis.choices import DimensionCode, Grain, TreeStatus
 from kpis.models import Dimension, KpiTree, LockedCell, MetricVersion, Period
 from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 
+# Closing two years at once writes tens of thousands of cells: COPY takes a third of the time of INSERT.
+COLUMNS = (
+    "node_id",
+    "metric_version_id",
+    "grain",
+    "period_start",
+    "dimension",
+    "member_id",
+    "target",
+    "numerator",
+    "denominator",
+    "value",
+    "absence",
+    "achievement",
+    "status",
+    "content_hash",
+    "locked_at",
+)
 Versions = dict[int, list[MetricVersion]]
 
 
@@ -40,8 +60,17 @@ def lock_cells(*, periods: Sequence[Period], now: datetime) -> int:
                     is_live=True,
                 )
                 if query.codes:
-                    cells = _cells(build_matrix(query, now=now), dimension, set(starts), versions, now)
-                    count += len(LockedCell.objects.bulk_create(cells, batch_size=2000))
+                    count += _store(_rows(build_matrix(query, now=now), dimension, set(starts), versions, now))
+    return count
+
+
+def _store(rows: Iterator[tuple[object, ...]]) -> int:
+    count = 0
+    statement = f"COPY {LockedCell._meta.db_table} ({', '.join(COLUMNS)}) FROM STDIN"
+    with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(row)
+            count += 1
     return count
 
 
@@ -70,49 +99,44 @@ def _in_force(versions: Sequence[MetricVersion], day: date) -> MetricVersion | N
     return versions[-1] if versions else None
 
 
-def _cells(
+def _rows(
     matrix: KpiMatrix, dimension: str, starts: set[date], versions: Versions, now: datetime
-) -> Iterator[LockedCell]:
+) -> Iterator[tuple[object, ...]]:
+    """One row per cell, its values in the order of `COLUMNS`."""
     for n, node in enumerate(matrix.nodes):
-        for m, member in enumerate(matrix.members):
-            for p, period in enumerate(matrix.periods):
-                if period.start not in starts:
-                    continue
-                cell = LockedCell(
-                    node=node.row,
-                    metric_version=_in_force(versions.get(node.row.metric_id or 0, []), period.start),
-                    grain=matrix.grain,
-                    period_start=period.start,
-                    dimension=dimension,
-                    member_id=member.id,
-                    target=matrix.target[n][m][p],
-                    numerator=matrix.numerator[n][m][p],
-                    denominator=matrix.denominator[n][m][p],
-                    value=matrix.value[n][m][p],
-                    absence=matrix.absence[n][m][p] or "",
-                    achievement=matrix.achievement[n][m][p],
-                    status=matrix.status[n][m][p] or "none",
-                    locked_at=now,
+        known = versions.get(node.row.metric_id or 0, [])
+        for p, period in enumerate(matrix.periods):
+            if period.start not in starts:
+                continue
+            version = _in_force(known, period.start)
+            for m, member in enumerate(matrix.members):
+                shown = tuple(column[n][m][p] for column in (matrix.target, matrix.numerator, matrix.denominator))
+                value, absence = matrix.value[n][m][p], matrix.absence[n][m][p] or ""
+                status = matrix.status[n][m][p] or "none"
+                place = (matrix.grain, period.start.isoformat(), dimension)
+                # The fingerprint names things by code, so that it is the same in any copy of the company.
+                content = [
+                    node.row.code,
+                    version.number if version else None,
+                    *place,
+                    member.code,
+                    *(_text(number) for number in (*shown, value)),
+                    absence,
+                    status,
+                ]
+                yield (
+                    node.row.pk,
+                    version.pk if version else None,
+                    *place,
+                    member.id,
+                    *shown,
+                    value,
+                    absence,
+                    matrix.achievement[n][m][p],
+                    status,
+                    hashlib.sha256(json.dumps(content).encode()).hexdigest(),
+                    now,
                 )
-                cell.content_hash = _content_hash(cell, member.code)
-                yield cell
-
-
-def _content_hash(cell: LockedCell, member: str | None) -> str:
-    """A fingerprint of what was locked, independent of database ids."""
-    version = cell.metric_version
-    content = [
-        cell.node.code,
-        version.number if version else None,
-        cell.grain,
-        cell.period_start.isoformat(),
-        cell.dimension,
-        member,
-        *(_text(number) for number in (cell.target, cell.numerator, cell.denominator, cell.value)),
-        cell.absence,
-        cell.status,
-    ]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def _text(number: Decimal | None) -> str | None:
