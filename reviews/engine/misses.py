@@ -120,3 +120,22 @@ def is_asked(*, period_start: datetime.date, start_date: datetime.date | None) -
     True
     """
     return start_date is None or period_start >= start_date
+
+
+def first_of_case(misses: Mapping[int, int]) -> dict[int, int | None]:
+    """Which miss began the case of each: `misses` maps the place of a period in the calendar to the miss there.
+
+    Misses in consecutive periods are one case; its first one has no other before it (None).
+
+    >>> first_of_case({4: 40, 5: 50, 6: 60, 9: 90})
+    {40: None, 50: 40, 60: 40, 90: None}
+    """
+    found: dict[int, int | None] = {}
+    first = 0
+    for place in sorted(misses):
+        if place - 1 in misses:
+            found[misses[place]] = first
+        else:
+            first = misses[place]
+            found[first] = None
+    return found

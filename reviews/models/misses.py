@@ -1,13 +1,14 @@
 """A target that was not reached, and how it was answered."""
 
 import uuid
+from decimal import Decimal
 from typing import Self
 
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from kpis.choices import Grain
+from kpis.choices import Grain, PeriodState
 from kpis.models import DimensionMember, KpiNode
 from reviews.choices import DecisionKind, MissStatus
 
@@ -85,6 +86,8 @@ class Miss(models.Model):
 
     objects = MissQuerySet.as_manager()
 
+    period_label: str
+
     class Meta:
         verbose_name = _("Miss")
         verbose_name_plural = _("Miss response")
@@ -105,3 +108,17 @@ class Miss(models.Model):
 
     def __str__(self) -> str:
         return f"{self.node} {self.period_start}"
+
+    @property
+    def variance(self) -> Decimal:
+        return self.value - self.target
+
+    @property
+    def period_state(self) -> str:
+        """The state in which the numbers were frozen."""
+        return PeriodState.CLOSED if self.confirmed_at else PeriodState.PROVISIONAL
+
+    @property
+    def is_changed_at_closing(self) -> bool:
+        """Whether closing brought another value than the provisional one."""
+        return bool(self.confirmed_at) and self.provisional_value not in (None, self.value)

@@ -1,0 +1,1 @@
+"""Reads of misses, improvement actions and meetings."""

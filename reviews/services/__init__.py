@@ -1,0 +1,1 @@
+"""What changes misses, improvement actions and meetings."""

@@ -1,0 +1,16 @@
+"""What the review floor does when something happened below."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from kpis.models import Period
+from reviews.services.misses import record_misses
+from tenants.tasks import CompanyTask
+
+
+@shared_task(base=CompanyTask)
+def record_period_misses(*, company_id: str, object_id: str) -> None:
+    """A period became 速報 or 確定: record what it missed. A period that was cut anew in between is left alone."""
+    period = Period.objects.filter(pk=object_id).first()
+    if period is not None:
+        record_misses(period=period, now=timezone.now())
