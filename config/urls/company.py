@@ -11,4 +11,6 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("data/", include("integrations.urls")),
     path("api/v1/", include("integrations.api.urls")),
+    path("api/v1/", include("reviews.api.urls")),
+    path("", include("reviews.urls")),
 ]

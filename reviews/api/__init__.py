@@ -1,0 +1,1 @@
+"""Misses, improvement actions and meetings over REST (CONTRACT: improvement and operation)."""

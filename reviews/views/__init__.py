@@ -1,0 +1,1 @@
+"""Pages of misses, improvement actions and meetings."""
