@@ -105,6 +105,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "tenants.middleware.CompanyMiddleware",
     "csp.middleware.CSPMiddleware",
+    "config.middleware.AdminPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -179,6 +180,21 @@ CONTENT_SECURITY_POLICY = {
         "frame-ancestors": [NONE],
     }
 }
+
+# --- who changed what: LogEntry rows in the schema of the console or the company ---------------------------------
+AUDITLOG_INCLUDE_TRACKING_MODELS = [
+    {
+        "model": "accounts.User",
+        "include_fields": ["username", "name", "email", "language", "is_active", "is_staff", "password"],
+        "mask_fields": ["password"],
+        "m2m_fields": {"groups"},
+    },
+    "company_settings.CompanySettings",
+    "kpis.KpiNode",
+    "kpis.KpiTree",
+    "kpis.Metric",
+    "kpis.MetricVersion",
+]
 
 # --- language and time -------------------------------------------------------------------------------------------
 LANGUAGE_CODE = "ja"

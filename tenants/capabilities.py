@@ -144,3 +144,15 @@ def require(user: Any, capability: str) -> str:
     if scope == Scope.NONE:
         raise PermissionDenied(_("Your role does not allow this. Ask an owner of your company."))
     return scope
+
+
+def assignable_roles(user: Any) -> frozenset[str]:
+    """The roles that `user` may give to others: all but consultant for who runs the company, the plain ones for HR."""
+    if scope_of(user, Capability.MANAGE_PEOPLE) == Scope.NONE:
+        return frozenset()
+    company = find_current_company()
+    if company is not None and company.is_console:
+        return frozenset(CONSOLE_TABLE)
+    if has_capability(user, Capability.MANAGE_DEFINITIONS):
+        return frozenset(COMPANY_TABLE) - {Role.CONSULTANT}
+    return frozenset({Role.MANAGER, Role.MEMBER, Role.VIEWER})

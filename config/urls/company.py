@@ -3,11 +3,12 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from tenants.accounts.views import enter
+from tenants.accounts.views import enter, sign_in_for_admin
 
 urlpatterns = [
     path("", include("tenants.accounts.urls")),
     path("enter/", enter, name="enter"),
+    path("admin/login/", sign_in_for_admin),
     path("admin/", admin.site.urls),
     path("data/", include("integrations.urls")),
     path("api/v1/", include("integrations.api.urls")),

@@ -15,6 +15,7 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         from tenants.accounts.choices import COMPANY_ROLES, CONSOLE_ROLES
         from tenants.accounts.services import seed_roles
+        from tenants.capabilities import Capability
 
         provision_steps.register(
             ProvisionStep("roles", CompanyType.COMPANY, lambda _request: seed_roles(roles=COMPANY_ROLES), 10)
@@ -22,4 +23,5 @@ class AccountsConfig(AppConfig):
         provision_steps.register(
             ProvisionStep("roles", CompanyType.CONSOLE, lambda _request: seed_roles(roles=CONSOLE_ROLES), 10)
         )
-        model_capabilities.update({"accounts.user": "manage_people", "auth.group": "manage_people"})
+        for label in ("accounts.user", "auth.group"):
+            model_capabilities[label] = Capability.MANAGE_PEOPLE

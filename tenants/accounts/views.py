@@ -6,11 +6,14 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import login
-from django.contrib.auth.views import LoginView
+from django.contrib.auth.views import LoginView, redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import check_for_language
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 from django.views.i18n import set_language
@@ -39,6 +42,13 @@ def change_language(request: HttpRequest) -> HttpResponse:
     if request.user.is_authenticated and check_for_language(language):
         choose_language(user=request.user, language=language)
     return set_language(request)
+
+
+def sign_in_for_admin(request: HttpRequest) -> HttpResponse:
+    """The admin has no sign-in page of its own; who is signed in already lacks the role for it."""
+    if request.user.is_authenticated:
+        raise PermissionDenied(_("Your role does not include the administration."))
+    return redirect_to_login(request.GET.get("next", reverse("admin:index")))
 
 
 @require_GET
