@@ -21,7 +21,9 @@ def due_task(*, company_id: str, object_id: str) -> None:
 
 
 @pytest.fixture(autouse=True)
-def kind(monkeypatch):
+def kind(monkeypatch, any_db):
+    """The only kind of work, and none of it due."""
+    DueSync.objects.all().delete()
     monkeypatch.setitem(due_kinds._entries, "tests", DueKind("tests", due_task, timedelta(minutes=10)))
 
 
