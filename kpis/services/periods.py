@@ -12,9 +12,9 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from kpis.choices import Grain, PeriodState
+from kpis.choices import Grain, PeriodState, TreeStatus
 from kpis.engine.issues import gettext_noop
-from kpis.models import LockedCell, Period, PeriodTransition
+from kpis.models import KpiNode, LockedCell, Period, PeriodTransition
 from kpis.selectors.calendar import business_day
 from kpis.services.locks import lock_cells
 from kpis.services.recompute import recompute
@@ -35,7 +35,10 @@ class PeriodError(RefusedError):
 
 
 def advance_periods(*, now: datetime) -> tuple[Period, ...]:
-    """Make provisional what is due: a month on business day N after its end, a week on the first one."""
+    """Make provisional what is due: a month on business day N after its end, a week on the first one.
+
+    Like every change of state here it tells others (period.provisional) where a tree keeps nodes by that period.
+    """
     today = timezone.localdate(now)
     wait = {
         Grain.MONTH: company_settings().provisional_business_day,
@@ -43,7 +46,9 @@ def advance_periods(*, now: datetime) -> tuple[Period, ...]:
     }
     with transaction.atomic():
         _lock_states()
-        ended = Period.objects.filter(state=PeriodState.OPEN, grain__in=BASE_GRAINS, end_date__lte=today)
+        ended = Period.objects.select_related("fiscal_year").filter(
+            state=PeriodState.OPEN, grain__in=BASE_GRAINS, end_date__lte=today
+        )
         due_from: dict[tuple[str, Any], Any] = {}
         due = []
         for period in ended.order_by("start_date", "grain"):
@@ -166,10 +171,20 @@ def _move(
     PeriodTransition.objects.bulk_create(
         PeriodTransition(period=period, state=state, actor=actor, reason=reason, at=now) for period in periods
     )
+    watched = _watched() if is_news and periods else set()
     for period in periods:
         period.state = state
-        if is_news and period.grain in BASE_GRAINS:
+        if (period.fiscal_year.start_year, period.grain) in watched:
             emit(topic=f"period.{state.value}", company_id=current_company().pk, object_id=period.pk)
+
+
+def _watched() -> set[tuple[int, str]]:
+    """(fiscal year, grain) of the periods by which nodes are kept.
+
+    A company with ten years of history has hundreds of other periods, and nobody can miss a target in them.
+    """
+    nodes = KpiNode.objects.exclude(tree__status=TreeStatus.RETIRED).order_by()
+    return set(nodes.values_list("tree__fiscal_year", "frequency").distinct())
 
 
 def _move_longer(changed: Sequence[Period], *, actor: Any, now: datetime) -> list[Period]:

@@ -107,7 +107,17 @@ class TestAdvancePeriods:
         week.refresh_from_db()
         assert week.state == PeriodState.PROVISIONAL
 
-    def test_a_second_time_moves_nothing_and_tells_nobody(self) -> None:
+    def test_tells_only_of_periods_by_which_a_tree_keeps_nodes(self, node: KpiNode) -> None:
+        ensure_calendar(first_day=date(2016, 10, 1), last_day=date(2016, 10, 1))
+        advance_periods(now=NOW)
+        told = Event.objects.filter(topic="period.provisional").values_list("object_id", flat=True).distinct()
+        months = Period.objects.filter(
+            grain=Grain.MONTH, fiscal_year__start_year=2026, state=PeriodState.PROVISIONAL
+        ).values_list("pk", flat=True)
+        assert sorted(map(int, told)) == sorted(months)
+        assert Period.objects.filter(state=PeriodState.PROVISIONAL).count() > 500
+
+    def test_a_second_time_moves_nothing_and_tells_nobody(self, node: KpiNode) -> None:
         advance_periods(now=NOW)
         count = Event.objects.filter(topic="period.provisional").count()
         assert advance_periods(now=NOW) == ()
