@@ -125,7 +125,7 @@ class ActionViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, PublicIdVi
         if "owner" in values:
             values |= _owner(request, values.pop("owner"))
         with as_problem():
-            changed = update_action(action=changed, actor=actor_of(request.user), now=timezone.now(), **values)
+            changed = update_action(logged=changed, actor=actor_of(request.user), now=timezone.now(), **values)
         return Response(self.get_serializer(changed).data)
 
 

@@ -91,30 +91,30 @@ def log_action(
 
 
 @transaction.atomic
-def update_action(*, action: Action, actor: User | None, now: datetime.datetime, **changes: Any) -> Action:
-    """Change an action and keep what it was before; nothing happens where nothing differs.
+def update_action(*, logged: Action, actor: User | None, now: datetime.datetime, **changes: Any) -> Action:
+    """Change an action (`cause`, `action`, `status` …) and keep what it was; nothing happens where nothing differs.
 
     Emits action.changed. Raises ReviewError for an empty cause or action.
     """
     if unknown := changes.keys() - CHANGEABLE:
         raise TypeError(f"Not a changeable field of an action: {', '.join(sorted(unknown))}")
-    action = Action.objects.select_for_update(of=("self",)).get(pk=action.pk)
+    logged = Action.objects.select_for_update().get(pk=logged.pk)
     for field in ("cause", "action"):
         if field in changes:
             changes[field] = _words(changes[field], field=field)
-    different = {field: new for field, new in changes.items() if getattr(action, field) != new}
+    different = {field: new for field, new in changes.items() if getattr(logged, field) != new}
     if not different:
-        return action
-    kept = {field: [_plain(getattr(action, field)), _plain(new)] for field, new in different.items()}
+        return logged
+    kept = {field: [_plain(getattr(logged, field)), _plain(new)] for field, new in different.items()}
     for field, new in different.items():
-        setattr(action, field, new)
+        setattr(logged, field, new)
     if "status" in different:
-        action.finished_at = None if action.is_unfinished else now
-    action.save()
-    ActionChange.objects.create(parent=action, changes=kept, actor=actor, at=now)
+        logged.finished_at = None if logged.is_unfinished else now
+    logged.save()
+    ActionChange.objects.create(parent=logged, changes=kept, actor=actor, at=now)
     rebuild_planned_agendas()
-    emit(topic="action.changed", company_id=current_company().id, object_id=action.pk)
-    return action
+    emit(topic="action.changed", company_id=current_company().id, object_id=logged.pk)
+    return logged
 
 
 def _baseline(

@@ -123,7 +123,7 @@ def action_page(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         values = form.cleaned_data
         owner_user = None if values["owner"] else action.owner_user or request.user
         try:
-            update_action(action=action, owner_user=owner_user, actor=request.user, now=now, **values)
+            update_action(logged=action, owner_user=owner_user, actor=request.user, now=now, **values)
         except ReviewError as error:
             add_fault(form, error)
         else:

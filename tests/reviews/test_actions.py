@@ -65,7 +65,7 @@ class TestLogAction:
 class TestUpdateAction:
     def test_keeps_what_it_was(self, bookings: KpiNode, make_action: Callable[..., Action], alice: Any) -> None:
         action = make_action(bookings)
-        update_action(action=action, status="done", due_on=date(2026, 12, 1), actor=alice, now=NOW)
+        update_action(logged=action, status="done", due_on=date(2026, 12, 1), actor=alice, now=NOW)
         action.refresh_from_db()
         assert (action.status, action.finished_at) == ("done", NOW)
         change = action.history.get()
@@ -74,22 +74,22 @@ class TestUpdateAction:
 
     def test_the_same_again_is_no_change(self, bookings: KpiNode, make_action: Callable[..., Action]) -> None:
         action = make_action(bookings)
-        update_action(action=action, cause=action.cause, due_on=action.due_on, actor=None, now=NOW)
+        update_action(logged=action, cause=action.cause, due_on=action.due_on, actor=None, now=NOW)
         assert not action.history.exists()
 
     def test_reopening_forgets_the_end(self, bookings: KpiNode, make_action: Callable[..., Action]) -> None:
-        action = update_action(action=make_action(bookings), status="cancelled", actor=None, now=NOW)
-        assert update_action(action=action, status="in_progress", actor=None, now=NOW).finished_at is None
+        action = update_action(logged=make_action(bookings), status="cancelled", actor=None, now=NOW)
+        assert update_action(logged=action, status="in_progress", actor=None, now=NOW).finished_at is None
 
     def test_a_finished_action_leaves_the_agenda(
         self, bookings: KpiNode, next_meeting: Meeting, make_action: Callable[..., Action]
     ) -> None:
-        update_action(action=make_action(bookings), status="done", actor=None, now=NOW)
+        update_action(logged=make_action(bookings), status="done", actor=None, now=NOW)
         assert not next_meeting.agenda_items.exists()
 
 
 def test_overdue_is_unfinished_and_past(bookings: KpiNode, make_action: Callable[..., Action]) -> None:
     late = make_action(bookings, due_on=OCTOBER)
-    update_action(action=make_action(bookings, due_on=OCTOBER), status="done", actor=None, now=NOW)
+    update_action(logged=make_action(bookings, due_on=OCTOBER), status="done", actor=None, now=NOW)
     make_action(bookings)
     assert list(Action.objects.overdue(NOW.date())) == [late]
