@@ -1,9 +1,12 @@
 # Two commands are enough: make demo, make test. Both make the virtual environment first.
 VENV := .venv
-PYTHON ?= $(firstword $(foreach name,python3.12 python3.11 python3,$(shell command -v $(name))))
+PYTHON ?= $(shell for name in python3.12 python3.11 python3 python3.13 python3.14; do \
+	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$name && break; done)
+RUN := $(VENV)/bin
+PYTEST := MAWARU_TESTING=1 $(RUN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset
+.PHONY: help setup demo demo-reset check test gate proof journeys screenshots messages
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -11,9 +14,7 @@ help: ## Show these targets
 setup: ## Make .venv and install the locked requirements, when they changed
 	@if ! cmp -s requirements/dev.txt $(VENV)/installed-lock.txt; then \
 		set -e; \
-		test -n "$(PYTHON)" || { echo "There is no Python: install Python 3.11 or 3.12."; exit 1; }; \
-		$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' \
-			|| { echo "$(PYTHON) is not 3.11-3.14: name another, e.g. make PYTHON=python3.12"; exit 1; }; \
+		test -n "$(PYTHON)" || { echo "There is no Python 3.11-3.14: install one, or name it: make PYTHON=…"; exit 1; }; \
 		echo "Installing the locked requirements into $(VENV) …"; \
 		test -x $(VENV)/bin/pip || $(PYTHON) -m venv --clear $(VENV); \
 		$(VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt; \
@@ -25,3 +26,31 @@ demo: setup ## Set the demo up with a real sync and serve it (PORT=8000)
 
 demo-reset: setup ## Delete the demo's data
 	@DEBUG=1 $(VENV)/bin/python -m config.demo.reset
+
+check: setup ## Lint, types, floors and rooms, migrations, catalogue (seconds)
+	$(RUN)/ruff check .
+	$(RUN)/ruff format --check .
+	$(RUN)/lint-imports
+	DEBUG=1 $(RUN)/mypy
+	DEBUG=1 $(RUN)/python manage.py makemigrations --check --dry-run
+	DEBUG=1 $(RUN)/python manage.py check
+	SECRET_KEY=$$($(RUN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') \
+		DATABASE_URL=postgres://nobody@localhost/nothing REDIS_URL=redis://localhost/0 \
+		$(RUN)/python manage.py check --deploy --fail-level WARNING
+	DEBUG=1 $(RUN)/python -m config.catalogue check
+
+test: setup ## Behaviour, 25 random examples each (up to 5 minutes on 2 cores)
+	$(PYTEST) -n 2 -m "not gate and not journey and not proof"
+
+gate: setup ## What continuous integration adds: journeys in a real browser, kills, isolation
+	MAWARU_TIER=gate $(PYTEST) -m "(gate or journey) and not proof"
+
+journeys: setup ## The users' jobs in a real browser (set MAWARU_CHROMIUM where it is not on PATH)
+	$(PYTEST) -m journey
+
+proof: setup ## The full counts, before an issue is called resolved (up to 90 minutes)
+	MAWARU_TIER=proof $(PYTEST)
+
+messages: setup ## Collect the texts of pages and code into the catalogue, and compile it
+	DEBUG=1 $(RUN)/python -m config.catalogue extract
+	DEBUG=1 $(RUN)/python -m config.catalogue compile
