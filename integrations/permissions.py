@@ -9,7 +9,7 @@ from integrations.choices import Scope
 from tenants.capabilities import Capability
 from tenants.capabilities import Scope as Rows
 
-READ = (Capability.READ_RESULTS, Capability.READ_LOCKED_VALUES)
+READ = (Capability.READ_RESULTS, Capability.READ_PERSON_RESULTS, Capability.READ_LOCKED_VALUES)
 WRITE = (
     Capability.SET_TARGETS,
     Capability.CLOSE_PERIODS,
