@@ -1,0 +1,5 @@
+"""Every model of this floor in the admin site."""
+
+from kpis.admin import calendar, definitions, dimensions, facts, measures, organisation, targets
+
+__all__ = ["calendar", "definitions", "dimensions", "facts", "measures", "organisation", "targets"]

@@ -1,0 +1,117 @@
+"""What is derived or recorded: events, blocks, locked cells, changes, streams, what is dirty. All read-only."""
+
+from django.contrib import admin
+
+from kpis.admin.base import ReadOnlyAdmin
+from kpis.models import (
+    DirtyFact,
+    DirtyRange,
+    ExternalIdentity,
+    FactChange,
+    FactStream,
+    KpiEvent,
+    LockedCell,
+    MeasureBlock,
+    UnresolvedReference,
+)
+
+
+@admin.register(KpiEvent)
+class KpiEventAdmin(ReadOnlyAdmin):
+    """Dated, credited events."""
+
+    list_display = ("kind", "date", "credit", "outcome", "weight", "amount", "fact_id", "is_rate_missing")
+    list_filter = ("kind", "credit", "outcome", "is_rate_missing")
+    search_fields = ("=fact_id",)
+    date_hierarchy = "date"
+
+
+@admin.register(MeasureBlock)
+class MeasureBlockAdmin(ReadOnlyAdmin):
+    """Additive measures per period and member."""
+
+    list_display = ("group", "grain", "period_start", "dimension", "member", "measures")
+    list_select_related = ("member",)
+    list_filter = ("group", "grain", "dimension")
+    search_fields = ("group", "member__name")
+    date_hierarchy = "period_start"
+
+
+@admin.register(LockedCell)
+class LockedCellAdmin(ReadOnlyAdmin):
+    """Numbers as they were when their period was closed."""
+
+    list_display = (
+        "node",
+        "grain",
+        "period_start",
+        "dimension",
+        "member",
+        "value",
+        "target",
+        "achievement",
+        "status",
+        "absence",
+        "locked_at",
+    )
+    list_select_related = ("node", "member")
+    list_filter = ("grain", "dimension", "status", "absence")
+    search_fields = ("node__name", "node__code", "member__name")
+    date_hierarchy = "period_start"
+
+
+@admin.register(FactChange)
+class FactChangeAdmin(ReadOnlyAdmin):
+    """What changed in which fact, when and by whom."""
+
+    list_display = ("at", "fact", "external_id", "action", "changes", "actor", "run")
+    list_select_related = ("actor",)
+    list_filter = ("fact", "action")
+    search_fields = ("external_id",)
+    date_hierarchy = "at"
+
+
+@admin.register(FactStream)
+class FactStreamAdmin(ReadOnlyAdmin):
+    """What each source has delivered, and until when."""
+
+    list_display = ("source", "fact", "covered_from", "last_success_at", "expected_every")
+    list_filter = ("source", "fact")
+    search_fields = ("source", "fact")
+    date_hierarchy = "last_success_at"
+
+
+@admin.register(ExternalIdentity)
+class ExternalIdentityAdmin(ReadOnlyAdmin):
+    """Names under which outside systems know our rows."""
+
+    list_display = ("entity", "source", "external_id", "row_id")
+    list_filter = ("entity", "source")
+    search_fields = ("external_id",)
+
+
+@admin.register(UnresolvedReference)
+class UnresolvedReferenceAdmin(ReadOnlyAdmin):
+    """References that were sent but point to nothing yet."""
+
+    list_display = ("fact", "fact_id", "field", "entity", "source", "external_id")
+    list_filter = ("fact", "field", "entity", "source")
+    search_fields = ("external_id",)
+
+
+@admin.register(DirtyFact)
+class DirtyFactAdmin(ReadOnlyAdmin):
+    """Facts whose events are to be derived again."""
+
+    list_display = ("fact", "fact_id")
+    list_filter = ("fact",)
+    search_fields = ("=fact_id",)
+
+
+@admin.register(DirtyRange)
+class DirtyRangeAdmin(ReadOnlyAdmin):
+    """Dates whose blocks are to be computed again."""
+
+    list_display = ("group", "start_date", "end_date")
+    list_filter = ("group",)
+    search_fields = ("group",)

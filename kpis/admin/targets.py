@@ -1,0 +1,101 @@
+"""What people typed: targets with their revisions, and entered values."""
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+from unfold.admin import TabularInline
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from kpis.admin.base import ReadOnlyAdmin, ServiceAdmin, ServiceForm
+from kpis.models import ManualEntry, Target, TargetRevision
+from kpis.services.entries import enter_value
+from kpis.services.targets import TargetEntry, set_target
+
+TARGET_PLACE = ("node", "period_start", "dimension", "member", "line")
+ENTRY_PLACE = ("metric", "grain", "period_start", "dimension", "member")
+
+
+class TargetForm(ServiceForm):
+    """A target, and why it changes."""
+
+    reason = forms.CharField(label=_("Reason"), required=False, widget=UnfoldAdminTextInputWidget)
+
+    class Meta:
+        model = Target
+        fields = (*TARGET_PLACE, "value", "upper")
+
+    def write(self) -> Target:
+        """Set the target."""
+        entry = TargetEntry(**self.whole(), reason=self.cleaned_data["reason"])
+        return set_target(entry=entry, actor=self.actor, now=timezone.now())
+
+
+class EntryForm(ServiceForm):
+    """A value of a manual metric."""
+
+    class Meta:
+        model = ManualEntry
+        fields = (*ENTRY_PLACE, "value", "note")
+
+    def write(self) -> ManualEntry:
+        """Enter the value."""
+        return enter_value(**self.whole(), actor=self.actor, now=timezone.now())
+
+
+class RevisionInline(TabularInline):
+    """Every setting of the target."""
+
+    model = TargetRevision
+    extra = 0
+    can_delete = False
+    fields = readonly_fields = ("number", "value", "upper", "reason", "actor", "at")
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+@admin.register(Target)
+class TargetAdmin(ServiceAdmin):
+    """Targets. Where a target stands does not change; another place is another target."""
+
+    form = TargetForm
+    inlines = (RevisionInline,)
+    list_display = ("node", "period_start", "dimension", "member", "line", "initial_value", "value", "upper")
+    list_select_related = ("node", "member")
+    list_filter = ("node__tree", "line", "dimension")
+    search_fields = ("node__name", "node__code", "member__name")
+    autocomplete_fields = ("node", "member")
+    date_hierarchy = "period_start"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return [*TARGET_PLACE] if obj else []
+
+
+@admin.register(TargetRevision)
+class TargetRevisionAdmin(ReadOnlyAdmin):
+    """Revisions of targets."""
+
+    list_display = ("target", "number", "value", "upper", "reason", "actor", "at")
+    list_select_related = ("target__node", "actor")
+    list_filter = ("target__node__tree",)
+    search_fields = ("target__node__name", "target__node__code", "reason")
+    date_hierarchy = "at"
+
+
+@admin.register(ManualEntry)
+class ManualEntryAdmin(ServiceAdmin):
+    """Entered values."""
+
+    form = EntryForm
+    list_display = ("metric", "grain", "period_start", "dimension", "member", "value", "entered_by", "entered_at")
+    list_select_related = ("metric", "member", "entered_by")
+    list_filter = ("metric", "grain", "dimension")
+    search_fields = ("metric__name", "metric__code", "note")
+    autocomplete_fields = ("metric", "member")
+    date_hierarchy = "period_start"
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return [*ENTRY_PLACE] if obj else []
