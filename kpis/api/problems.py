@@ -13,6 +13,8 @@ from rest_framework import exceptions, serializers, status
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
+from kpis.services.refusal import RefusedError
+
 CONTENT_TYPE = "application/problem+json"
 
 
@@ -97,6 +99,11 @@ def _kind(exc: Exception) -> _Kind | None:
             return _invalid(list(_of_django(exc)))
         case Http404():
             return _Kind(status.HTTP_404_NOT_FOUND, "not_found", _("There is nothing at this address."))
+        case RefusedError() if exc.issues:
+            errors = [FieldError(issue.field, issue.code, issue.translated(_)) for issue in exc.issues]
+            return _Kind(status.HTTP_400_BAD_REQUEST, exc.code, str(exc), errors)
+        case RefusedError():
+            return _Kind(status.HTTP_409_CONFLICT, exc.code, str(exc))
         case PermissionDenied():
             detail = str(exc) or _("You are not allowed to do this.")
             return _Kind(status.HTTP_403_FORBIDDEN, "permission_denied", detail)

@@ -1,0 +1,133 @@
+"""The matrix as the contract writes it."""
+
+from collections.abc import Callable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from rest_framework import serializers
+
+from kpis.api.fields import as_number
+from kpis.choices import Direction, Grain, Level, PeriodState, Unit
+from kpis.engine.status import Status
+from kpis.engine.values import Absence
+from kpis.models import Period
+from kpis.selectors.matrix import KpiMatrix, MatrixNode
+
+NUMBERS = ("value", "numerator", "denominator", "target", "upper", "achievement")
+WORDS = ("status", "absence")
+
+
+def matrix_data(matrix: KpiMatrix, name_of: Callable[[Period], str]) -> dict[str, Any]:
+    """Plain data for JSON; every array in `cells` is [node][member][period]."""
+    return {
+        "tree": {"id": str(matrix.tree.public_id), "name": matrix.tree.name},
+        "grain": matrix.grain,
+        "currency": matrix.currency,
+        "generated_at": matrix.generated_at,
+        "periods": [
+            {
+                "id": str(period.row.public_id),
+                "start": period.start,
+                "end": period.end,
+                "label": name_of(period.row),
+                "state": period.state,
+            }
+            for period in matrix.periods
+        ],
+        "members": [
+            {"id": member.id, "code": member.code, "name": member.name, "parent": member.parent}
+            for member in matrix.members
+        ],
+        "nodes": [_node(node) for node in matrix.nodes],
+        "cells": {name: _numbers(getattr(matrix, name)) for name in NUMBERS}
+        | {name: getattr(matrix, name) for name in WORDS},
+    }
+
+
+def _node(node: MatrixNode) -> dict[str, Any]:
+    row, metric = node.row, node.row.metric
+    return {
+        "id": str(row.public_id),
+        "code": row.code,
+        "name": row.name,
+        "level": row.level,
+        "unit": metric.unit if metric else None,
+        "direction": metric.direction if metric else None,
+        "metric_version": node.version,
+        "as_of": node.as_of,
+        "stale": node.is_stale,
+    }
+
+
+def _numbers(grid: Sequence[Sequence[Sequence[Decimal | None]]]) -> list[list[list[int | float | None]]]:
+    return [[[as_number(value) for value in line] for line in plane] for plane in grid]
+
+
+def _grid(child: serializers.Field) -> serializers.ListField:
+    return serializers.ListField(child=serializers.ListField(child=serializers.ListField(child=child)))
+
+
+class MatrixTreeSerializer(serializers.Serializer):
+    """Which tree."""
+
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class MatrixPeriodSerializer(serializers.Serializer):
+    """A period; `end` is exclusive."""
+
+    id = serializers.UUIDField()
+    start = serializers.DateField()
+    end = serializers.DateField()
+    label = serializers.CharField()
+    state = serializers.ChoiceField(PeriodState.choices)
+
+
+class MatrixMemberSerializer(serializers.Serializer):
+    """A member of the dimension; the whole company has neither id nor code."""
+
+    id = serializers.IntegerField(allow_null=True)
+    code = serializers.CharField(allow_null=True)
+    name = serializers.CharField()
+    parent = serializers.CharField(allow_null=True, help_text="The code of the parent.")
+
+
+class MatrixNodeSerializer(serializers.Serializer):
+    """A node, and how fresh what it reads is."""
+
+    id = serializers.UUIDField()
+    code = serializers.CharField()
+    name = serializers.CharField()
+    level = serializers.ChoiceField(Level.choices)
+    unit = serializers.ChoiceField(Unit.choices, allow_null=True)
+    direction = serializers.ChoiceField(Direction.choices, allow_null=True)
+    metric_version = serializers.IntegerField(allow_null=True)
+    as_of = serializers.DateTimeField(allow_null=True)
+    stale = serializers.BooleanField()
+
+
+class MatrixCellsSerializer(serializers.Serializer):
+    """Arrays of one shape: [node][member][period]."""
+
+    value = _grid(serializers.FloatField(allow_null=True))
+    numerator = _grid(serializers.FloatField(allow_null=True))
+    denominator = _grid(serializers.FloatField(allow_null=True))
+    target = _grid(serializers.FloatField(allow_null=True))
+    upper = _grid(serializers.FloatField(allow_null=True))
+    achievement = _grid(serializers.FloatField(allow_null=True))
+    status = _grid(serializers.ChoiceField([each.value for each in Status]))
+    absence = _grid(serializers.ChoiceField([each.value for each in Absence], allow_null=True))
+
+
+class MatrixSerializer(serializers.Serializer):
+    """The matrix."""
+
+    tree = MatrixTreeSerializer()
+    grain = serializers.ChoiceField(Grain.choices)
+    currency = serializers.CharField()
+    generated_at = serializers.DateTimeField()
+    periods = MatrixPeriodSerializer(many=True)
+    members = MatrixMemberSerializer(many=True)
+    nodes = MatrixNodeSerializer(many=True)
+    cells = MatrixCellsSerializer()

@@ -1,0 +1,102 @@
+"""What may be asked of the matrix and of the records behind a cell, checked field by field."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from django.utils.translation import gettext as _
+from rest_framework import serializers
+
+from kpis.api.fields import TreeReference, node_or_error
+from kpis.choices import DimensionCode, Grain, TargetLine
+from kpis.models import Period
+from kpis.selectors.references import find_member
+
+OFFICIAL = "official"
+LONGEST = timedelta(days=366 * 20)
+
+
+class ResultQuery(serializers.Serializer):
+    """A tree, a grain, and a stretch of time: periods whose start lies in [from, to)."""
+
+    tree = TreeReference()
+    grain = serializers.ChoiceField(Grain.choices)
+    dimension = serializers.ChoiceField(DimensionCode.choices, default=DimensionCode.COMPANY)
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        return {
+            **super().get_fields(),
+            "from": serializers.DateField(source="start", help_text=_("Inclusive.")),
+            "to": serializers.DateField(source="end", help_text=_("Exclusive.")),
+        }
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a stretch that is empty or that nobody can read."""
+        start, end = attrs["start"], attrs["end"]
+        if start >= end:
+            raise serializers.ValidationError({"to": _("to must lie after from: from is inclusive, to exclusive.")})
+        if end - start > LONGEST:
+            raise serializers.ValidationError({"to": _("At most 20 years at once. Ask in parts.")}, code="too_long")
+        return attrs
+
+
+class MatrixParameters(ResultQuery):
+    """The parameters of the matrix."""
+
+    org = serializers.ChoiceField([("then", _("as it was")), ("now", _("as it is now"))], default="then")
+    nodes = serializers.CharField(required=False, help_text=_("Codes, separated by commas; default all."))
+    line = serializers.ChoiceField([*TargetLine.choices, (OFFICIAL, _("Official"))], default=OFFICIAL)
+    live = serializers.BooleanField(default=False, help_text=_("Closed periods as they would be today."))
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse codes that the tree does not have."""
+        attrs = super().validate(attrs)
+        asked = [code.strip() for code in attrs.pop("nodes", "").split(",") if code.strip()]
+        known = set(attrs["tree"].nodes.values_list("code", flat=True))
+        unknown = [code for code in asked if code not in known]
+        if unknown:
+            message = _("The tree has no node %(codes)s.") % {"codes": ", ".join(unknown)}
+            raise serializers.ValidationError({"nodes": message}, code="does_not_exist")
+        return {**attrs, "codes": tuple(dict.fromkeys(asked)) or None}
+
+
+class RecordParameters(serializers.Serializer):
+    """The parameters of the records behind one cell."""
+
+    tree = TreeReference(required=False, default=None)
+    node = serializers.CharField(help_text=_("The id; or the code, together with tree."))
+    period_start = serializers.DateField()
+    grain = serializers.ChoiceField(Grain.choices)
+    dimension = serializers.ChoiceField(DimensionCode.choices, default=DimensionCode.COMPANY)
+    member = serializers.CharField(required=False, default=None)
+    side = serializers.ChoiceField(["numerator", "denominator"], default="numerator")
+    as_of = serializers.DateTimeField(required=False, default=None)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Find node, period and member."""
+        tree = attrs.pop("tree")
+        attrs["node"] = node_or_error(attrs["node"], tree)
+        attrs["period"] = _period(attrs["grain"], attrs["period_start"])
+        attrs["member"] = _member(attrs["dimension"], attrs["member"])
+        return attrs
+
+
+def _period(grain: str, start: date) -> Period:
+    period = Period.objects.filter(grain=grain, start_date=start).first()
+    if period is None:
+        message = _("%(date)s is not the start of a %(grain)s of your calendar; see periods.")
+        values = {"date": start, "grain": grain}
+        raise serializers.ValidationError({"period_start": message % values}, code="does_not_exist")
+    return period
+
+
+def _member(dimension: str, code: str | None) -> Any:
+    if (dimension == DimensionCode.COMPANY) != (code is None):
+        message = _("Name the member of the dimension by its code; the company has none.")
+        raise serializers.ValidationError({"member": message})
+    if code is None:
+        return None
+    member = find_member(dimension=dimension, code=code)
+    if member is None:
+        message = _("There is no “%(value)s” in %(dimension)s.") % {"value": code, "dimension": dimension}
+        raise serializers.ValidationError({"member": message}, code="does_not_exist")
+    return member

@@ -1,0 +1,325 @@
+"""The shapes of CONTRACT.md: what goes out, and what may come in."""
+
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+from rest_framework import serializers
+
+from kpis.api.fields import (
+    ActorField,
+    MemberReference,
+    MetricReference,
+    NodeReference,
+    Number,
+    OpenObject,
+    ResponsibleReference,
+    ShownName,
+    TreeReference,
+    node_or_error,
+)
+from kpis.choices import (
+    Accumulation,
+    DimensionCode,
+    Direction,
+    Grain,
+    Level,
+    Link,
+    PeriodState,
+    Style,
+    TargetLine,
+    TreeStatus,
+    Unit,
+)
+from kpis.models import FactChange, KpiTree, Period
+from kpis.selectors.references import find_member
+from tenants.registry import ItemStatus, Stage
+
+FREQUENCIES = (Grain.MONTH, Grain.WEEK)
+OFFICIAL = ("official", _("Official"))
+
+
+class Selectable(serializers.Serializer):
+    """A shape of which a reader may ask for some fields: `?fields=id,name`."""
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        fields = super().get_fields()
+        request = self.context.get("request")
+        asked = request.query_params.get("fields") if request is not None and request.method == "GET" else None
+        if not asked:
+            return fields
+        wanted = [name.strip() for name in asked.split(",")]
+        unknown = [name for name in wanted if name not in fields]
+        if unknown:
+            message = _("There is no field %(unknown)s. There are: %(known)s.")
+            raise serializers.ValidationError(
+                {"fields": message % {"unknown": ", ".join(unknown), "known": ", ".join(fields)}}, code="unknown"
+            )
+        return {name: fields[name] for name in wanted}
+
+
+class MetricSerializer(Selectable):
+    """A metric with its newest definition."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    code = serializers.SlugField(max_length=60)
+    name = serializers.CharField(max_length=200)
+    unit = serializers.ChoiceField(Unit.choices)
+    direction = serializers.ChoiceField(Direction.choices, default=Direction.UP)
+    accumulation = serializers.ChoiceField(Accumulation.choices)
+    spec = OpenObject(help_text=_("The definition, by kind: simple, ratio, formula, manual."))
+    effective_from = serializers.DateField(
+        allow_null=True, default=None, help_text=_("The definition holds from the period that starts on this date.")
+    )
+
+
+class MetricVersionSerializer(Selectable):
+    """One definition of a metric."""
+
+    number = serializers.IntegerField()
+    spec = OpenObject()
+    effective_from = serializers.DateField(allow_null=True)
+    created_by = ActorField(allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class TreeSerializer(Selectable, serializers.ModelSerializer):
+    """A KPI tree."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    fiscal_year = serializers.IntegerField(min_value=1950, max_value=2199)
+    style = serializers.ChoiceField(Style.choices, allow_null=True, default=None)
+    official_line = serializers.ChoiceField(TargetLine.choices, default=TargetLine.TARGET)
+    status = serializers.ChoiceField(TreeStatus.choices, read_only=True)
+
+    class Meta:
+        model = KpiTree
+        fields = ("id", "name", "fiscal_year", "style", "official_line", "status")
+
+
+class IssueSerializer(serializers.Serializer):
+    """One finding of a validator: where, which, and a sentence."""
+
+    field = serializers.CharField(help_text=_("The code of the node; empty for the whole tree."))
+    code = serializers.CharField()
+    message = serializers.CharField()
+
+
+class IssuesSerializer(serializers.Serializer):
+    """What keeps a tree from being activated."""
+
+    results = IssueSerializer(many=True)
+
+
+class NodeSerializer(Selectable):
+    """A place in a tree."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    tree = TreeReference()
+    parent = NodeReference(allow_null=True, default=None)
+    level = serializers.ChoiceField(Level.choices)
+    code = serializers.SlugField(max_length=60, required=False, help_text=_("Default: the metric's code."))
+    name = serializers.CharField(max_length=200, required=False, help_text=_("Default: the metric's name."))
+    metric = MetricReference(allow_null=True, default=None)
+    responsible = ResponsibleReference(allow_null=True, default=None)
+    frequency = serializers.ChoiceField([(each.value, each.label) for each in FREQUENCIES], default=Grain.MONTH)
+    link = serializers.ChoiceField(Link.choices, default=Link.INFLUENCE)
+    position = serializers.IntegerField(min_value=0, max_value=32767, default=0)
+    controllable_by = OpenObject(default=dict, help_text=_("Function → full, partial or none."))
+    reason = serializers.CharField(allow_blank=True, default="")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Find the parent within the tree, and fill code and name from the metric."""
+        tree = attrs.get("tree") or self.instance.tree
+        if attrs.get("parent"):
+            attrs["parent"] = node_or_error(attrs["parent"], tree, field="parent")
+        if not self.partial:
+            for name in ("code", "name"):
+                if name not in attrs:
+                    attrs[name] = self._default(attrs, name)
+        return attrs
+
+    def _default(self, attrs: dict[str, Any], name: str) -> str:
+        if attrs["metric"] is None:
+            raise serializers.ValidationError({name: self.fields[name].error_messages["required"]}, code="required")
+        return getattr(attrs["metric"], name)
+
+
+class TargetSerializer(Selectable):
+    """A target of one node for one period of its own frequency."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    tree = TreeReference(
+        write_only=True, required=False, allow_null=True, help_text=_("Needed when node is a code.")
+    )
+    node = NodeReference()
+    period_start = serializers.DateField()
+    dimension = serializers.ChoiceField(DimensionCode.choices, default=DimensionCode.COMPANY)
+    member = MemberReference(allow_null=True, default=None)
+    line = serializers.ChoiceField([*TargetLine.choices, OFFICIAL], default=TargetLine.TARGET)
+    value = Number()
+    upper = Number(allow_null=True, default=None)
+    initial_value = Number(read_only=True)
+    initial_upper = Number(read_only=True, allow_null=True)
+    reason = serializers.CharField(allow_blank=True, default="")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Find node and member, and say `official` as the line it stands for."""
+        if "node" in attrs:
+            attrs["node"] = node_or_error(attrs["node"], attrs.get("tree"))
+        attrs.pop("tree", None)
+        node = attrs.get("node") or self.instance.node
+        if attrs.get("line") == OFFICIAL[0]:
+            attrs["line"] = node.tree.official_line
+        return _with_member(attrs)
+
+
+class TargetBatchSerializer(serializers.Serializer):
+    """Targets to set together."""
+
+    records = serializers.ListField(child=TargetSerializer(), allow_empty=False, max_length=5000)
+
+
+class TargetsSerializer(serializers.Serializer):
+    """The targets that were set."""
+
+    results = TargetSerializer(many=True)
+
+
+class TargetRevisionSerializer(Selectable):
+    """One setting of a target."""
+
+    number = serializers.IntegerField()
+    value = Number()
+    upper = Number(allow_null=True)
+    reason = serializers.CharField()
+    actor = ActorField(allow_null=True)
+    at = serializers.DateTimeField()
+
+
+class ManualEntrySerializer(Selectable):
+    """A value that a person entered."""
+
+    id = serializers.IntegerField(source="pk", read_only=True)
+    metric = MetricReference()
+    grain = serializers.ChoiceField([(each.value, each.label) for each in FREQUENCIES], default=Grain.MONTH)
+    period_start = serializers.DateField()
+    dimension = serializers.ChoiceField(DimensionCode.choices, default=DimensionCode.COMPANY)
+    member = MemberReference(allow_null=True, default=None)
+    value = Number()
+    note = serializers.CharField(allow_blank=True, default="")
+    entered_by = ActorField(read_only=True, allow_null=True)
+    entered_at = serializers.DateTimeField(read_only=True)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Find the member."""
+        return _with_member(attrs)
+
+
+class PeriodSerializer(Selectable):
+    """One period of the fiscal calendar; `end` is exclusive."""
+
+    id = serializers.UUIDField(source="public_id")
+    grain = serializers.ChoiceField(Grain.choices)
+    start = serializers.DateField(source="start_date")
+    end = serializers.DateField(source="end_date")
+    label = serializers.SerializerMethodField()
+    state = serializers.ChoiceField(PeriodState.choices)
+    fiscal_year = serializers.IntegerField(source="fiscal_year.start_year")
+
+    def get_label(self, period: Period) -> str:
+        return self.context["labels"](period)
+
+
+class ReasonSerializer(serializers.Serializer):
+    """Why a period changes its state; re-opening needs it."""
+
+    reason = serializers.CharField(allow_blank=True, default="")
+
+
+class DimensionSerializer(Selectable):
+    """One way to divide numbers."""
+
+    code = serializers.ChoiceField(DimensionCode.choices, read_only=True)
+    name = ShownName(max_length=80)
+    attribute = serializers.CharField(read_only=True)
+    is_active = serializers.BooleanField(read_only=True)
+
+
+class MemberSerializer(Selectable):
+    """One value of a dimension."""
+
+    code = serializers.CharField(read_only=True)
+    name = serializers.CharField(max_length=200)
+    parent = serializers.CharField(source="parent.code", default=None, read_only=True, allow_null=True)
+    aliases = serializers.ListField(child=serializers.CharField(), read_only=True)
+    is_active = serializers.BooleanField(read_only=True)
+    is_unassigned = serializers.BooleanField(read_only=True)
+
+
+class ChangeSerializer(Selectable):
+    """One change of one fact; `changes` maps a field to its old and new value."""
+
+    id = serializers.IntegerField()
+    resource = serializers.CharField(source="fact")
+    external_id = serializers.CharField()
+    action = serializers.ChoiceField(FactChange._meta.get_field("action").choices)
+    changes = OpenObject()
+    run = serializers.IntegerField(allow_null=True)
+    at = serializers.DateTimeField()
+
+
+class StreamSerializer(serializers.Serializer):
+    """What one source has delivered of one kind of fact."""
+
+    source = serializers.CharField()
+    resource = serializers.CharField(source="fact")
+    covered_from = serializers.DateField(allow_null=True)
+    last_success_at = serializers.DateTimeField(allow_null=True)
+    expected_every = serializers.DurationField(allow_null=True)
+    is_late = serializers.BooleanField()
+
+
+class HealthSerializer(serializers.Serializer):
+    """Whether numbers are fresh, and what other parts report."""
+
+    status = serializers.ChoiceField(["ok", "late"])
+    generated_at = serializers.DateTimeField()
+    streams = StreamSerializer(many=True)
+    signals = OpenObject()
+
+
+class ChecklistItemSerializer(serializers.Serializer):
+    """One item of the checklist as the system finds it today."""
+
+    number = serializers.IntegerField()
+    stage = serializers.ChoiceField(Stage.choices)
+    title = serializers.CharField()
+    status = serializers.ChoiceField(ItemStatus.choices)
+    evidence = serializers.CharField(allow_blank=True)
+    evidence_url = serializers.CharField(allow_blank=True)
+    next_step = serializers.CharField(allow_blank=True)
+    next_step_url = serializers.CharField(allow_blank=True)
+
+
+class ChecklistSerializer(serializers.Serializer):
+    """The checklist."""
+
+    results = ChecklistItemSerializer(many=True)
+
+
+def _with_member(attrs: dict[str, Any]) -> dict[str, Any]:
+    """The member's code replaced by the member, which every dimension but the company needs."""
+    if "member" not in attrs:
+        return attrs
+    code, dimension = attrs["member"], attrs["dimension"]
+    if dimension == DimensionCode.COMPANY:
+        if code is not None:
+            raise serializers.ValidationError({"member": _("The company has no members; leave it null.")})
+        return attrs
+    if code is None:
+        raise serializers.ValidationError({"member": _("Name the member of the dimension by its code.")})
+    attrs["member"] = find_member(dimension=dimension, code=code)
+    if attrs["member"] is None:
+        message = _("There is no “%(value)s” in %(dimension)s.") % {"value": code, "dimension": dimension}
+        raise serializers.ValidationError({"member": message}, code="does_not_exist")
+    return attrs

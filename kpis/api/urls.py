@@ -1,0 +1,38 @@
+"""Addresses below /api/v1/."""
+
+from django.urls import path
+from rest_framework.routers import SimpleRouter
+
+from kpis.api.views.definitions import MetricViewSet, NodeViewSet, TreeViewSet
+from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet
+from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
+from kpis.api.views.periods import PeriodViewSet
+from kpis.api.views.results import MatrixView, RecordsView, RestatementsView
+from kpis.api.views.targets import ManualEntryViewSet, TargetViewSet
+
+app_name = "kpis-api"
+
+router = SimpleRouter(use_regex_path=False)
+router.register("metrics", MetricViewSet)
+router.register("trees", TreeViewSet)
+router.register("nodes", NodeViewSet)
+router.register("targets", TargetViewSet)
+router.register("entries", ManualEntryViewSet)
+router.register("periods", PeriodViewSet)
+router.register("dimensions", DimensionViewSet)
+router.register("changes", ChangeViewSet)
+
+urlpatterns = [
+    *router.urls,
+    path("dimensions/<slug:dimension>/members/", MemberViewSet.as_view({"get": "list"}), name="member-list"),
+    path(
+        "dimensions/<slug:dimension>/members/<path:code>/",
+        MemberViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+        name="member-detail",
+    ),
+    path("matrix/", MatrixView.as_view(), name="matrix"),
+    path("records/", RecordsView.as_view(), name="records"),
+    path("restatements/", RestatementsView.as_view(), name="restatements"),
+    path("checklist/", ChecklistView.as_view(), name="checklist"),
+    path("health/", HealthView.as_view(), name="health"),
+]

@@ -1,0 +1,47 @@
+"""Who may call an address: the view names a capability for each action, the table in `tenants` says who has it."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.utils.translation import gettext as _
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from kpis.models import DimensionMember, KpiNode
+from kpis.selectors.visibility import Sight
+from tenants.capabilities import Scope, require
+
+
+class HasCapability(BasePermission):
+    """Asks `view.capabilities` (by action, else by method) and leaves the scope of it on the view."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Raises PermissionDenied with a sentence when the role or the key does not reach."""
+        action = getattr(view, "action", None) or request.method.lower()
+        capability = view.capabilities.get(action)
+        if capability is None:
+            return request.method == "OPTIONS" or action in (None, "options")
+        view.scope = require(request.user, capability)
+        return True
+
+
+def check_reach(
+    user: Any, scope: str, sight: Sight, dimension: str, member: DimensionMember | None, nodes: Iterable[KpiNode]
+) -> None:
+    """Raises PermissionDenied when a write reaches beyond the caller's scope.
+
+    Who does not write for all writes for the persons and teams in sight, and for the company only on nodes that he
+    answers for himself.
+    """
+    if scope == Scope.ALL:
+        return
+    if member is not None and dimension in sight.members and sight.allows(dimension, member.pk):
+        return
+    if any(user.pk == node.responsible_user_id or user.pk == _login_of(node) for node in nodes):
+        return
+    raise PermissionDenied(_("This is not yours to write: your role reaches your own people and KPIs."))
+
+
+def _login_of(node: KpiNode) -> int | None:
+    return node.responsible.user_id if node.responsible else None
