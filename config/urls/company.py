@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from kpis.api.views.documents import DocsView, SchemaView
 from tenants.accounts.views import enter, sign_in_for_admin
 
 urlpatterns = [
@@ -11,7 +12,10 @@ urlpatterns = [
     path("admin/login/", sign_in_for_admin),
     path("admin/", admin.site.urls),
     path("data/", include("integrations.urls")),
+    path("api/v1/", include("kpis.api.urls")),
     path("api/v1/", include("integrations.api.urls")),
+    path("api/schema/", SchemaView.as_view(), name="api-schema"),
+    path("api/docs/", DocsView.as_view(), name="api-docs"),
     path("api/v1/", include("reviews.api.urls")),
     path("", include("reviews.urls")),
 ]

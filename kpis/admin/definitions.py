@@ -30,9 +30,7 @@ class MetricForm(ServiceForm):
     """A metric with its newest definition; with a date the definition holds from that period on."""
 
     spec = forms.JSONField(label=_("Definition"), widget=UnfoldAdminTextareaWidget)
-    effective_from = forms.DateField(
-        label=_("Effective from"), required=False, widget=UnfoldAdminSingleDateWidget
-    )
+    effective_from = forms.DateField(label=_("Effective from"), required=False, widget=UnfoldAdminSingleDateWidget)
 
     class Meta:
         model = Metric

@@ -1,11 +1,19 @@
 """Lists by cursor: stable while rows are added, as cheap on the last page as on the first."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter
 from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
+
+PAGE_PARAMETERS = (
+    OpenApiParameter("cursor", OpenApiTypes.STR, description="Where to go on, from next or previous."),
+    OpenApiParameter("limit", OpenApiTypes.INT, description="At most 500."),
+)
 
 
 class CursorPages(CursorPagination):
@@ -36,3 +44,31 @@ class CursorPages(CursorPagination):
         except NotFound as error:
             message = _("This cursor is not one of ours: follow next and previous.")
             raise ValidationError({"cursor": message}, code="invalid") from error
+
+
+class ListPages(CursorPages):
+    """The same for rows that are computed and have no key: the cursor counts them."""
+
+    offset_cutoff = None
+
+    def paginate_queryset(self, queryset: Sequence[Any], request: Request, view: Any = None) -> list[Any]:
+        """One page of the rows."""
+        self.request = request
+        self.base_url = request.build_absolute_uri()
+        self.page_size = self.get_page_size(request)
+        cursor = self.decode_cursor(request)
+        self.start = cursor.offset if cursor else 0
+        rows = queryset[self.start : self.start + self.page_size + 1]
+        self.has_next, self.has_previous = len(rows) > self.page_size, self.start > 0
+        return list(rows[: self.page_size])
+
+    def get_next_link(self) -> str | None:
+        """The page after this one."""
+        return self._link(self.start + self.page_size) if self.has_next else None
+
+    def get_previous_link(self) -> str | None:
+        """The page before this one."""
+        return self._link(max(self.start - self.page_size, 0)) if self.has_previous else None
+
+    def _link(self, offset: int) -> str:
+        return self.encode_cursor(Cursor(offset=offset, reverse=False, position=None))

@@ -100,3 +100,18 @@ def _member(dimension: str, code: str | None) -> Any:
         message = _("There is no “%(value)s” in %(dimension)s.") % {"value": code, "dimension": dimension}
         raise serializers.ValidationError({"member": message}, code="does_not_exist")
     return member
+
+
+class RestatementParameters(serializers.Serializer):
+    """Which locked cells are compared with live ones."""
+
+    tree = TreeReference(required=False, default=None)
+    grain = serializers.ChoiceField(Grain.choices, default=Grain.MONTH)
+    dimension = serializers.ChoiceField(DimensionCode.choices, default=DimensionCode.COMPANY)
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        return {
+            **super().get_fields(),
+            "from": serializers.DateField(source="start", required=False, default=None, help_text=_("Inclusive.")),
+            "to": serializers.DateField(source="end", required=False, default=None, help_text=_("Exclusive.")),
+        }

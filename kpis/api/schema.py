@@ -3,6 +3,7 @@
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import force_instance
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 
@@ -30,13 +31,18 @@ class ApiSchema(AutoSchema):
     def get_override_parameters(self) -> list[Any]:
         """The headers and the field selection that every address knows."""
         common = []
-        if self.method == "GET" and isinstance(self._get_serializer(), Selectable):
+        if self.method == "GET" and isinstance(self._shown(), Selectable):
             common.append(FIELDS)
         if self.method == "POST" and isinstance(self.view, IdempotentMixin):
             common.append(IDEMPOTENCY_KEY)
         if self.method in ("PATCH", "PUT", "DELETE"):
             common.append(IF_MATCH)
         return [*super().get_override_parameters(), *common]
+
+    def _shown(self) -> Any:
+        """What the address shows: one of it, or each of its list."""
+        serializer = force_instance(self.get_response_serializers())
+        return getattr(serializer, "child", serializer)
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         bodies = super()._get_response_bodies(direction)

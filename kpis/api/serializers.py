@@ -34,8 +34,9 @@ from kpis.models import FactChange, KpiTree, Period
 from kpis.selectors.references import find_member
 from tenants.registry import ItemStatus, Stage
 
-FREQUENCIES = (Grain.MONTH, Grain.WEEK)
 OFFICIAL = ("official", _("Official"))
+FREQUENCIES = [(each.value, each.label) for each in (Grain.MONTH, Grain.WEEK)]
+LINES = [*TargetLine.choices, OFFICIAL]
 
 
 class Selectable(serializers.Serializer):
@@ -121,7 +122,7 @@ class NodeSerializer(Selectable):
     name = serializers.CharField(max_length=200, required=False, help_text=_("Default: the metric's name."))
     metric = MetricReference(allow_null=True, default=None)
     responsible = ResponsibleReference(allow_null=True, default=None)
-    frequency = serializers.ChoiceField([(each.value, each.label) for each in FREQUENCIES], default=Grain.MONTH)
+    frequency = serializers.ChoiceField(FREQUENCIES, default=Grain.MONTH)
     link = serializers.ChoiceField(Link.choices, default=Link.INFLUENCE)
     position = serializers.IntegerField(min_value=0, max_value=32767, default=0)
     controllable_by = OpenObject(default=dict, help_text=_("Function → full, partial or none."))
@@ -148,14 +149,12 @@ class TargetSerializer(Selectable):
     """A target of one node for one period of its own frequency."""
 
     id = serializers.UUIDField(source="public_id", read_only=True)
-    tree = TreeReference(
-        write_only=True, required=False, allow_null=True, help_text=_("Needed when node is a code.")
-    )
+    tree = TreeReference(write_only=True, required=False, allow_null=True, help_text=_("Needed when node is a code."))
     node = NodeReference()
     period_start = serializers.DateField()
     dimension = serializers.ChoiceField(DimensionCode.choices, default=DimensionCode.COMPANY)
     member = MemberReference(allow_null=True, default=None)
-    line = serializers.ChoiceField([*TargetLine.choices, OFFICIAL], default=TargetLine.TARGET)
+    line = serializers.ChoiceField(LINES, default=TargetLine.TARGET)
     value = Number()
     upper = Number(allow_null=True, default=None)
     initial_value = Number(read_only=True)
@@ -201,7 +200,7 @@ class ManualEntrySerializer(Selectable):
 
     id = serializers.IntegerField(source="pk", read_only=True)
     metric = MetricReference()
-    grain = serializers.ChoiceField([(each.value, each.label) for each in FREQUENCIES], default=Grain.MONTH)
+    grain = serializers.ChoiceField(FREQUENCIES, default=Grain.MONTH)
     period_start = serializers.DateField()
     dimension = serializers.ChoiceField(DimensionCode.choices, default=DimensionCode.COMPANY)
     member = MemberReference(allow_null=True, default=None)
@@ -228,6 +227,38 @@ class PeriodSerializer(Selectable):
 
     def get_label(self, period: Period) -> str:
         return self.context["labels"](period)
+
+
+class CellNumbersSerializer(serializers.Serializer):
+    """What a cell says."""
+
+    value = Number(max_digits=34, decimal_places=14, allow_null=True)
+    numerator = Number(max_digits=34, decimal_places=14, allow_null=True)
+    denominator = Number(max_digits=34, decimal_places=14, allow_null=True)
+    absence = serializers.CharField(allow_null=True)
+
+
+class RestatementSerializer(serializers.Serializer):
+    """A locked cell that would say something else today."""
+
+    node = NodeReference(source="cell.node")
+    tree = serializers.UUIDField(source="cell.node.tree.public_id")
+    code = serializers.CharField(source="cell.node.code")
+    grain = serializers.ChoiceField(Grain.choices, source="cell.grain")
+    period_start = serializers.DateField(source="cell.period_start")
+    dimension = serializers.ChoiceField(DimensionCode.choices, source="cell.dimension")
+    member = MemberReference(source="cell.member", allow_null=True)
+    locked = CellNumbersSerializer()
+    live = CellNumbersSerializer()
+    locked_at = serializers.DateTimeField(source="cell.locked_at")
+
+
+class RestatementPageSerializer(serializers.Serializer):
+    """A page of restatements."""
+
+    results = RestatementSerializer(many=True)
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
 
 
 class ReasonSerializer(serializers.Serializer):

@@ -7,13 +7,13 @@ from kpis.api.views.definitions import MetricViewSet, NodeViewSet, TreeViewSet
 from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.periods import PeriodViewSet
-from kpis.api.views.results import MatrixView, RecordsView, RestatementsView
+from kpis.api.views.results import MatrixView, RestatementsView
 from kpis.api.views.targets import ManualEntryViewSet, TargetViewSet
 
 app_name = "kpis-api"
 
 router = SimpleRouter(use_regex_path=False)
-router.register("metrics", MetricViewSet)
+router.register("metrics", MetricViewSet, basename="metric")
 router.register("trees", TreeViewSet)
 router.register("nodes", NodeViewSet)
 router.register("targets", TargetViewSet)
@@ -31,7 +31,6 @@ urlpatterns = [
         name="member-detail",
     ),
     path("matrix/", MatrixView.as_view(), name="matrix"),
-    path("records/", RecordsView.as_view(), name="records"),
     path("restatements/", RestatementsView.as_view(), name="restatements"),
     path("checklist/", ChecklistView.as_view(), name="checklist"),
     path("health/", HealthView.as_view(), name="health"),

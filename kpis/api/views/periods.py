@@ -1,14 +1,21 @@
 """Periods and their states."""
 
+from collections.abc import Callable
 from typing import Any
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_view
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 
 from kpis.api.base import CompanyViewSet
 from kpis.api.filters import PeriodFilter
-from kpis.api.serializers import PeriodSerializer
+from kpis.api.serializers import PeriodSerializer, ReasonSerializer
+from kpis.api.versions import answer
 from kpis.models import Period
 from kpis.selectors.calendar import period_namer
+from kpis.services.periods import close_period, make_provisional, reopen_period
 from tenants.capabilities import Capability
 
 
@@ -31,3 +38,28 @@ class PeriodViewSet(CompanyViewSet):
     def get_serializer_context(self) -> dict[str, Any]:
         """With the names of periods in the caller's language."""
         return {**super().get_serializer_context(), "labels": period_namer()}
+
+    @extend_schema(summary="Make a period provisional", request=ReasonSerializer, responses=PeriodSerializer)
+    @action(detail=True, methods=["post"])
+    def provisional(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """速報: make an ended month or week provisional before the clock does."""
+        return self._move(make_provisional)
+
+    @extend_schema(summary="Close a period", request=ReasonSerializer, responses=PeriodSerializer)
+    @action(detail=True, methods=["post"])
+    def close(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """確定: close an ended month or week and lock what it shows."""
+        return self._move(close_period)
+
+    @extend_schema(summary="Reopen a period", request=ReasonSerializer, responses=PeriodSerializer)
+    @action(detail=True, methods=["post"])
+    def reopen(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Make a closed month or week provisional again; needs a reason."""
+        return self._move(reopen_period)
+
+    def _move(self, service: Callable[..., Period]) -> Response:
+        period = self.row_to_change()
+        reason = ReasonSerializer(data=self.request.data)
+        reason.is_valid(raise_exception=True)
+        service(period=period, reason=reason.validated_data["reason"], actor=self.actor, now=timezone.now())
+        return answer(self.request, self.shown(period.pk))

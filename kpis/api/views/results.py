@@ -9,9 +9,12 @@ from rest_framework.response import Response
 
 from kpis.api.base import CompanyAPIView
 from kpis.api.matrices import MatrixSerializer, matrix_data
-from kpis.api.queries import MatrixParameters
+from kpis.api.pagination import PAGE_PARAMETERS, ListPages
+from kpis.api.queries import MatrixParameters, RestatementParameters
+from kpis.api.serializers import RestatementPageSerializer, RestatementSerializer
 from kpis.selectors.calendar import period_namer
 from kpis.selectors.matrix import MatrixQuery, build_matrix
+from kpis.selectors.restatements import find_restatements
 from tenants.capabilities import Capability
 
 
@@ -34,3 +37,24 @@ class MatrixView(CompanyAPIView):
         visible = self.sight.members.get(asked["dimension"])
         query = MatrixQuery(**asked, is_live=live, member_ids=visible)
         return Response(matrix_data(build_matrix(query, now=timezone.now()), period_namer()))
+
+
+class RestatementsView(CompanyAPIView):
+    """Closed numbers that would be others today, because facts changed after they were locked."""
+
+    capabilities = {"get": Capability.READ_LOCKED_VALUES}
+
+    @extend_schema(
+        summary="Restatements",
+        operation_id="restatements_list",
+        parameters=[RestatementParameters, *PAGE_PARAMETERS],
+        responses=RestatementPageSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        """Locked and live numbers of every cell that differs."""
+        asked = _read(RestatementParameters, request)
+        visible = self.sight.members.get(asked["dimension"])
+        pages = ListPages()
+        rows = find_restatements(**asked, member_ids=visible, now=timezone.now())
+        page = pages.paginate_queryset(rows, request)
+        return pages.get_paginated_response(RestatementSerializer(page, many=True).data)

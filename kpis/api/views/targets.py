@@ -46,9 +46,7 @@ class TargetViewSet(SeenViewSet):
     serializer_class = TargetSerializer
     filterset_class = TargetFilter
     queryset = Target.objects.select_related("node__tree", "member").annotate(
-        reason=Subquery(
-            TargetRevision.objects.filter(target=OuterRef("pk")).order_by("-number").values("reason")[:1]
-        )
+        reason=Subquery(TargetRevision.objects.filter(target=OuterRef("pk")).order_by("-number").values("reason")[:1])
     )
     capabilities = {
         "list": Capability.READ_RESULTS,

@@ -1,6 +1,5 @@
 """Every model of the KPI floor in the admin site: who sees it, that lists stay quick, that writes are the services'."""
 
-from collections.abc import Callable
 from datetime import date, timedelta
 from typing import Any
 
@@ -38,7 +37,6 @@ from kpis.services.entries import enter_value
 from kpis.services.facts import upsert_facts
 from kpis.services.targets import TargetEntry, set_target
 from kpis.services.trees import create_node, create_tree, update_node
-from tenants.context import tenant_context
 
 MODELS = sorted(apps.get_app_config("kpis").get_models(), key=lambda model: model._meta.model_name)
 READ_ONLY = {
@@ -287,7 +285,9 @@ class TestWrites:
 
     def test_person_team_and_membership_are_records_of_their_own_source(self, owner, in_acme, bob):
         send("people", {"external_id": "P1", "name": "Crm", "hired_on": "2026-04-01"})
-        post(owner, url(Person, "add"), {"external_id": "P1", "name": "Typed", "hired_on": "2026-04-01", "user": bob.pk})
+        post(
+            owner, url(Person, "add"), {"external_id": "P1", "name": "Typed", "hired_on": "2026-04-01", "user": bob.pk}
+        )
         post(owner, url(Team, "add"), {"external_id": "T1", "name": "North"})
         typed, team = Person.objects.get(source="manual"), Team.objects.get()
         assert typed.user == bob
