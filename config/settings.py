@@ -105,7 +105,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "tenants.middleware.CompanyMiddleware",
     "csp.middleware.CSPMiddleware",
-    "config.middleware.AdminPolicyMiddleware",
+    "config.middleware.ForeignPagesPolicyMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",

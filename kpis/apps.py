@@ -12,6 +12,7 @@ from tenants.registry import (
     CompanyTemplate,
     DueKind,
     ProvisionStep,
+    TemplateField,
     due_kinds,
     model_capabilities,
     provision_steps,
@@ -25,6 +26,14 @@ MODEL_CAPABILITIES = {
     "set_targets": ("target", "targetrevision"),
     "enter_values": ("manualentry",),
 }
+
+NEW_BUSINESS_FIELDS = (
+    TemplateField("kgi_amount", _("KGI: bookings of the year"), "amount"),
+    TemplateField("average_deal_size", _("Average deal size"), "amount"),
+    TemplateField("win_rate", _("Win rate (count)"), "percent"),
+    TemplateField("opportunity_rate", _("Opportunity rate (MQL→SQL)"), "percent"),
+    TemplateField("mql_rate", _("MQL rate (leads)"), "percent"),
+)
 
 
 class KpisConfig(AppConfig):

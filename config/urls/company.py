@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from kpis.api.views.documents import DocsView, SchemaView
 from tenants.accounts.views import enter, sign_in_for_admin
@@ -9,6 +10,8 @@ from tenants.accounts.views import enter, sign_in_for_admin
 urlpatterns = [
     path("", include("tenants.accounts.urls")),
     path("enter/", enter, name="enter"),
+    path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
+    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
     path("admin/login/", sign_in_for_admin),
     path("admin/", admin.site.urls),
     path("data/", include("integrations.urls")),
