@@ -36,7 +36,7 @@ class CompanyForm(forms.Form):
                     label=field.label,
                     help_text=field.help_text,
                     required=False,
-                    min_value=Decimal(0),
+                    min_value=Decimal("0.0001"),
                     max_value=Decimal(100) if field.unit == "percent" else None,
                     max_digits=18,
                     decimal_places=4,
