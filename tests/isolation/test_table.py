@@ -1,7 +1,8 @@
 """One table: every URL × role × tenant → status. A URL that is missing from it fails the test.
 
-Columns are who asks with GET (with an empty POST where GET is not allowed): nobody, then the roles of acme, then mallory, who is signed in to globex and brings her
-cookie to acme's host. Objects named in a URL do not exist, so 404 means that the role may ask.
+Columns are who asks with GET (with an empty POST where GET is not allowed): nobody, then the roles of acme, then
+mallory, who is signed in to globex and brings her cookie to acme's host. Objects named in a URL do not exist, so 404
+means that the role may ask.
 After adding a URL run this test: it prints the line to add, to be read with care before it is added.
 """
 
