@@ -172,7 +172,7 @@ def period_stamp(state: str) -> SafeString:
 
 @register.inclusion_tag("components/achievement_bar.html")
 def achievement_bar(
-    fraction: formats.Number | None, status: str = "none", pace: formats.Number | None = None
+    fraction: formats.Number | None, status: str = "none", pace: formats.Number | None = None, with_text: bool = True
 ) -> dict[str, Any]:
     """Achievement as a bar in 0-100 % (longer is cut), with a tick where the pace stands."""
     return {
@@ -180,6 +180,7 @@ def achievement_bar(
         "width": None if fraction is None else round(min(max(float(fraction), 0.0), 1.0) * 100, 1),
         "tone": STATUS_TONES.get(status, "none"),
         "pace": None if pace is None or not 0 < pace < 1 else round(float(pace) * 100, 1),
+        "with_text": with_text,
     }
 
 
