@@ -1,0 +1,167 @@
+"""What the page of one KPI shows: its number with its past, its segments, its definition and its targets."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+
+from django.db.models import Count, Prefetch
+
+from kpis.choices import Accumulation, DimensionCode, Grain
+from kpis.models import Dimension, DimensionMember, KpiNode, MetricVersion, Period, Target, TargetRevision
+from kpis.selectors.calendar import period_namer
+from kpis.selectors.figures import Figure, FigureReader
+from kpis.selectors.matrix import MatrixQuery, build_matrix
+from kpis.selectors.visibility import Sight
+
+TREND = {Grain.WEEK: 13, Grain.MONTH: 13, Grain.QUARTER: 9, Grain.HALF: 7, Grain.YEAR: 4}
+LONGEST_DAYS = {Grain.WEEK: 7, Grain.MONTH: 31, Grain.QUARTER: 92, Grain.HALF: 184, Grain.YEAR: 366}
+SEGMENT_TREND = 6
+FIRST_DIMENSIONS = ("team", "person", "region", "product", "lead_source")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """What the page is narrowed to: the company, or one member of a dimension."""
+
+    dimension: str = DimensionCode.COMPANY
+    member: DimensionMember | None = None
+
+    @property
+    def member_ids(self) -> list[int] | None:
+        return [self.member.pk] if self.member else None
+
+
+@dataclass(frozen=True)
+class SegmentRow:
+    """One member's figure, and its share of the company's number where shares add up."""
+
+    figure: Figure
+    share: Decimal | None
+
+
+@dataclass(frozen=True)
+class TargetLine:
+    """One period's target as first set and as it stands; the last revision when it was changed."""
+
+    period_label: str
+    initial_value: Decimal
+    value: Decimal
+    change: TargetRevision | None
+
+
+@dataclass(frozen=True)
+class PeriodFigure:
+    """A figure with the name of its period."""
+
+    label: str
+    figure: Figure
+
+
+def read_trend(node: KpiNode, segment: Segment, period: Period, *, now: datetime) -> list[PeriodFigure]:
+    """The node's figures up to `period`, oldest first: about a year of months, two years of quarters."""
+    start = period.start_date - timedelta(days=LONGEST_DAYS[Grain(period.grain)] * (TREND[Grain(period.grain)] - 1))
+    query = MatrixQuery(
+        tree=node.tree,
+        grain=period.grain,
+        start=start,
+        end=period.start_date + timedelta(days=1),
+        codes=[node.code],
+        dimension=segment.dimension,
+        member_ids=segment.member_ids,
+    )
+    matrix = build_matrix(query, now=now)
+    if not matrix.members or not matrix.periods:
+        return []
+    name = period_namer()
+    figures = FigureReader(matrix, dimension=segment.dimension).of_periods()
+    return [PeriodFigure(name(column.row), figure) for column, figure in zip(matrix.periods, figures, strict=True)]
+
+
+def read_dimensions() -> list[Dimension]:
+    """The dimensions that divide anything: those with more than one member in use, the usual ones first."""
+    rows = Dimension.objects.filter(is_active=True, members__is_active=True, members__is_unassigned=False)
+    used = {row.code: row for row in rows.annotate(member_count=Count("members")).filter(member_count__gt=0)}
+    first = [used.pop(code) for code in FIRST_DIMENSIONS if code in used]
+    return [*first, *used.values()]
+
+
+def read_segments(
+    node: KpiNode, dimension: str, period: Period, whole: Figure | None, sight: Sight, *, now: datetime
+) -> list[SegmentRow]:
+    """The node's figure for each member in sight that has anything to show, largest first where shares add up."""
+    start = period.start_date - timedelta(days=LONGEST_DAYS[Grain(period.grain)] * (SEGMENT_TREND - 1))
+    query = MatrixQuery(
+        tree=node.tree,
+        grain=period.grain,
+        start=start,
+        end=period.start_date + timedelta(days=1),
+        codes=[node.code],
+        dimension=dimension,
+        member_ids=sight.members.get(dimension),
+    )
+    matrix = build_matrix(query, now=now)
+    if not matrix.periods:
+        return []
+    figures = [figure for figure in FigureReader(matrix, dimension=dimension).of_members() if not figure.is_empty]
+    is_additive = node.metric is not None and node.metric.accumulation == Accumulation.SUM
+    total = whole.value if is_additive and whole is not None and whole.value else None
+    rows = [SegmentRow(figure, figure.value / total if total and figure.value is not None else None) for figure in figures]
+    if dimension == DimensionCode.PERSON:
+        return rows
+    return sorted(rows, key=lambda row: -(row.figure.value or Decimal(0)) if is_additive else Decimal(0))
+
+
+def read_targets(node: KpiNode, period: Period) -> list[TargetLine]:
+    """The official targets of the node's fiscal year at its own frequency, with what was changed; three queries."""
+    periods = {
+        row.start_date: row
+        for row in Period.objects.select_related("fiscal_year").filter(
+            grain=node.frequency, fiscal_year=period.fiscal_year
+        )
+    }
+    revisions = TargetRevision.objects.select_related("actor").order_by("number")
+    targets = Target.objects.filter(
+        node=node, line=node.tree.official_line, dimension=DimensionCode.COMPANY, period_start__in=periods
+    ).prefetch_related(Prefetch("revisions", queryset=revisions))
+    name = period_namer()
+    return [
+        TargetLine(name(periods[row.period_start]), row.initial_value, row.value, _last_change(row))
+        for row in targets.order_by("period_start")
+    ]
+
+
+def _last_change(target: Target) -> TargetRevision | None:
+    revisions = list(target.revisions.all())
+    return revisions[-1] if len(revisions) > 1 else None
+
+
+def find_version(node: KpiNode, *, day: date) -> MetricVersion | None:
+    """The definition in force on a day."""
+    versions = MetricVersion.objects.filter(metric=node.metric).order_by("number")
+    in_force = [row for row in versions if row.effective_from is None or row.effective_from <= day]
+    return in_force[-1] if in_force else versions.first()
+
+
+def path_to(node: KpiNode) -> list[KpiNode]:
+    """From the root down to the node's parent."""
+    by_id = {row.pk: row for row in KpiNode.objects.filter(tree=node.tree_id)}
+    path: list[KpiNode] = []
+    above = by_id.get(node.parent_id) if node.parent_id else None
+    while above is not None:
+        path.insert(0, above)
+        above = by_id.get(above.parent_id) if above.parent_id else None
+    return path
+
+
+def read_groups(sight: Sight) -> list[tuple[Dimension, Sequence[DimensionMember]]]:
+    """Dimensions with their members in sight, for choosing what to narrow a page to."""
+    dimensions = read_dimensions()
+    members = DimensionMember.objects.filter(dimension__in=dimensions, is_active=True, is_unassigned=False)
+    by_dimension: dict[int, list[DimensionMember]] = {row.pk: [] for row in dimensions}
+    for member in members.order_by("name"):
+        by_dimension[member.dimension_id].append(member)
+    groups = [
+        (row, [member for member in by_dimension[row.pk] if sight.allows(row.code, member.pk)]) for row in dimensions
+    ]
+    return [(row, members) for row, members in groups if members]

@@ -1,0 +1,121 @@
+"""What the first page of the day says: where the KGI stands, what leads there, whose numbers, which deals to check."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from kpis.choices import DimensionCode, Grain, Level, TreeStatus
+from kpis.models import CalendarDay, KpiTree, Period, Person
+from kpis.selectors.calendar import period_namer
+from kpis.selectors.deals import DealsToCheck, read_deals_to_check
+from kpis.selectors.figures import Figure, FigureReader
+from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
+from kpis.selectors.sources import Source, read_sources
+from kpis.selectors.visibility import Sight
+from tenants.capabilities import Scope
+
+TREND_PERIODS = 6
+LEADING = 3
+OWN = 5
+DEALS = 5
+WORST_FIRST = {"missed": 0, "behind": 1, "at_risk": 2}
+
+
+@dataclass(frozen=True)
+class Today:
+    """The page's content. Without an active tree everything but the date and the sources is empty."""
+
+    date: date
+    tree: KpiTree | None
+    sources: list[Source]
+    period_label: str = ""
+    currency: str = ""
+    remaining_days: int = 0
+    goal: Figure | None = None
+    worst: Figure | None = None
+    leading: Sequence[Figure] = ()
+    own: Sequence[Figure] = ()
+    members: Sequence[Figure] = ()
+    deals_to_check: DealsToCheck | None = None
+
+    @property
+    def stale_sources(self) -> list[Source]:
+        return [source for source in self.sources if source.is_stale]
+
+
+def find_tree(*, today: date) -> KpiTree | None:
+    """The active tree of the fiscal year that runs today, else the active one of the latest year."""
+    active = KpiTree.objects.filter(status=TreeStatus.ACTIVE).order_by("-fiscal_year", "id")
+    running = Period.objects.filter(grain=Grain.YEAR, start_date__lte=today, end_date__gt=today)
+    years = running.values_list("fiscal_year__start_year", flat=True)
+    return active.filter(fiscal_year__in=list(years)).first() or active.first()
+
+
+def find_last_period(tree: KpiTree, grain: str, *, today: date) -> Period | None:
+    """The tree's period of a grain that runs today; where its year is over, the last one of the year."""
+    periods = Period.objects.select_related("fiscal_year").filter(grain=grain).order_by("-start_date")
+    own = periods.filter(fiscal_year__start_year=tree.fiscal_year)
+    return own.filter(start_date__lte=today).first() or own.last()
+
+
+def read_today(*, user: Any, scope: str, sight: Sight, now: datetime) -> Today:
+    """Where things stand for `user`, who may read results in `scope` and the members in `sight`."""
+    today = timezone.localdate(now)
+    sources = read_sources(now=now)
+    tree = find_tree(today=today)
+    period = find_last_period(tree, Grain.MONTH, today=today) if tree else None
+    if tree is None or period is None:
+        return Today(today, None, sources)
+    works_today = CalendarDay.objects.filter(day=today, is_business_day=True).exists()
+    reader = FigureReader(_months(tree, period, now=now), works_today=works_today)
+    figures = [figure for figure in reader.of_nodes().values() if figure.is_measured]
+    goal = next((figure for figure in figures if figure.level == Level.KGI), None)
+    ranked = sorted((figure for figure in figures if figure.level == Level.KPI), key=_worst_first)
+    return Today(
+        date=today,
+        tree=tree,
+        sources=sources,
+        period_label=period_namer()(period),
+        currency=reader.matrix.currency,
+        remaining_days=figures[0].remaining_days if figures else 0,
+        goal=goal,
+        worst=next((figure for figure in ranked if figure.status in WORST_FIRST), None),
+        leading=ranked[:LEADING],
+        own=_own(tree, period, user, works_today, now=now) if scope == Scope.OWN else (),
+        members=_members(tree, period, goal, sight, now=now) if goal and scope in {Scope.TEAM, Scope.ALL} else (),
+        deals_to_check=read_deals_to_check(people=sight.people, today=today, limit=DEALS),
+    )
+
+
+def _months(tree: KpiTree, period: Period, *, now: datetime, **narrow: Any) -> KpiMatrix:
+    """The matrix of the months up to `period`, as many as a small trend line has."""
+    start = period.start_date - timedelta(days=31 * TREND_PERIODS)
+    query = MatrixQuery(tree=tree, grain=Grain.MONTH, start=start, end=period.end_date, **narrow)
+    return build_matrix(query, now=now)
+
+
+def _worst_first(figure: Figure) -> tuple[int, float]:
+    reached = 1.0 if figure.achievement is None else float(figure.achievement)
+    return WORST_FIRST.get(figure.status, 3 if figure.value is not None else 4), reached
+
+
+def _own(tree: KpiTree, period: Period, user: Any, works_today: bool, *, now: datetime) -> list[Figure]:
+    """The person's own numbers, those with a target first."""
+    person = Person.objects.filter(user=user, deleted_at=None).exclude(member=None).first()
+    if person is None:
+        return []
+    matrix = _months(tree, period, now=now, dimension=DimensionCode.PERSON, member_ids=[person.member_id])
+    reader = FigureReader(matrix, dimension=DimensionCode.PERSON, works_today=works_today)
+    figures = [figure for figure in reader.of_nodes().values() if figure.is_measured and not figure.is_empty]
+    return sorted(figures, key=lambda figure: not figure.has_target)[:OWN]
+
+
+def _members(tree: KpiTree, period: Period, goal: Figure, sight: Sight, *, now: datetime) -> list[Figure]:
+    """The KGI by person, those in sight who had anything to do with it, in order of name: no ranking."""
+    seen = sight.members.get(DimensionCode.PERSON)
+    matrix = _months(tree, period, now=now, dimension=DimensionCode.PERSON, codes=[goal.code], member_ids=seen)
+    figures = FigureReader(matrix, dimension=DimensionCode.PERSON).of_members()
+    return [figure for figure in figures if not figure.is_empty]
