@@ -109,16 +109,14 @@ def _amount_scale(request: HttpRequest, company_settings: CompanySettings | None
 
 def _navigation_of(request: HttpRequest, company: Company) -> list[Link]:
     registry = console_navigation if company.is_console else navigation
-    links = [
-        _link(request, entry)
-        for entry in registry
-        if entry.capability is None or has_capability(request.user, entry.capability)
+    entries = [
+        entry for entry in registry if entry.capability is None or has_capability(request.user, entry.capability)
     ]
+    links = [_link(request, entry, url) for entry in entries if (url := _url(entry.url_name))]
     return links[:NAVIGATION_LIMIT]
 
 
-def _link(request: HttpRequest, entry: NavigationEntry) -> Link:
-    url = reverse(entry.url_name)
+def _link(request: HttpRequest, entry: NavigationEntry, url: str) -> Link:
     is_current = request.path == url or (url != "/" and request.path.startswith(url))
     return Link(str(entry.label), entry.icon, url, is_current)
 

@@ -41,10 +41,12 @@ class KpisConfig(AppConfig):
     verbose_name = _("KPIs")
 
     def ready(self) -> None:
+        from kpis.navigation import register_navigation
         from kpis.services.calendar import seed_calendar
         from kpis.services.trees import TYPED_FIELDS, instantiate_requested
         from kpis.tasks import DUE_PERIODS, move_periods, seed_clock
 
+        register_navigation()
         due_kinds.register(DueKind(DUE_PERIODS, move_periods, retry_after=timedelta(hours=1)))
         on("calendar.changed", move_periods)
         provision_steps.register(ProvisionStep("calendar", CompanyType.COMPANY, seed_calendar, 30))

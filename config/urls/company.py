@@ -8,6 +8,7 @@ from kpis.api.views.documents import DocsView, SchemaView
 from tenants.accounts.views import enter, sign_in_for_admin
 
 urlpatterns = [
+    path("", include("kpis.urls")),
     path("", include("tenants.accounts.urls")),
     path("enter/", enter, name="enter"),
     path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),

@@ -17,7 +17,7 @@ SIGNS = {"+": "+", "-": "−", "*": "×", "/": "÷"}
 
 @dataclass(frozen=True)
 class Branch:
-    """One node with what hangs below it. `link` says how it is joined to its parent: a sign of arithmetic, or a word."""
+    """One node with what hangs below it. `link` joins it to its parent: a sign of arithmetic, or a word."""
 
     figure: Figure
     link: str

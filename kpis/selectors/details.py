@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Count, Prefetch
 
 from kpis.choices import Accumulation, DimensionCode, Grain
-from kpis.models import Dimension, DimensionMember, KpiNode, MetricVersion, Period, Target, TargetRevision
+from kpis.models import Dimension, DimensionMember, KpiNode, Period, Target, TargetRevision
 from kpis.selectors.calendar import period_namer
 from kpis.selectors.figures import Figure, FigureReader
 from kpis.selectors.matrix import MatrixQuery, build_matrix
@@ -106,7 +106,9 @@ def read_segments(
     figures = [figure for figure in FigureReader(matrix, dimension=dimension).of_members() if not figure.is_empty]
     is_additive = node.metric is not None and node.metric.accumulation == Accumulation.SUM
     total = whole.value if is_additive and whole is not None and whole.value else None
-    rows = [SegmentRow(figure, figure.value / total if total and figure.value is not None else None) for figure in figures]
+    rows = [
+        SegmentRow(figure, figure.value / total if total and figure.value is not None else None) for figure in figures
+    ]
     if dimension == DimensionCode.PERSON:
         return rows
     return sorted(rows, key=lambda row: -(row.figure.value or Decimal(0)) if is_additive else Decimal(0))
@@ -134,13 +136,6 @@ def read_targets(node: KpiNode, period: Period) -> list[TargetLine]:
 def _last_change(target: Target) -> TargetRevision | None:
     revisions = list(target.revisions.all())
     return revisions[-1] if len(revisions) > 1 else None
-
-
-def find_version(node: KpiNode, *, day: date) -> MetricVersion | None:
-    """The definition in force on a day."""
-    versions = MetricVersion.objects.filter(metric=node.metric).order_by("number")
-    in_force = [row for row in versions if row.effective_from is None or row.effective_from <= day]
-    return in_force[-1] if in_force else versions.first()
 
 
 def path_to(node: KpiNode) -> list[KpiNode]:

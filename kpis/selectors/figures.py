@@ -92,7 +92,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class FigureReader:
-    """Makes figures of one matrix. `dimension` is what its members belong to; `works_today`: today is a business day."""
+    """Makes figures of a matrix whose members belong to `dimension`; `works_today`: today is a business day."""
 
     matrix: KpiMatrix
     dimension: str = DimensionCode.COMPANY

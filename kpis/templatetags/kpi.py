@@ -2,9 +2,11 @@
 
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
 from django.template import Context
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -34,6 +36,25 @@ ABSENCE_WORDS = {
 }
 STATE_WORDS = {"provisional": gettext_lazy("Provisional"), "closed": gettext_lazy("Closed")}
 CURRENCY_WORDS = {"JPY": gettext_lazy("JPY")}
+RESOURCE_WORDS = {
+    "accounts": gettext_lazy("Accounts"),
+    "leads": gettext_lazy("Leads"),
+    "lead-stage-events": gettext_lazy("Lead stage events"),
+    "deals": gettext_lazy("Deals"),
+    "deal-lines": gettext_lazy("Deal lines"),
+    "deal-credits": gettext_lazy("Deal credits"),
+    "deal-stage-events": gettext_lazy("Deal stage events"),
+    "activities": gettext_lazy("Activities"),
+    "contracts": gettext_lazy("Contracts"),
+    "orders": gettext_lazy("Orders"),
+    "revenues": gettext_lazy("Revenue lines"),
+    "surveys": gettext_lazy("Survey responses"),
+    "products": gettext_lazy("Products"),
+    "people": gettext_lazy("People"),
+    "teams": gettext_lazy("Teams"),
+    "memberships": gettext_lazy("Team memberships"),
+    "exchange-rates": gettext_lazy("Exchange rates"),
+}
 RING_WORDS = {
     "set": gettext_lazy("Setting"),
     "implement": gettext_lazy("Implementing"),
@@ -110,11 +131,46 @@ def unit_name(context: Context, unit: str, currency: str | None = None) -> str:
 
 
 @register.simple_tag(takes_context=True)
-def plain_number(context: Context, value: formats.Number, unit: str, currency: str | None = None) -> str:
+def plain_number(context: Context, value: formats.Number | None, unit: str, currency: str | None = None) -> str:
     """The same as text, for sentences, titles and charts."""
+    if value is None:
+        return ""
     written = formats.write_number(value, unit=unit, **amount_style(context, currency))
     space = "" if language_code() == "ja" or written.unit == "percent" else " "
     return f"{written.text}{space}{unit_word(written.unit)}".strip()
+
+
+@register.simple_tag(takes_context=True)
+def trend_data(context: Context, points: list[Any]) -> dict[str, Any]:
+    """What kpi-chart.js draws from a list of kpis.selectors.details.PeriodFigure: numbers, and the same as text."""
+    figures = [point.figure for point in points]
+    names = {"actual": _("Actual"), "target": _("Target")}
+    last = figures[-1]
+
+    def texts(values: list[formats.Number | None]) -> list[str]:
+        return [plain_number(context, value, last.unit, last.currency) for value in values]
+
+    return {
+        "labels": [point.label for point in points],
+        "unit": last.unit,
+        "open": len(points) - 1 if last.state == "open" else None,
+        "actual": [None if figure.value is None else float(figure.value) for figure in figures],
+        "target": [None if figure.target is None else float(figure.target) for figure in figures],
+        "names": names,
+        "texts": {
+            names["actual"]: texts([figure.value for figure in figures]),
+            names["target"]: texts([figure.target for figure in figures]),
+        },
+        "notes": [_cases_note(context, figure) for figure in figures],
+    }
+
+
+def _cases_note(context: Context, figure: Any) -> str:
+    """Numerator ÷ denominator, for the tooltip."""
+    if figure.numerator is None or figure.denominator is None:
+        return ""
+    above = plain_number(context, figure.numerator, figure.part_unit, figure.currency)
+    return f"{above} ÷ {plain_number(context, figure.denominator, 'count')}"
 
 
 @register.simple_tag
@@ -151,7 +207,10 @@ def difference(
 def status_badge(
     status: str, state: str = "open", absence: str | None = None, has_target: bool = True, compact: bool = False
 ) -> dict[str, Any]:
-    """Shape, colour and word of a verdict; a ring around the shape when the period is closed."""
+    """Shape, colour and word of a verdict; a ring around the shape when the period is closed.
+
+    The word of an absence already stands where the value would be, so only readers of the page aloud get it here.
+    """
     if status in STATUS_WORDS:
         word: Any = STATUS_WORDS[status]
     elif absence:
@@ -159,7 +218,8 @@ def status_badge(
     else:
         word = _("Awaiting maturity") if has_target else _("No target")
     tone = STATUS_TONES.get(status, "none")
-    return {"word": word, "tone": tone, "is_closed": state == "closed" and tone != "none", "compact": compact}
+    is_closed = state == "closed" and tone != "none"
+    return {"word": word, "tone": tone, "is_closed": is_closed, "compact": compact or bool(absence)}
 
 
 @register.simple_tag
@@ -225,6 +285,31 @@ def as_of(moment: datetime | None) -> SafeString:
     return format_html(
         '<time class="as-of" datetime="{}">{}</time>', moment.isoformat(), _("as of %(moment)s") % {"moment": text}
     )
+
+
+@register.filter
+def kpi_url(figure: Any) -> str:
+    """The page of the figure's KPI, at the figure's period and part of the company; "" for a KSF."""
+    return _figure_url("kpi", figure) if figure.is_measured else ""
+
+
+@register.filter
+def records_url(figure: Any) -> str:
+    """The records behind the figure."""
+    return _figure_url("kpi-records", figure)
+
+
+def _figure_url(name: str, figure: Any) -> str:
+    query = {"grain": figure.grain, "start": figure.period_start.isoformat()}
+    if figure.member_code is not None:
+        query["segment"] = f"{figure.dimension}:{figure.member_code}"
+    return f"{reverse(name, args=[figure.node_id])}?{urlencode(query)}"
+
+
+@register.filter
+def resource_names(facts: list[str]) -> str:
+    """The kinds of data a source delivers, in words."""
+    return ("、" if language_code() == "ja" else ", ").join(str(RESOURCE_WORDS.get(fact, fact)) for fact in facts)
 
 
 @register.filter

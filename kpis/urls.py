@@ -1,0 +1,12 @@
+"""Addresses of the pages of this floor."""
+
+from django.urls import path
+
+from kpis.views import details, records, today, trees
+
+urlpatterns = [
+    path("", today.today, name="home"),
+    path("kpis/", trees.tree, name="kpi-tree"),
+    path("kpis/<uuid:public_id>/", details.detail, name="kpi"),
+    path("kpis/<uuid:public_id>/records/", records.records, name="kpi-records"),
+]

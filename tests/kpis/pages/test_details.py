@@ -1,0 +1,79 @@
+"""The page of one KPI."""
+
+import uuid
+
+import pytest
+
+from kpis.models import Target, TargetRevision
+
+from .conftest import NOW
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def open_kpi(client_for, acme):
+    def read(user, node, query="", status=200, **headers):
+        response = client_for(user, acme).get(f"/kpis/{node.public_id}/{query}", headers=headers)
+        assert response.status_code == status
+        return response.content.decode()
+
+    return read
+
+
+class TestDetail:
+    def test_puts_target_and_actual_side_by_side(self, world, alice, open_kpi):
+        page = open_kpi(alice, world.goal)
+        assert "300,000" in page
+        assert "1,000,000" in page
+        assert "△700,000" in page
+
+    def test_a_rate_shows_what_it_is_made_of(self, world, alice, open_kpi):
+        page = open_kpi(alice, world.rate)
+        assert "33.3" in page
+        assert "受注件数 ÷ 決着件数" in page
+
+    def test_draws_the_trend_from_json_and_repeats_it_as_a_table(self, world, alice, open_kpi):
+        page = open_kpi(alice, world.goal)
+        assert '"actual": [' in page
+        assert "800000.0, 300000.0]" in page
+        assert "表で見る" in page
+        assert "2026年10月" in page
+
+    def test_loads_chart_js_once(self, world, alice, open_kpi):
+        assert open_kpi(alice, world.goal).count("chart/chart.js") == 1
+
+    def test_segments_switch_alone(self, world, dave, open_kpi):
+        part = open_kpi(dave, world.goal, "?by=person", hx_request="true", hx_target="segment-table")
+        assert "Bob" in part
+        assert "<html" not in part
+
+    def test_a_member_sees_no_colleague_among_the_segments(self, world, bob, open_kpi):
+        page = open_kpi(bob, world.goal, "?by=person")
+        assert "Bob" in page
+        assert "Dora" not in page
+
+    def test_a_part_of_the_company_is_named(self, world, dave, open_kpi):
+        page = open_kpi(dave, world.goal, "?segment=team:west&start=2026-10-01")
+        assert "西日本営業部" in page
+        assert "100,000" in page
+
+    def test_lists_targets_with_their_changes(self, world, dave, open_kpi):
+        target = Target.objects.get(node=world.goal, period_start="2026-11-01")
+        for number, value, reason in ((1, 900_000, ""), (2, 1_000_000, "上期の実績を反映")):
+            TargetRevision.objects.create(target=target, number=number, value=value, reason=reason, actor=dave, at=NOW)
+        assert "上期の実績を反映" in open_kpi(dave, world.goal)
+
+    def test_names_the_path_from_the_goal(self, world, alice, open_kpi):
+        page = open_kpi(alice, world.rate)
+        assert "営業力を高める" in page
+        assert f"/kpis/{world.goal.public_id}/" in page
+
+    def test_a_factor_has_no_page(self, world, alice, open_kpi):
+        open_kpi(alice, world.factor, status=404)
+
+    def test_an_unknown_kpi_is_not_found(self, world, alice, open_kpi):
+        class Nothing:
+            public_id = uuid.uuid4()
+
+        open_kpi(alice, Nothing, status=404)

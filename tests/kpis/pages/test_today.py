@@ -1,0 +1,85 @@
+"""The first page of the day."""
+
+import pytest
+
+from kpis.models import KpiTree
+from kpis.services.facts import upsert_facts
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def open_today(client_for, acme):
+    """The page as one person sees it."""
+
+    def read(user, language="ja"):
+        client = client_for(user, acme)
+        response = client.get("/", headers={"accept-language": language})
+        assert response.status_code == 200, response
+        return response.content.decode()
+
+    return read
+
+
+class TestToday:
+    def test_begins_with_one_sentence_against_the_pace(self, world, alice, open_today):
+        page = open_today(alice)
+        assert "2026年11月の受注額は300,000円で、目標1,000,000円の<strong>30.0%</strong>です。" in page
+        assert "不足しています" in page
+        assert "着地" not in page
+
+    def test_is_complete_in_english(self, world, alice, open_today):
+        page = open_today(alice, "en")
+        assert "stands at 300,000 JPY, <strong>30.0%</strong> of the target" in page
+
+    def test_names_the_number_that_is_furthest_behind(self, world, alice, open_today):
+        assert "先行する数値で最も遅れているのは受注率（件数）です（遅れ）。" in open_today(alice)
+
+    def test_a_manager_sees_the_people_of_the_led_team_only(self, world, alice, open_today):
+        page = open_today(alice)
+        assert "Bob" in page
+        assert "Dora" not in page
+
+    def test_an_owner_sees_everybody(self, world, dave, open_today):
+        page = open_today(dave)
+        assert "Bob" in page
+        assert "Dora" in page
+
+    def test_a_member_sees_the_own_numbers_and_nobody_elses(self, world, bob, open_today):
+        page = open_today(bob)
+        assert "自分の数字" in page
+        assert "Cleo" not in page
+        assert "Dora" not in page
+
+    def test_lists_deals_past_their_date_and_without_amount(self, world, dave, open_today):
+        page = open_today(dave)
+        assert "Deal late" in page
+        assert "6日" in page
+        assert "Deal bare" in page
+
+    def test_a_member_checks_own_deals(self, world, bob, open_today):
+        page = open_today(bob)
+        assert "Deal late" in page
+        assert "Deal bare" not in page
+
+    def test_says_what_to_do_without_a_tree(self, world, dave, open_today):
+        KpiTree.objects.update(status="draft")
+        assert "有効なKPIツリーがまだありません" in open_today(dave)
+
+    def test_hr_goes_to_the_administration(self, world, hana, client_for, acme):
+        response = client_for(hana, acme).get("/")
+        assert response.status_code == 302
+        assert response["location"].startswith("/admin/")
+
+    def test_a_stranger_signs_in_first(self, world, client_for, acme):
+        assert client_for(None, acme).get("/")["location"].startswith("/login/")
+
+    def test_the_number_of_queries_does_not_grow_with_the_people(
+        self, world, dave, client_for, acme, django_assert_max_num_queries
+    ):
+        client = client_for(dave, acme)
+        client.get("/")
+        records = [{"external_id": f"p{n}", "name": f"P{n}", "team": "west"} for n in range(20)]
+        upsert_facts(resource="people", source="crm", records=records, now=world.tree.created_at)
+        with django_assert_max_num_queries(70):
+            client.get("/")
