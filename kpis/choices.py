@@ -113,4 +113,5 @@ class DimensionCode(TextChoices):
 
 
 DIMENSIONS = tuple(code.value for code in DimensionCode if code != DimensionCode.COMPANY)
+VALUE_DIMENSIONS = ("region", "lead_source", "sales_channel", "partner", "customer_type")
 UNASSIGNED = "unassigned"

@@ -1,41 +1,15 @@
 """Definitions in words, for people who did not write them."""
 
 import re
-from datetime import date
 
 from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kpis.engine import formula, specs
-from kpis.models import (
-    Activity,
-    Contract,
-    Deal,
-    DealLine,
-    DealStageEvent,
-    KpiNode,
-    Lead,
-    LeadStageEvent,
-    Metric,
-    MetricVersion,
-    Order,
-    RevenueLine,
-    SurveyResponse,
-)
+from kpis.models import KpiNode, Metric, MetricVersion
+from kpis.selectors.records import FACT_MODELS
 
-MODELS: dict[str, type[models.Model]] = {
-    "leads": Lead,
-    "lead-stage-events": LeadStageEvent,
-    "deals": Deal,
-    "deal-lines": DealLine,
-    "deal-stage-events": DealStageEvent,
-    "activities": Activity,
-    "contracts": Contract,
-    "orders": Order,
-    "revenues": RevenueLine,
-    "surveys": SurveyResponse,
-}
 AGGREGATES = {
     "count": gettext_lazy("Number of %(fact)s"),
     "sum": gettext_lazy("Sum of %(field)s of %(fact)s"),
@@ -65,13 +39,6 @@ DEPARTMENTS = {
 DEGREES = {"full": gettext_lazy("fully"), "partial": gettext_lazy("partly")}
 
 
-def find_version(node: KpiNode, *, day: date) -> MetricVersion | None:
-    """The definition of a node's metric in force on a day; before the first one, the first."""
-    versions = list(MetricVersion.objects.filter(metric=node.metric).order_by("number"))
-    in_force = [row for row in versions if row.effective_from is None or row.effective_from <= day]
-    return in_force[-1] if in_force else next(iter(versions), None)
-
-
 def definition_words(version: MetricVersion | None) -> list[str]:
     """What is calculated, one line each: the calculation, then how its parts are narrowed."""
     if version is None:
@@ -98,7 +65,7 @@ def controllable_words(node: KpiNode) -> list[str]:
 
 
 def _term_words(term: specs.Simple) -> list[str]:
-    model = MODELS[term.fact]
+    model = FACT_MODELS[term.fact]
     if term.days_between:
         first, last = (_field_name(model, name) for name in term.days_between)
         field = _("days from %(first)s to %(last)s") % {"first": first, "last": last}

@@ -11,9 +11,9 @@ from types import MappingProxyType
 from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
+from kpis.choices import VALUE_DIMENSIONS
 from kpis.engine.records import YEN_LIKE
 
-VALUE_DIMENSIONS = ("region", "lead_source", "sales_channel", "partner", "customer_type")
 SEGMENTS = ("seg1", "seg2", "seg3", "seg4", "seg5")
 MEMBER_COLUMNS = ("person", "team", "product", *VALUE_DIMENSIONS, *SEGMENTS)
 

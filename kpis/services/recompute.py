@@ -17,10 +17,10 @@ from kpis.engine import specs
 from kpis.engine.cells import EXACT, block_group
 from kpis.engine.specs import Simple
 from kpis.models import DirtyRange, KpiEvent, MeasureBlock, MetricVersion
+from kpis.selectors.measures import Measure, measure
 from kpis.services import dependents
 from kpis.services.calendar import ensure_calendar
 from kpis.services.events import derive_events
-from kpis.services.measures import Measure, measure
 from tenants.context import current_company
 from tenants.outbox.services import emit
 from tenants.settings.selectors import company_settings

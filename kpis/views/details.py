@@ -20,8 +20,9 @@ from kpis.selectors.details import (
     read_trend,
 )
 from kpis.selectors.figures import Figure
+from kpis.selectors.records import find_version
 from kpis.selectors.visibility import Sight, sight_of
-from kpis.selectors.wording import controllable_words, definition_words, find_version
+from kpis.selectors.wording import controllable_words, definition_words
 from kpis.views.choices import Choice, address, chosen_dimension, chosen_period, chosen_segment, period_switch
 from tenants.capabilities import Capability, require
 from tenants.registry import panels_of
@@ -45,7 +46,7 @@ def detail(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     segments = _segments(request, node, segment, period, figure, sight)
     if request.htmx and request.htmx.target == "segment-table" and not request.htmx.history_restore_request:
         return render(request, "kpis/segments.html", {"page": segments, "currency": figure.currency})
-    version = find_version(node, day=period.start_date)
+    version = find_version(node.metric, day=period.start_date)
     page = {
         **segments,
         "node": node,

@@ -77,3 +77,43 @@ class TestDetail:
             public_id = uuid.uuid4()
 
         open_kpi(alice, Nothing, status=404)
+
+
+@pytest.fixture
+def open_records(client_for, acme):
+    def read(user, node, query="", **headers):
+        response = client_for(user, acme).get(f"/kpis/{node.public_id}/records/{query}", headers=headers)
+        assert response.status_code == 200
+        return response.content.decode()
+
+    return read
+
+
+class TestRecords:
+    def test_lists_exactly_what_was_counted_with_links(self, world, dave, open_records):
+        page = open_records(dave, world.goal)
+        assert 'href="https://crm.example/d3"' in page
+        assert "Deal d4" not in page
+
+    def test_a_rate_has_two_sides(self, world, dave, open_records):
+        assert "Deal d4" not in open_records(dave, world.rate)
+        page = open_records(dave, world.rate, "?side=denominator")
+        assert "Deal d4" in page
+        assert "3件" in page
+
+    def test_follows_the_segment_and_the_period(self, world, dave, open_records):
+        page = open_records(dave, world.goal, "?segment=team:west&start=2026-10-01")
+        assert "Deal d2" in page
+        assert "Deal d1" not in page
+
+    def test_a_member_sees_own_records_only(self, world, bob, open_records):
+        page = open_records(bob, world.rate, "?side=denominator")
+        assert "Deal d3" in page
+        assert "Deal d5" not in page
+
+    def test_comes_alone_for_htmx(self, world, dave, open_records):
+        assert "<html" not in open_records(dave, world.goal, hx_request="true")
+        assert "<html" in open_records(dave, world.goal)
+
+    def test_a_strange_offset_is_the_first_page(self, world, dave, open_records):
+        assert "Deal d3" in open_records(dave, world.goal, "?offset=-1")

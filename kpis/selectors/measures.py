@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import assert_never
 
+from kpis.choices import VALUE_DIMENSIONS
 from kpis.engine import specs
 from kpis.engine.cells import COUNT, RATE_MISSING
 from kpis.engine.facts import FACTS, FieldType
 from kpis.engine.specs import Filter, Simple
-from kpis.services.events import VALUE_DIMENSIONS
 
 _EVENT_AMOUNTS = {"amount": "e.amount", "gross_profit": "e.gross_profit", "mrr": "e.amount"}
 _REF_TABLES = {
@@ -66,6 +66,16 @@ def _columns(term: Simple, where: str) -> dict[str, str]:
     if term.field in _EVENT_AMOUNTS:
         columns[RATE_MISSING] = f"nullif(count(*) FILTER (WHERE {where} AND e.is_rate_missing), 0)"
     return columns
+
+
+def condition(term: Simple) -> tuple[str, dict[str, object]]:
+    """The SQL that is true of the events which a term counts, and the parameters it names."""
+    conditions = _Conditions(term)
+    clauses = [conditions.of(each) for each in term.filters]
+    value = value_of(term)
+    if value != "e.fact_id":
+        clauses.append(f"{value} IS NOT NULL")
+    return " AND ".join(clauses) or "true", conditions.params
 
 
 def value_of(term: Simple) -> str:
