@@ -14,7 +14,9 @@ from integrations.choices import ConnectionKind
 from integrations.connectors.mapping import StreamMapping, check_mapping
 from integrations.models import Connection, FieldMapping
 from integrations.presets import PRESETS
+from integrations.selectors.plans import current_mappings
 from integrations.services.schedule import reschedule
+from kpis.services.streams import expect_stream
 
 
 class ConnectionRequestError(ValueError):
@@ -127,10 +129,12 @@ def resume_connection(*, connection: Connection, now: datetime) -> None:
 
 @transaction.atomic
 def set_frequency(*, connection: Connection, every: timedelta | None, now: datetime) -> None:
-    """Say how often data is due; None means only by hand."""
+    """Say how often data is due; None means only by hand. Everything the connection delivers is due as often."""
     Connection.objects.filter(pk=connection.pk).update(every=every)
     connection.refresh_from_db()
     reschedule(connection=connection, now=now)
+    for resource in {mapping.resource for mapping in current_mappings(connection=connection)}:
+        expect_stream(source=connection.source, fact=resource, expected_every=every)
 
 
 def _columns_of(mapping: StreamMapping) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from django.db.models import F, Q
 from integrations.choices import DELIVERED, UNDER_WAY, RunState, Trigger
 from integrations.connectors.errors import ConnectorError
 from integrations.models import Checkpoint, Connection, RawRecord, SyncRun, Upload
+from integrations.selectors.references import count_unresolved
 from integrations.services.schedule import reschedule
 from integrations.services.uploads import receive_inbox
 from kpis.services.streams import record_stream
@@ -132,7 +133,7 @@ def finish_run(*, run: SyncRun, resources: set[str], report: dict[str, Any], now
     run.finished_at = now
     run.progress_done = run.progress_total
     run.report = report
-    run.unresolved_count = sum(each["count"] for each in report["unresolved"])
+    run.unresolved_count = count_unresolved(source=run.connection.source, resources=resources)
     run.cursor_after = dict(Checkpoint.objects.filter(connection=run.connection).values_list("stream", "cursor"))
     run.save(update_fields=["state", "finished_at", "progress_done", "report", "unresolved_count", "cursor_after"])
     connection = run.connection
