@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -12,14 +11,14 @@ from integrations.api.authentication import KeyCaller
 from tenants.capabilities import require
 
 
-class DataAPIView(APIView):
+class CallerMixin:
     """An address whose methods each need a capability; a method without one is not allowed."""
 
-    permission_classes = [IsAuthenticated]
     capabilities: ClassVar[dict[str, str]] = {}
+    request: Request
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        super().initial(request, *args, **kwargs)
+        super().initial(request, *args, **kwargs)  # type: ignore[misc]
         capability = self.capabilities.get((request.method or "").lower())
         if capability is not None:
             require(request.user, capability)
@@ -28,3 +27,7 @@ class DataAPIView(APIView):
     def actor(self) -> Any:
         """The person who acts; None for an API key."""
         return None if isinstance(self.request.user, KeyCaller) else self.request.user
+
+
+class DataAPIView(CallerMixin, APIView):
+    """One address of its own kind."""
