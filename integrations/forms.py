@@ -10,7 +10,7 @@ from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
 from integrations.choices import Carries, Scope
-from integrations.presets import PRESETS
+from integrations.connectors.presets import PRESETS
 
 FREQUENCIES = [
     ("", _("Only by hand")),

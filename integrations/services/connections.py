@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 
 from integrations.choices import ConnectionKind
 from integrations.connectors.mapping import StreamMapping, check_mapping
+from integrations.connectors.presets import PRESETS
 from integrations.models import Connection, FieldMapping
-from integrations.presets import PRESETS
 from integrations.selectors.plans import current_mappings
 from integrations.services.schedule import reschedule
 from kpis.services.streams import expect_stream

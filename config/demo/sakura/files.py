@@ -17,7 +17,7 @@ from pathlib import Path
 from openpyxl import Workbook
 
 from integrations.connectors.mapping import FieldRule, StreamMapping
-from integrations.presets import PRESETS
+from integrations.connectors.presets import PRESETS
 
 EXCEL = ""
 BOM = "utf-8-sig"

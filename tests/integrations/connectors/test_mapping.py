@@ -17,7 +17,7 @@ from integrations.connectors.mapping import (
     check_mapping,
     decide,
 )
-from integrations.presets import PRESETS
+from integrations.connectors.presets import PRESETS
 
 TOKYO = ZoneInfo("Asia/Tokyo")
 

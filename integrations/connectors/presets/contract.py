@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.connectors.catalogue import ORDER, fields_of
 from integrations.connectors.mapping import StreamMapping
-from integrations.presets.base import Preset, stream
+from integrations.connectors.presets.base import Preset, stream
 
 
 def _identity(resource: str) -> StreamMapping:

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from integrations.connectors.catalogue import fields_of
 from integrations.connectors.mapping import StreamMapping
-from integrations.presets.base import Preset, stream
+from integrations.connectors.presets.base import Preset, stream
 
 OUTCOMES = {
     "進行中": "open",

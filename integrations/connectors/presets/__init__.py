@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from integrations.presets.base import Preset
-from integrations.presets.contract import CONTRACT
-from integrations.presets.crm_opportunities import CRM_OPPORTUNITIES
-from integrations.presets.japanese import ACCOUNTING, MARKETING, SALES
+from integrations.connectors.presets.base import Preset
+from integrations.connectors.presets.contract import CONTRACT
+from integrations.connectors.presets.crm_opportunities import CRM_OPPORTUNITIES
+from integrations.connectors.presets.japanese import ACCOUNTING, MARKETING, SALES
 
 PRESETS: Mapping[str, Preset] = MappingProxyType(
     {preset.code: preset for preset in (SALES, MARKETING, ACCOUNTING, CRM_OPPORTUNITIES, CONTRACT)}

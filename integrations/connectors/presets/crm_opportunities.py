@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from integrations.connectors.mapping import FieldRule
-from integrations.presets.base import Preset, stream
+from integrations.connectors.presets.base import Preset, stream
 
 TEAMS, PIPELINE = "sales_teams*", "sales_pipeline*"
 OUTCOMES = {"Won": "won", "Lost": "lost", "Engaging": "open", "Prospecting": "open"}

@@ -1,0 +1,57 @@
+"""What this floor adds to the floor below: navigation, templates, the clock of periods, and who may open its models."""
+
+from datetime import timedelta
+
+from django.utils.translation import gettext_lazy as _
+
+from kpis.choices import Style
+from kpis.services.calendar import seed_calendar
+from kpis.services.trees import TYPED_FIELDS, instantiate_requested
+from kpis.tasks import DUE_PERIODS, move_periods, seed_clock
+from tenants import registry
+from tenants.capabilities import Capability
+from tenants.choices import CompanyType
+from tenants.outbox.registry import on
+from tenants.registry import CompanyTemplate, DueKind, NavigationEntry, ProvisionStep
+
+NAVIGATION = (
+    NavigationEntry("home", _("Home"), "home", "home", 10, Capability.READ_RESULTS),
+    NavigationEntry("kpis", _("KPI"), "kpi-tree", "tree", 20, Capability.READ_RESULTS),
+)
+TEMPLATES = (
+    CompanyTemplate("new_business", Style.NEW_BUSINESS.label, 10, instantiate_requested, TYPED_FIELDS),
+    CompanyTemplate("route_sales", Style.ROUTE_SALES.label, 20),
+    CompanyTemplate("inside_sales", Style.INSIDE_SALES.label, 30),
+)
+PROVISION_STEPS = (
+    ProvisionStep("calendar", CompanyType.COMPANY, seed_calendar, 30),
+    ProvisionStep("period clock", CompanyType.COMPANY, seed_clock, 31),
+)
+MODEL_CAPABILITIES = {
+    Capability.MANAGE_PEOPLE: ("person", "team", "teammembership", "teamleader"),
+    Capability.MANAGE_CALENDAR: (
+        "calendarrule",
+        "companyholiday",
+        "fiscalyear",
+        "period",
+        "periodtransition",
+        "calendarday",
+    ),
+    Capability.READ_LOCKED_VALUES: ("lockedcell",),
+    Capability.SET_TARGETS: ("target", "targetrevision"),
+    Capability.ENTER_VALUES: ("manualentry",),
+}
+
+
+def register() -> None:
+    """Called once, when the apps are ready."""
+    for entry in NAVIGATION:
+        registry.navigation.register(entry)
+    for template in TEMPLATES:
+        registry.templates.register(template)
+    for step in PROVISION_STEPS:
+        registry.provision_steps.register(step)
+    registry.due_kinds.register(DueKind(DUE_PERIODS, move_periods, retry_after=timedelta(hours=1)))
+    on("calendar.changed", move_periods)
+    for capability, models in MODEL_CAPABILITIES.items():
+        registry.model_capabilities.update({f"kpis.{model}": capability for model in models})
