@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from integrations.choices import Scope, describe_problem
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import check_mapping
+from integrations.connectors.presets import PRESETS
 from integrations.models import (
     ApiKey,
     Checkpoint,
@@ -27,7 +28,6 @@ from integrations.models import (
     SyncRun,
     Upload,
 )
-from integrations.presets import PRESETS
 from integrations.services.api_keys import create_api_key, revoke_api_key
 from integrations.services.connections import (
     create_connection,

@@ -10,8 +10,8 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from integrations.choices import Carries, ConnectionKind, Health
+from integrations.connectors.presets import PRESETS
 from integrations.models import Connection, RejectedRecord, SyncRun
-from integrations.presets import PRESETS
 from integrations.selectors.connections import health_of
 
 
