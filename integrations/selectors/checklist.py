@@ -83,7 +83,7 @@ def check_manual_entry(today: date) -> ItemState:
         step = _("Say why these KPIs are typed by hand: %(names)s.") % {"names": "、".join(unexplained)}
         return ItemState(ItemStatus.IN_PROGRESS, evidence, next_step=step)
     if share > MANUAL_SHARE:
-        step = _("Take values from a source instead of typing them, until at most 20%% are typed.") % {}
+        step = _("Take values from a source instead of typing them, until at most a fifth is typed.")
         return ItemState(ItemStatus.IN_PROGRESS, evidence, next_step=step, next_step_url=reverse("connections"))
     return ItemState(ItemStatus.DONE, evidence)
 
