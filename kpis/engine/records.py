@@ -221,6 +221,7 @@ RESOURCES: Mapping[str, Resource] = MappingProxyType(
             ),
             _resource(
                 "deal-lines",
+                dates="",
                 taxed="amount gross_profit",
                 deal=_ref("deals", required=True),
                 product=_ref("products", required=True),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import assert_never
+from typing import Any, assert_never
 
 from kpis.choices import VALUE_DIMENSIONS
 from kpis.engine import specs
@@ -32,7 +32,7 @@ class Measure:
     """
 
     columns: Mapping[str, str]
-    params: Mapping[str, object] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
     needs_fact: bool = False
 
 
@@ -68,7 +68,7 @@ def _columns(term: Simple, where: str) -> dict[str, str]:
     return columns
 
 
-def condition(term: Simple) -> tuple[str, dict[str, object]]:
+def condition(term: Simple) -> tuple[str, dict[str, Any]]:
     """The SQL that is true of the events which a term counts, and the parameters it names."""
     conditions = _Conditions(term)
     clauses = [conditions.of(each) for each in term.filters]
@@ -123,7 +123,7 @@ class _Conditions:
     def __init__(self, term: Simple) -> None:
         self.term = term
         self.prefix = f"m_{specs.measure_key(term)}_"
-        self.params: dict[str, object] = {}
+        self.params: dict[str, Any] = {}
 
     def of(self, condition: Filter) -> str:
         name, op, value = condition.field, condition.op, condition.value

@@ -1,11 +1,11 @@
 """Names that the company gives to dimensions and their members."""
 
-from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 
 from kpis.engine.issues import gettext_noop
 from kpis.models import Dimension, DimensionMember
 from kpis.services.refusal import RefusedError
+from tenants.accounts.models import User
 
 
 class MirroredNameError(RefusedError):
@@ -15,7 +15,7 @@ class MirroredNameError(RefusedError):
 
 
 @transaction.atomic
-def rename_dimension(*, dimension: Dimension, name: str, actor: AbstractBaseUser | None) -> Dimension:
+def rename_dimension(*, dimension: Dimension, name: str, actor: User | None) -> Dimension:
     """Give a dimension the company's own name; empty goes back to the built-in one."""
     dimension.name = name.strip()
     dimension.save(update_fields=["name"])
@@ -23,7 +23,7 @@ def rename_dimension(*, dimension: Dimension, name: str, actor: AbstractBaseUser
 
 
 @transaction.atomic
-def rename_member(*, member: DimensionMember, name: str, actor: AbstractBaseUser | None) -> DimensionMember:
+def rename_member(*, member: DimensionMember, name: str, actor: User | None) -> DimensionMember:
     """Give a member a name in place of its code (empty: the code again). Raises MirroredNameError."""
     if any(hasattr(member, kind) for kind in ("person", "team", "product")):
         raise MirroredNameError(gettext_noop("This name comes from a person, team or product. Change it there."))

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -16,7 +16,8 @@ from django.db import connection, models, transaction
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from kpis.engine.records import RESOURCES, Issue, Kind, Reading, Rejection, Resource, Row, read_records
+from kpis.engine.issues import Issue
+from kpis.engine.records import RESOURCES, Kind, Reading, Rejection, Resource, Row, read_records
 from kpis.models import (
     Account,
     Activity,
@@ -302,13 +303,13 @@ class _Batch:
         }
         for column in self.model._meta.concrete_fields:
             if column.name in self.plain:
-                values[column.column] = self.given(column.name, column)
+                values[column.attname] = self.given(column.name, column)
             elif column.name in self.refs:
-                values[column.column] = f"n.{column.column}"
+                values[column.attname] = f"n.{column.attname}"
             elif isinstance(column, models.UUIDField):
-                values[column.column] = "gen_random_uuid()"
-            elif column.column not in values and not column.primary_key and not column.null:
-                values[column.column] = str(_default(column))
+                values[column.attname] = "gen_random_uuid()"
+            elif column.attname not in values and not column.primary_key and not column.null:
+                values[column.attname] = str(_default(column))
         self.cursor.execute(
             f"""
             WITH fresh AS (
@@ -437,7 +438,7 @@ def _cover(
         for row in reading.rows
         for name in resource.dates
         for value in [row.values.get(name)]
-        if value is not None
+        if isinstance(value, date)
     ]
     cursor.execute(
         "INSERT INTO kpis_factstream (source, fact, covered_from, last_success_at) VALUES (%s, %s, %s, %s)"

@@ -132,7 +132,7 @@ def _follow_person_teams(cursor: CursorWrapper, resource: str, *, now: datetime)
     UnresolvedReference.objects.filter(fact="people", field="team", fact_id__in=[each.pk for each in people]).delete()
     for person in people:
         reference = person.refs["team"]
-        team = teams.get(tuple(reference)) if reference else None
+        team = teams.get((reference[0], reference[1])) if reference else None
         if reference and team is None:
             UnresolvedReference.objects.create(
                 fact="people",
@@ -148,8 +148,8 @@ def _follow_person_teams(cursor: CursorWrapper, resource: str, *, now: datetime)
         dependents.mark_members(cursor, touched)
 
 
-def _find_teams(references: Iterable[list[str] | None]) -> dict[tuple[str, ...], Team]:
-    wanted = {tuple(reference) for reference in references if reference}
+def _find_teams(references: Iterable[list[str] | None]) -> dict[tuple[str, str], Team]:
+    wanted = {(reference[0], reference[1]) for reference in references if reference}
     ids = [external_id for _source, external_id in wanted]
     found = {(team.source, team.external_id): team for team in Team.objects.filter(external_id__in=ids)}
     named = ExternalIdentity.objects.filter(entity="teams", external_id__in=ids)

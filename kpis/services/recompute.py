@@ -8,6 +8,7 @@ ancestor. Incremental equals full: a full recompute marks everything dirty and t
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -133,7 +134,7 @@ def _periods(cursor: CursorWrapper, dates: set[date], grains: Iterable[str]) -> 
     return {grain: days or [] for grain, days in zip(grains, cursor.fetchone(), strict=True)}
 
 
-def _within(starts: Mapping[str, list[date]] | None) -> tuple[str, str, dict[str, object]]:
+def _within(starts: Mapping[str, list[date]] | None) -> tuple[str, str, dict[str, Any]]:
     """SQL that limits days to those periods, SQL that keeps only groups of those periods, and their parameters."""
     if starts is None:
         return "true", "true", {}
@@ -232,7 +233,7 @@ def _built(measures: Mapping[str, Measure]) -> str:
     )
 
 
-def _params(measures: Mapping[str, Measure]) -> dict[str, object]:
+def _params(measures: Mapping[str, Measure]) -> dict[str, Any]:
     return {name: value for each in measures.values() for name, value in each.params.items()}
 
 

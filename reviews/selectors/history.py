@@ -25,12 +25,13 @@ class DescribedChange:
 
 def described_changes(action: Action) -> Sequence[DescribedChange]:
     """What changed, newest first."""
+    labels = {field.name: str(field.verbose_name) for field in Action._meta.fields}
     statuses = {code: str(label) for code, label in ActionStatus.choices}
     return [
         DescribedChange(
             at=change.at,
             actor=str(change.actor) if change.actor else _("API"),
-            field=str(Action._meta.get_field(field).verbose_name),
+            field=labels[field],
             old=statuses.get(old, str(old or "")) if field == "status" else str(old or ""),
             new=statuses.get(new, str(new or "")) if field == "status" else str(new or ""),
         )

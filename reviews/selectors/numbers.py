@@ -155,8 +155,8 @@ def missable_cells(period: Period, *, now: datetime.datetime) -> list[Cell]:
     by_id = {node.pk: node for node in nodes}
     targets = Target.objects.filter(node__in=by_id, period_start=period.start_date)
     wanted: dict[tuple[int, str], set[Segment]] = defaultdict(set)
-    for segment in targets.values_list("node_id", "dimension", "member_id").distinct():
-        wanted[by_id[segment[0]].tree_id, segment[1]].add(Segment(*segment))
+    for node_id, dimension, member_id in targets.values_list("node_id", "dimension", "member_id").distinct():
+        wanted[by_id[node_id].tree_id, dimension].add(Segment(node_id, dimension, member_id))
     cells = []
     for (_tree_id, dimension), segments in wanted.items():
         asked = [by_id[pk] for pk in {segment.node_id for segment in segments}]
@@ -164,8 +164,8 @@ def missable_cells(period: Period, *, now: datetime.datetime) -> list[Cell]:
         for segment in segments:
             numbers = found.get(CellKey(*segment, period.grain, period.start_date))
             if numbers is not None:
-                is_money = by_id[segment.node_id].metric.unit == Unit.AMOUNT
-                cells.append(_cell(segment, numbers, is_money=is_money))
+                metric = by_id[segment.node_id].metric
+                cells.append(_cell(segment, numbers, is_money=metric is not None and metric.unit == Unit.AMOUNT))
     return cells
 
 

@@ -60,7 +60,7 @@ def record_misses(*, period: Period, now: datetime.datetime) -> RecordedMisses:
     for intent in intents:
         counts[intent.change] += 1
         if intent.change is Change.WITHDRAW:
-            Miss.objects.filter(pk=intent.miss_id).update(withdrawn_at=now)
+            Miss.objects.filter(pk=stored[intent.segment].pk).update(withdrawn_at=now)
         elif intent.change is Change.REFRESH and intent.cell is not None:
             _refresh(stored[intent.segment], intent.cell, confirmed=confirmed, now=now)
         elif intent.cell is not None:
@@ -98,7 +98,8 @@ def answer_miss(*, miss: Miss, end: str, reason: str = "", actor: User | None, n
         raise AlreadyAnsweredError(
             gettext_noop("This miss has been answered already. Reload the page to see the answer.")
         )
-    older = Miss.objects.filter(case=miss.case or miss) | Miss.objects.filter(pk=miss.case_id)
+    first = miss.case or miss
+    older = Miss.objects.filter(case=first) | Miss.objects.filter(pk=first.pk)
     older.filter(status=MissStatus.OPEN, period_start__lt=miss.period_start).update(**answer)
     miss.refresh_from_db()
     rebuild_planned_agendas()

@@ -128,7 +128,7 @@ def erase_company(*, company: Company, now: datetime) -> None:
 def _insert(*, slug: str, type: str) -> Company:
     try:
         with transaction.atomic():
-            company = Company.objects.create(slug=slug, type=type)
+            company: Company = Company.objects.create(slug=slug, type=type)
             Domain.objects.create(tenant=company, domain=f"{slug}.{settings.BASE_DOMAIN}", is_primary=True)
     except IntegrityError as error:
         raise CompanyRequestError(

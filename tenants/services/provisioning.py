@@ -11,10 +11,11 @@ from django.apps import apps
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.commands.migrate import Command as MigrateCommand
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.migrations.recorder import MigrationRecorder
 from django_tenants.utils import quote_schema_name
 
+from tenants.backend.connection import connection
 from tenants.choices import CompanyStatus
 from tenants.console.models import CompanyRequest
 from tenants.context import public_context, tenant_context
@@ -38,7 +39,7 @@ def provision_company(*, company_id: uuid.UUID | str, now: datetime) -> Company:
     the company and raised. Raises ProvisioningInProgressError.
     """
     with public_context(), _alone(company_id):
-        company = Company.objects.get(id=company_id)
+        company: Company = Company.objects.get(id=company_id)
         if company.status != CompanyStatus.PROVISIONING:
             return company
         company.attempts += 1
