@@ -54,7 +54,9 @@ def sight_of(*, user: Any, today: date) -> Sight:
     seen_teams = below | (own_teams if visibility == Visibility.TEAM else set())
     people = {own.pk, *(person for team in seen_teams for person in people_of.get(team, ()))}
     is_open = visibility == Visibility.COMPANY
-    members: dict[str, frozenset[int]] = {DimensionCode.TEAM: _member_ids(Team.objects.filter(pk__in=below | own_teams))}
+    members: dict[str, frozenset[int]] = {
+        DimensionCode.TEAM: _member_ids(Team.objects.filter(pk__in=below | own_teams))
+    }
     if not is_open:
         members[DimensionCode.PERSON] = _member_ids(Person.objects.filter(pk__in=people))
     return Sight(members=members, people=None if is_open else frozenset(people))
