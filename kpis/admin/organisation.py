@@ -123,6 +123,7 @@ class PersonAdmin(SourcedAdmin):
     list_display = ("name", "employee_code", "email", "hired_on", "left_on", "user", "source", "external_id")
     list_select_related = ("user",)
     search_fields = ("name", "employee_code", "email", "external_id")
+    autocomplete_fields = ("user",)
     date_hierarchy = "hired_on"
 
 

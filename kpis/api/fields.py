@@ -1,5 +1,6 @@
 """Fields of the contract that the framework does not have."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -46,6 +47,15 @@ class OpenObject(serializers.JSONField):
         return data
 
 
+def remembered(context: dict[str, Any], find: Callable[..., Any], **arguments: Any) -> Any:
+    """What `find` finds, looked up once per request: a long list names the same few rows again and again."""
+    found = context.setdefault("found", {})
+    place = (find, *arguments.items())
+    if place not in found:
+        found[place] = find(**arguments)
+    return found[place]
+
+
 class _Reference(serializers.Field):
     """A row named by its id or by what people call it; shown as its id."""
 
@@ -69,7 +79,7 @@ class TreeReference(_Reference):
     """A tree by its id."""
 
     def find(self, value: Any) -> KpiTree | None:
-        return find_tree(str(value))
+        return remembered(self.context, find_tree, reference=str(value))
 
 
 @extend_schema_field({"type": "string", "description": "The metric's id; its code is taken too."})
@@ -77,7 +87,7 @@ class MetricReference(_Reference):
     """A metric by its id or code."""
 
     def find(self, value: Any) -> Metric | None:
-        return find_metric(str(value))
+        return remembered(self.context, find_metric, reference=str(value))
 
 
 @extend_schema_field(
@@ -133,9 +143,11 @@ class ActorField(serializers.Field):
         return str(value.public_id)
 
 
-def node_or_error(reference: str, tree: KpiTree | None, *, field: str = "node") -> KpiNode:
+def node_or_error(
+    reference: str, tree: KpiTree | None, *, field: str = "node", context: dict[str, Any] | None = None
+) -> KpiNode:
     """The node that is meant. Raises ValidationError."""
-    node = find_node(reference, tree=tree)
+    node = remembered({} if context is None else context, find_node, reference=reference, tree=tree)
     if node is None:
         message = _("There is no node “%(value)s” here. Give its id, or its code together with the tree.")
         raise serializers.ValidationError({field: message % {"value": reference}}, code="does_not_exist")

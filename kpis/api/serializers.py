@@ -16,6 +16,7 @@ from kpis.api.fields import (
     ShownName,
     TreeReference,
     node_or_error,
+    remembered,
 )
 from kpis.choices import (
     Accumulation,
@@ -41,6 +42,13 @@ LINES = [*TargetLine.choices, OFFICIAL]
 
 class Selectable(serializers.Serializer):
     """A shape of which a reader may ask for some fields: `?fields=id,name`."""
+
+    @classmethod
+    def many_init(cls, *args: Any, **kwargs: Any) -> serializers.ListSerializer:
+        """Refuse unknown names even where the list is empty."""
+        rows = super().many_init(*args, **kwargs)
+        rows.child.get_fields()
+        return rows
 
     def get_fields(self) -> dict[str, serializers.Field]:
         fields = super().get_fields()
@@ -164,12 +172,12 @@ class TargetSerializer(Selectable):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Find node and member, and say `official` as the line it stands for."""
         if "node" in attrs:
-            attrs["node"] = node_or_error(attrs["node"], attrs.get("tree"))
+            attrs["node"] = node_or_error(attrs["node"], attrs.get("tree"), context=self.context)
         attrs.pop("tree", None)
         node = attrs.get("node") or self.instance.node
         if attrs.get("line") == OFFICIAL[0]:
             attrs["line"] = node.tree.official_line
-        return _with_member(attrs)
+        return _with_member(attrs, self.context)
 
 
 class TargetBatchSerializer(serializers.Serializer):
@@ -211,7 +219,7 @@ class ManualEntrySerializer(Selectable):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Find the member."""
-        return _with_member(attrs)
+        return _with_member(attrs, self.context)
 
 
 class PeriodSerializer(Selectable):
@@ -338,7 +346,7 @@ class ChecklistSerializer(serializers.Serializer):
     results = ChecklistItemSerializer(many=True)
 
 
-def _with_member(attrs: dict[str, Any]) -> dict[str, Any]:
+def _with_member(attrs: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
     """The member's code replaced by the member, which every dimension but the company needs."""
     if "member" not in attrs:
         return attrs
@@ -349,7 +357,7 @@ def _with_member(attrs: dict[str, Any]) -> dict[str, Any]:
         return attrs
     if code is None:
         raise serializers.ValidationError({"member": _("Name the member of the dimension by its code.")})
-    attrs["member"] = find_member(dimension=dimension, code=code)
+    attrs["member"] = remembered(context, find_member, dimension=dimension, code=code)
     if attrs["member"] is None:
         message = _("There is no “%(value)s” in %(dimension)s.") % {"value": code, "dimension": dimension}
         raise serializers.ValidationError({"member": message}, code="does_not_exist")

@@ -22,7 +22,7 @@ def find_tree(reference: str) -> KpiTree | None:
     return KpiTree.objects.filter(public_id=identity).first() if identity else None
 
 
-def find_node(reference: str, *, tree: KpiTree | None = None) -> KpiNode | None:
+def find_node(reference: str, tree: KpiTree | None = None) -> KpiNode | None:
     """The node with this id, or with this code in `tree`."""
     identity = _as_uuid(reference)
     nodes = KpiNode.objects.select_related("tree", "metric")

@@ -16,6 +16,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from kpis.api.idempotency import IdempotentMixin
 from kpis.models import DimensionMember, KpiNode, Person
 from reviews.api.fields import find_node
 from reviews.api.filters import ActionFilterSet, MeetingFilterSet, MissFilterSet
@@ -49,7 +50,7 @@ from tenants.accounts.models import User
 from tenants.capabilities import Capability, require
 
 
-class PublicIdViewSet(viewsets.GenericViewSet):
+class PublicIdViewSet(IdempotentMixin, viewsets.GenericViewSet):
     """Rows addressed by their public id."""
 
     lookup_field = "public_id"
