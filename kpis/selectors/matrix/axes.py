@@ -1,0 +1,150 @@
+"""The two axes beside the nodes: periods with what they are made of, and members with their ancestors."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from django.db import connection
+
+from kpis.choices import DimensionCode, Grain, PeriodState
+from kpis.models import DimensionMember, Period, Team
+from kpis.selectors.matrix.shapes import MatrixMember, MatrixPeriod, MatrixQuery
+
+COMPANY = MatrixMember(None, None, "company", None)
+_BASE_GRAINS = frozenset({"month", "week"})
+
+
+@dataclass(frozen=True, slots=True)
+class Periods:
+    """The asked periods.
+
+    `base_starts` holds the starts of the base periods (months, or the week itself) in each; `week_month` the month in
+    which a period begins; `month_days` the business days of a month.
+    """
+
+    asked: tuple[MatrixPeriod, ...]
+    base_starts: Mapping[date, list[date]]
+    week_month: Mapping[date, date]
+    month_days: Mapping[date, int]
+
+    @property
+    def starts(self) -> list[date]:
+        return [start for each in self.base_starts.values() for start in each]
+
+
+@dataclass(frozen=True, slots=True)
+class Members:
+    """The members to show, and for every member the ones its numbers go to: itself (or its successor) and above."""
+
+    shown: tuple[MatrixMember, ...]
+    lineage: Mapping[int, tuple[int, ...]]
+
+
+def load_periods(query: MatrixQuery, *, today: date) -> Periods:
+    """Three or four queries."""
+    rows = list(
+        Period.objects.filter(grain=query.grain, start_date__gte=query.start, start_date__lt=query.end)
+        .select_related("fiscal_year")
+        .order_by("start_date")
+    )
+    if not rows:
+        return Periods((), {}, {}, {})
+    first, last = rows[0].start_date, rows[-1].end_date
+    months = list(
+        Period.objects.filter(grain=Grain.MONTH, end_date__gt=first, start_date__lt=last).order_by("start_date")
+    )
+    start = min([first, *(month.start_date for month in months)])
+    end = max([last, *(month.end_date for month in months)])
+    days = _count_days({"month", query.grain}, start, end, today)
+    own = [(row, [month for month in months if row.start_date <= month.start_date < row.end_date]) for row in rows]
+    is_base = query.grain in _BASE_GRAINS
+    return Periods(
+        asked=tuple(
+            MatrixPeriod(
+                row,
+                row.state if is_base else _state_of([month.state for month in inside]),
+                *days.get((query.grain, row.start_date), (0, 0)),
+            )
+            for row, inside in own
+        ),
+        base_starts={
+            row.start_date: [row.start_date] if is_base else [month.start_date for month in inside]
+            for row, inside in own
+        },
+        week_month={
+            row.start_date: max(
+                (month.start_date for month in months if month.start_date <= row.start_date), default=row.start_date
+            )
+            for row in rows
+        },
+        month_days={month: total for (grain, month), (total, _gone) in days.items() if grain == "month"},
+    )
+
+
+def _count_days(grains: set[str], start: date, end: date, today: date) -> dict[tuple[str, date], tuple[int, int]]:
+    """(grain, start) → business days in all, and up to and including today."""
+    counted: dict[tuple[str, date], tuple[int, int]] = {}
+    with connection.cursor() as cursor:
+        for grain in grains:
+            cursor.execute(
+                f"SELECT {grain}, count(*) FILTER (WHERE is_business_day),"  # noqa: S608 - grain is one of Grain
+                " count(*) FILTER (WHERE is_business_day AND day <= %s)"
+                f" FROM kpis_calendarday WHERE day >= %s AND day < %s GROUP BY {grain}",
+                [today, start, end],
+            )
+            counted |= {(grain, day): (total, gone) for day, total, gone in cursor.fetchall()}
+    return counted
+
+
+def _state_of(states: Sequence[str]) -> str:
+    """A longer period is as far as its least finished month."""
+    for state in (PeriodState.OPEN, PeriodState.PROVISIONAL):
+        if state in states:
+            return state
+    return PeriodState.CLOSED if states else PeriodState.OPEN
+
+
+def load_members(query: MatrixQuery) -> Members:
+    """No query for the company, else one or two."""
+    if query.dimension == DimensionCode.COMPANY:
+        return Members((COMPANY,), {})
+    rows = list(
+        DimensionMember.objects.filter(dimension__code=query.dimension)
+        .select_related("parent")
+        .order_by("is_unassigned", "name", "id")
+    )
+    successors = _successors() if query.dimension == DimensionCode.TEAM and query.org == "now" else {}
+    parents = {row.pk: row.parent_id for row in rows}
+    lineage = {}
+    for row in rows:
+        line = [successors.get(row.pk, row.pk)]
+        while (parent := parents.get(line[-1])) is not None and parent not in line:
+            line.append(parent)
+        lineage[row.pk] = tuple(line)
+    visible = [row for row in rows if row.pk not in successors]
+    if query.member_ids is not None:
+        visible = [row for row in visible if row.pk in query.member_ids]
+    return Members(
+        tuple(
+            MatrixMember(row.pk, row.code, row.name, row.parent.code if row.parent else None, row.is_unassigned)
+            for row in visible
+        ),
+        lineage,
+    )
+
+
+def _successors() -> dict[int, int]:
+    """Member of a team that ended → member of the team that stands in its place today; splits stay as they were."""
+    pairs: dict[int, list[int]] = defaultdict(list)
+    for old, new in Team.objects.filter(successors__isnull=False).values_list("member_id", "successors__member_id"):
+        pairs[old].append(new)
+    single = {old: new[0] for old, new in pairs.items() if len(new) == 1}
+    found = {}
+    for old in single:
+        new, seen = single[old], {old}
+        while new in single and new not in seen:
+            seen.add(new)
+            new = single[new]
+        found[old] = new
+    return found

@@ -1,0 +1,177 @@
+"""What cells are computed from: definitions, streams, blocks, entries, targets and locks; one query each."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+
+from django.db import connection
+
+from kpis.choices import DimensionCode, PeriodState
+from kpis.engine import specs
+from kpis.engine.cells import EXACT, Measures, add_measures, block_group
+from kpis.engine.formula import CompiledFormula, parse_formula
+from kpis.engine.graph import calculation_order, needed
+from kpis.engine.specs import Formula, Manual, Simple, Spec
+from kpis.models import FactStream, KpiNode, LockedCell, ManualEntry, Metric, Target
+from kpis.selectors.matrix.axes import Members, Periods
+from kpis.selectors.matrix.shapes import OFFICIAL, MatrixQuery
+
+_DECIMAL = json.JSONDecoder(parse_float=Decimal, parse_int=Decimal)
+_BASE = {"month": "month", "week": "week", "quarter": "month", "half": "month", "year": "month"}
+
+Blocks = Mapping[tuple[str, date, int | None], Measures]
+Entries = Mapping[tuple[int, int | None], Mapping[date, Decimal]]
+Targets = Mapping[tuple[int, int | None], Mapping[date, Target]]
+Locks = Mapping[tuple[int, date, int | None], LockedCell]
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """A metric with its versions, latest first; formulas compiled."""
+
+    metric: Metric
+    versions: Sequence[tuple[date, int, Spec]]
+    formulas: Mapping[int, CompiledFormula]
+
+    def at(self, day: date) -> tuple[int, Spec]:
+        """The version in force on a day; before the first one, the first."""
+        for effective, number, spec in self.versions:
+            if effective <= day:
+                return number, spec
+        return self.versions[-1][1:]
+
+    @property
+    def names(self) -> set[str]:
+        """The codes which any version's formula reads."""
+        return {name for formula in self.formulas.values() for name in formula.names}
+
+    @property
+    def terms(self) -> list[Simple]:
+        """What all versions count."""
+        return [term for _day, _number, spec in self.versions for term in specs.terms(spec)]
+
+
+Definitions = Mapping[str, Definition]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """What is known of all sources of one fact together."""
+
+    covered_from: date | None
+    as_of: datetime | None
+    is_stale: bool
+
+
+def load_definitions(codes: Collection[str]) -> dict[str, Definition]:
+    """All metrics that the shown ones need, directly or through formulas, in the order of calculation."""
+    known: dict[str, Definition] = {}
+    for metric in Metric.objects.prefetch_related("versions"):
+        versions = sorted(
+            ((row.effective_from or date.min, row.number, specs.parse_spec(row.spec)) for row in metric.versions.all()),
+            key=lambda each: each[:2],
+            reverse=True,
+        )
+        if versions:
+            formulas = {n: parse_formula(s.expression) for _day, n, s in versions if isinstance(s, Formula)}
+            known[metric.code] = Definition(metric, versions, formulas)
+    references = {code: each.names for code, each in known.items()}
+    wanted = needed(references, [code for code in codes if code in known])
+    order = calculation_order({code: references[code] for code in wanted if code in known})
+    return {code: known[code] for code in order.codes if code in known}
+
+
+def load_streams(definitions: Definitions, *, now: datetime) -> dict[str, Stream]:
+    grouped: dict[str, list[FactStream]] = defaultdict(list)
+    for row in FactStream.objects.filter(fact__in={term.fact for each in definitions.values() for term in each.terms}):
+        grouped[row.fact].append(row)
+    return {fact: _together(rows, now) for fact, rows in grouped.items()}
+
+
+def _together(rows: Sequence[FactStream], now: datetime) -> Stream:
+    loaded = [row.covered_from for row in rows if row.last_success_at and row.covered_from]
+    times = [row.last_success_at for row in rows]
+    return Stream(
+        covered_from=min(loaded, default=None),
+        as_of=None if None in times else min(time for time in times if time),
+        is_stale=any(
+            row.expected_every and (not row.last_success_at or now - row.last_success_at > row.expected_every)
+            for row in rows
+        ),
+    )
+
+
+def load_blocks(query: MatrixQuery, definitions: Definitions, periods: Periods, members: Members) -> Blocks:
+    """Blocks of the groups that are needed, added up to the asked periods and to every ancestor."""
+    terms = [term for each in definitions.values() for term in each.terms]
+    if not terms or not periods.asked:
+        return {}
+    additive = sorted({block_group(term) for term in terms if specs.is_additive(term)})
+    exact = sorted({block_group(term) for term in terms if not specs.is_additive(term)})
+    into = {start: period for period, starts in periods.base_starts.items() for start in starts}
+    asked = [period.start for period in periods.asked]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            'SELECT "group", period_start, member_id, measures::text FROM kpis_measureblock WHERE dimension = %s'
+            ' AND (("group" = ANY(%s) AND grain = %s AND period_start = ANY(%s))'
+            ' OR ("group" = ANY(%s) AND grain = %s AND period_start = ANY(%s)))',
+            [query.dimension, additive, _BASE[query.grain], list(into), exact, query.grain, asked],
+        )
+        found = cursor.fetchall()
+    parts: dict[tuple[str, date, int | None], list[Measures]] = defaultdict(list)
+    for group, start, member, text in found:
+        measures = _DECIMAL.decode(text)
+        line: tuple[int | None, ...] = members.lineage[member] if member else (None,)
+        if group.endswith(EXACT):
+            parts[group, start, line[0]].append(measures)
+            continue
+        for each in line:
+            parts[group, into[start], each].append(measures)
+    return {key: add_measures(each) if len(each) > 1 else each[0] for key, each in parts.items()}
+
+
+def load_entries(query: MatrixQuery, definitions: Definitions, periods: Periods) -> Entries:
+    """(metric, member) → base period → typed value, with the company's for every dimension."""
+    manual = [
+        each.metric.pk
+        for each in definitions.values()
+        if any(isinstance(spec, Manual) for _day, _number, spec in each.versions)
+    ]
+    entries: dict[tuple[int, int | None], dict[date, Decimal]] = defaultdict(dict)
+    for row in ManualEntry.objects.filter(
+        metric__in=manual,
+        grain=_BASE[query.grain],
+        period_start__in=periods.starts,
+        dimension__in=[query.dimension, DimensionCode.COMPANY],
+    ):
+        entries[row.metric_id, row.member_id][row.period_start] = row.value
+    return dict(entries)
+
+
+def load_targets(query: MatrixQuery, nodes: Sequence[KpiNode], periods: Periods) -> Targets:
+    """(node, member) → start → the target of the asked line; weeks also need their month's."""
+    targets: dict[tuple[int, int | None], dict[date, Target]] = defaultdict(dict)
+    for target in Target.objects.filter(
+        node__in=nodes,
+        line=query.tree.official_line if query.line == OFFICIAL else query.line,
+        dimension=query.dimension,
+        period_start__in={*periods.starts, *periods.week_month.values()},
+    ):
+        targets[target.node_id, target.member_id][target.period_start] = target
+    return dict(targets)
+
+
+def load_locks(query: MatrixQuery, nodes: Sequence[KpiNode], periods: Periods) -> Locks:
+    """The locked cells to show in place of live ones: of closed periods, on the official line, as organised then."""
+    closed = [period.start for period in periods.asked if period.state == PeriodState.CLOSED]
+    if query.is_live or query.org == "now" or query.line != OFFICIAL or not closed:
+        return {}
+    return {
+        (each.node_id, each.period_start, each.member_id): each
+        for each in LockedCell.objects.filter(
+            node__in=nodes, grain=query.grain, period_start__in=closed, dimension=query.dimension
+        )
+    }
