@@ -213,6 +213,7 @@ def _show(
         "rows": rows,
         "current": current,
         "form": form,
+        "has_actions": form is not None and form.fields["action"].queryset.exists(),
         "goals": goals_of(meeting, now=now),
         "may_run": may_run,
         "may_add": may_run and meeting.status != MeetingStatus.CLOSED,
