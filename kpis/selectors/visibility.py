@@ -47,9 +47,9 @@ def sight_of(*, user: Any, today: date) -> Sight:
     own = Person.objects.filter(user=user).first()
     if own is None:
         return Sight(members={DimensionCode.PERSON: frozenset(), DimensionCode.TEAM: frozenset()}, people=frozenset())
-    people_of = _people_by_team(today)
+    people_of = people_by_team(today)
     own_teams = {team for team, people in people_of.items() if own.pk in people}
-    below = _led_teams(own, today) if scope == Scope.TEAM else set()
+    below = led_teams(own, today) if scope == Scope.TEAM else set()
     visibility = CompanySettings.objects.values_list("visibility", flat=True).get()
     seen_teams = below | (own_teams if visibility == Visibility.TEAM else set())
     people = {own.pk, *(person for team in seen_teams for person in people_of.get(team, ()))}
@@ -72,7 +72,8 @@ def _on(day: date) -> Q:
     return begun & (Q(ends_on__isnull=True) | Q(ends_on__gt=day))
 
 
-def _people_by_team(day: date) -> dict[int, set[int]]:
+def people_by_team(day: date) -> dict[int, set[int]]:
+    """Team → the people who belong to it on a day."""
     memberships = TeamMembership.objects.filter(_on(day), deleted_at=None).exclude(team=None).exclude(person=None)
     people: dict[int, set[int]] = defaultdict(set)
     for team, person in memberships.values_list("team_id", "person_id"):
@@ -80,7 +81,7 @@ def _people_by_team(day: date) -> dict[int, set[int]]:
     return people
 
 
-def _led_teams(person: Person, day: date) -> set[int]:
+def led_teams(person: Person, day: date) -> set[int]:
     """Teams that a person leads or stands in for, with those below them."""
     led = set(TeamLeader.objects.filter(_on(day), person=person).values_list("team_id", flat=True))
     children: dict[int | None, list[int]] = defaultdict(list)

@@ -1,69 +1,70 @@
-"""What lists can be narrowed by."""
+"""What lists can be narrowed by. `node` takes an id, or a code together with `tree`."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import django_filters as filters
+from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext as _
-from django_filters import rest_framework as filters
-from rest_framework.exceptions import ValidationError
 
-from reviews.api.fields import as_uuid, find_node
+from kpis.api.fields import node_or_error
+from kpis.api.filters import ReferenceFilter
+from kpis.choices import DimensionCode, Grain
+from kpis.selectors.references import find_tree
 from reviews.choices import ActionStatus, MeetingStatus, MissStatus
 from reviews.models import Action, Meeting, Miss
 
 
-class NodeFilterSet(filters.FilterSet):
-    """`?node=` takes an id, or a code with `tree=`; `tree=` alone takes the whole tree."""
+class NodeFilter(filters.FilterSet):
+    """By the node, or by its tree."""
 
-    node = filters.CharFilter(method="of_node", label="node's id, or its code with tree=")
-    tree = filters.UUIDFilter(field_name="node__tree__public_id")
+    tree = ReferenceFilter(find=find_tree, field_name="node__tree")
+    node = filters.CharFilter(method="by_node")
 
-    def of_node(self, queryset: Any, _name: str, value: str) -> Any:
-        node = find_node(value, self.data.get("tree"))
-        if node is None:
-            message = _("There is no such KPI. Send its id, or its code together with tree=.")
-            raise ValidationError({"node": message}, code="not_found")
-        return queryset.filter(node=node)
+    def by_node(self, queryset: Any, name: str, value: str) -> Any:
+        """Rows of one node."""
+        return queryset.filter(node=node_or_error(value, find_tree(self.data.get("tree", ""))))
 
 
-class MissFilterSet(NodeFilterSet):
+class MissFilter(NodeFilter):
     """Misses by KPI, state and period."""
 
     status = filters.ChoiceFilter(choices=MissStatus.choices)
     asked = filters.BooleanFilter()
-    grain = filters.CharFilter()
+    grain = filters.ChoiceFilter(choices=Grain.choices)
     period_start = filters.DateFilter()
-    dimension = filters.CharFilter()
+    dimension = filters.ChoiceFilter(choices=DimensionCode.choices)
+    member = filters.CharFilter(field_name="member__code")
 
     class Meta:
         model = Miss
-        fields: list[str] = []
+        fields: tuple[str, ...] = ()
 
 
-class ActionFilterSet(NodeFilterSet):
-    """Actions by KPI, state and person."""
+class ActionFilter(NodeFilter):
+    """Actions by KPI, miss, state and person."""
 
     status = filters.ChoiceFilter(choices=ActionStatus.choices)
     miss = filters.UUIDFilter(field_name="miss__public_id")
-    owner = filters.UUIDFilter(method="of_owner")
-    overdue = filters.BooleanFilter(method="is_overdue")
+    owner = filters.UUIDFilter(method="by_owner")
+    overdue = filters.BooleanFilter(method="by_due_date")
 
     class Meta:
         model = Action
-        fields: list[str] = []
+        fields: tuple[str, ...] = ()
 
-    def of_owner(self, queryset: Any, _name: str, value: Any) -> Any:
-        owner = as_uuid(value)
-        return queryset.filter(owner__public_id=owner) | queryset.filter(owner_user__public_id=owner)
+    def by_owner(self, queryset: Any, name: str, value: Any) -> Any:
+        """Actions of a person or a login."""
+        return queryset.filter(Q(owner__public_id=value) | Q(owner_user__public_id=value))
 
-    def is_overdue(self, queryset: Any, _name: str, value: bool) -> Any:
-        overdue = queryset.overdue(timezone.localdate())
-        return overdue if value else queryset.exclude(pk__in=overdue.values("pk"))
+    def by_due_date(self, queryset: Any, name: str, value: bool) -> Any:
+        """Unfinished and past its due date, or not."""
+        overdue = Action.objects.overdue(timezone.localdate())
+        return queryset.filter(pk__in=overdue) if value else queryset.exclude(pk__in=overdue)
 
 
-class MeetingFilterSet(filters.FilterSet):
+class MeetingFilter(filters.FilterSet):
     """Meetings by series and state."""
 
     series = filters.UUIDFilter(field_name="series__public_id")
@@ -71,4 +72,4 @@ class MeetingFilterSet(filters.FilterSet):
 
     class Meta:
         model = Meeting
-        fields: list[str] = []
+        fields: tuple[str, ...] = ()
