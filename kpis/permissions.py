@@ -18,10 +18,11 @@ class HasCapability(BasePermission):
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Raises PermissionDenied with a sentence when the role or the key does not reach."""
-        action = getattr(view, "action", None) or request.method.lower()
+        action = getattr(view, "action", request.method.lower())
         capability = view.capabilities.get(action)
         if capability is None:
-            return request.method == "OPTIONS" or action in (None, "options")
+            # A method that the address does not have is answered by the framework (405).
+            return action is None or request.method == "OPTIONS"
         view.scope = require(request.user, capability)
         return True
 
