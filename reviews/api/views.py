@@ -70,9 +70,10 @@ class MissViewSet(CompanyViewSet):
     @action(detail=True, methods=["post"])
     def answer(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """End a miss, and with it the older ones of the same case."""
+        miss = self.get_object()
         sent = AnswerSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
-        miss = answer_miss(miss=self.get_object(), actor=self.actor, now=timezone.now(), **sent.validated_data)
+        answer_miss(miss=miss, actor=self.actor, now=timezone.now(), **sent.validated_data)
         return answer(request, self.shown(miss.pk))
 
 
@@ -226,9 +227,9 @@ class MeetingViewSet(_MeetingsViewSet):
     @agenda.mapping.post
     def add_to_agenda(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Add a point by hand."""
+        meeting = self.get_object()
         sent = AgendaKpiSerializer(data=request.data)
         sent.is_valid(raise_exception=True)
-        meeting = self.get_object()
         item = add_kpi(meeting=meeting, now=timezone.now(), **sent.validated_data)
         row = next(row for row in agenda_of(meeting, now=timezone.now()) if row.item == item)
         return Response(AgendaItemSerializer(row).data, status=status.HTTP_201_CREATED)
