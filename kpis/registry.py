@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 from kpis.choices import Style
 from kpis.services.calendar import seed_calendar
 from kpis.services.trees import TYPED_FIELDS, instantiate_requested
-from kpis.tasks import DUE_PERIODS, move_periods, seed_clock
+from kpis.tasks import DUE_PERIODS, move_periods, recompute_values, seed_clock
 from tenants import registry
 from tenants.capabilities import Capability
 from tenants.choices import CompanyType
@@ -53,5 +53,7 @@ def register() -> None:
         registry.provision_steps.register(step)
     registry.due_kinds.register(DueKind(DUE_PERIODS, move_periods, retry_after=timedelta(hours=1)))
     on("calendar.changed", move_periods)
+    for topic in ("facts.changed", "definition.changed", "calendar.changed"):
+        on(topic, recompute_values)
     for capability, models in MODEL_CAPABILITIES.items():
         registry.model_capabilities.update({f"kpis.{model}": capability for model in models})

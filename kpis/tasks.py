@@ -7,12 +7,19 @@ from django.utils import timezone
 
 from kpis.services.calendar import ensure_calendar
 from kpis.services.periods import advance_periods
+from kpis.services.recompute import recompute
 from tenants.registry import ProvisionRequest
 from tenants.services.due import schedule_due
 from tenants.tasks import CompanyTask
 
 DUE_PERIODS = "periods"
 CALENDAR_AHEAD = timedelta(days=365)
+
+
+@shared_task(base=CompanyTask)
+def recompute_values(*, company_id: str, object_id: str = "") -> None:
+    """Bring events and blocks up to what changed; does nothing when somebody else already has."""
+    recompute(now=timezone.now())
 
 
 @shared_task(base=CompanyTask)

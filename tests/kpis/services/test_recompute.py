@@ -1,5 +1,6 @@
 """From facts to blocks: what cells show after changes of every kind, and incremental = full."""
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -236,6 +237,16 @@ class TestDefinitions:
         KpiNode.objects.create(tree=tree, level="kpi", code="lost", name="lost", metric=metric)
         mark_groups(measured_terms())
         assert matrix(tree, "lost").value[0][0][0] == 1
+
+
+class TestByItself:
+    def test_facts_are_in_the_matrix_once_the_outbox_was_worked_through(
+        self, tree: KpiTree, drain_outbox: Callable[[], int]
+    ) -> None:
+        send("deals", deal("1", 100))
+        assert drain_outbox()
+        query = MatrixQuery(tree, "month", date(2026, 10, 1), date(2026, 11, 1), codes=["bookings"])
+        assert build_matrix(query, now=NOW).value == [[[Decimal(100)]]]
 
 
 class TestNothingDirty:
