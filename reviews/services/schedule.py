@@ -28,7 +28,7 @@ def save_series(*, series: MeetingSeries | None = None, now: datetime.datetime, 
     """
     if unknown := fields.keys() - SERIES_FIELDS:
         raise TypeError(f"Not a field of a meeting series: {', '.join(sorted(unknown))}")
-    series = series or MeetingSeries()
+    series = MeetingSeries.objects.select_for_update().get(pk=series.pk) if series else MeetingSeries()
     name = str(fields.get("name", series.name)).strip()
     if MeetingSeries.objects.filter(name=name).exclude(pk=series.pk).exists():
         raise ReviewError(
@@ -68,12 +68,12 @@ def ensure_next_meeting(*, series: MeetingSeries, now: datetime.datetime) -> Mee
 @transaction.atomic
 def reschedule_meeting(*, meeting: Meeting, scheduled_at: datetime.datetime) -> Meeting:
     """Move a planned meeting. Raises WrongStateError once it was opened."""
-    if meeting.status != MeetingStatus.PLANNED:
-        raise WrongStateError(gettext_noop("This meeting has been opened; its date cannot be changed any more."))
     if meeting.series.meetings.filter(scheduled_at=scheduled_at).exclude(pk=meeting.pk).exists():
         raise ReviewError(gettext_noop("The series has another meeting at this time."), field="scheduled_at")
-    meeting.scheduled_at = scheduled_at
-    meeting.save(update_fields=["scheduled_at"])
+    planned = Meeting.objects.filter(pk=meeting.pk, status=MeetingStatus.PLANNED)
+    if not planned.update(scheduled_at=scheduled_at):
+        raise WrongStateError(gettext_noop("This meeting has been opened; its date cannot be changed any more."))
+    meeting.refresh_from_db()
     rebuild_agenda(meeting=meeting)
     return meeting
 
