@@ -285,6 +285,8 @@ SPECTACULAR_SETTINGS = {
         "FrequencyEnum": "kpis.api.serializers.FREQUENCIES",
         "DimensionEnum": "kpis.choices.DimensionCode",
         "DecisionKindEnum": "reviews.choices.DecisionKind",
+        "PeriodStateEnum": "kpis.choices.PeriodState",
+        "RunStateEnum": "integrations.choices.RunState",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",

@@ -28,7 +28,7 @@ from kpis.models import (
     SurveyResponse,
     UnresolvedReference,
 )
-from kpis.services.facts import MODELS
+from kpis.models.resources import MODELS
 
 SOURCED = ("source", "external_id", "changed_at")
 

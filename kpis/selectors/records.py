@@ -5,45 +5,23 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any
 
-from django.db import connection, models
+from django.db import connection
 
 from kpis.choices import DimensionCode
 from kpis.engine import specs
 from kpis.engine.formula import Binary, Name, parse_formula
 from kpis.models import (
-    Activity,
-    Contract,
-    Deal,
-    DealStageEvent,
     DimensionMember,
-    Lead,
-    LeadStageEvent,
     Metric,
     MetricVersion,
-    Order,
     Period,
-    RevenueLine,
-    SurveyResponse,
 )
+from kpis.models.resources import MODELS
 from kpis.selectors.measures import condition
 
 NUMERATOR, DENOMINATOR = "numerator", "denominator"
-FACT_MODELS: MappingProxyType[str, type[models.Model]] = MappingProxyType(
-    {
-        "leads": Lead,
-        "lead-stage-events": LeadStageEvent,
-        "deals": Deal,
-        "deal-stage-events": DealStageEvent,
-        "activities": Activity,
-        "contracts": Contract,
-        "orders": Order,
-        "revenues": RevenueLine,
-        "surveys": SurveyResponse,
-    }
-)
 _RELATED = ("account", "owner", "owner_at_close", "deal", "lead")
 _RESULTS = ("outcome", "stage", "phase", "status", "score", "kind", "subscription")
 
@@ -121,7 +99,7 @@ def read_records(
     if people is not None:
         clauses.append("e.person_id = ANY(%(people)s)")
         params["people"] = list(people)
-    model = FACT_MODELS[term.fact]
+    model = MODELS[term.fact]
     params |= {
         "kind": f"{term.fact}.{term.date}",
         "credit": term.credit,

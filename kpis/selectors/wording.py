@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy
 
 from kpis.engine import formula, specs
 from kpis.models import KpiNode, Metric, MetricVersion
-from kpis.selectors.records import FACT_MODELS
+from kpis.models.resources import MODELS
 
 AGGREGATES = {
     "count": gettext_lazy("Number of %(fact)s"),
@@ -65,7 +65,7 @@ def controllable_words(node: KpiNode) -> list[str]:
 
 
 def _term_words(term: specs.Simple) -> list[str]:
-    model = FACT_MODELS[term.fact]
+    model = MODELS[term.fact]
     if term.days_between:
         first, last = (_field_name(model, name) for name in term.days_between)
         field = _("days from %(first)s to %(last)s") % {"first": first, "last": last}

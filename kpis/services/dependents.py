@@ -5,20 +5,11 @@ from types import MappingProxyType
 
 from django.db.backends.utils import CursorWrapper
 
+from kpis.engine.facts import FACTS
+from kpis.models.resources import MODELS
+
 # the facts that make events
-FACT_TABLES: Mapping[str, str] = MappingProxyType(
-    {
-        "leads": "kpis_lead",
-        "lead-stage-events": "kpis_leadstageevent",
-        "deals": "kpis_deal",
-        "deal-stage-events": "kpis_dealstageevent",
-        "activities": "kpis_activity",
-        "contracts": "kpis_contract",
-        "orders": "kpis_order",
-        "revenues": "kpis_revenueline",
-        "surveys": "kpis_surveyresponse",
-    }
-)
+FACT_TABLES: Mapping[str, str] = MappingProxyType({fact: MODELS[fact]._meta.db_table for fact in FACTS})
 
 _OF_ACCOUNT = tuple(
     (fact, f"SELECT f.id FROM {table} f JOIN {{rows}} a ON f.account_id = a.id WHERE NOT a.is_new")

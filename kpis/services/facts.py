@@ -6,10 +6,9 @@ remember what changed and what became dirty. One transaction; fact writes of a c
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
-from types import MappingProxyType
 from typing import Any
 
 from django.db import connection, models, transaction
@@ -18,52 +17,11 @@ from psycopg import sql
 
 from kpis.engine.issues import Issue
 from kpis.engine.records import RESOURCES, Kind, Reading, Rejection, Resource, Row, read_records
-from kpis.models import (
-    Account,
-    Activity,
-    Contract,
-    Deal,
-    DealCredit,
-    DealLine,
-    DealStageEvent,
-    ExchangeRate,
-    Lead,
-    LeadStageEvent,
-    Order,
-    Person,
-    Product,
-    RevenueLine,
-    SurveyResponse,
-    Team,
-    TeamMembership,
-)
-from kpis.models.sourced import Sourced
+from kpis.models.resources import MODELS
 from kpis.services import dependents, organisation
 from tenants.context import current_company
 from tenants.outbox.services import emit
 from tenants.settings.selectors import company_settings
-
-MODELS: Mapping[str, type[Sourced]] = MappingProxyType(
-    {
-        "people": Person,
-        "teams": Team,
-        "memberships": TeamMembership,
-        "products": Product,
-        "accounts": Account,
-        "leads": Lead,
-        "lead-stage-events": LeadStageEvent,
-        "deals": Deal,
-        "deal-lines": DealLine,
-        "deal-credits": DealCredit,
-        "deal-stage-events": DealStageEvent,
-        "activities": Activity,
-        "contracts": Contract,
-        "orders": Order,
-        "revenues": RevenueLine,
-        "surveys": SurveyResponse,
-        "exchange-rates": ExchangeRate,
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
