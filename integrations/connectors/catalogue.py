@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from kpis.engine.records import RESOURCES as CONTRACT
-from kpis.engine.records import Field, Kind, Resource
+from kpis.engine.resources import RESOURCES as CONTRACT
+from kpis.engine.resources import Field, Kind, Resource
 
 COMMON: Mapping[str, Field] = MappingProxyType(
     {

@@ -16,7 +16,7 @@ from integrations.connectors import values
 from integrations.connectors.catalogue import DIVIDING, fields_of, resource_of, takes_tax
 from integrations.connectors.errors import BadValueError, ConnectorError
 from integrations.connectors.values import Cell
-from kpis.engine.records import Field, Kind
+from kpis.engine.resources import Field, Kind
 
 Unlisted = Literal["keep", "empty", "reject"]
 ATTRIBUTE_PREFIX = "attributes."

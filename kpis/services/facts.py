@@ -16,7 +16,8 @@ from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
 from kpis.engine.issues import Issue
-from kpis.engine.records import RESOURCES, Kind, Reading, Rejection, Resource, Row, read_records
+from kpis.engine.records import Reading, Rejection, Row, read_records
+from kpis.engine.resources import RESOURCES, Kind, Resource
 from kpis.models.resources import MODELS
 from kpis.services import dependents, organisation
 from tenants.context import current_company
