@@ -66,8 +66,10 @@ class Figure:
 
     @property
     def expected(self) -> Decimal | None:
-        """What the pace asks for by today."""
-        return None if self.target is None or self.pace is None else self.target * self.pace
+        """What the pace asks for by today; None before the first business day is over and once the period is."""
+        if self.target is None or self.pace is None or not 0 < self.pace < 1:
+            return None
+        return self.target * self.pace
 
     @property
     def distance_from_pace(self) -> Decimal | None:

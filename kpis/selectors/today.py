@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from kpis.choices import DimensionCode, Grain, Level, TreeStatus
+from kpis.choices import DimensionCode, Grain, Level, PeriodState, TreeStatus
 from kpis.models import CalendarDay, KpiTree, Period, Person
 from kpis.selectors.calendar import period_namer
 from kpis.selectors.deals import DealsToCheck, read_deals_to_check
@@ -26,11 +26,16 @@ WORST_FIRST = {"missed": 0, "behind": 1, "at_risk": 2}
 
 @dataclass(frozen=True)
 class Today:
-    """The page's content. Without an active tree everything but the date and the sources is empty."""
+    """The page's content. Without an active tree everything but the date and the sources is empty.
+
+    While the running period is too young for a verdict the figures are those of the one before (`period_label`);
+    the own numbers are always of the running one (`running_label`).
+    """
 
     date: date
     tree: KpiTree | None
     sources: list[Source]
+    running_label: str = ""
     period_label: str = ""
     currency: str = ""
     remaining_days: int = 0
@@ -40,6 +45,14 @@ class Today:
     own: Sequence[Figure] = ()
     members: Sequence[Figure] = ()
     deals_to_check: DealsToCheck | None = None
+
+    @property
+    def has_just_begun(self) -> bool:
+        return self.running_label != self.period_label
+
+    @property
+    def has_targets(self) -> bool:
+        return any(figure.has_target for figure in self.members)
 
     @property
     def stale_sources(self) -> list[Source]:
@@ -70,24 +83,35 @@ def read_today(*, user: Any, scope: str, sight: Sight, now: datetime) -> Today:
     if tree is None or period is None:
         return Today(today, None, sources)
     works_today = CalendarDay.objects.filter(day=today, is_business_day=True).exists()
-    reader = FigureReader(_months(tree, period, now=now), works_today=works_today)
-    figures = [figure for figure in reader.of_nodes().values() if figure.is_measured]
+    matrix = _months(tree, period, now=now)
+    spoken = _spoken(matrix)
+    figures = [each for each in FigureReader(matrix).of_nodes(period=spoken).values() if each.is_measured]
     goal = next((figure for figure in figures if figure.level == Level.KGI), None)
     ranked = sorted((figure for figure in figures if figure.level == Level.KPI), key=_worst_first)
+    name = period_namer()
+    has_members = goal is not None and scope in {Scope.TEAM, Scope.ALL}
     return Today(
         date=today,
         tree=tree,
         sources=sources,
-        period_label=period_namer()(period),
-        currency=reader.matrix.currency,
-        remaining_days=figures[0].remaining_days if figures else 0,
+        running_label=name(period),
+        period_label=name(matrix.periods[spoken].row),
+        currency=matrix.currency,
+        remaining_days=FigureReader(matrix, works_today=works_today).at(0, 0, -1).remaining_days,
         goal=goal,
         worst=next((figure for figure in ranked if figure.status in WORST_FIRST), None),
         leading=ranked[:LEADING],
         own=_own(tree, period, user, works_today, now=now) if scope == Scope.OWN else (),
-        members=_members(tree, period, goal, sight, now=now) if goal and scope in {Scope.TEAM, Scope.ALL} else (),
+        members=_members(tree, period, goal, sight, spoken, now=now) if goal and has_members else (),
         deals_to_check=read_deals_to_check(people=sight.people, today=today, limit=DEALS),
     )
+
+
+def _spoken(matrix: KpiMatrix) -> int:
+    """The index of the period to speak of: the last one, or the one before while no business day of it is over."""
+    last = matrix.periods[-1]
+    is_young = last.state == PeriodState.OPEN and last.elapsed <= 1
+    return -2 if is_young and len(matrix.periods) > 1 else -1
 
 
 def _months(tree: KpiTree, period: Period, *, now: datetime, **narrow: Any) -> KpiMatrix:
@@ -113,9 +137,9 @@ def _own(tree: KpiTree, period: Period, user: Any, works_today: bool, *, now: da
     return sorted(figures, key=lambda figure: not figure.has_target)[:OWN]
 
 
-def _members(tree: KpiTree, period: Period, goal: Figure, sight: Sight, *, now: datetime) -> list[Figure]:
+def _members(tree: KpiTree, period: Period, goal: Figure, sight: Sight, spoken: int, *, now: datetime) -> list[Figure]:
     """The KGI by person, those in sight who had anything to do with it, in order of name: no ranking."""
     seen = sight.members.get(DimensionCode.PERSON)
     matrix = _months(tree, period, now=now, dimension=DimensionCode.PERSON, codes=[goal.code], member_ids=seen)
-    figures = FigureReader(matrix, dimension=DimensionCode.PERSON).of_members()
+    figures = FigureReader(matrix, dimension=DimensionCode.PERSON).of_members(period=spoken)
     return [figure for figure in figures if not figure.is_empty]

@@ -200,7 +200,9 @@ def difference(
     written = formats.write_difference(value, unit=unit, **amount_style(context, currency))
     better = value if direction == "up" else -value
     tone = "" if value == 0 or direction == "range" else (" diff-better" if better > 0 else " diff-worse")
-    return format_html('<span class="diff{}">{}{}</span>', tone, written.text, unit_word(written.unit))
+    word = unit_word(written.unit)
+    unit = format_html('<span class="unit">{}</span>', word) if word else ""
+    return format_html('<span class="diff{}">{}{}</span>', tone, written.text, unit)
 
 
 @register.inclusion_tag("components/status_badge.html")

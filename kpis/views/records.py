@@ -18,13 +18,13 @@ from kpis.views.details import find_node
 from tenants.capabilities import Capability, require
 from tenants.settings.selectors import company_settings
 
-PAGE = 20
+PAGE = 10
 
 
 @login_required
 @require_GET
 def records(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
-    """Twenty facts at a time, with their links to the system they came from; a table alone for htmx."""
+    """Ten facts at a time, with their links to the system they came from; a table alone for htmx."""
     require(request.user, Capability.READ_RESULTS)
     today = timezone.localdate()
     node = find_node(public_id)

@@ -52,7 +52,7 @@ class TestDifference:
         assert "diff-worse" in render("{% difference value 'days' 'up' %}", value=-3)
 
     def test_rates_differ_in_points(self):
-        assert "+2.1pt" in render("{% difference value 'percent' %}", value=Decimal("0.021"))
+        assert '+2.1<span class="unit">pt<' in render("{% difference value 'percent' %}", value=Decimal("0.021"))
 
 
 class TestStatusBadge:
