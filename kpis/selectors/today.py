@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from kpis.choices import DimensionCode, Grain, Level, PeriodState, TreeStatus
+from kpis.choices import DimensionCode, Grain, Level, TreeStatus
 from kpis.models import CalendarDay, KpiTree, Period, Person
 from kpis.selectors.calendar import period_namer
 from kpis.selectors.deals import DealsToCheck, read_deals_to_check
@@ -28,8 +28,8 @@ WORST_FIRST = {"missed": 0, "behind": 1, "at_risk": 2}
 class Today:
     """The page's content. Without an active tree everything but the date and the sources is empty.
 
-    While the running period is too young for a verdict the figures are those of the one before (`period_label`);
-    the own numbers are always of the running one (`running_label`).
+    While the running period is too young for a verdict (`running_label`) the figures are those of the one before
+    (`period_label`).
     """
 
     date: date
@@ -52,7 +52,8 @@ class Today:
 
     @property
     def has_targets(self) -> bool:
-        return any(figure.has_target for figure in self.members)
+        """Whether persons have targets of their own, so that columns about them say anything."""
+        return any(figure.has_target for figure in (*self.members, *self.own))
 
     @property
     def stale_sources(self) -> list[Source]:
@@ -74,44 +75,49 @@ def find_last_period(tree: KpiTree, grain: str, *, today: date) -> Period | None
     return own.filter(start_date__lte=today).first() or own.last()
 
 
+def find_spoken_period(tree: KpiTree, grain: str, *, today: date) -> Period | None:
+    """The period to speak of: the one that runs, or the one before while no business day of it is over."""
+    running = find_last_period(tree, grain, today=today)
+    if running is None or running.end_date <= today:
+        return running
+    begun = CalendarDay.objects.filter(day__gte=running.start_date, day__lte=today, is_business_day=True)
+    if begun.count() > 1:
+        return running
+    before = Period.objects.select_related("fiscal_year").filter(grain=grain, start_date__lt=running.start_date)
+    return before.order_by("-start_date").first() or running
+
+
 def read_today(*, user: Any, scope: str, sight: Sight, now: datetime) -> Today:
     """Where things stand for `user`, who may read results in `scope` and the members in `sight`."""
     today = timezone.localdate(now)
     sources = read_sources(now=now)
     tree = find_tree(today=today)
-    period = find_last_period(tree, Grain.MONTH, today=today) if tree else None
-    if tree is None or period is None:
+    running = find_last_period(tree, Grain.MONTH, today=today) if tree else None
+    period = find_spoken_period(tree, Grain.MONTH, today=today) if tree else None
+    if tree is None or running is None or period is None:
         return Today(today, None, sources)
     works_today = CalendarDay.objects.filter(day=today, is_business_day=True).exists()
-    matrix = _months(tree, period, now=now)
-    spoken = _spoken(matrix)
-    figures = [each for each in FigureReader(matrix).of_nodes(period=spoken).values() if each.is_measured]
+    reader = FigureReader(_months(tree, period, now=now), works_today=works_today)
+    figures = [each for each in reader.of_nodes().values() if each.is_measured]
     goal = next((figure for figure in figures if figure.level == Level.KGI), None)
     ranked = sorted((figure for figure in figures if figure.level == Level.KPI), key=_worst_first)
     name = period_namer()
-    has_members = goal is not None and scope in {Scope.TEAM, Scope.ALL}
+    has_members = scope in {Scope.TEAM, Scope.ALL}
     return Today(
         date=today,
         tree=tree,
         sources=sources,
-        running_label=name(period),
-        period_label=name(matrix.periods[spoken].row),
-        currency=matrix.currency,
-        remaining_days=FigureReader(matrix, works_today=works_today).at(0, 0, -1).remaining_days,
+        running_label=name(running),
+        period_label=name(period),
+        currency=reader.matrix.currency,
+        remaining_days=goal.remaining_days if goal else 0,
         goal=goal,
         worst=next((figure for figure in ranked if figure.status in WORST_FIRST), None),
         leading=ranked[:LEADING],
         own=_own(tree, period, user, works_today, now=now) if scope == Scope.OWN else (),
-        members=_members(tree, period, goal, sight, spoken, now=now) if goal and has_members else (),
+        members=_members(tree, period, goal, sight, now=now) if goal and has_members else (),
         deals_to_check=read_deals_to_check(people=sight.people, today=today, limit=DEALS),
     )
-
-
-def _spoken(matrix: KpiMatrix) -> int:
-    """The index of the period to speak of: the last one, or the one before while no business day of it is over."""
-    last = matrix.periods[-1]
-    is_young = last.state == PeriodState.OPEN and last.elapsed <= 1
-    return -2 if is_young and len(matrix.periods) > 1 else -1
 
 
 def _months(tree: KpiTree, period: Period, *, now: datetime, **narrow: Any) -> KpiMatrix:
@@ -137,9 +143,9 @@ def _own(tree: KpiTree, period: Period, user: Any, works_today: bool, *, now: da
     return sorted(figures, key=lambda figure: not figure.has_target)[:OWN]
 
 
-def _members(tree: KpiTree, period: Period, goal: Figure, sight: Sight, spoken: int, *, now: datetime) -> list[Figure]:
+def _members(tree: KpiTree, period: Period, goal: Figure, sight: Sight, *, now: datetime) -> list[Figure]:
     """The KGI by person, those in sight who had anything to do with it, in order of name: no ranking."""
     seen = sight.members.get(DimensionCode.PERSON)
     matrix = _months(tree, period, now=now, dimension=DimensionCode.PERSON, codes=[goal.code], member_ids=seen)
-    figures = FigureReader(matrix, dimension=DimensionCode.PERSON).of_members(period=spoken)
+    figures = FigureReader(matrix, dimension=DimensionCode.PERSON).of_members()
     return [figure for figure in figures if not figure.is_empty]

@@ -199,7 +199,8 @@ def difference(
         return SafeString("")
     written = formats.write_difference(value, unit=unit, **amount_style(context, currency))
     better = value if direction == "up" else -value
-    tone = "" if value == 0 or direction == "range" else (" diff-better" if better > 0 else " diff-worse")
+    is_nothing = not any(digit in written.text for digit in "123456789")
+    tone = "" if is_nothing or direction == "range" else (" diff-better" if better > 0 else " diff-worse")
     word = unit_word(written.unit)
     unit = format_html('<span class="unit">{}</span>', word) if word else ""
     return format_html('<span class="diff{}">{}{}</span>', tone, written.text, unit)

@@ -11,7 +11,7 @@ from kpis.choices import DimensionCode, Grain
 from kpis.models import Dimension, DimensionMember, KpiTree, Period
 from kpis.selectors.calendar import find_period, period_namer
 from kpis.selectors.details import Segment
-from kpis.selectors.today import find_last_period
+from kpis.selectors.today import find_spoken_period
 from kpis.selectors.visibility import Sight
 
 GRAINS = (Grain.WEEK, Grain.MONTH, Grain.QUARTER, Grain.HALF, Grain.YEAR)
@@ -47,13 +47,13 @@ def address(request: HttpRequest, **changes: str | None) -> str:
 
 
 def chosen_period(request: HttpRequest, tree: KpiTree, *, today: date) -> Period:
-    """`?grain=&start=`; the running month without them. Raises Http404 for a day outside the calendar."""
+    """`?grain=&start=`; without them the month to speak of. Raises Http404 for a day outside the calendar."""
     grain = request.GET.get("grain", "")
     grain = grain if grain in GRAINS else Grain.MONTH
     try:
         day = date.fromisoformat(request.GET.get("start", ""))
     except ValueError:
-        period = find_last_period(tree, grain, today=today)
+        period = find_spoken_period(tree, grain, today=today)
     else:
         period = find_period(grain, day)
     if period is None:

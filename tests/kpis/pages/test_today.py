@@ -1,6 +1,9 @@
 """The first page of the day."""
 
+from datetime import UTC, datetime
+
 import pytest
+import time_machine
 
 from kpis.models import KpiTree
 from kpis.services.facts import upsert_facts
@@ -83,3 +86,11 @@ class TestToday:
         upsert_facts(resource="people", source="crm", records=records, now=world.tree.created_at)
         with django_assert_max_num_queries(70):
             client.get("/")
+
+
+class TestYoungPeriod:
+    def test_speaks_of_the_period_before_until_a_business_day_is_over(self, world, alice, open_today):
+        with time_machine.travel(datetime(2026, 11, 1, 3, tzinfo=UTC), tick=False):
+            page = open_today(alice)
+        assert "2026年11月は始まったばかりです。" in page
+        assert "2026年10月の受注額は現在800,000円です。" in page
