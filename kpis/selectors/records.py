@@ -150,7 +150,7 @@ def _with_descendants(member: DimensionMember) -> list[int]:
 
 
 def _record(fact: str, row: Any, day: date, weight: Decimal, amount: Decimal | None) -> Record:
-    through = None if isinstance(row, Deal) else getattr(row, "deal", None) or getattr(row, "lead", None)
+    through = None if fact == "deals" else getattr(row, "deal", None) or getattr(row, "lead", None)
     account = getattr(row, "account", None)
     owner = getattr(row, "owner_at_close", None) or getattr(row, "owner", None)
     return Record(
