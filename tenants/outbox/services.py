@@ -93,12 +93,13 @@ def dispatch_events(*, now: datetime, limit: int = 500) -> int:
     return len(sent)
 
 
-def run_event(*, event_id: int, now: datetime) -> bool:
+def run_event(*, event_id: int, message: str = "", now: datetime) -> bool:
     """Claim one event and run its handler; False when another worker has it or has finished it.
 
+    A message that comes again because its worker was lost (`message` names it) takes its own claim over at once.
     A handler that fails is tried again later, MAX_ATTEMPTS times in all, then it ends as a dead letter.
     """
-    event = _claim(event_id, now)
+    event = _claim(event_id, message, now)
     if event is None:
         return False
     try:
@@ -127,7 +128,7 @@ def drain(
             untried = Q(state=EventState.SENT) | Q(state=EventState.WAITING, attempt_count=0)
             events = _merge(mine.filter(untried | Q(state=EventState.WAITING, due_at__lte=now)).order_by("id"), now)
             for event in events:
-                claimed = _claim(event.id, now)
+                claimed = _claim(event.id, "", now)
                 if claimed is None:
                     continue
                 try:
@@ -175,11 +176,16 @@ def _merge(events: Iterable[Event], now: datetime) -> list[Event]:
     return list(last.values())
 
 
-def _claim(event_id: int, now: datetime) -> Event | None:
+def _claim(event_id: int, message: str, now: datetime) -> Event | None:
     claimable = Q(state__in=[EventState.WAITING, EventState.SENT]) | Q(state=EventState.RUNNING, due_at__lte=now)
+    if message:
+        claimable |= Q(state=EventState.RUNNING, claimed_by=message)
     with public_context():
         claimed = Event.objects.filter(claimable, id=event_id).update(
-            state=EventState.RUNNING, attempt_count=F("attempt_count") + 1, due_at=now + RUN_LEASE
+            state=EventState.RUNNING,
+            attempt_count=F("attempt_count") + 1,
+            due_at=now + RUN_LEASE,
+            claimed_by=message,
         )
         return Event.objects.get(id=event_id) if claimed else None
 
