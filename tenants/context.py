@@ -29,6 +29,17 @@ def tenant_context(company: Company) -> Iterator[Company]:
 
 
 @contextmanager
+def bare_context(company: Company) -> Iterator[Company]:
+    """As `tenant_context` with public out of sight, for looking at what the schema itself holds."""
+    previous = connection.tenant
+    connection.set_tenant(company, include_public=False)
+    try:
+        yield company
+    finally:
+        connection.set_tenant(previous)
+
+
+@contextmanager
 def public_context() -> Iterator[None]:
     """Run the block in the public schema, where companies are created and work is handed out."""
     previous = connection.tenant

@@ -106,7 +106,7 @@ def run_event(*, event_id: int, message: str = "", now: datetime) -> bool:
         _call_handler(event)
     except Exception as error:
         logger.exception("outbox.handler_failed", extra={"topic": event.topic, "handler": event.handler})
-        _retry_later(event, error, now)
+        _retry_later(event, error)
     else:
         _finish(event)
     return True
@@ -120,13 +120,15 @@ def drain(
     Waits up to `wait` for events that a worker is running. With `reraise` the first failure is raised as it is.
     """
     until = time.monotonic() + wait.total_seconds()
-    done_count = failed_count = 0
+    done_count = 0
+    failed: set[int] = set()
     with public_context():
         mine = Event.objects.filter(company_id=company_id) if company_id else Event.objects.all()
         while True:
             now = timezone.now()
             untried = Q(state=EventState.SENT) | Q(state=EventState.WAITING, attempt_count=0)
-            events = _merge(mine.filter(untried | Q(state=EventState.WAITING, due_at__lte=now)).order_by("id"), now)
+            ready = mine.filter(untried | Q(state=EventState.WAITING, due_at__lte=now)).exclude(id__in=failed)
+            events = _merge(ready.order_by("id"), now)
             for event in events:
                 claimed = _claim(event.id, "", now)
                 if claimed is None:
@@ -136,8 +138,8 @@ def drain(
                 except Exception as error:
                     if reraise:
                         raise
-                    failed_count += 1
-                    _retry_later(claimed, error, now)
+                    failed.add(claimed.id)
+                    _retry_later(claimed, error)
                 else:
                     done_count += 1
                     _finish(claimed)
@@ -146,7 +148,7 @@ def drain(
                 break
             if not events:
                 time.sleep(0.05)
-        return DrainResult(done_count, failed_count, mine.filter(state__in=OPEN_STATES).count())
+        return DrainResult(done_count, len(failed), mine.filter(state__in=OPEN_STATES).count())
 
 
 def release_running(*, now: datetime) -> int:
@@ -202,7 +204,8 @@ def _finish(event: Event) -> None:
         Event.objects.filter(id=event.id).update(state=EventState.DONE, finished_at=timezone.now(), error="")
 
 
-def _retry_later(event: Event, error: Exception, now: datetime) -> None:
+def _retry_later(event: Event, error: Exception) -> None:
+    now = timezone.now()
     reason = f"{type(error).__name__}: {error}"[:2000]
     with public_context():
         if event.attempt_count >= MAX_ATTEMPTS:

@@ -18,7 +18,7 @@ from django_tenants.utils import quote_schema_name
 from tenants.backend.connection import connection
 from tenants.choices import CompanyStatus
 from tenants.console.models import CompanyRequest
-from tenants.context import public_context, tenant_context
+from tenants.context import bare_context, public_context, tenant_context
 from tenants.models import Company
 from tenants.registry import ProvisionRequest, provision_steps, templates
 from tenants.services.companies import get_console
@@ -62,11 +62,9 @@ def create_schema(*, company: Company) -> None:
 
 def migrate_schema(*, company: Company) -> None:
     """Apply what is not applied yet of the migrations that belong to this type of company."""
-    with tenant_context(company):
-        # Only its own schema may be seen here: with public in sight the migration table of public would be taken.
-        connection.set_tenant(company, include_public=False)
+    with bare_context(company):  # with public in sight, the migration table of public would be taken for its own
         MigrationRecorder(connection).ensure_schema()
-        connection.set_tenant(company)
+    with tenant_context(company):
         call_command(MigrateCommand(), verbosity=0, interactive=False)
 
 
