@@ -13,9 +13,14 @@ from django.db.backends.utils import CursorWrapper
 
 from kpis.choices import VALUE_DIMENSIONS
 from kpis.engine.records import YEN_LIKE
+from kpis.services.dependents import FACT_TABLES
 
 SEGMENTS = ("seg1", "seg2", "seg3", "seg4", "seg5")
 MEMBER_COLUMNS = ("person", "team", "product", *VALUE_DIMENSIONS, *SEGMENTS)
+# After a large delivery the planner still believes the tables to be empty, until the server looks by itself a minute
+# later: joins that take a second then take many minutes.
+MANY_FACTS = 500
+READ_TABLES = (*FACT_TABLES.values(), "kpis_dealline", "kpis_dealcredit", "kpis_teammembership", "kpis_account")
 
 _COLUMNS = (
     "kind, credit, date, fact_id, account_id, person_id, product_id, region, lead_source, sales_channel, partner,"
@@ -212,8 +217,11 @@ def derive_events(cursor: CursorWrapper, *, currency: str) -> dict[str, set[date
         " INSERT INTO stale SELECT DISTINCT fact, fact_id FROM taken"
     )
     cursor.execute("ANALYZE stale")
-    cursor.execute("SELECT DISTINCT fact FROM stale")
-    facts = [row[0] for row in cursor.fetchall()]
+    cursor.execute("SELECT fact, count(*) FROM stale GROUP BY fact")
+    counts = dict(cursor.fetchall())
+    facts = sorted(counts)
+    if sum(counts.values()) >= MANY_FACTS:
+        cursor.execute(f"ANALYZE {', '.join(READ_TABLES)}")
     touched: dict[str, set[date]] = {}
     if facts:
         _gather(cursor, facts, currency=currency)
