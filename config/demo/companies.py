@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 
 from django.utils import timezone
 
@@ -79,24 +81,26 @@ MAVEN = DemoCompany(
 )
 
 
-def ensure_company(stage: Stage, demo: DemoCompany) -> Company:
-    """The company, ready: asked for as everybody does, provisioned by the worker."""
-    company = _find(demo.slug)
-    if company is None:
-        stage.report(f"Creating {demo.name} ({demo.slug}) …")
-        company = request_company(
-            slug=demo.slug,
-            name=demo.name,
-            fiscal_start_month=demo.fiscal_start_month,
-            closing_day=demo.closing_day,
-            currency=demo.currency,
-            now=timezone.now(),
+def ensure_companies(stage: Stage, demos: Iterable[DemoCompany]) -> dict[str, Company]:
+    """The companies by slug, ready: asked for as everybody does, provisioned by the workers side by side."""
+    for demo in demos:
+        if _find(demo.slug) is None:
+            stage.report(f"Creating {demo.name} ({demo.slug}) …")
+            request_company(
+                slug=demo.slug,
+                name=demo.name,
+                fiscal_start_month=demo.fiscal_start_month,
+                closing_day=demo.closing_day,
+                currency=demo.currency,
+                now=timezone.now(),
+            )
+    companies = {}
+    for demo in demos:
+        companies[demo.slug] = stage.wait_for(
+            partial(_ready, demo.slug), what=f"Creating {demo.slug}", seconds=PROVISIONING_SECONDS
         )
-    if not company.is_ready:
-        what = f"Creating {demo.slug}"
-        company = stage.wait_for(lambda: _ready(demo.slug), what=what, seconds=PROVISIONING_SECONDS)
-    ensure_users(company, demo.users)
-    return company
+        ensure_users(companies[demo.slug], demo.users)
+    return companies
 
 
 def ensure_users(company: Company, users: tuple[DemoUser, ...]) -> None:
@@ -108,7 +112,7 @@ def ensure_users(company: Company, users: tuple[DemoUser, ...]) -> None:
                 create_user(username=user.username, name=user.name, role=user.role, password=PASSWORD)
 
 
-def ensure_grants(console: Company, companies: list[Company]) -> None:
+def ensure_grants(console: Company, companies: Iterable[Company]) -> None:
     """The consultant may enter every company of the demo."""
     with tenant_context(console):
         people = {user.username: user.public_id for user in User.objects.all()}

@@ -251,13 +251,13 @@ FLOWS: Mapping[str, Sequence[int]] = {
     "revenue": [each * MILLION for each in (32, 33, 34, 34, 35, 36, 38, 40, 40, 41, 42, 45)],
 }
 LEVELS: Mapping[str, tuple[str, str]] = {  # previous year, running year
-    "opportunity_rate": ("0.22", "0.24"),
-    "win_rate": ("0.23", "0.25"),
+    "opportunity_rate": ("0.22", "0.23"),
+    "win_rate": ("0.22", "0.23"),
     "average_deal_size": ("2500000", "2600000"),
     "deal_cycle_days": ("62", "58"),
-    "proposal_review_rate": ("0.70", "0.80"),
-    "csat_score": ("3.8", "3.9"),
-    "gross_margin": ("0.60", "0.62"),
+    "proposal_review_rate": ("0.70", "0.74"),
+    "csat_score": ("3.6", "3.7"),
+    "gross_margin": ("0.48", "0.54"),
 }
 LAST_YEAR = Decimal("0.92")
 PLAN_REASON = "年度計画"

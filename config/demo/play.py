@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -14,11 +15,16 @@ from config.demo.companies import (
     SAKURA,
     DemoCompany,
     DemoUser,
-    ensure_company,
+    ensure_companies,
     ensure_grants,
     ensure_users,
 )
-from config.demo.delivery import Delivery, deliver
+from config.demo.definitions import company_plan
+from config.demo.delivery import Delivery, deliver, settle
+from config.demo.improving import ensure_reviews
+from config.demo.keys import ensure_key
+from config.demo.measuring import begin, close_past_months, ensure_logins, ensure_metrics, ensure_trees
+from config.demo.plans import CompanyPlan
 from config.demo.sakura import generate
 from config.demo.stage import Stage
 from integrations.choices import Carries
@@ -76,10 +82,31 @@ def play(stage: Stage, *, console: Company, export: Path | None) -> Story:
     if export is None:
         stage.report("Company B is left out: its CRM export is not at hand (give --maven PATH or set MAVEN_CRM_DIR).")
     demos = (SAKURA, MAVEN) if export else (SAKURA,)
-    companies = [ensure_company(stage, demo) for demo in demos]
-    ensure_grants(console, companies)
-    by_slug = {company.slug: company for company in companies}
-    deliver(stage, by_slug[SAKURA.slug], _sakura_deliveries(stage))
+    companies = ensure_companies(stage, demos)
+    ensure_grants(console, companies.values())
+    _fill(stage, SAKURA, companies, company_plan(today=stage.today), _sakura_deliveries(stage), months_in_use=1)
     if export is not None:
-        deliver(stage, by_slug[MAVEN.slug], [_maven_delivery(export)])
-    return Story(companies=demos, keys={}, made_on=stage.today)
+        _fill(stage, MAVEN, companies, maven.company_plan(), [_maven_delivery(export)], months_in_use=0)
+    keys = {slug: ensure_key(stage.directory, company) for slug, company in companies.items()}
+    return Story(companies=demos, keys=keys, made_on=stage.today)
+
+
+def _fill(
+    stage: Stage,
+    demo: DemoCompany,
+    companies: Mapping[str, Company],
+    plan: CompanyPlan,
+    deliveries: list[Delivery],
+    *,
+    months_in_use: int,
+) -> None:
+    company = companies[demo.slug]
+    begin(company, months=months_in_use)
+    ensure_metrics(company, plan)
+    deliver(stage, company, deliveries)
+    settle(stage, company)
+    ensure_logins(company, demo)
+    ensure_trees(company, plan)
+    close_past_months(stage, company)
+    settle(stage, company)
+    ensure_reviews(company)

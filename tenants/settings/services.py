@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from django.utils import timezone
 
 from tenants.registry import ProvisionRequest
@@ -20,3 +22,8 @@ def seed_settings(request: ProvisionRequest) -> None:
             "currency": request.currency,
         },
     )
+
+
+def set_start_date(*, start_date: date) -> None:
+    """Say from when on the company works with the product: misses of earlier periods ask nobody for an answer."""
+    CompanySettings.objects.update(start_date=start_date)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import os
 import signal
 import socket
@@ -79,7 +80,7 @@ class Command(BaseCommand):
 def web_server(port: int) -> list[str]:
     """Threads and workers as in production, for this machine only."""
     server = [sys.executable, "-m", "gunicorn", "config.wsgi:application", f"--bind=127.0.0.1:{port}"]
-    return [*server, "--worker-class=gthread", "--workers=2", "--threads=4", "--access-logfile=-"]
+    return [*server, "--worker-class=gthread", "--workers=2", "--threads=4", "--preload", "--access-logfile=-"]
 
 
 def check_port(port: int) -> None:
@@ -96,6 +97,12 @@ def check_port(port: int) -> None:
 
 
 def is_served(port: int) -> bool:
-    with socket.socket() as attempt:
-        attempt.settimeout(1)
-        return attempt.connect_ex(("127.0.0.1", port)) == 0
+    """Whether the console's login page answers."""
+    page = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        page.request("GET", "/login/", headers={"Host": f"console.{settings.BASE_DOMAIN}:{port}"})
+        return page.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        page.close()
