@@ -188,6 +188,39 @@ class TestActions:
         assert "進行中" in shown
 
 
+class TestPanels:
+    def test_today_names_misses_actions_and_the_next_meeting(
+        self,
+        october_miss: Miss,
+        win_rate: KpiNode,
+        alice: Any,
+        make_action: Callable[..., Action],
+        next_meeting: Meeting,
+        as_alice: Client,
+    ) -> None:
+        make_action(win_rate, owner_user=alice, action="価格表を作る")
+        shown = as_alice.get("/").content.decode()
+        assert f"/misses/{october_miss.public_id}/" in shown
+        assert "価格表を作る" in shown
+        assert f"/meetings/{next_meeting.public_id}/" in shown
+
+    def test_today_asks_a_member_for_nothing_that_is_not_his(
+        self, october_miss: Miss, next_meeting: Meeting, as_bob: Client
+    ) -> None:
+        shown = as_bob.get("/").content.decode()
+        assert f"/misses/{october_miss.public_id}/" not in shown
+        assert f"/meetings/{next_meeting.public_id}/" not in shown
+
+    def test_a_kpi_shows_its_misses_and_actions(
+        self, october_miss: Miss, bookings: KpiNode, alice: Any, make_action: Callable[..., Action], as_alice: Client
+    ) -> None:
+        make_action(bookings, owner_user=alice, action="価格表を作る")
+        shown = as_alice.get(f"/kpis/{bookings.public_id}/").content.decode()
+        assert f"/misses/{october_miss.public_id}/" in shown
+        assert "価格表を作る" in shown
+        assert f"/actions/new/?node={bookings.public_id}" in shown
+
+
 class TestMeetings:
     def test_a_series_is_planned_in_one_form(self, tree: Any, as_alice: Client) -> None:
         sent = {"name": "週次", "interval": "weekly", "weekday": "0", "week_of_month": "1", "starts_at": "10:00"}
