@@ -22,7 +22,7 @@ class HasCapability(BasePermission):
         capability = view.capabilities.get(action)
         if capability is None:
             # A method that the address does not have is answered by the framework (405).
-            return action is None or request.method == "OPTIONS"
+            return request.method == "OPTIONS" or not hasattr(view, (request.method or "").lower())
         view.scope = require(request.user, capability)
         return True
 

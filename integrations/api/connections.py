@@ -8,15 +8,13 @@ from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import GenericViewSet
 
-from integrations.api.base import CallerMixin
 from integrations.api.serializers import (
     CheckResultSerializer,
     ConnectionSerializer,
@@ -40,27 +38,21 @@ from integrations.services.connections import (
 )
 from integrations.services.runs import request_run, sync_now
 from integrations.services.uploads import IncomingFile, receive_files
+from kpis.api.base import CompanyViewSet
 from kpis.api.problems import FieldError, Problem
+from kpis.api.versions import answer
 from tenants.capabilities import Capability
 
+ACTIONS = ("list", "retrieve", "create", "partial_update", "test", "preview", "sync", "runs", "rejected")
 
-class ConnectionViewSet(CallerMixin, GenericViewSet):
+
+@extend_schema_view(list=extend_schema(summary="Connections"), retrieve=extend_schema(summary="One connection"))
+class ConnectionViewSet(CompanyViewSet):
     """Where data comes from."""
 
     queryset = Connection.objects.all()
     serializer_class = ConnectionSerializer
-    lookup_field = "public_id"
-    lookup_url_kwarg = "id"
-    lookup_value_converter = "uuid"
-    capabilities: ClassVar[dict[str, str]] = dict.fromkeys(("get", "post", "patch"), Capability.MANAGE_CONNECTIONS)
-
-    @extend_schema(summary="Connections")
-    def list(self, request: Request) -> Response:
-        return self._page(self.get_queryset(), ConnectionSerializer)
-
-    @extend_schema(summary="One connection")
-    def retrieve(self, request: Request, id: Any) -> Response:
-        return Response(self.get_serializer(self.get_object()).data)
+    capabilities: ClassVar[dict[str, str]] = dict.fromkeys(ACTIONS, Capability.MANAGE_CONNECTIONS)
 
     @extend_schema(summary="Set a file connection up")
     def create(self, request: Request) -> Response:
@@ -79,11 +71,11 @@ class ConnectionViewSet(CallerMixin, GenericViewSet):
             ) from error
         if paused:
             pause_connection(connection=made, now=now)
-        return Response(self.get_serializer(made).data, status=status.HTTP_201_CREATED)
+        return self.created(made.pk)
 
     @extend_schema(summary="Change how often data is due, pause or resume")
     def partial_update(self, request: Request, id: Any) -> Response:
-        connection = self.get_object()
+        connection = self.row_to_change()
         given = self.get_serializer(connection, data=request.data, partial=True)
         given.is_valid(raise_exception=True)
         now = timezone.now()
@@ -92,7 +84,7 @@ class ConnectionViewSet(CallerMixin, GenericViewSet):
         if "is_paused" in given.validated_data:
             change = pause_connection if given.validated_data["is_paused"] else resume_connection
             change(connection=connection, now=now)
-        return Response(self.get_serializer(connection).data)
+        return answer(request, self.shown(connection.pk))
 
     @extend_schema(summary="Can the last delivery be read?", request=None, responses=CheckResultSerializer)
     @action(detail=True, methods=["post"])

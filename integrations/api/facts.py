@@ -13,8 +13,8 @@ from rest_framework import serializers, status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from integrations.api.base import DataAPIView
 from integrations.connectors.catalogue import ORDER
+from kpis.api.base import CompanyAPIView
 from kpis.api.problems import Problem
 from kpis.engine.records import Rejection
 from kpis.services.facts import BulkResult, UnknownResourceError, upsert_facts
@@ -73,7 +73,7 @@ class BulkResultSerializer(serializers.Serializer[Any]):
     unresolved = BulkUnresolvedSerializer(many=True)
 
 
-class BulkFactsView(DataAPIView):
+class BulkFactsView(CompanyAPIView):
     """Insert, change and delete facts of one resource; the same call again changes nothing."""
 
     capabilities = {"post": Capability.MANAGE_CONNECTIONS}
