@@ -1,8 +1,12 @@
 """The frame around every page."""
 
+import re
+from pathlib import Path
+
 import pytest
 from django import forms
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.staticfiles import finders
 from django.template.loader import get_template, render_to_string
 from django.test import RequestFactory
 from django.utils import translation
@@ -95,6 +99,10 @@ class TestTemplates:
     def test_name_chart_js_in_one_place(self):
         named = [path.name for path in (ROOT / "templates").rglob("*.html") if "chart/chart.js" in path.read_text()]
         assert named == ["chart_scripts.html"]
+
+    def test_find_chart_js_among_the_static_files_in_version_4(self):
+        source = Path(finders.find("unfold/js/chart/chart.js")).read_text(encoding="utf-8")
+        assert re.findall(r'\bversion="(\d+)\.', source) == ["4"]
 
     def test_the_form_field_shows_its_error_beside_it(self):
         class DueForm(forms.Form):

@@ -55,18 +55,6 @@ class TestContentTypes:
 
 
 class TestTables:
-    def test_public_holds_ids_only(self, db):
-        assert existing_tables(company=None) == {
-            "django_migrations",
-            "outbox_event",
-            "tenants_company",
-            "tenants_consultantgrant",
-            "tenants_deadletter",
-            "tenants_domain",
-            "tenants_duesync",
-            "tenants_handoff",
-        }
-
     def test_no_table_of_a_company_has_a_namesake_in_public(self, db):
         """A table that is missing in a company must not be found in public instead."""
         shared = expected_tables(company_type="company") & existing_tables(company=None)
