@@ -1,7 +1,8 @@
 """What the page of one KPI shows: its number with its past, its segments, its definition and its targets."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -34,10 +35,11 @@ class Segment:
 
 @dataclass(frozen=True)
 class SegmentRow:
-    """One member's figure, and its share of the company's number where shares add up."""
+    """One member's figure, and its share of the company's number where shares add up; `depth` below another's."""
 
     figure: Figure
     share: Decimal | None
+    depth: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,10 @@ def read_dimensions() -> list[Dimension]:
 def read_segments(
     node: KpiNode, dimension: str, period: Period, whole: Figure | None, sight: Sight, *, now: datetime
 ) -> list[SegmentRow]:
-    """The node's figure for each member in sight that has anything to show, largest first where shares add up."""
+    """The node's figure for each member in sight that has anything to show, each above those it contains.
+
+    Where shares add up the largest comes first.
+    """
     start = period.start_date - timedelta(days=LONGEST_DAYS[Grain(period.grain)] * (SEGMENT_TREND - 1))
     query = MatrixQuery(
         tree=node.tree,
@@ -111,7 +116,23 @@ def read_segments(
     ]
     if dimension == DimensionCode.PERSON:
         return rows
-    return sorted(rows, key=lambda row: -(row.figure.value or Decimal(0)) if is_additive else Decimal(0))
+    ranked = sorted(rows, key=lambda row: -(row.figure.value or Decimal(0)) if is_additive else Decimal(0))
+    return list(_nested(ranked, {member.code: member.parent for member in matrix.members}))
+
+
+def _nested(rows: Iterable[SegmentRow], parents: Mapping[str | None, str | None]) -> Iterator[SegmentRow]:
+    """The rows with each member's parts below it, so that nobody adds a whole to its parts."""
+    by_code = {row.figure.member_code: row for row in rows}
+    children: dict[str | None, list[SegmentRow]] = defaultdict(list)
+    for code, row in by_code.items():
+        children[parents[code] if parents[code] in by_code else None].append(row)
+
+    def branch(code: str | None, depth: int) -> Iterator[SegmentRow]:
+        for row in children[code]:
+            yield replace(row, depth=depth)
+            yield from branch(row.figure.member_code, depth + 1)
+
+    return branch(None, 0)
 
 
 def read_targets(node: KpiNode, period: Period) -> list[TargetLine]:

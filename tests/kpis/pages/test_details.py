@@ -1,12 +1,14 @@
 """The page of one KPI."""
 
+import re
 import uuid
 
 import pytest
 
 from kpis.models import Target, TargetRevision
+from kpis.services.recompute import recompute
 
-from .conftest import NOW
+from .conftest import NOW, send
 
 pytestmark = pytest.mark.django_db
 
@@ -53,6 +55,21 @@ class TestDetail:
         assert "Bob" in page
         assert "Dora" not in page
 
+    def test_a_team_stands_below_the_one_it_belongs_to(self, world, dave, open_kpi):
+        send(
+            "teams",
+            {"external_id": "all", "name": "営業本部"},
+            {"external_id": "west", "name": "西日本営業部", "parent": "all"},
+        )
+        recompute(now=NOW)
+        page = open_kpi(dave, world.goal, "?by=team&start=2026-10-01")
+        rows = re.findall(r'<tr( class="part part-1")?>\s*<th scope="row"><a [^>]*>([^<]+)', page)
+        assert [(name, bool(part)) for part, name in rows if "営業" in name] == [
+            ("東日本営業部", False),
+            ("営業本部", False),
+            ("西日本営業部", True),
+        ]
+
     def test_a_part_of_the_company_is_named(self, world, dave, open_kpi):
         page = open_kpi(dave, world.goal, "?segment=team:west&start=2026-10-01")
         assert "西日本営業部" in page
@@ -94,6 +111,15 @@ class TestRecords:
         page = open_records(dave, world.goal)
         assert 'href="https://crm.example/d3"' in page
         assert "Deal d4" not in page
+
+    def test_a_deal_that_came_from_a_lead_keeps_its_own_name(self, world, dave, open_records):
+        send("leads", {"external_id": "lead-1", "created_on": "2026-09-01"})
+        won = {"created_on": "2026-09-05", "closed_on": "2026-11-04", "outcome": "won", "amount": 1}
+        send("deals", {"external_id": "d9", "name": "Deal d9", "lead": "lead-1", **won})
+        recompute(now=NOW)
+        page = open_records(dave, world.goal)
+        assert "Deal d9" in page
+        assert "lead-1" not in page
 
     def test_a_rate_has_two_sides(self, world, dave, open_records):
         assert "Deal d4" not in open_records(dave, world.rate)
