@@ -98,7 +98,7 @@ class DimensionCode(TextChoices):
 
     COMPANY = "company", _("Company")
     TEAM = "team", _("Team")
-    PERSON = "person", _("Person")
+    PERSON = "person", _("Person in charge")
     REGION = "region", _("Region")
     PRODUCT = "product", _("Product")
     LEAD_SOURCE = "lead_source", _("Lead source")
