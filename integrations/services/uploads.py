@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,9 @@ from integrations.selectors.plans import expected_patterns, fits
 from tenants.context import current_company
 
 NAME_LENGTH = 255
+SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".xlsx"})
+# A file that was written to just now may not be complete yet.
+SETTLED_AFTER = timedelta(seconds=15)
 
 
 @dataclass(frozen=True)
@@ -60,17 +63,16 @@ def inbox_path(*, connection: Connection) -> Path:
 def receive_inbox(*, connection: Connection, trigger: str, only_new: bool, actor: Any, now: datetime) -> Upload | None:
     """Take what lies in the connection's folder and fits a mapping; None when there is nothing (new) to take.
 
-    A file is new when its content or its time of writing differs from when it was last taken.
+    A file is new when its time of writing differs from when it was last taken. With `only_new`, nothing is taken while
+    a file is still being written: a later look takes all together.
     """
     folder = inbox_path(connection=connection)
     if not folder.is_dir():
         return None
     patterns = expected_patterns(connection=connection)
-    paths = [path for path in sorted(folder.iterdir()) if path.is_file() and fits(path.name, patterns)]
-    taken = _last_taken(connection)
-    if only_new and all(taken.get(path.name) == _modified_at(path) for path in paths):
-        return None
-    if not paths:
+    found = [path for path in sorted(folder.iterdir()) if path.is_file() and path.suffix.casefold() in SUFFIXES]
+    paths = [path for path in found if fits(path.name, patterns)]
+    if not paths or (only_new and not _is_new(connection, paths, now)):
         return None
     opened = [path.open("rb") for path in paths]
     try:
@@ -82,6 +84,14 @@ def receive_inbox(*, connection: Connection, trigger: str, only_new: bool, actor
     finally:
         for stream in opened:
             stream.close()
+
+
+def _is_new(connection: Connection, paths: Sequence[Path], now: datetime) -> bool:
+    written = {path.name: _modified_at(path) for path in paths}
+    if any(timedelta() <= now - at < SETTLED_AFTER for at in written.values()):
+        return False
+    taken = _last_taken(connection)
+    return any(taken.get(name) != at for name, at in written.items())
 
 
 def _last_taken(connection: Connection) -> dict[str, datetime | None]:

@@ -22,7 +22,7 @@ from tests.integrations.services.test_sync import PEOPLE
 def put(connection):
     """`put("people.csv", "…", at=NOW)`: a file in the connection's folder, written at that moment."""
 
-    def run(name, body, at=NOW):
+    def run(name, body, at=NOW - timedelta(minutes=1)):
         folder = inbox_path(connection=connection)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text(body)
@@ -40,8 +40,20 @@ class TestLookIntoInbox:
         assert run_sync(run_id=run.pk, owner="w", now=NOW).state == RunState.SUCCEEDED
         assert look_into_inbox(connection=connection, now=NOW + timedelta(hours=1)) is None
         put("people.csv", PEOPLE + "P3,上田\n", at=NOW + timedelta(hours=2))
-        run = look_into_inbox(connection=connection, now=NOW + timedelta(hours=2))
+        run = look_into_inbox(connection=connection, now=NOW + timedelta(hours=3))
         assert run_sync(run_id=run.pk, owner="w", now=NOW).inserted_count == 1
+
+    def test_waits_for_a_file_that_is_still_being_written(self, connection, put):
+        put("people.csv", PEOPLE)
+        put("deals.csv", "external_id,cre", at=NOW - timedelta(seconds=2))
+        assert look_into_inbox(connection=connection, now=NOW) is None
+        run = look_into_inbox(connection=connection, now=NOW + timedelta(minutes=5))
+        assert run.upload.files.count() == 2
+
+    def test_leaves_other_kinds_of_files_alone(self, connection, put):
+        put("people.csv.part", PEOPLE)
+        put(".people.csv", PEOPLE)
+        assert look_into_inbox(connection=connection, now=NOW) is None
 
     def test_schedules_its_next_look(self, connection, acme):
         look_into_inbox(connection=connection, now=NOW)
