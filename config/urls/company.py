@@ -1,9 +1,9 @@
 """Every address of a client company's host."""
 
 from django.contrib import admin
-from django.urls import include, path
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
+from django.urls import include, path, re_path
 
+from kpis.api.base import NowhereView
 from kpis.api.views.documents import DocsView, SchemaView
 from tenants.accounts.views import enter, sign_in_for_admin
 
@@ -11,15 +11,14 @@ urlpatterns = [
     path("", include("kpis.urls")),
     path("", include("tenants.accounts.urls")),
     path("enter/", enter, name="enter"),
-    path("api/schema/", SpectacularAPIView.as_view(), name="api-schema"),
-    path("api/docs/", SpectacularSwaggerSplitView.as_view(url_name="api-schema"), name="api-docs"),
     path("admin/login/", sign_in_for_admin),
     path("admin/", admin.site.urls),
     path("data/", include("integrations.urls")),
     path("api/v1/", include("kpis.api.urls")),
     path("api/v1/", include("integrations.api.urls")),
+    path("api/v1/", include("reviews.api.urls")),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path("api/docs/", DocsView.as_view(), name="api-docs"),
-    path("api/v1/", include("reviews.api.urls")),
+    re_path("^api/", NowhereView.as_view()),
     path("", include("reviews.urls")),
 ]

@@ -4,7 +4,9 @@ from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
+from django.http import Http404
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.request import Request
@@ -44,7 +46,7 @@ class CompanyAPIView(CallerMixin, IdempotentMixin, APIView):
 
 
 class CompanyViewSet(CallerMixin, IdempotentMixin, GenericViewSet):
-    """A list and its rows, named by their public id."""
+    """A list; what it addresses is named by its public id."""
 
     permission_classes = [IsAuthenticated, HasCapability]
     lookup_field = "public_id"
@@ -55,6 +57,10 @@ class CompanyViewSet(CallerMixin, IdempotentMixin, GenericViewSet):
         """A page of the list."""
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+
+class RowViewSet(CompanyViewSet):
+    """A list whose rows have addresses of their own."""
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """One row, with its version as ETag."""
@@ -80,3 +86,15 @@ class CompanyViewSet(CallerMixin, IdempotentMixin, GenericViewSet):
         row = self.get_object()
         check_if_match(self.request, self.get_serializer(row).data)
         return row
+
+
+@extend_schema(exclude=True)
+class NowhereView(APIView):
+    """Whatever is not an address of the API; says so as a problem, not as a page."""
+
+    authentication_classes: list[type] = []
+    permission_classes: list[type] = []
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Raises Http404, whatever was tried."""
+        raise Http404

@@ -45,6 +45,15 @@ class CursorPages(CursorPagination):
             message = _("This cursor is not one of ours: follow next and previous.")
             raise ValidationError({"cursor": message}, code="invalid") from error
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """A page in the OpenAPI document."""
+        link = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["results", "next", "previous"],
+            "properties": {"results": schema, "next": link, "previous": link},
+        }
+
 
 class ListPages(CursorPages):
     """The same for rows that are computed and have no key: the cursor counts them."""

@@ -45,6 +45,9 @@ class TestProblems:
         ("path", "status", "code"),
         [
             ("metrics/00000000-0000-0000-0000-000000000000/", 404, "not_found"),
+            ("metrics/7/", 404, "not_found"),
+            ("changes/1/", 404, "not_found"),
+            ("astrology/", 404, "not_found"),
             ("metrics/?limit=none", 400, "invalid"),
             ("metrics/?cursor=%FF", 400, "invalid"),
             ("metrics/?fields=colour", 400, "invalid"),

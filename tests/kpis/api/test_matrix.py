@@ -1,0 +1,178 @@
+"""The matrix: what is asked is checked, what is seen follows the role, what is locked stays."""
+
+from datetime import UTC, datetime
+
+import pytest
+import time_machine
+
+from kpis.models import Person, Team, TeamLeader
+from tenants.settings.models import CompanySettings
+
+pytestmark = pytest.mark.django_db
+
+YEAR = {"grain": "month", "from": "2026-04-01", "to": "2027-04-01"}
+OCTOBER = {"grain": "month", "from": "2026-10-01", "to": "2026-11-01"}
+
+
+def send(api, resource, *records):
+    result = api.made(f"facts/{resource}/bulk/?wait=1", {"source": "crm", "records": records})
+    assert result["rejected"] == []
+
+
+@pytest.fixture
+def sales(api, plan, alice, bob, in_acme):
+    """Alice leads North with Bob, Carl is in South; Bob won 100, Carl 300, in October."""
+    send(api, "teams", *({"external_id": name, "name": name.title()} for name in ("north", "south")))
+    send(
+        api,
+        "people",
+        {"external_id": "alice", "name": "Alice", "team": "north"},
+        {"external_id": "bob", "name": "Bob", "team": "north"},
+        {"external_id": "carl", "name": "Carl", "team": "south"},
+    )
+    won = {"created_on": "2026-09-01", "closed_on": "2026-10-05", "outcome": "won"}
+    send(
+        api,
+        "deals",
+        {"external_id": "D1", "owner": "bob", "amount": 100, "region": "east", **won},
+        {"external_id": "D2", "owner": "carl", "amount": 300, "region": "west", **won},
+    )
+    Person.objects.filter(external_id="alice").update(user=alice)
+    Person.objects.filter(external_id="bob").update(user=bob)
+    TeamLeader.objects.create(team=Team.objects.get(name="North"), person=Person.objects.get(name="Alice"))
+    return plan
+
+
+def bookings(caller, plan, dimension):
+    """Member code → bookings of October."""
+    shown = caller.shown("matrix/", tree=plan["tree"], nodes="bookings", dimension=dimension, **OCTOBER)
+    (rows,) = shown["cells"]["value"]
+    return {member["code"]: row[0] for member, row in zip(shown["members"], rows, strict=True)}
+
+
+class TestParameters:
+    @pytest.mark.parametrize(
+        ("change", "field"),
+        [
+            ({"tree": None}, "tree"),
+            ({"tree": "nothing"}, "tree"),
+            ({"grain": "day"}, "grain"),
+            ({"grain": None}, "grain"),
+            ({"from": "2027-04-01"}, "to"),
+            ({"from": "yesterday"}, "from"),
+            ({"to": None}, "to"),
+            ({"from": "1990-01-01"}, "to"),
+            ({"dimension": "planet"}, "dimension"),
+            ({"nodes": "bookings,luck"}, "nodes"),
+            ({"org": "later"}, "org"),
+            ({"line": "dream"}, "line"),
+            ({"live": "perhaps"}, "live"),
+        ],
+    )
+    def test_bad_ones_are_named(self, api, plan, change, field):
+        asked = {key: value for key, value in {"tree": plan["tree"], **YEAR, **change}.items() if value is not None}
+        response = api.get("matrix/", **asked)
+        assert response.status_code == 400
+        assert field in {error["field"] for error in response.json()["errors"]}
+
+    def test_labels_follow_the_language(self, api, plan):
+        asked = {"tree": plan["tree"], "grain": "quarter", "from": "2026-04-01", "to": "2026-07-01"}
+        english = api.get("matrix/", **asked).json()["periods"][0]["label"]
+        japanese = api.get("matrix/", headers={"accept-language": "ja"}, **asked).json()["periods"][0]["label"]
+        assert (english, japanese) == ("FY2026 Q1", "2026年度 第1四半期")
+
+    def test_every_grain_and_dimension_answers(self, api, sales):
+        for grain in ("week", "month", "quarter", "half", "year"):
+            shown = api.shown("matrix/", tree=sales["tree"], **{**YEAR, "grain": grain})
+            places = len(shown["nodes"]), len(shown["members"]), len(shown["periods"])
+            for plane in shown["cells"].values():
+                assert (len(plane), len(plane[0]), len(plane[0][0])) == places
+        for dimension in ("team", "person", "region", "product", "lead_source", "customer_type", "seg1"):
+            assert "unassigned" in bookings(api, sales, dimension)
+
+
+class TestSight:
+    def test_a_key_an_owner_and_a_consultant_see_all(self, api, signed_in, dave, carol, sales):
+        for caller in (api, signed_in(dave), signed_in(carol)):
+            assert bookings(caller, sales, "person") == {"alice": 0, "bob": 100, "carl": 300, "unassigned": 0}
+            assert bookings(caller, sales, "team") == {"north": 100, "south": 300, "unassigned": 0}
+
+    def test_a_manager_sees_the_team_and_below(self, signed_in, alice, sales):
+        caller = signed_in(alice)
+        assert bookings(caller, sales, "company") == {None: 400}
+        assert bookings(caller, sales, "team") == {"north": 100}
+        assert bookings(caller, sales, "person") == {"alice": 0, "bob": 100}
+
+    def test_a_member_sees_the_own_row_and_company_totals(self, signed_in, bob, sales):
+        caller = signed_in(bob)
+        assert bookings(caller, sales, "company") == {None: 400}
+        assert bookings(caller, sales, "region")["west"] == 300
+        assert bookings(caller, sales, "team") == {"north": 100}
+        assert bookings(caller, sales, "person") == {"bob": 100}
+
+    def test_a_viewer_sees_company_and_team_totals(self, signed_in, vera, sales):
+        caller = signed_in(vera)
+        assert bookings(caller, sales, "company") == {None: 400}
+        assert bookings(caller, sales, "team") == {"north": 100, "south": 300, "unassigned": 0}
+        assert bookings(caller, sales, "person") == {}
+
+    def test_hr_does_not_read_live_results(self, signed_in, hana, sales):
+        assert signed_in(hana).get("matrix/", tree=sales["tree"], **OCTOBER).status_code == 403
+
+    @pytest.mark.parametrize(
+        ("visibility", "seen"), [("team", {"alice", "bob"}), ("company", {"alice", "bob", "carl", "unassigned"})]
+    )
+    def test_the_company_may_open_persons(self, signed_in, bob, sales, visibility, seen):
+        CompanySettings.objects.update(visibility=visibility)
+        assert set(bookings(signed_in(bob), sales, "person")) == seen
+
+
+class TestPeriods:
+    def test_a_closed_period_keeps_its_number_and_tells_what_differs(self, api, sales):
+        with time_machine.travel(datetime(2026, 11, 10, 3, tzinfo=UTC)):
+            (october,) = api.shown("periods/", **OCTOBER)["results"]
+            assert (october["start"], october["end"], october["label"]) == ("2026-10-01", "2026-11-01", "Oct 2026")
+            assert october["state"] == "open"
+            assert api.made(f"periods/{october['id']}/provisional/", None)["state"] == "provisional"
+            assert api.made(f"periods/{october['id']}/close/", None)["state"] == "closed"
+            assert api.shown("restatements/")["results"] == []
+
+            send(api, "deals", {"external_id": "D1", "created_on": "2026-09-01", "amount": 150})
+            assert bookings(api, sales, "company") == {None: 400}
+            live = api.shown("matrix/", tree=sales["tree"], nodes="bookings", live=1, **OCTOBER)
+            assert live["cells"]["value"] == [[[450]]]
+            (found,) = api.shown("restatements/")["results"]
+            assert (found["code"], found["period_start"], found["member"]) == ("bookings", "2026-10-01", None)
+            assert (found["locked"]["value"], found["live"]["value"]) == (400, 450)
+            pages = api.shown("restatements/", tree=sales["tree"], dimension="person", limit=1)
+            assert [row["member"] for row in pages["results"]] == ["bob"]
+
+            refused = api.post(f"periods/{october['id']}/reopen/")
+            assert (refused.status_code, refused.json()["code"]) == (409, "period_state")
+            assert api.made(f"periods/{october['id']}/reopen/", {"reason": "late deal"})["state"] == "provisional"
+            assert bookings(api, sales, "company") == {None: 450}
+
+    def test_only_a_person_in_charge_closes(self, api, signed_in, alice, bob, plan):
+        with time_machine.travel(datetime(2026, 11, 10, 3, tzinfo=UTC)):
+            (october,) = api.shown("periods/", **OCTOBER)["results"]
+            manager = signed_in(alice)
+            assert signed_in(bob).post(f"periods/{october['id']}/provisional/").status_code == 403
+            assert manager.post(f"periods/{october['id']}/provisional/").status_code == 200
+            assert manager.post(f"periods/{october['id']}/close/").status_code == 403
+
+    def test_a_period_that_is_not_over_is_not_closed(self, api, plan):
+        with time_machine.travel(datetime(2026, 10, 10, 3, tzinfo=UTC)):
+            (october,) = api.shown("periods/", **OCTOBER)["results"]
+            assert api.post(f"periods/{october['id']}/close/").status_code == 409
+
+
+class TestTargetsInTheMatrix:
+    def test_a_target_met_before_the_end_is_on_track(self, api, sales):
+        body = {"node": sales["bookings"], "period_start": "2026-10-01", "value": 200}
+        with time_machine.travel(datetime(2026, 10, 20, 3, tzinfo=UTC)):
+            api.made("targets/", body)
+            shown = api.shown("matrix/", tree=sales["tree"], nodes="bookings", **OCTOBER)
+        cells = {name: plane[0][0][0] for name, plane in shown["cells"].items()}
+        assert (cells["target"], cells["achievement"], cells["status"]) == (200, 2, "on_track")
+        assert shown["nodes"][0]["stale"] is False
+        assert datetime.fromisoformat(shown["nodes"][0]["as_of"])
