@@ -284,8 +284,6 @@ SPECTACULAR_SETTINGS = {
         "GrainEnum": "kpis.choices.Grain",
         "FrequencyEnum": "kpis.api.serializers.FREQUENCIES",
         "DimensionEnum": "kpis.choices.DimensionCode",
-        "PeriodStateEnum": "kpis.choices.PeriodState",
-        "RunStateEnum": "integrations.choices.RunState",
         "DecisionKindEnum": "reviews.choices.DecisionKind",
         "PeriodStateEnum": "kpis.choices.PeriodState",
         "RunStateEnum": "integrations.choices.RunState",

@@ -45,7 +45,7 @@ class CompanyAPIView(CallerMixin, IdempotentMixin, APIView):
     permission_classes = [IsAuthenticated, HasCapability]
 
 
-class CompanyViewSet(CallerMixin, IdempotentMixin, GenericViewSet):
+class ListViewSet(CallerMixin, IdempotentMixin, GenericViewSet):
     """A list; what it addresses is named by its public id."""
 
     permission_classes = [IsAuthenticated, HasCapability]
@@ -59,7 +59,7 @@ class CompanyViewSet(CallerMixin, IdempotentMixin, GenericViewSet):
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 
-class RowViewSet(CompanyViewSet):
+class CompanyViewSet(ListViewSet):
     """A list whose rows have addresses of their own."""
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:

@@ -1,6 +1,6 @@
 """What may be asked of the matrix and of the records behind a cell, checked field by field."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -9,6 +9,7 @@ from rest_framework import serializers
 from kpis.api.fields import TreeReference, node_or_error
 from kpis.choices import DimensionCode, Grain, TargetLine
 from kpis.models import Period
+from kpis.selectors.records import DENOMINATOR, NUMERATOR, find_term
 from kpis.selectors.references import find_member
 
 OFFICIAL = "official"
@@ -68,16 +69,25 @@ class RecordParameters(serializers.Serializer):
     grain = serializers.ChoiceField(Grain.choices)
     dimension = serializers.ChoiceField(DimensionCode.choices, default=DimensionCode.COMPANY)
     member = serializers.CharField(required=False, default=None)
-    side = serializers.ChoiceField(["numerator", "denominator"], default="numerator")
+    side = serializers.ChoiceField([NUMERATOR, DENOMINATOR], default=NUMERATOR)
     as_of = serializers.DateTimeField(required=False, default=None)
 
+    def validate_as_of(self, value: datetime | None) -> None:
+        """Refuse rather than answer for another moment than was asked."""
+        if value is not None:
+            message = _("Records of an earlier moment cannot be listed yet. Leave as_of out to see those of now.")
+            raise serializers.ValidationError(message, code="not_available")
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Find node, period and member."""
-        tree = attrs.pop("tree")
-        attrs["node"] = node_or_error(attrs["node"], tree)
-        attrs["period"] = _period(attrs["grain"], attrs["period_start"])
-        attrs["member"] = _member(attrs["dimension"], attrs["member"])
-        return attrs
+        """Find period, member, and the one set of facts that this side of the node's metric counts."""
+        node = node_or_error(attrs["node"], attrs["tree"])
+        period = _period(attrs["grain"], attrs["period_start"])
+        term = find_term(node.metric, day=period.start_date, side=attrs["side"]) if node.metric else None
+        if term is None:
+            message = _("%(node)s has no records of its own on this side; ask for those of the metrics it names.")
+            raise serializers.ValidationError({"side": message % {"node": node.code}}, code="not_applicable")
+        member = _member(attrs["dimension"], attrs["member"])
+        return {"term": term, "period": period, "dimension": attrs["dimension"], "member": member}
 
 
 def _period(grain: str, start: date) -> Period:

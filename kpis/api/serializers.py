@@ -261,12 +261,39 @@ class RestatementSerializer(serializers.Serializer):
     locked_at = serializers.DateTimeField(source="cell.locked_at")
 
 
-class RestatementPageSerializer(serializers.Serializer):
+class PageSerializer(serializers.Serializer):
+    """A page of a computed list."""
+
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
+class RestatementPageSerializer(PageSerializer):
     """A page of restatements."""
 
     results = RestatementSerializer(many=True)
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
+
+
+class RecordSerializer(serializers.Serializer):
+    """One fact behind a number; `weight` and `amount` are its part in it."""
+
+    fact = serializers.CharField()
+    source = serializers.CharField()
+    external_id = serializers.CharField()
+    name = serializers.CharField()
+    account = serializers.CharField()
+    owner = serializers.CharField()
+    date = serializers.DateField()
+    weight = Number()
+    amount = Number(allow_null=True)
+    result = serializers.CharField()
+    url = serializers.CharField()
+
+
+class RecordPageSerializer(PageSerializer):
+    """A page of records."""
+
+    results = RecordSerializer(many=True)
 
 
 class ReasonSerializer(serializers.Serializer):

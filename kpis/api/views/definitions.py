@@ -11,7 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kpis.api.base import RowViewSet
+from kpis.api.base import CompanyViewSet
 from kpis.api.filters import MetricFilter, NodeFilter, TreeFilter
 from kpis.api.serializers import (
     IssuesSerializer,
@@ -37,7 +37,7 @@ CAPABILITIES = {
 
 
 @extend_schema_view(list=extend_schema(summary="Metrics"), retrieve=extend_schema(summary="One metric"))
-class MetricViewSet(RowViewSet):
+class MetricViewSet(CompanyViewSet):
     """What is measured. `spec` is the newest definition; older ones are its versions."""
 
     serializer_class = MetricSerializer
@@ -77,7 +77,7 @@ class MetricViewSet(RowViewSet):
 
 
 @extend_schema_view(list=extend_schema(summary="Trees"), retrieve=extend_schema(summary="One tree"))
-class TreeViewSet(RowViewSet):
+class TreeViewSet(CompanyViewSet):
     """KPI trees."""
 
     queryset = KpiTree.objects.all()
@@ -119,7 +119,7 @@ class TreeViewSet(RowViewSet):
 
 
 @extend_schema_view(list=extend_schema(summary="Nodes"), retrieve=extend_schema(summary="One node"))
-class NodeViewSet(RowViewSet):
+class NodeViewSet(CompanyViewSet):
     """The places of a tree."""
 
     queryset = KpiNode.objects.select_related("tree", "parent", "metric", "responsible", "responsible_user")

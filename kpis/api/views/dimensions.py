@@ -8,7 +8,7 @@ from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kpis.api.base import RowViewSet
+from kpis.api.base import CompanyViewSet
 from kpis.api.filters import MemberFilter
 from kpis.api.serializers import DimensionSerializer, MemberSerializer
 from kpis.api.versions import answer
@@ -27,7 +27,7 @@ CAPABILITIES = {
     list=extend_schema(summary="Dimensions"),
     retrieve=extend_schema(summary="One dimension"),
 )
-class DimensionViewSet(RowViewSet):
+class DimensionViewSet(CompanyViewSet):
     """The built-in dimensions and the company's own segments."""
 
     queryset = Dimension.objects.all()
@@ -51,7 +51,7 @@ class DimensionViewSet(RowViewSet):
     list=extend_schema(summary="Members of a dimension"),
     retrieve=extend_schema(summary="One member of a dimension"),
 )
-class MemberViewSet(RowViewSet):
+class MemberViewSet(CompanyViewSet):
     """The values of one dimension."""
 
     queryset = DimensionMember.objects.select_related("parent")

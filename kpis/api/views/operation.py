@@ -8,7 +8,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kpis.api.base import CompanyAPIView, CompanyViewSet
+from kpis.api.base import CompanyAPIView, ListViewSet
 from kpis.api.filters import ChangeFilter
 from kpis.api.serializers import ChangeSerializer, ChecklistSerializer, HealthSerializer
 from kpis.models import FactChange
@@ -40,7 +40,7 @@ class HealthView(CompanyAPIView):
 
 
 @extend_schema_view(list=extend_schema(summary="Changes of facts"))
-class ChangeViewSet(CompanyViewSet):
+class ChangeViewSet(ListViewSet):
     """The feed of what changed in the facts, oldest first: `since` names the moment, `next` goes on from there."""
 
     queryset = FactChange.objects.all()

@@ -9,7 +9,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kpis.api.base import RowViewSet
+from kpis.api.base import CompanyViewSet
 from kpis.api.filters import PeriodFilter
 from kpis.api.serializers import PeriodSerializer, ReasonSerializer
 from kpis.api.versions import answer
@@ -20,7 +20,7 @@ from tenants.capabilities import Capability
 
 
 @extend_schema_view(list=extend_schema(summary="Periods"), retrieve=extend_schema(summary="One period"))
-class PeriodViewSet(RowViewSet):
+class PeriodViewSet(CompanyViewSet):
     """The periods of the fiscal calendar; `from` and `to` bound their starts."""
 
     queryset = Period.objects.select_related("fiscal_year")

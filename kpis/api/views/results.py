@@ -1,19 +1,29 @@
 """What was achieved: the matrix, the records behind a cell, and what differs from locked values."""
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kpis.api.base import CompanyAPIView
 from kpis.api.matrices import MatrixSerializer, matrix_data
 from kpis.api.pagination import PAGE_PARAMETERS, ListPages
-from kpis.api.queries import MatrixParameters, RestatementParameters
-from kpis.api.serializers import RestatementPageSerializer, RestatementSerializer
+from kpis.api.queries import MatrixParameters, RecordParameters, RestatementParameters
+from kpis.api.serializers import (
+    RecordPageSerializer,
+    RecordSerializer,
+    RestatementPageSerializer,
+    RestatementSerializer,
+)
+from kpis.choices import DimensionCode
 from kpis.selectors.calendar import period_namer
 from kpis.selectors.matrix import MatrixQuery, build_matrix
+from kpis.selectors.records import Record, RecordPage, read_records
 from kpis.selectors.restatements import find_restatements
 from tenants.capabilities import Capability
 
@@ -37,6 +47,41 @@ class MatrixView(CompanyAPIView):
         visible = self.sight.members.get(asked["dimension"])
         query = MatrixQuery(**asked, is_live=live, member_ids=visible)
         return Response(matrix_data(build_matrix(query, now=timezone.now()), period_namer()))
+
+
+class _Records(Sequence[Record]):
+    """The records behind a cell, read by the slice."""
+
+    def __init__(self, read: Callable[..., RecordPage]) -> None:
+        self._read = read
+
+    def __len__(self) -> int:
+        return self._read(limit=1).count
+
+    def __getitem__(self, part: Any) -> Any:
+        return self._read(offset=part.start, limit=part.stop - part.start).records
+
+
+class RecordsView(CompanyAPIView):
+    """The facts behind a cell."""
+
+    capabilities = {"get": Capability.READ_RESULTS}
+
+    @extend_schema(
+        summary="Records behind a cell",
+        operation_id="records_list",
+        parameters=[RecordParameters, *PAGE_PARAMETERS],
+        responses=RecordPageSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        """Latest first, with the link to each in its own system; a reader finds only those in sight."""
+        asked, sight = _read(RecordParameters, request), self.sight
+        if asked["member"] is not None and not sight.allows(asked["dimension"], asked["member"].pk):
+            raise PermissionDenied
+        people = sight.members.get(DimensionCode.PERSON)
+        pages = ListPages()
+        page = pages.paginate_queryset(_Records(partial(read_records, **asked, people=people)), request)
+        return pages.get_paginated_response(RecordSerializer(page, many=True).data)
 
 
 class RestatementsView(CompanyAPIView):

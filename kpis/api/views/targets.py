@@ -11,7 +11,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kpis.api.base import RowViewSet
+from kpis.api.base import CompanyViewSet
 from kpis.api.filters import ManualEntryFilter, TargetFilter
 from kpis.api.serializers import (
     ManualEntrySerializer,
@@ -28,7 +28,7 @@ from kpis.services.targets import TargetEntry, TargetError, set_targets
 from tenants.capabilities import Capability
 
 
-class SeenViewSet(RowViewSet):
+class SeenViewSet(CompanyViewSet):
     """Rows that belong to the company or to one member of a dimension: only those the caller may see."""
 
     def get_queryset(self) -> QuerySet[Any]:

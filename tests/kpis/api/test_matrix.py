@@ -127,6 +127,53 @@ class TestSight:
         assert set(bookings(signed_in(bob), sales, "person")) == seen
 
 
+class TestRecords:
+    ASKED = {"node": "bookings", "period_start": "2026-10-01", "grain": "month"}
+
+    def _ids(self, caller, plan, **change):
+        asked = {"tree": plan["tree"], **self.ASKED, **change}
+        return [row["external_id"] for row in caller.shown("records/", **asked)["results"]]
+
+    def test_lists_the_facts_behind_a_cell(self, api, sales):
+        assert sorted(self._ids(api, sales)) == ["D1", "D2"]
+        assert self._ids(api, sales, dimension="region", member="west") == ["D2"]
+        assert self._ids(api, sales, dimension="team", member="north") == ["D1"]
+        assert sorted(self._ids(api, sales, node="win_rate", side="denominator")) == ["D1", "D2"]
+        (record,) = api.shown("records/", tree=sales["tree"], **self.ASKED, dimension="person", member="bob")["results"]
+        assert record.items() >= {"fact": "deals", "owner": "Bob", "date": "2026-10-05", "amount": 100}.items()
+
+    def test_pages(self, api, sales):
+        first = api.shown("records/", tree=sales["tree"], **self.ASKED, limit=1)
+        second = api.shown(first["next"])
+        assert {page["results"][0]["external_id"] for page in (first, second)} == {"D1", "D2"}
+        assert second["next"] is None
+        assert api.shown(second["previous"]) == first
+
+    def test_a_reader_finds_only_records_in_sight(self, signed_in, alice, bob, vera, sales):
+        assert self._ids(signed_in(bob), sales) == ["D1"]
+        assert self._ids(signed_in(alice), sales) == ["D1"]
+        assert self._ids(signed_in(vera), sales) == []
+        denied = signed_in(bob).get("records/", tree=sales["tree"], **self.ASKED, dimension="person", member="carl")
+        assert denied.status_code == 403
+
+    @pytest.mark.parametrize(
+        ("change", "field"),
+        [
+            ({"node": "luck"}, "node"),
+            ({"period_start": "2026-10-02"}, "period_start"),
+            ({"dimension": "region"}, "member"),
+            ({"dimension": "region", "member": "mars"}, "member"),
+            ({"side": "left"}, "side"),
+            ({"side": "denominator"}, "side"),
+            ({"as_of": "2026-01-01T00:00:00Z"}, "as_of"),
+        ],
+    )
+    def test_bad_parameters_are_named(self, api, plan, change, field):
+        response = api.get("records/", tree=plan["tree"], **{**self.ASKED, **change})
+        assert response.status_code == 400
+        assert field in {error["field"] for error in response.json()["errors"]}
+
+
 class TestPeriods:
     def test_a_closed_period_keeps_its_number_and_tells_what_differs(self, api, sales):
         with time_machine.travel(datetime(2026, 11, 10, 3, tzinfo=UTC)):

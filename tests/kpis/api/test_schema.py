@@ -46,7 +46,7 @@ class TestDocument:
     def test_names_every_noun_of_the_contract_there_is(self, document):
         nouns = {path.split("/")[3] for path in document["paths"]}
         assert nouns >= {
-            *("metrics", "trees", "nodes", "targets", "entries", "periods", "matrix", "restatements"),
+            *("metrics", "trees", "nodes", "targets", "entries", "periods", "matrix", "records", "restatements"),
             *("dimensions", "changes", "checklist", "health", "facts", "misses", "actions", "meetings"),
         }
 
