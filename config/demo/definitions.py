@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 
 from config.demo.plans import CompanyPlan, EntryPlan, MetricPlan, NodePlan, TargetPlan, TreePlan, simple
-from config.demo.sakura.dates import CLOSING_DAY, FISCAL_START_MONTH, add_months, fiscal_year, month_start
+from config.demo.sakura.dates import add_months, first_day_of_year, fiscal_year, month_start
 
 CLOSED = ["won", "lost", "no_decision"]
 METRICS = (
@@ -280,8 +280,7 @@ def company_plan(*, today: date) -> CompanyPlan:
 
 def months_of(year: int) -> list[date]:
     """The first days of the twelve closing months of a fiscal year, 4月度 first."""
-    first = date(year, FISCAL_START_MONTH - 1, CLOSING_DAY + 1)
-    return [add_months(first, index) for index in range(12)]
+    return [add_months(first_day_of_year(year), index) for index in range(12)]
 
 
 def _tree(year: int, *, is_running: bool) -> TreePlan:

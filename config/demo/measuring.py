@@ -6,22 +6,22 @@ from collections.abc import Iterable
 from datetime import date
 
 from django.db import transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from config.demo.companies import DemoCompany
+from config.demo.delivery import settle
 from config.demo.plans import CompanyPlan, TargetPlan, TreePlan
 from config.demo.stage import Stage
-from kpis.choices import Grain, PeriodState
-from kpis.models import KpiNode, KpiTree, ManualEntry, Metric, Period, Person
-from kpis.selectors.calendar import business_day
+from kpis.choices import Grain, PeriodState, TreeStatus
+from kpis.models import KpiNode, KpiTree, Metric, Period, Person
+from kpis.selectors.calendar import business_day, months_of_year
 from kpis.services.definitions import create_metric
 from kpis.services.entries import enter_value
 from kpis.services.people import link_login
 from kpis.services.periods import close_periods, make_provisional
 from kpis.services.recompute import recompute
 from kpis.services.targets import TargetEntry, set_targets
-from kpis.services.trees import activate_tree, create_node, create_tree
+from kpis.services.trees import activate_tree, create_node, create_tree, retire_tree
 from tenants.accounts.models import User
 from tenants.context import tenant_context
 from tenants.models import Company
@@ -56,30 +56,45 @@ def ensure_logins(company: Company, demo: DemoCompany) -> None:
                 link_login(person=person, user=User.objects.get(username=user.username), actor=None)
 
 
-def ensure_trees(company: Company, plan: CompanyPlan) -> None:
-    """Trees with their targets, in force, and the targets that were changed in mid-term."""
+def ensure_years(stage: Stage, company: Company, plan: CompanyPlan) -> None:
+    """Year after year as it happened: the tree with its targets in force, its months closed, then the next tree."""
     with tenant_context(company):
         actor = User.objects.get(username="owner")
+        recompute(now=timezone.now())  # the calendar reaches as far back as the facts do
         for tree in plan.trees:
-            _ensure_tree(tree, actor)
-        known = set(ManualEntry.objects.values_list("metric__code", "period_start"))
-        metrics = {metric.code: metric for metric in Metric.objects.all()}
-        for entry in plan.entries:
-            if (entry.metric, entry.period_start) not in known:
-                enter_value(
-                    metric=metrics[entry.metric],
-                    period_start=entry.period_start,
-                    value=entry.value,
-                    note=entry.note,
-                    actor=actor,
-                    now=timezone.now(),
-                )
+            if KpiTree.objects.filter(name=tree.name).exists():
+                continue
+            settle(stage, company)
+            with transaction.atomic():
+                _retire_closed_trees(actor)
+                _make_tree(tree, actor)
+                _enter_values(plan, tree.fiscal_year, actor)
+                _close_months(stage, company, tree.fiscal_year, actor)
 
 
-@transaction.atomic
-def _ensure_tree(plan: TreePlan, actor: User) -> None:
-    if KpiTree.objects.filter(name=plan.name).exists():
-        return
+def _retire_closed_trees(actor: User) -> None:
+    """A tree whose year is closed has done its work; one with a month still to be closed stays in force."""
+    for tree in KpiTree.objects.filter(status=TreeStatus.ACTIVE):
+        if all(month.state == PeriodState.CLOSED for month in months_of_year(tree.fiscal_year)):
+            retire_tree(tree=tree, actor=actor, now=timezone.now())
+
+
+def _enter_values(plan: CompanyPlan, fiscal_year: int, actor: User) -> None:
+    months = {month.start_date for month in months_of_year(fiscal_year)}
+    metrics = {metric.code: metric for metric in Metric.objects.all()}
+    for entry in plan.entries:
+        if entry.period_start in months:
+            enter_value(
+                metric=metrics[entry.metric],
+                period_start=entry.period_start,
+                value=entry.value,
+                note=entry.note,
+                actor=actor,
+                now=timezone.now(),
+            )
+
+
+def _make_tree(plan: TreePlan, actor: User) -> None:
     now = timezone.now()
     tree = create_tree(name=plan.name, fiscal_year=plan.fiscal_year, style=plan.style, actor=actor, now=now)
     nodes: dict[str, KpiNode] = {}
@@ -124,27 +139,19 @@ def begin(company: Company, *, months: int) -> None:
         set_start_date(start_date=starts.values_list("start_date", flat=True)[months])
 
 
-def close_past_months(stage: Stage, company: Company) -> None:
-    """Once, after the first import: close every month up to the years of the trees whose day for it has come.
-
-    The last month that ended is provisional at least.
-    """
-    with tenant_context(company):
-        if Period.objects.filter(grain=Grain.MONTH, state=PeriodState.CLOSED).exists():
-            return
-        now = timezone.now()
-        today = timezone.localdate(now)
-        actor = User.objects.get(username="owner")
-        recompute(now=now)  # the calendar reaches as far back as the facts do
-        last_year = KpiTree.objects.aggregate(last=Max("fiscal_year"))["last"]
-        months = Period.objects.filter(grain=Grain.MONTH, fiscal_year__start_year__lte=last_year)
-        ended = list(months.filter(end_date__lte=today).order_by("start_date"))
-        due = [period for period in ended if _closing_day(period.end_date) <= today]
+def _close_months(stage: Stage, company: Company, fiscal_year: int, actor: User) -> None:
+    """Close every month up to this fiscal year whose day for it has come; the last that ended is provisional."""
+    now = timezone.now()
+    today = timezone.localdate(now)
+    months = Period.objects.filter(grain=Grain.MONTH, fiscal_year__start_year__lte=fiscal_year, end_date__lte=today)
+    ended = list(months.exclude(state=PeriodState.CLOSED).order_by("start_date"))
+    due = [period for period in ended if _closing_day(period.end_date) <= today]
+    if due:
         stage.report(f"Closing {len(due)} past months of {company.slug} …")
         close_periods(periods=due, actor=actor, now=now)
-        last = ended[-1]
-        if last not in due and last.state == PeriodState.OPEN:
-            make_provisional(period=last, actor=actor, now=now)
+    for period in ended[len(due) :]:
+        if period.state == PeriodState.OPEN:
+            make_provisional(period=period, actor=actor, now=now)
 
 
 def _closing_day(end: date) -> date:

@@ -23,7 +23,7 @@ from config.demo.definitions import company_plan
 from config.demo.delivery import Delivery, deliver, settle
 from config.demo.improving import ensure_reviews
 from config.demo.keys import ensure_key
-from config.demo.measuring import begin, close_past_months, ensure_logins, ensure_metrics, ensure_trees
+from config.demo.measuring import begin, ensure_logins, ensure_metrics, ensure_years
 from config.demo.plans import CompanyPlan
 from config.demo.sakura import generate
 from config.demo.stage import Stage
@@ -104,9 +104,7 @@ def _fill(
     begin(company, months=months_in_use)
     ensure_metrics(company, plan)
     deliver(stage, company, deliveries)
-    settle(stage, company)
     ensure_logins(company, demo)
-    ensure_trees(company, plan)
-    close_past_months(stage, company)
+    ensure_years(stage, company, plan)
     settle(stage, company)
     ensure_reviews(company)

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from random import Random
 
 from config.demo.sakura.company import ALIASED, CUSTOMER_SUCCESS, PRODUCTS, STAFF
-from config.demo.sakura.dates import add_months, business_day_from
+from config.demo.sakura.dates import add_months, business_day_from, first_day_of_year, fiscal_year
 from config.demo.sakura.deals import Deal
 from config.demo.sakura.market import Account
 
@@ -21,8 +21,10 @@ ALIASED_ROWS = 12
 
 def contracts(random: Random, *, customers: list[Account], deals: Iterable[Deal], start: date, today: date) -> list:
     """Intervals of constant monthly revenue: one year each; a renewed one is followed by the next."""
+    year_start = first_day_of_year(fiscal_year(start))
+    spread = max(60, (start - year_start).days)
     openings = [
-        (account, random.choice(("P-101", "P-102", "P-103")), start - timedelta(days=random.randint(10, 360)))
+        (account, random.choice(("P-101", "P-102", "P-103")), year_start + timedelta(days=random.randint(0, spread)))
         for account in customers[:LONG_STANDING]
     ]
     amounts = [PRODUCTS[product].price for _, product, _ in openings]

@@ -55,6 +55,11 @@ def fiscal_year(day: date) -> int:
     return start.year if start.month >= FISCAL_START_MONTH - 1 else start.year - 1
 
 
+def first_day_of_year(year: int) -> date:
+    """The fiscal year starts with its first closing month, on 21 March."""
+    return date(year, FISCAL_START_MONTH - 1, CLOSING_DAY + 1)
+
+
 def latest(month: int, today: date) -> date:
     """The last first-of-`month` that lies at least two weeks back: a reorganisation one can already see."""
     candidate = date(today.year, month, 1)
