@@ -13,8 +13,10 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 
 from kpis.choices import Unit
 from kpis.models import KpiNode, Metric, Person
+from kpis.templatetags.kpi import unit_word
 from reviews.choices import ActionStatus, DecisionKind
 from reviews.models import Action, MeetingSeries
+from tenants.settings.selectors import company_settings
 
 HUNDRED = Decimal(100)
 
@@ -49,11 +51,7 @@ class ActionForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.metric = metric
         self.fields["owner"].queryset = people
-        unit = _("pt") if metric.unit == Unit.PERCENT else metric.get_unit_display()
-        self.fields["effect_amount"].help_text = _("On “%(metric)s”, in %(unit)s") % {
-            "metric": metric.name,
-            "unit": unit,
-        }
+        self.fields["effect_amount"].help_text = _effect_on(metric)
         self.fields["effect_amount"].widget.attrs["step"] = "any"
 
     def clean_effect_amount(self) -> Decimal | None:
@@ -75,6 +73,13 @@ class ActionForm(forms.Form):
             "effect_lag_days": action.effect_lag_days,
             "status": action.status,
         }
+
+
+def _effect_on(metric: Metric) -> str:
+    """Which number the effect is about, and in which unit it is typed."""
+    code = {Unit.PERCENT: "points", Unit.AMOUNT: f"one {company_settings().currency}"}.get(metric.unit, metric.unit)
+    words = {"metric": metric.name, "unit": unit_word(code)}
+    return _("On “%(metric)s”, in %(unit)s") % words if words["unit"] else _("On “%(metric)s”") % words
 
 
 class NewActionForm(ActionForm):

@@ -113,14 +113,15 @@ def key_of_latest(
 
 
 def goal_keys(*, today: datetime.date) -> list[CellKey]:
-    """The KGI of every tree in force, in the period that runs today."""
+    """The KGI of each tree in force, in the latest finished period and in the running one; no tree of another year."""
     goals = KpiNode.objects.filter(level=Level.KGI, tree__status=TreeStatus.ACTIVE, metric__isnull=False)
-    running = dict(Period.objects.filter(start_date__lte=today, end_date__gt=today).values_list("grain", "start_date"))
-    return [
-        CellKey(goal.pk, COMPANY, None, goal.frequency, running[goal.frequency])
-        for goal in goals.order_by("tree", "position")
-        if goal.frequency in running
-    ]
+    keys = []
+    for goal in goals.select_related("tree").order_by("tree", "position"):
+        begun = Period.objects.filter(grain=goal.frequency, start_date__lte=today).order_by("-start_date")[:2]
+        years = begun.values_list("start_date", "fiscal_year__start_year")
+        starts = sorted(start for start, year in years if year == goal.tree.fiscal_year)
+        keys += [CellKey(goal.pk, COMPANY, None, goal.frequency, start) for start in starts]
+    return keys
 
 
 def read_numbers(keys: Sequence[CellKey], *, now: datetime.datetime, live: bool = False) -> dict[CellKey, Numbers]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from kpis.models import CalendarDay, KpiNode
+from kpis.models import CalendarDay, KpiNode, KpiTree
 from reviews.models import Action, Meeting, MeetingSeries, Miss
 from reviews.registry import check_meetings, read_health
 from reviews.selectors.meetings import agenda_of, goals_of
@@ -79,8 +79,13 @@ class TestOpenMeeting:
         type_in(bookings, "40", november)
         open_meeting(meeting=next_meeting, actor=None, now=NOW)
         type_in(bookings, "60", november)
-        (goal,) = goals_of(Meeting.objects.get(pk=next_meeting.pk), now=NOW)
-        assert (goal.shown.value, goal.now.value) == (40, 60)
+        last, running = goals_of(Meeting.objects.get(pk=next_meeting.pk), now=NOW)
+        assert (last.period, running.period) == ("2026年10月", "2026年11月")
+        assert (running.shown.value, running.now.value) == (40, 60)
+
+    def test_a_tree_of_another_year_is_no_goal(self, bookings: KpiNode, next_meeting: Meeting) -> None:
+        KpiTree.objects.update(fiscal_year=2025)
+        assert open_meeting(meeting=next_meeting, actor=None, now=NOW).frozen == []
 
     def test_plans_the_one_after(self, weekly: MeetingSeries, next_meeting: Meeting) -> None:
         open_meeting(meeting=next_meeting, actor=None, now=next_meeting.scheduled_at)
