@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.utils.translation import gettext_lazy as _
 
 from kpis.choices import Style
+from kpis.selectors.health import read_goal
 from kpis.services.calendar import seed_calendar
 from kpis.services.trees import TYPED_FIELDS, instantiate_requested
 from kpis.tasks import DUE_PERIODS, move_periods, recompute_values, seed_clock
@@ -12,7 +13,7 @@ from tenants import registry
 from tenants.capabilities import Capability
 from tenants.choices import CompanyType
 from tenants.outbox.registry import on
-from tenants.registry import CompanyTemplate, DueKind, NavigationEntry, ProvisionStep
+from tenants.registry import CompanyTemplate, DueKind, HealthSignal, NavigationEntry, ProvisionStep
 
 NAVIGATION = (
     NavigationEntry("home", _("Home"), "home", "home", 10, Capability.READ_RESULTS),
@@ -52,6 +53,7 @@ def register() -> None:
     for step in PROVISION_STEPS:
         registry.provision_steps.register(step)
     registry.due_kinds.register(DueKind(DUE_PERIODS, move_periods, retry_after=timedelta(hours=1)))
+    registry.health_signals.register(HealthSignal("goal", read_goal, 20))
     on("calendar.changed", move_periods)
     for topic in ("facts.changed", "definition.changed", "calendar.changed"):
         on(topic, recompute_values)

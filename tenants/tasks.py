@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils import timezone
 
+from tenants.console.services import refresh_company_health
 from tenants.context import WrongSchemaError, assert_schema, public_context, tenant_context
 from tenants.models import Company, DeadLetter
 from tenants.services.due import dispatch_due
@@ -96,3 +97,8 @@ def provision(*, company_id: str, object_id: str = "") -> None:
 @shared_task(base=PublicTask)
 def dispatch_due_work() -> None:
     dispatch_due(now=timezone.now())
+
+
+@shared_task(base=CompanyTask)
+def refresh_health(*, company_id: str, object_id: str = "") -> None:
+    refresh_company_health(now=timezone.now())

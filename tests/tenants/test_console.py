@@ -6,10 +6,15 @@ import pytest
 from django.utils import timezone
 
 from tenants.console.models import CompanyHealth
-from tenants.console.services import UnknownSummaryError, update_company_health
+from tenants.console.services import (
+    SUMMARY_FIELDS,
+    UnknownSummaryError,
+    refresh_company_health,
+    update_company_health,
+)
 from tenants.context import tenant_context
-from tenants.models import Company, ConsultantGrant
-from tenants.registry import CompanyTemplate, TemplateField, templates
+from tenants.models import Company, ConsultantGrant, DueSync
+from tenants.registry import ChecklistItem, CompanyTemplate, ItemState, TemplateField, health_signals, templates
 from tenants.services.grants import revoke_access
 
 NOW = timezone.now()
@@ -110,3 +115,27 @@ class TestAddClient:
             "kgi_amount": Decimal(120_000_000),
             "win_rate": Decimal("0.2"),
         }
+
+
+class TestRefreshHealth:
+    def test_asks_every_floor_and_writes_one_row(self, in_acme, console, monkeypatch):
+        monkeypatch.setattr("tenants.console.services.checklist", _items("done", "in_progress", "done"))
+        refresh_company_health(now=NOW)
+        with tenant_context(console):
+            row = CompanyHealth.objects.get()
+        assert (row.name, row.checklist_done_count, row.checklist_item_count) == ("株式会社アクメ", 2, 3)
+        assert row.updated_at == NOW
+
+    def test_every_signal_names_fields_that_the_console_keeps(self, in_acme):
+        for signal in health_signals:
+            assert set(signal.read(NOW)) <= SUMMARY_FIELDS, signal.code
+
+    def test_a_new_company_has_it_scheduled(self, acme):
+        assert DueSync.objects.filter(company=acme, kind="health").exists()
+
+
+def _items(*statuses: str) -> list[ChecklistItem]:
+    return [
+        ChecklistItem(number, "setting", "", lambda _today, status=status: ItemState(status))
+        for number, status in enumerate(statuses)
+    ]
