@@ -1,6 +1,6 @@
 """The Japanese catalogue: `python -m config.catalogue extract | compile | check`. Needs Babel, not the gettext tools.
 
-`extract` collects the msgids of code, templates and locale/glossary.csv into locale/ja/LC_MESSAGES/django.po, keeping
+`extract` collects the msgids of code, templates and locale/*.csv into locale/ja/LC_MESSAGES/django.po, keeping
 the translations that are there, and compiles. `compile` writes the .mo. `check` says what is missing or wrong.
 """
 
@@ -22,7 +22,8 @@ from django.utils.translation.template import templatize
 ROOT = Path(__file__).resolve().parent.parent
 PO = ROOT / "locale" / "ja" / "LC_MESSAGES" / "django.po"
 MO = PO.with_suffix(".mo")
-GLOSSARY = ROOT / "locale" / "glossary.csv"
+# glossary.csv holds the product's terms, unfold.csv the texts of the administration that Unfold has in English only.
+TERMS = ROOT / "locale"
 ROOMS = ("config", "tenants", "kpis", "integrations", "reviews")
 KEYWORDS: dict[str, Any] = {
     "_": None,
@@ -56,8 +57,11 @@ Key = tuple[str | None, str]
 
 def read_glossary() -> dict[Key, str]:
     """(context or None, msgid) → the Japanese that this msgid must have."""
-    with GLOSSARY.open(encoding="utf-8", newline="") as file:
-        return {(row["context"] or None, row["msgid"]): row["msgstr"] for row in csv.DictReader(file)}
+    terms: dict[Key, str] = {}
+    for path in sorted(TERMS.glob("*.csv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            terms |= {(row["context"] or None, row["msgid"]): row["msgstr"] for row in csv.DictReader(file)}
+    return terms
 
 
 def _sources() -> Iterator[tuple[str, str]]:

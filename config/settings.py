@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
 from config import embedded
+from config.unfold import UNFOLD as UNFOLD
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = environ.Env()
@@ -85,8 +86,8 @@ TENANT_LIMIT_SET_CALLS = True  # one SET search_path per switch; tenants.backend
 GET_EXECUTOR_FUNCTION = "tenants.migration.existing_schemas_executor"
 
 INSTALLED_APPS = [
+    *_PAGE_APPS,  # before django_tenants, whose admin templates would replace Unfold's
     *_PUBLIC_APPS,
-    *_PAGE_APPS,
     *_ACCOUNT_APPS,
     *_CONSOLE_APPS,
     *_COMPANY_APPS,
