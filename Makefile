@@ -48,6 +48,9 @@ gate: setup ## What continuous integration adds: journeys in a real browser, kil
 journeys: setup ## The users' jobs in a real browser (set MAWARU_CHROMIUM where it is not on PATH)
 	$(PYTEST) -m journey
 
+screenshots: setup ## Take the pictures in docs/screenshots anew from a fresh demo
+	$(RUN)/python -m tests.journeys.screenshots
+
 proof: setup ## The full counts, before an issue is called resolved (up to 90 minutes)
 	MAWARU_TIER=proof $(PYTEST)
 

@@ -45,7 +45,7 @@ class TestClients:
             now=NOW,
         )
         page = client_for(carol, console).get("/").content.decode()
-        assert "87.3 %" in page
+        assert "87.3%" in page
         assert 'data-client="acme"' in page
         assert 'data-client="globex"' in page
 
