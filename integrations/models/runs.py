@@ -77,7 +77,7 @@ class SyncRun(models.Model):
     progress_total = models.PositiveIntegerField(_("Rows in all"), default=0)
     read_count = models.PositiveIntegerField(_("Read"), default=0)
     inserted_count = models.PositiveIntegerField(_("New"), default=0)
-    updated_count = models.PositiveIntegerField(_("Changed"), default=0)
+    updated_count = models.PositiveIntegerField(_("Changed records"), default=0)
     unchanged_count = models.PositiveIntegerField(_("Unchanged"), default=0)
     deleted_count = models.PositiveIntegerField(_("Deleted"), default=0)
     rejected_count = models.PositiveIntegerField(_("Rejected"), default=0)

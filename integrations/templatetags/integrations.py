@@ -1,0 +1,34 @@
+"""Words for resources and fields, and values as people read them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from django import template
+from django.utils import formats, timezone
+
+from integrations.selectors.labels import field_label, resource_label
+
+register = template.Library()
+register.filter("resource_label", resource_label)
+
+
+@register.simple_tag
+def field_name(resource: str, field: str) -> str:
+    """The name of a field of a resource."""
+    return field_label(resource, field)
+
+
+@register.filter
+def shown_value(value: Any) -> str:
+    """A value of a record: dates and numbers in the reader's notation, lists joined, nothing for none."""
+    if value is None:
+        return ""
+    if isinstance(value, list | tuple):
+        return "、".join(str(each) for each in value)
+    if isinstance(value, datetime):
+        return str(formats.date_format(timezone.localtime(value), "SHORT_DATETIME_FORMAT"))
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value)
