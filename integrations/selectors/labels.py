@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from django.core.exceptions import FieldDoesNotExist
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _
 
 from integrations.connectors.mapping import ATTRIBUTE_PREFIX
-from kpis.services.facts import MODELS
+from kpis.models.resources import MODELS
+
+# Fields of the contract that are kept elsewhere than in a column of their own.
+ELSEWHERE = {"leaders": _("Team leaders"), "succeeds": _("Succeeds"), "team": _("Team")}
 
 
 def resource_label(resource: str) -> str:
@@ -19,10 +21,8 @@ def field_label(resource: str, field: str) -> str:
     """The name of a field, in the reader's language: a custom field's own name, the code of one that is not known."""
     if field.startswith(ATTRIBUTE_PREFIX):
         return field.removeprefix(ATTRIBUTE_PREFIX)
-    if field == "leaders":
-        return _("Team leaders")
+    if field in ELSEWHERE:
+        return str(ELSEWHERE[field])
     model = MODELS.get(resource)
-    try:
-        return str(model._meta.get_field(field).verbose_name) if model is not None else field
-    except FieldDoesNotExist:
-        return field
+    names = {} if model is None else {each.name: each.verbose_name for each in model._meta.fields}
+    return str(names.get(field, field))
