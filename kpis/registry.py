@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.utils.translation import gettext_lazy as _
 
 from kpis.choices import Style
+from kpis.selectors import checklist as items
 from kpis.selectors.health import read_goal
 from kpis.services.calendar import seed_calendar
 from kpis.services.trees import TYPED_FIELDS, instantiate_requested
@@ -13,11 +14,28 @@ from tenants import registry
 from tenants.capabilities import Capability
 from tenants.choices import CompanyType
 from tenants.outbox.registry import on
-from tenants.registry import CompanyTemplate, DueKind, HealthSignal, NavigationEntry, ProvisionStep
+from tenants.registry import (
+    ChecklistItem,
+    CompanyTemplate,
+    DueKind,
+    HealthSignal,
+    NavigationEntry,
+    ProvisionStep,
+    Stage,
+)
 
 NAVIGATION = (
     NavigationEntry("home", _("Home"), "home", "home", 10, Capability.READ_RESULTS),
     NavigationEntry("kpis", _("KPI"), "kpi-tree", "tree", 20, Capability.READ_RESULTS),
+    NavigationEntry("checklist", _("Checklist"), "checklist", "checklist", 70, Capability.MANAGE_DEFINITIONS),
+)
+CHECKLIST = (
+    ChecklistItem(1, Stage.SETTING, _("KGI set clearly"), items.check_goal),
+    ChecklistItem(2, Stage.SETTING, _("KSFs identified"), items.check_factors),
+    ChecklistItem(3, Stage.SETTING, _("KPIs worked back from the KGI"), items.check_worked_back),
+    ChecklistItem(15, Stage.VISUALISING, _("Target beside actual"), items.check_target_beside_actual),
+    ChecklistItem(16, Stage.VISUALISING, _("Trend charts"), items.check_trends),
+    ChecklistItem(17, Stage.VISUALISING, _("Segments"), items.check_segments),
 )
 TEMPLATES = (
     CompanyTemplate("new_business", Style.NEW_BUSINESS.label, 10, instantiate_requested, TYPED_FIELDS),
@@ -48,6 +66,8 @@ def register() -> None:
     """Called once, when the apps are ready."""
     for entry in NAVIGATION:
         registry.navigation.register(entry)
+    for item in CHECKLIST:
+        registry.checklist.register(item)
     for template in TEMPLATES:
         registry.templates.register(template)
     for step in PROVISION_STEPS:

@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from kpis.views import details, records, today, trees
+from kpis.views import checklist, details, records, today, trees
 
 urlpatterns = [
     path("", today.today, name="home"),
+    path("checklist/", checklist.checklist, name="checklist"),
     path("kpis/", trees.tree, name="kpi-tree"),
     path("kpis/<uuid:public_id>/", details.detail, name="kpi"),
     path("kpis/<uuid:public_id>/records/", records.records, name="kpi-records"),

@@ -14,6 +14,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from kpis.engine import formats
+from tenants.registry import ItemStatus
 
 register = template.Library()
 
@@ -23,6 +24,13 @@ STATUS_WORDS = {
     "behind": gettext_lazy("Behind"),
     "met": gettext_lazy("Met"),
     "missed": gettext_lazy("Missed"),
+}
+ITEM_TONES = {
+    ItemStatus.DONE: "good",
+    ItemStatus.IN_PROGRESS: "warn",
+    ItemStatus.REGRESSED: "bad",
+    ItemStatus.EXPIRED: "bad",
+    ItemStatus.NOT_STARTED: "none",
 }
 STATUS_TONES = {"on_track": "good", "at_risk": "warn", "behind": "bad", "met": "good", "missed": "bad"}
 ABSENCE_WORDS = {
@@ -223,6 +231,12 @@ def status_badge(
     tone = STATUS_TONES.get(status, "none")
     is_closed = state == "closed" and tone != "none"
     return {"word": word, "tone": tone, "is_closed": is_closed, "compact": compact or bool(absence)}
+
+
+@register.inclusion_tag("components/status_badge.html")
+def item_status(status: str) -> dict[str, Any]:
+    """The state of an item of the checklist, as a badge like every other verdict."""
+    return {"word": ItemStatus(status).label, "tone": ITEM_TONES[ItemStatus(status)], "is_closed": False}
 
 
 @register.simple_tag
