@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Sourced(models.Model):
@@ -85,7 +86,11 @@ class FactChange(models.Model):
     action = models.CharField(
         _("Action"),
         max_length=8,
-        choices=[("updated", _("Changed")), ("deleted", _("Deleted")), ("restored", _("Restored"))],
+        choices=[
+            ("updated", pgettext_lazy("what happened to a fact", "Changed")),
+            ("deleted", _("Deleted")),
+            ("restored", _("Restored")),
+        ],
     )
     changes = models.JSONField(_("Changes"), default=dict, help_text=_("Field → [old, new]"))
     run = models.BigIntegerField(_("Sync run"), null=True)
