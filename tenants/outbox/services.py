@@ -19,6 +19,7 @@ from django.db import connection, transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from tenants.choices import CompanyStatus
 from tenants.context import public_context
 from tenants.models import DeadLetter
 from tenants.outbox.models import OPEN_STATES, Event, EventState
@@ -36,10 +37,12 @@ KEEP_DONE: Final = timedelta(days=7)
 
 _FAIR_ORDER: Final = """
     SELECT id FROM (
-        SELECT id, row_number() OVER (PARTITION BY company_id ORDER BY due_at, id) AS turn
-        FROM outbox_event WHERE state = ANY(%s) AND due_at <= %s
+        SELECT event.id, row_number() OVER (PARTITION BY event.company_id ORDER BY event.due_at, event.id) AS turn
+        FROM outbox_event AS event JOIN tenants_company AS company ON company.id = event.company_id
+        WHERE event.state = ANY(%s) AND event.due_at <= %s AND company.status = ANY(%s)
     ) AS due ORDER BY turn, id LIMIT %s
 """
+_WORKING: Final = (CompanyStatus.PROVISIONING, CompanyStatus.READY)  # events of a suspended company wait for it
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def dispatch_events(*, now: datetime, limit: int = 500) -> int:
     """
     with public_context(), transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(_FAIR_ORDER, [list(OPEN_STATES), now, limit])
+            cursor.execute(_FAIR_ORDER, [list(OPEN_STATES), now, list(_WORKING), limit])
             ids = [row[0] for row in cursor.fetchall()]
         due = Event.objects.filter(id__in=ids, state__in=OPEN_STATES, due_at__lte=now).order_by("id")
         sent = []
@@ -123,7 +126,9 @@ def drain(
     done_count = 0
     failed: set[int] = set()
     with public_context():
-        mine = Event.objects.filter(company_id=company_id) if company_id else Event.objects.all()
+        mine = Event.objects.filter(company__status__in=_WORKING)
+        if company_id is not None:
+            mine = mine.filter(company_id=company_id)
         while True:
             now = timezone.now()
             untried = Q(state=EventState.SENT) | Q(state=EventState.WAITING, attempt_count=0)

@@ -15,6 +15,7 @@ from tenants.choices import CompanyStatus, CompanyType
 from tenants.console.models import CompanyHealth, CompanyRequest
 from tenants.context import public_context, tenant_context
 from tenants.models import Company, Domain
+from tenants.outbox.models import OPEN_STATES
 from tenants.outbox.services import emit
 from tenants.registry import templates
 
@@ -108,6 +109,7 @@ def archive_company(*, company: Company, now: datetime) -> None:
         Company.objects.filter(id=company.id).update(status=CompanyStatus.ARCHIVED, archived_at=now)
         Domain.objects.filter(tenant=company).delete()
         company.due_syncs.all().delete()
+        company.events.filter(state__in=OPEN_STATES).delete()
         if not company.is_console:
             with tenant_context(get_console()):
                 CompanyHealth.objects.filter(company_id=company.id).delete()

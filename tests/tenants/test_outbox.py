@@ -21,6 +21,7 @@ from tenants.outbox.services import (
     purge_events,
     run_event,
 )
+from tenants.services.companies import archive_company, resume_company, suspend_company
 from tenants.tasks import CompanyTask
 
 handled: list[tuple[str, str]] = []
@@ -113,6 +114,20 @@ class TestDispatch:
         dispatch_events(now=timezone.now(), limit=2)
         waiting = Event.objects.filter(state=EventState.SENT).values_list("company__slug", flat=True)
         assert set(waiting) == {"acme", "globex"}
+
+    def test_events_of_a_suspended_company_wait_until_it_is_resumed(self, acme, sent):
+        emit(topic="tests.happened", company_id=acme.id, object_id="kept")
+        suspend_company(company=acme)
+        assert dispatch_events(now=timezone.now()) == 0
+        assert drain().done_count == 0
+        resume_company(company=acme)
+        assert drain().done_count == 1
+        assert handled == [("acme", "kept")]
+
+    def test_an_archived_company_leaves_no_work(self, acme, sent):
+        emit(topic="tests.happened", company_id=acme.id)
+        archive_company(company=acme, now=timezone.now())
+        assert not Event.objects.exists()
 
     def test_a_lost_worker_is_replaced_until_it_is_poison(self, acme, sent):
         emit(topic="tests.happened", company_id=acme.id)

@@ -1,6 +1,7 @@
 """What two companies must never share: cache, content types, names of tables, capabilities."""
 
 import threading
+from pathlib import Path
 
 import pytest
 from django.conf import settings
@@ -20,6 +21,7 @@ from tenants.capabilities import (
     scope_of,
 )
 from tenants.context import public_context, tenant_context
+from tenants.models import Company
 from tenants.services.provisioning import existing_tables, expected_tables
 
 
@@ -55,6 +57,13 @@ class TestContentTypes:
 
 
 class TestTables:
+    @pytest.mark.parametrize("slug", ["console", "acme"])
+    def test_console_and_companies_hold_exactly_what_is_listed(self, db, slug):
+        """The lists are beside this file; a table that comes or goes is a decision about where its rows may live."""
+        company = Company.objects.get(slug=slug)
+        listed = (Path(__file__).parent / f"tables_{company.type}.txt").read_text().split()
+        assert sorted(existing_tables(company=company)) == listed
+
     def test_no_table_of_a_company_has_a_namesake_in_public(self, db):
         """A table that is missing in a company must not be found in public instead."""
         shared = expected_tables(company_type="company") & existing_tables(company=None)
