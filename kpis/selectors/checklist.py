@@ -151,7 +151,7 @@ def check_segments(today: date) -> ItemState:
 def _active_trees(today: date) -> Sequence[KpiTree]:
     """Active trees of the running fiscal year, with their nodes."""
     year = FiscalYear.objects.filter(start_date__lte=today, end_date__gt=today).first()
-    return _trees().filter(fiscal_year=year.start_year) if year else ()
+    return list(_trees().filter(fiscal_year=year.start_year)) if year else []
 
 
 def _trees() -> QuerySet[KpiTree]:
@@ -189,7 +189,7 @@ def _names(nodes: Sequence[KpiNode]) -> str:
 
 def _reaches_goal(node: KpiNode, by_id: dict[int, KpiNode]) -> bool:
     """Whether the way up passes a KSF and ends at the KGI."""
-    levels = []
+    levels: list[str] = []
     parent = by_id.get(node.parent_id or 0)
     while parent is not None and len(levels) < len(by_id):
         levels.append(parent.level)
