@@ -22,7 +22,7 @@ from tenants.services.companies import request_company
 from tenants.services.grants import grant_access
 
 PASSWORD = "mawaru-demo"  # noqa: S105 - printed on every start, and the demo needs DEBUG
-PROVISIONING_SECONDS = 180
+PROVISIONING_SECONDS = 300
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from tenants.models import Company
 from tenants.outbox.models import OPEN_STATES, Event
 
 EVERY = timedelta(days=1)
-SYNC_SECONDS = 240
-SETTLE_SECONDS = 180
+SYNC_SECONDS = 600
+SETTLE_SECONDS = 300
 TALK_EVERY_SECONDS = 2.0
 
 

@@ -26,7 +26,7 @@ from tenants.outbox.services import release_running
 from tenants.services.installation import prepare_installation
 
 DEFAULT_PORT = 8000
-SERVING_SECONDS = 60
+SERVING_SECONDS = 120
 
 
 class Command(BaseCommand):
