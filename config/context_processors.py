@@ -7,9 +7,9 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils.functional import SimpleLazyObject
-from django.utils.translation import gettext_lazy as _
 
 from kpis.engine.formats import SCALES
+from kpis.templatetags.kpi import unit_word
 from tenants.accounts.choices import Role
 from tenants.accounts.models import User
 from tenants.capabilities import Capability, has_capability
@@ -19,7 +19,6 @@ from tenants.registry import NavigationEntry, console_navigation, navigation
 from tenants.settings.models import CompanySettings
 
 THEMES = {"light", "dark"}
-SCALE_WORDS = {"one": _("Units"), "thousand": _("Thousands"), "million": _("Millions")}
 NAVIGATION_LIMIT = 7
 TABS = 4
 
@@ -82,11 +81,12 @@ def read_shell(request: HttpRequest) -> Shell:
     user = getattr(request, "user", None)
     theme = request.COOKIES.get("theme", "")
     scale = _amount_scale(request, company_settings)
+    currency = company_settings.currency if company_settings else "JPY"
     frame = {
         "company_name": company_settings.name if company_settings else ("Mawaru" if company else ""),
         "theme": theme if theme in THEMES else "",
         "amount_scale": scale,
-        "amount_scales": [ScaleChoice(code, str(SCALE_WORDS[code]), code == scale) for code in SCALES],
+        "amount_scales": [ScaleChoice(code, unit_word(f"{code} {currency}"), code == scale) for code in SCALES],
     }
     if user is None or not user.is_authenticated or company is None:
         return Shell(**frame, navigation=[])

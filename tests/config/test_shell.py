@@ -71,6 +71,9 @@ class TestReader:
         assert shell_of(alice, amount_scale="million").amount_scale == "million"
         assert shell_of(alice, amount_scale="billion").amount_scale == "one"
 
+    def test_the_switch_names_the_companys_currency(self, in_acme, alice):
+        assert [scale.label for scale in shell_of(alice).amount_scales] == ["円", "千円", "百万円"]
+
     def test_an_unknown_theme_is_ignored(self, in_acme, alice):
         assert shell_of(alice, theme="dark").theme == "dark"
         assert shell_of(alice, theme='"><script>').theme == ""
