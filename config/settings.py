@@ -250,6 +250,11 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {
     "unacked_restore_interval": 1,
     "unacked_restore_throttle": 1,
     "socket_connect_timeout": 2,
+    # Where Redis is away the sender goes on at once: the outbox sweeps what was not sent.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0.2,
+    "interval_max": 0.5,
 }
 CELERY_BEAT_SCHEDULE = {
     "outbox": {"task": "tenants.outbox.tasks.dispatch", "schedule": 1.0, "options": {"expires": 5}},

@@ -1,17 +1,20 @@
 """The outbox: recorded with the change, worked through at least once, given up after a while."""
 
+import time
 from datetime import timedelta
 
 import pytest
-from celery import shared_task
+from celery import current_app, shared_task
 from django.db import transaction
 from django.utils import timezone
+from kombu.exceptions import OperationalError
 
 from tenants.context import current_company, tenant_context
 from tenants.models import DeadLetter
 from tenants.outbox import registry
 from tenants.outbox.models import Event, EventState
 from tenants.outbox.services import (
+    DISPATCH_TASK,
     MAX_ATTEMPTS,
     RUN_LEASE,
     SEND_LEASE,
@@ -87,6 +90,13 @@ class TestEmit:
             emit(topic="tests.happened", company_id=acme.id, object_id="kept")
         drain()
         assert handled == [("acme", "kept")]
+
+    def test_keeps_nobody_waiting_while_redis_is_away(self):
+        away = current_app.connection_for_write("redis+socket:///nowhere/redis.sock")
+        began = time.monotonic()
+        with pytest.raises(OperationalError):
+            current_app.send_task(DISPATCH_TASK, retry=False, connection=away)
+        assert time.monotonic() - began < 3
 
 
 class TestDispatch:
