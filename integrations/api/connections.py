@@ -11,7 +11,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.parsers import JSONParser, MultiPartParser
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -117,7 +117,7 @@ class ConnectionViewSet(CompanyViewSet):
         return Response(PreviewSerializer({"upload": upload.public_id, "streams": streams}).data)
 
     @extend_schema(summary="Import", request=SyncRequestSerializer, responses={202: SyncRunSerializer})
-    @action(detail=True, methods=["post"], parser_classes=[JSONParser])
+    @action(detail=True, methods=["post"])
     def sync(self, request: Request, id: Any) -> Response:
         connection, now = self.get_object(), timezone.now()
         given = SyncRequestSerializer(data=request.data)

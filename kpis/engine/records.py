@@ -13,6 +13,7 @@ from kpis.engine.resources import Field, Kind, Resource
 YEN_LIKE = frozenset({"JPY", "KRW", "VND", "CLP", "ISK"})
 DEFAULT_TAX_RATE = Decimal("0.10")
 SOURCE_LENGTH, ID_LENGTH = 60, 200
+DEEPEST = 20
 # What PostgreSQL cannot keep as text: NUL, and the halves of characters that JSON lets through.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 EARLIEST, LATEST = date(1950, 1, 1), date(2199, 12, 31)
@@ -81,13 +82,17 @@ def read_records(resource: Resource, records: Iterable[object], *, source: str, 
     return Reading(tuple(rows.values()), tuple(sorted(rejections, key=lambda each: each.index)))
 
 
-def _is_storable(value: object) -> bool:
-    """Whether every text within a JSON value can be stored."""
+def _is_storable(value: object, depth: int = 0) -> bool:
+    """Whether every text within a JSON value can be stored, and it is not nested without end."""
     if isinstance(value, str):
         return not _UNSTORABLE.search(value)
     if isinstance(value, Mapping):
-        return all(_is_storable(name) and _is_storable(inner) for name, inner in value.items())
-    return not isinstance(value, list | tuple) or all(_is_storable(inner) for inner in value)
+        return depth < DEEPEST and all(
+            _is_storable(name) and _is_storable(inner, depth + 1) for name, inner in value.items()
+        )
+    if isinstance(value, list | tuple):
+        return depth < DEEPEST and all(_is_storable(inner, depth + 1) for inner in value)
+    return True
 
 
 def _storable(value: object) -> str:
@@ -120,8 +125,11 @@ class _Reader:
                 self.note(
                     _storable(name),
                     "invalid",
-                    gettext_noop("%(name)s holds characters that are not text (NUL or half a character)."),
+                    gettext_noop(
+                        "%(name)s holds NUL, half a character or more than %(depth)s levels, which cannot be stored."
+                    ),
                     name=_storable(name),
+                    depth=DEEPEST,
                 )
         if self.issues:
             return None

@@ -96,6 +96,18 @@ class TestRefusals:
         assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
         assert not Deal.objects.exists()
 
+    def test_json_nested_without_end_is_refused(self, client):
+        answer = client.post("/api/v1/facts/deals/bulk/", b"[" * 200_000, content_type="application/json")
+        assert (answer.status_code, answer.json()["code"]) == (400, "parse_error")
+
+    def test_attributes_nested_deeply_never_break_the_door(self, client):
+        body = b'{"source": "crm", "records": [{"external_id": "P1", "name": "x", "attributes": {"a": %s%s}}]}'
+        depth = 400
+        answer = client.post(
+            "/api/v1/facts/products/bulk/", body % (b"[" * depth, b"]" * depth), content_type="application/json"
+        )
+        assert answer.status_code in (200, 400), answer.content
+
     def test_another_media_type_is_refused(self, client):
         answer = client.post("/api/v1/facts/deals/bulk/", "a,b", content_type="text/csv")
         assert answer.status_code == 415
