@@ -50,6 +50,11 @@ class TestRecordMisses:
         assert (october_miss.value, october_miss.provisional_value) == (850_000, 800_000)
         assert october_miss.confirmed_at == NOW
 
+    def test_closing_with_the_same_numbers_confirms_it_too(self, october_miss: Miss) -> None:
+        record_misses(period=finish(state="closed"), now=NOW)
+        october_miss.refresh_from_db()
+        assert (october_miss.confirmed_at, october_miss.is_changed_at_closing) == (NOW, False)
+
     def test_withdraws_what_closing_shows_as_met(self, october_miss: Miss, bookings: KpiNode) -> None:
         type_in(bookings, "1200000")
         assert record_misses(period=finish(state="closed"), now=NOW).withdrawn_count == 1
