@@ -109,7 +109,6 @@ PROBLEMS = {
         "The import stopped at row %(row)s of “%(stream)s” because of an error on our side. Rows before it are "
         "stored; importing the same file again completes the rest and changes nothing twice."
     ),
-    "retry_later": _("The import could not be finished because the database did not answer. It will be tried again."),
     "cancelled": _("Cancelled by a person."),
     # single rows
     "required": _("%(column)s is empty, but it is required."),
