@@ -26,6 +26,7 @@ from tenants.outbox.models import Event
 from tenants.outbox.services import drain
 from tenants.services.grants import grant_access, mirror_consultant
 from tests import database
+from tests.worker import broker, worker  # noqa: F401 - fixtures of the gate
 
 for tier, examples in {"test": 25, "gate": 100, "proof": 2000}.items():
     hypothesis.register_profile(tier, max_examples=examples, deadline=None)
@@ -39,8 +40,8 @@ STAFF = {
 
 @pytest.fixture(scope="session")
 def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    worker = getattr(request.config, "workerinput", {}).get("workerid", "")
-    name = f"{database.PREFIX}_{worker}" if worker else database.PREFIX
+    process = getattr(request.config, "workerinput", {}).get("workerid", "")
+    name = f"{database.PREFIX}_{process}" if process else database.PREFIX
     with django_db_blocker.unblock():
         database.make(name)
         _seed_people()

@@ -78,6 +78,15 @@ def another_connection(dbname: str | None = None) -> Iterator[psycopg.Connection
         yield server
 
 
+@contextmanager
+def held_elsewhere(name: str) -> Iterator[None]:
+    """Another process holds the lock `name` of tenants.locks during the block."""
+    with another_connection() as other:
+        other.execute("SELECT pg_advisory_lock(hashtextextended(%s, 0))", [name])
+        yield
+        other.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [name])
+
+
 def _maintenance() -> AbstractContextManager[psycopg.Connection]:
     return another_connection("postgres")
 

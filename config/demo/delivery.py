@@ -14,7 +14,7 @@ from config.demo.stage import DemoError, Stage
 from integrations.choices import DELIVERED, Carries, RunState
 from integrations.models import Connection, SyncRun
 from integrations.services.connections import create_connection, set_frequency
-from integrations.services.runs import release_run, sync_now
+from integrations.services.runs import sync_now
 from integrations.services.uploads import inbox_path
 from tenants.context import public_context, tenant_context
 from tenants.models import Company
@@ -52,14 +52,6 @@ def deliver(stage: Stage, company: Company, deliveries: Iterable[Delivery]) -> N
                 _import(stage, connection, delivery.paths)
             if connection.every is None:
                 set_frequency(connection=connection, every=EVERY, now=timezone.now())
-
-
-def release_lost_runs(companies: Iterable[Company]) -> None:
-    """Hand back the imports of a worker that was killed. Only while no worker runs."""
-    for company in companies:
-        with tenant_context(company):
-            for run in SyncRun.objects.filter(state=RunState.RUNNING):
-                release_run(run=run, now=timezone.now())
 
 
 def settle(stage: Stage, company: Company) -> None:

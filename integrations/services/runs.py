@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +18,7 @@ from integrations.services.schedule import reschedule
 from integrations.services.uploads import receive_inbox
 from kpis.services.streams import record_stream
 from tenants.context import current_company
+from tenants.locks import hold
 from tenants.outbox.services import emit
 
 SYNC_REQUESTED = "sync.requested"
@@ -70,15 +73,25 @@ def announce(run: SyncRun) -> None:
     emit(topic=SYNC_REQUESTED, company_id=current_company().id, object_id=run.pk)
 
 
-def claim_run(*, run_id: int, owner: str, now: datetime) -> SyncRun | None:
-    """Take a run for one worker; None when there is nothing to do for it now.
+@contextmanager
+def claimed_run(*, run_id: int, owner: str, now: datetime) -> Iterator[SyncRun | None]:
+    """A run as one worker's own for the block; None when there is nothing to do for it now.
 
-    A run whose worker went silent is taken over, and given up after MAX_ATTEMPTS. A queued run waits while another one
-    of its connection is under way; the end of that one announces it.
+    A run whose worker was lost is taken over at once, one whose worker went silent after LEASE; it is given up after
+    MAX_ATTEMPTS. A queued run waits while another one of its connection is under way; the end of that one announces
+    it.
     """
+    with hold(f"sync:{current_company().pk}:{run_id}") as is_mine:
+        yield _claim(run_id, owner, now, is_mine=is_mine)
+
+
+def _claim(run_id: int, owner: str, now: datetime, *, is_mine: bool) -> SyncRun | None:
     run = SyncRun.objects.get(pk=run_id)
-    _give_up_silent(run.connection_id, now)
-    free = Q(state=RunState.QUEUED) | Q(state=RunState.RUNNING, lease_until__lt=now)
+    silent = Q(state=RunState.RUNNING, lease_until__lt=now)
+    if is_mine:
+        silent |= Q(state=RunState.RUNNING, pk=run_id)
+    _give_up_poison(run.connection_id, silent, now)
+    free = Q(state=RunState.QUEUED) | silent
     try:
         with transaction.atomic():
             taken = SyncRun.objects.filter(free, pk=run_id).update(
@@ -163,15 +176,9 @@ def _after(run: SyncRun, now: datetime) -> None:
         announce(following)
 
 
-def _give_up_silent(connection_id: int, now: datetime) -> None:
+def _give_up_poison(connection_id: int, silent: Q, now: datetime) -> None:
     """Fail runs whose workers died again and again, so that they do not block the connection."""
-    silent = SyncRun.objects.filter(
-        connection_id=connection_id,
-        state=RunState.RUNNING,
-        lease_until__lt=now,
-        attempts__gte=MAX_ATTEMPTS,
-    )
-    for run in silent:
+    for run in SyncRun.objects.filter(silent, connection_id=connection_id, attempts__gte=MAX_ATTEMPTS):
         fail_run(run=run, code="interrupted", params={"row": run.progress_done, "stream": run.connection.name}, now=now)
 
 

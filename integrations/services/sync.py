@@ -25,7 +25,7 @@ from integrations.connectors.mapping import Accepted, Refused, Tally
 from integrations.models import Checkpoint, RawRecord, RejectedRecord, SourceFile, SyncRun
 from integrations.selectors.plans import Delivery, Plan, read_plan
 from integrations.selectors.references import unresolved_references
-from integrations.services.runs import LEASE, claim_run, fail_run, finish_run, release_run
+from integrations.services.runs import LEASE, claimed_run, fail_run, finish_run, release_run
 from kpis.engine.issues import Issue
 from kpis.services.facts import BulkResult, upsert_facts
 
@@ -45,9 +45,13 @@ def run_sync(*, run_id: int, owner: str, now: datetime, lap_seconds: float = LAP
     A lap that is over gives the run back to be continued. Raises the database's own errors when it is away, for the
     caller to try again.
     """
-    run = claim_run(run_id=run_id, owner=owner, now=now)
-    if run is None:
-        return None
+    with claimed_run(run_id=run_id, owner=owner, now=now) as run:
+        if run is not None:
+            _run(run, owner=owner, now=now, lap_seconds=lap_seconds)
+        return run
+
+
+def _run(run: SyncRun, *, owner: str, now: datetime, lap_seconds: float) -> None:
     clock = _Clock(now)
     try:
         plan = read_plan(upload=run.upload, connection=run.connection)
@@ -66,7 +70,6 @@ def run_sync(*, run_id: int, owner: str, now: datetime, lap_seconds: float = LAP
         logger.exception("sync.failed", extra={"run": str(run.public_id)})
         _fail_where_it_stands(run, clock)
     run.refresh_from_db()
-    return run
 
 
 class _Clock:

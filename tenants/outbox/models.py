@@ -29,7 +29,6 @@ class Event(models.Model):
     due_at = models.DateTimeField(_("due at"))
     sent_count = models.PositiveSmallIntegerField(_("times sent"), default=0)
     attempt_count = models.PositiveSmallIntegerField(_("attempts"), default=0)
-    claimed_by = models.CharField(_("claimed by message"), max_length=64, blank=True)
     error = models.TextField(_("last error"), blank=True)
     created_at = models.DateTimeField(_("created at"))
     finished_at = models.DateTimeField(_("finished at"), null=True, blank=True)

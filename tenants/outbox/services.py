@@ -1,7 +1,8 @@
 """Recording events in the caller's transaction and working through them at least once.
 
 An event is one row per handler: waiting → sent → running → done. Every open row carries `due_at`, the moment at which
-it is looked at again, so a message or a worker that got lost only costs time. Handlers are idempotent.
+it is looked at again, so a message that got lost only costs time. Whoever runs an event holds a lock that ends with
+its process: an event that runs without the lock has lost its worker and is due at once. Handlers are idempotent.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import logging
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -21,6 +23,7 @@ from django.utils import timezone
 
 from tenants.choices import CompanyStatus
 from tenants.context import public_context
+from tenants.locks import HELD_KEYS, hold
 from tenants.models import DeadLetter
 from tenants.outbox.models import OPEN_STATES, Event, EventState
 from tenants.outbox.registry import find_handler, handler_names
@@ -43,6 +46,11 @@ _FAIR_ORDER: Final = """
     ) AS due ORDER BY turn, id LIMIT %s
 """
 _WORKING: Final = (CompanyStatus.PROVISIONING, CompanyStatus.READY)  # events of a suspended company wait for it
+
+_TAKE_BACK_LOST: Final = f"""
+    UPDATE outbox_event SET due_at = %s
+    WHERE state = 'running' AND due_at > %s AND hashtextextended('outbox:' || id, 0) NOT IN ({HELD_KEYS})
+"""  # noqa: S608 - put together from constants
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,7 @@ def dispatch_events(*, now: datetime, limit: int = 500) -> int:
     """
     with public_context(), transaction.atomic():
         with connection.cursor() as cursor:
+            cursor.execute(_TAKE_BACK_LOST, [now, now])
             cursor.execute(_FAIR_ORDER, [list(OPEN_STATES), now, list(_WORKING), limit])
             ids = [row[0] for row in cursor.fetchall()]
         due = Event.objects.filter(id__in=ids, state__in=OPEN_STATES, due_at__lte=now).order_by("id")
@@ -96,23 +105,22 @@ def dispatch_events(*, now: datetime, limit: int = 500) -> int:
     return len(sent)
 
 
-def run_event(*, event_id: int, message: str = "", now: datetime) -> bool:
+def run_event(*, event_id: int, now: datetime) -> bool:
     """Claim one event and run its handler; False when another worker has it or has finished it.
 
-    A message that comes again because its worker was lost (`message` names it) takes its own claim over at once.
     A handler that fails is tried again later, MAX_ATTEMPTS times in all, then it ends as a dead letter.
     """
-    event = _claim(event_id, message, now)
-    if event is None:
-        return False
-    try:
-        _call_handler(event)
-    except Exception as error:
-        logger.exception("outbox.handler_failed", extra={"topic": event.topic, "handler": event.handler})
-        _retry_later(event, error)
-    else:
-        _finish(event)
-    return True
+    with _claimed(event_id, now) as event:
+        if event is None:
+            return False
+        try:
+            _call_handler(event)
+        except Exception as error:
+            logger.exception("outbox.handler_failed", extra={"topic": event.topic, "handler": event.handler})
+            _retry_later(event, error)
+        else:
+            _finish(event)
+        return True
 
 
 def drain(
@@ -135,31 +143,25 @@ def drain(
             ready = mine.filter(untried | Q(state=EventState.WAITING, due_at__lte=now)).exclude(id__in=failed)
             events = _merge(ready.order_by("id"), now)
             for event in events:
-                claimed = _claim(event.id, "", now)
-                if claimed is None:
-                    continue
-                try:
-                    _call_handler(claimed)
-                except Exception as error:
-                    if reraise:
-                        raise
-                    failed.add(claimed.id)
-                    _retry_later(claimed, error)
-                else:
-                    done_count += 1
-                    _finish(claimed)
+                with _claimed(event.id, now) as claimed:
+                    if claimed is None:
+                        continue
+                    try:
+                        _call_handler(claimed)
+                    except Exception as error:
+                        if reraise:
+                            raise
+                        failed.add(claimed.id)
+                        _retry_later(claimed, error)
+                    else:
+                        done_count += 1
+                        _finish(claimed)
             running = mine.filter(state=EventState.RUNNING).exists()
             if not events and (not running or time.monotonic() >= until):
                 break
             if not events:
                 time.sleep(0.05)
         return DrainResult(done_count, len(failed), mine.filter(state__in=OPEN_STATES).count())
-
-
-def release_running(*, now: datetime) -> int:
-    """Hand back at once what lost workers were running; only right where no worker runs. Returns how many events."""
-    with public_context():
-        return Event.objects.filter(state=EventState.RUNNING).update(state=EventState.WAITING, due_at=now)
 
 
 def purge_events(*, now: datetime) -> int:
@@ -183,18 +185,19 @@ def _merge(events: Iterable[Event], now: datetime) -> list[Event]:
     return list(last.values())
 
 
-def _claim(event_id: int, message: str, now: datetime) -> Event | None:
-    claimable = Q(state__in=[EventState.WAITING, EventState.SENT]) | Q(state=EventState.RUNNING, due_at__lte=now)
-    if message:
-        claimable |= Q(state=EventState.RUNNING, claimed_by=message)
-    with public_context():
-        claimed = Event.objects.filter(claimable, id=event_id).update(
-            state=EventState.RUNNING,
-            attempt_count=F("attempt_count") + 1,
-            due_at=now + RUN_LEASE,
-            claimed_by=message,
-        )
-        return Event.objects.get(id=event_id) if claimed else None
+@contextmanager
+def _claimed(event_id: int, now: datetime) -> Iterator[Event | None]:
+    """The event as this process' own for the block, None where another one is at it or it is done."""
+    with hold(f"outbox:{event_id}") as is_mine:
+        claimable = Q(state=EventState.RUNNING, due_at__lte=now)
+        if is_mine:
+            claimable |= Q(state__in=OPEN_STATES)
+        with public_context():
+            claimed = Event.objects.filter(claimable, id=event_id).update(
+                state=EventState.RUNNING, attempt_count=F("attempt_count") + 1, due_at=now + RUN_LEASE
+            )
+            event = Event.objects.get(id=event_id) if claimed else None
+        yield event
 
 
 def _call_handler(event: Event) -> None:

@@ -1,6 +1,6 @@
 """The outbox's own tasks: look what is due, run one event, forget what is long done."""
 
-from celery import Task, shared_task
+from celery import shared_task
 from django.utils import timezone
 
 from tenants.outbox.services import dispatch_events, purge_events, run_event
@@ -12,9 +12,9 @@ def dispatch() -> None:
     dispatch_events(now=timezone.now())
 
 
-@shared_task(base=PublicTask, bind=True)
-def deliver(self: Task, *, event_id: int) -> None:
-    run_event(event_id=event_id, message=self.request.id or "", now=timezone.now())
+@shared_task(base=PublicTask)
+def deliver(*, event_id: int) -> None:
+    run_event(event_id=event_id, now=timezone.now())
 
 
 @shared_task(base=PublicTask)

@@ -19,6 +19,7 @@ from tenants.backend.connection import connection
 from tenants.choices import CompanyStatus
 from tenants.console.models import CompanyRequest
 from tenants.context import bare_context, public_context, tenant_context
+from tenants.locks import hold
 from tenants.models import Company
 from tenants.registry import ProvisionRequest, provision_steps, templates
 from tenants.services.companies import get_console
@@ -137,16 +138,7 @@ def _record_failure(company: Company, error: Exception) -> None:
 
 @contextmanager
 def _alone(company_id: uuid.UUID | str) -> Iterator[None]:
-    """Hold a lock which PostgreSQL gives back when this process dies."""
-    key = uuid.UUID(str(company_id)).int >> 65
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
-        (locked,) = cursor.fetchone()
-    if not locked:
-        raise ProvisioningInProgressError(f"Company {company_id} is being provisioned by another process.")
-    try:
+    with hold(f"provision:{company_id}") as is_mine:
+        if not is_mine:
+            raise ProvisioningInProgressError(f"Company {company_id} is being provisioned by another process.")
         yield
-    finally:
-        if not (connection.in_atomic_block and connection.needs_rollback):
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [key])

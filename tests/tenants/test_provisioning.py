@@ -183,10 +183,8 @@ class TestProvisioning:
 
     def test_runs_once_at_a_time(self, committed_db, console):
         company = request_company(slug="umbrella", name="Umbrella", now=NOW)
-        with database.another_connection() as other:
-            other.execute("SELECT pg_advisory_lock(%s)", [company.id.int >> 65])
-            with pytest.raises(ProvisioningInProgressError):
-                provision_company(company_id=company.id, now=NOW)
+        with database.held_elsewhere(f"provision:{company.id}"), pytest.raises(ProvisioningInProgressError):
+            provision_company(company_id=company.id, now=NOW)
 
 
 class TestKilledProvisioning:

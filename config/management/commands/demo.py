@@ -15,14 +15,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from config import embedded
-from config.demo.delivery import release_lost_runs
 from config.demo.keeping import AlreadyRunningError, made_on, only_one
 from config.demo.maven import MavenMissingError, find_directory
 from config.demo.play import play
 from config.demo.stage import DemoError, Stage
 from config.demo.supervisor import ChildEndedError, StopRequested, Supervisor
-from tenants.models import Company
-from tenants.outbox.services import release_running
 from tenants.services.installation import prepare_installation
 
 DEFAULT_PORT = 8000
@@ -56,8 +53,6 @@ class Command(BaseCommand):
             stage = Stage(directory=home, today=today, supervisor=supervisor, say=self._say)
             stage.report("Preparing the database …")
             console = prepare_installation(now=timezone.now())
-            release_running(now=timezone.now())
-            release_lost_runs(Company.objects.ready().clients())
             celery = [sys.executable, "-m", "celery", "-A", "config.celery"]
             supervisor.start(
                 "worker",

@@ -13,6 +13,7 @@ from integrations.services.runs import MAX_ATTEMPTS, cancel_run, request_run
 from integrations.services.sync import run_sync
 from kpis.models import Deal, FactChange, FactStream, Person
 from tenants.outbox.models import Event
+from tests import database
 from tests.integrations.conftest import NOW
 
 PEOPLE = "external_id,name\nP1,青木\nP2,井上\n"
@@ -136,7 +137,7 @@ class TestNothingIsHalfImported:
         again = sync(connection, FILES)
         assert (again.state, counts(again)) == (RunState.SUCCEEDED, (1, 0, 4, 0, 0))
 
-    def test_a_lost_worker_is_replaced_behind_its_checkpoint(self, connection, receive, monkeypatch):
+    def test_a_lost_worker_is_replaced_behind_its_checkpoint(self, connection, receive, in_acme, monkeypatch):
         monkeypatch.setattr(service, "CHUNK_RECORDS", 2)
         real = service.upsert_facts
         seen = []
@@ -154,8 +155,10 @@ class TestNothingIsHalfImported:
             run_sync(run_id=run.pk, owner="first", now=NOW)
         run.refresh_from_db()
         assert (run.state, run.progress_done) == (RunState.RUNNING, 4)
-        assert run_sync(run_id=run.pk, owner="second", now=NOW + timedelta(seconds=5)) is None
-        done = run_sync(run_id=run.pk, owner="second", now=NOW + timedelta(minutes=3))
+        later = NOW + timedelta(seconds=5)
+        with database.held_elsewhere(f"sync:{in_acme.pk}:{run.pk}"):
+            assert run_sync(run_id=run.pk, owner="second", now=later) is None
+        done = run_sync(run_id=run.pk, owner="second", now=later)
         assert (done.state, counts(done), done.attempts) == (RunState.SUCCEEDED, (5, 0, 0, 0, 0), 2)
         assert seen == [["P1", "P2"], ["D1", "D2"], ["D3"], ["D3"]]
 
