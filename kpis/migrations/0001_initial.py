@@ -45,7 +45,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("company", "Company"),
                             ("team", "Team"),
-                            ("person", "Person"),
+                            ("person", "Person in charge"),
                             ("region", "Region"),
                             ("product", "Product"),
                             ("lead_source", "Lead source"),
