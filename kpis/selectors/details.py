@@ -1,18 +1,18 @@
 """What the page of one KPI shows: its number with its past, its segments, its definition and its targets."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from django.db.models import Count, Prefetch
+from django.db.models import Count, Prefetch, QuerySet
 
-from kpis.choices import Accumulation, DimensionCode, Grain
+from kpis.choices import Accumulation, DimensionCode, Grain, TreeStatus
 from kpis.models import Dimension, DimensionMember, KpiNode, Period, Target, TargetRevision
 from kpis.selectors.calendar import period_namer
 from kpis.selectors.figures import Figure, FigureReader
-from kpis.selectors.matrix import MatrixQuery, build_matrix
+from kpis.selectors.matrix import MatrixPeriod, MatrixQuery, build_matrix
 from kpis.selectors.visibility import Sight
 
 TREND = {Grain.WEEK: 13, Grain.MONTH: 13, Grain.QUARTER: 9, Grain.HALF: 7, Grain.YEAR: 4}
@@ -61,23 +61,45 @@ class PeriodFigure:
 
 
 def read_trend(node: KpiNode, segment: Segment, period: Period, *, now: datetime) -> list[PeriodFigure]:
-    """The node's figures up to `period`, oldest first: about a year of months, two years of quarters."""
-    start = period.start_date - timedelta(days=LONGEST_DAYS[Grain(period.grain)] * (TREND[Grain(period.grain)] - 1))
+    """The node's figures up to `period`, oldest first: about a year of months, two years of quarters.
+
+    Where another active tree places the same metric in its own fiscal year, those periods are that tree's: with its
+    targets and what was locked.
+    """
+    own = _periods_of(node, segment, period, now=now)
+    years = {each.row.fiscal_year.start_year for each, _figure in own}
+    by_year = {node.tree.fiscal_year: own}
+    for other in _same_in_other_years(node, years):
+        by_year.setdefault(other.tree.fiscal_year, _periods_of(other, segment, period, now=now))
+    name = period_namer()
+    return [
+        PeriodFigure(name(column.row), by_year.get(column.row.fiscal_year.start_year, own)[index][1])
+        for index, (column, _figure) in enumerate(own)
+    ]
+
+
+def _periods_of(node: KpiNode, segment: Segment, period: Period, *, now: datetime) -> list[tuple[MatrixPeriod, Figure]]:
+    grain = Grain(period.grain)
     query = MatrixQuery(
         tree=node.tree,
         grain=period.grain,
-        start=start,
+        start=period.start_date - timedelta(days=LONGEST_DAYS[grain] * (TREND[grain] - 1)),
         end=period.start_date + timedelta(days=1),
         codes=[node.code],
         dimension=segment.dimension,
         member_ids=segment.member_ids,
     )
     matrix = build_matrix(query, now=now)
-    if not matrix.members or not matrix.periods:
+    if not matrix.members:
         return []
-    name = period_namer()
     figures = FigureReader(matrix, dimension=segment.dimension).of_periods()
-    return [PeriodFigure(name(column.row), figure) for column, figure in zip(matrix.periods, figures, strict=True)]
+    return list(zip(matrix.periods, figures, strict=True))
+
+
+def _same_in_other_years(node: KpiNode, years: Collection[int]) -> QuerySet[KpiNode]:
+    """The places of the node's metric in the active trees of other fiscal years."""
+    placed = KpiNode.objects.select_related("tree").filter(metric=node.metric, tree__status=TreeStatus.ACTIVE)
+    return placed.filter(tree__fiscal_year__in=years).exclude(tree__fiscal_year=node.tree.fiscal_year).order_by("id")
 
 
 def read_dimensions() -> list[Dimension]:

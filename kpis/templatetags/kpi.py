@@ -63,18 +63,6 @@ RESOURCE_WORDS = {
     "memberships": gettext_lazy("Team memberships"),
     "exchange-rates": gettext_lazy("Exchange rates"),
 }
-RING_WORDS = {
-    "set": gettext_lazy("Setting"),
-    "implement": gettext_lazy("Implementing"),
-    "see": gettext_lazy("Visualising"),
-    "improve": gettext_lazy("Improving"),
-}
-RING_ARCS = (
-    "M13.72 3.17A9 9 0 0 1 20.83 10.28",
-    "M20.83 13.72A9 9 0 0 1 13.72 20.83",
-    "M10.28 20.83A9 9 0 0 1 3.17 13.72",
-    "M3.17 10.28A9 9 0 0 1 10.28 3.17",
-)
 
 
 def language_code() -> str:
@@ -270,20 +258,6 @@ def number_block(context: Context, figure: Any, label: str = "", url: str = "") 
         "url": url,
         "currency": figure.currency or context.get("currency"),
         "shell": context.get("shell"),
-    }
-
-
-@register.inclusion_tag("components/ring.html")
-def cycle_ring(turning: dict[str, bool], large: bool = False) -> dict[str, Any]:
-    """The ring of four quarters: which of set, implement, see, improve are turning."""
-    quarters = [
-        {"path": path, "turning": bool(turning.get(code)), "word": RING_WORDS[code]}
-        for code, path in zip(RING_WORDS, RING_ARCS, strict=True)
-    ]
-    return {
-        "quarters": quarters,
-        "stopped": [quarter["word"] for quarter in quarters if not quarter["turning"]],
-        "large": large,
     }
 
 

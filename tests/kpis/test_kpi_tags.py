@@ -94,15 +94,6 @@ class TestDates:
         assert render("{{ day|short_date }}", day=None) == ""
 
 
-class TestCycleRing:
-    def test_names_the_quarters_that_stand_still(self):
-        written = render(
-            "{% cycle_ring turning %}", turning={"set": True, "implement": True, "see": False, "improve": True}
-        )
-        assert "可視化" in written
-        assert written.count('class="turning"') == 3
-
-
 class TestSparkline:
     def test_skips_gaps(self):
         assert render("{% sparkline values %}", values=[0, None, 10]).count(",") == 2

@@ -1,5 +1,5 @@
 // Draws <figure data-chart> from the JSON beside it. Colours come from the CSS variables, so dark mode holds.
-// {labels, unit, actual: [n|null], target: [n|null], previous: [n|null], notes: [text], names: {actual, target, previous}}
+// {labels, unit, open: index|null, actual: [n|null], target: [n|null], names: {actual, target}, texts, notes}
 const drawn = new Map();
 
 function colour(name) {
@@ -19,17 +19,13 @@ function axisText(value, unit) {
 
 function datasets(data) {
   const line = { type: "line", pointRadius: 0, pointHitRadius: 12, borderWidth: 1.5, fill: false };
-  const sets = [
+  return [
     { ...line, label: data.names.target, data: data.target, stepped: "middle", borderDash: [5, 4], borderColor: colour("--chart-target"), order: 1 },
     {
       type: "bar", label: data.names.actual, data: data.actual, order: 2, maxBarThickness: 36, borderRadius: 2,
       backgroundColor: data.actual.map((_, index) => colour(index === data.open ? "--chart-actual-soft" : "--chart-actual")),
     },
   ];
-  if (data.previous?.some((value) => value !== null)) {
-    sets.push({ ...line, label: data.names.previous, data: data.previous, borderColor: colour("--chart-previous"), order: 0 });
-  }
-  return sets;
 }
 
 function options(data) {

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from kpis.models import Target, TargetRevision
+from kpis.models import KpiNode, KpiTree, Target, TargetRevision
 from kpis.services.recompute import recompute
 
 from .conftest import NOW, send
@@ -41,6 +41,14 @@ class TestDetail:
         assert "800000.0, 300000.0]" in page
         assert "表で見る" in page
         assert "2026年10月" in page
+
+    def test_takes_last_years_targets_from_last_years_tree(self, world, alice, open_kpi):
+        last_year = KpiTree.objects.create(name="2025年度", fiscal_year=2025, status="active")
+        node = KpiNode.objects.create(
+            tree=last_year, level="kgi", code="bookings", name="受注額", metric=world.goal.metric
+        )
+        Target.objects.create(node=node, period_start="2026-03-01", initial_value=640_000, value=640_000)
+        assert "640000.0" in open_kpi(alice, world.goal)
 
     def test_loads_chart_js_once(self, world, alice, open_kpi):
         assert open_kpi(alice, world.goal).count("chart/chart.js") == 1
