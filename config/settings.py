@@ -277,10 +277,10 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["kpis.api.parsers.BoundedJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_THROTTLE_CLASSES": ["kpis.api.throttling.PrincipalThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"principal": env.str("API_RATE", default="600/min")},
     "EXCEPTION_HANDLER": "kpis.api.problems.problem_response",
     "COERCE_DECIMAL_TO_STRING": False,
 }
+API_CALLS_PER_MINUTE = env.int("API_CALLS_PER_MINUTE", default=3000)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Mawaru API",
     "VERSION": "1",

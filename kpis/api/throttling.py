@@ -1,9 +1,14 @@
 """How many calls a key or a login may make; what is too much is answered with 429 and Retry-After."""
 
+import time
 from typing import Any
 
+from django.conf import settings
+from django.core.cache import cache
 from rest_framework.request import Request
-from rest_framework.throttling import SimpleRateThrottle
+from rest_framework.throttling import BaseThrottle
+
+WINDOW_SECONDS = 60
 
 
 def principal_of(request: Request) -> str:
@@ -12,13 +17,20 @@ def principal_of(request: Request) -> str:
     return f"key-{key}" if key is not None else f"user-{request.user.pk}"
 
 
-class PrincipalThrottle(SimpleRateThrottle):
-    """One allowance per key or user and company (the cache prefixes the company)."""
+class PrincipalThrottle(BaseThrottle):
+    """One allowance a minute per key or user and company (the cache prefixes the company).
 
-    scope = "principal"
+    Counted by one atomic step in the cache, so that a high allowance costs no more than a low one.
+    """
 
-    def get_cache_key(self, request: Request, view: Any) -> str | None:
-        """None lets pass: whoever is not known is refused anyway."""
+    def allow_request(self, request: Request, view: Any) -> bool:
+        """Whoever is not known passes: he is refused anyway."""
         if not request.user or not request.user.is_authenticated:
-            return None
-        return self.cache_format % {"scope": self.scope, "ident": principal_of(request)}
+            return True
+        place = f"calls:{principal_of(request)}:{int(time.time() // WINDOW_SECONDS)}"
+        cache.add(place, 0, 2 * WINDOW_SECONDS)
+        return cache.incr(place) <= settings.API_CALLS_PER_MINUTE
+
+    def wait(self) -> float:
+        """Seconds until the next allowance."""
+        return WINDOW_SECONDS - time.time() % WINDOW_SECONDS
