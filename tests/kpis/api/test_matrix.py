@@ -179,7 +179,7 @@ class TestPeriods:
         with time_machine.travel(datetime(2026, 11, 10, 3, tzinfo=UTC)):
             (october,) = api.shown("periods/", **OCTOBER)["results"]
             assert (october["start"], october["end"], october["label"]) == ("2026-10-01", "2026-11-01", "Oct 2026")
-            assert october["state"] == "open"
+            assert (october["state"], october["grain"], october["fiscal_year"]) == ("open", "month", 2026)
             assert api.made(f"periods/{october['id']}/provisional/", None)["state"] == "provisional"
             assert api.made(f"periods/{october['id']}/close/", None)["state"] == "closed"
             assert api.shown("restatements/")["results"] == []
