@@ -11,7 +11,6 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 from playwright.sync_api import Browser
 
@@ -63,14 +62,3 @@ def new_company(demo: Demo) -> str:
     made = demo.manage("create_company", slug, "--name", "株式会社アオバ")
     assert made.returncode == 0, made.stderr
     return slug
-
-
-@pytest.fixture
-def api(demo: Demo) -> Iterator[httpx.Client]:
-    """The REST API as another tool reaches it: the loopback address, and the company in the Host header."""
-    with httpx.Client(base_url=f"http://127.0.0.1:{demo.port}/api/v1/", timeout=70) as client:
-        yield client
-
-
-def headers(demo: Demo, slug: str, key: str) -> dict[str, str]:
-    return {"Host": f"{slug}.localhost:{demo.port}", "Authorization": f"Api-Key {key}"}

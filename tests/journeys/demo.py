@@ -92,6 +92,7 @@ def kept_demo() -> Demo | None:
 @contextmanager
 def fresh_demo(directory: Path) -> Iterator[Demo]:
     """Start the demo in an empty directory and wait until it is ready; Ctrl-C ends it, and no process is left."""
+    directory.chmod(0o711)  # the servers may have to run as somebody else
     output = directory / "printed.txt"
     home = directory / "e"  # short: it holds sockets
     command = [sys.executable, "manage.py", "demo", "--port", str(_free_port())]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 import time
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -24,15 +27,12 @@ WON = {"field": "outcome", "op": "eq", "value": "won"}
 CLOSED = {"field": "outcome", "op": "in", "value": ["won", "lost", "no_decision"]}
 
 
+@dataclass
 class Tool:
-    """A program that holds a key."""
+    """A program that holds a key; it calls the loopback address and names the company in the Host header."""
 
-    def __init__(self, demo: Demo, slug: str, key: str) -> None:
-        self.http = httpx.Client(
-            base_url=f"http://127.0.0.1:{demo.port}/api/v1/",
-            headers={"Host": f"{slug}.localhost:{demo.port}", "Authorization": f"Api-Key {key}"},
-            timeout=70,
-        )
+    http: httpx.Client
+    tree: str = ""
 
     def get(self, path: str, **asked: str) -> Any:
         return self.answer(self.http.get(path, params=asked))
@@ -46,6 +46,13 @@ class Tool:
         return response.json()
 
 
+@contextmanager
+def tool_with(demo: Demo, slug: str, key: str) -> Iterator[Tool]:
+    headers = {"Host": f"{slug}.localhost:{demo.port}", "Authorization": f"Api-Key {key}".strip()}
+    with httpx.Client(base_url=f"http://127.0.0.1:{demo.port}/api/v1/", headers=headers, timeout=70) as http:
+        yield Tool(http)
+
+
 def deal(external_id: str, amount: int, outcome: str = "won", **more: Any) -> dict[str, Any]:
     dates = {"created_on": "2026-09-01", "closed_on": "2026-10-05"}
     return {"external_id": external_id, "amount": amount, "outcome": outcome, **dates, **more}
@@ -56,14 +63,14 @@ def counted(filters: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def tool(demo: Demo, new_company: str) -> Tool:
+def tool(demo: Demo, new_company: str) -> Iterator[Tool]:
+    """A tool that may read and write a company of its own, and has defined the worked example there."""
     made = demo.manage("create_api_key", new_company, "--name", "journey", "--scope", "read", "--scope", "write")
     assert made.returncode == 0, made.stderr
     (key,) = made.stdout.split()
-    admin = demo.manage("create_api_key", new_company, "--name", "setup", "--scope", "read", "--scope", "admin")
-    tool, setup = Tool(demo, new_company, key), Tool(demo, new_company, admin.stdout.strip())
-    tool.tree = define(setup)
-    return tool
+    with tool_with(demo, new_company, key) as tool:
+        tool.tree = define(tool)
+        yield tool
 
 
 def define(tool: Tool) -> str:
@@ -92,9 +99,6 @@ def october(tool: Tool, *codes: str) -> list[float | None]:
 
 class TestWrite:
     def test_the_worked_example(self, tool: Tool) -> None:
-        clean = [{"external_id": name, "deleted": True} for name in tool.__dict__.get("written", [])]
-        if clean:
-            tool.post("facts/deals/bulk/?wait=1", {"source": "crm", "records": clean})
         records = [deal("D1", 100), deal("D2", 200), deal("D3", 300), deal("D4", 900, "lost")]
         stored = tool.post("facts/deals/bulk/?wait=1", {"source": "crm", "records": records})
         assert stored["inserted"] + stored["unchanged"] == 4
@@ -140,32 +144,35 @@ class TestWrite:
 class TestRefusals:
     @pytest.mark.parametrize("key", ["", "wrong", "mwr_wrong.key"])
     def test_a_wrong_key_gets_a_problem_in_words(self, demo: Demo, key: str) -> None:
-        response = Tool(demo, "sakura", key).http.get("metrics/")
+        with tool_with(demo, "sakura", key) as tool:
+            response = tool.http.get("metrics/")
         assert response.status_code in {401, 403}
         assert response.headers["content-type"].startswith("application/problem+json")
         assert response.json()["detail"]
 
     def test_a_key_opens_no_other_company(self, demo: Demo, new_company: str) -> None:
-        assert Tool(demo, new_company, demo.key("sakura")).http.get("metrics/").status_code in {401, 403}
+        with tool_with(demo, new_company, demo.key("sakura")) as tool:
+            assert tool.http.get("metrics/").status_code in {401, 403}
 
     def test_an_unknown_host_is_told_apart(self, demo: Demo) -> None:
-        response = Tool(demo, "nobody", demo.key("sakura")).http.get("metrics/")
-        assert response.status_code == 404
+        with tool_with(demo, "nobody", demo.key("sakura")) as tool:
+            assert tool.http.get("metrics/").status_code == 404
 
 
 class TestPrintedKey:
     def test_reads_and_writes_company_a(self, demo: Demo) -> None:
-        tool = Tool(demo, "sakura", demo.key("sakura"))
-        codes = {metric["code"] for metric in tool.get("metrics/", limit="500")["results"]}
-        assert {"bookings", "win_rate", "opportunity_rate"} <= codes
         nobody = {"external_id": "nobody", "deleted": True}
-        assert tool.post("facts/deals/bulk/", {"source": "journey", "records": [nobody]})["inserted"] == 0
+        with tool_with(demo, "sakura", demo.key("sakura")) as tool:
+            codes = {metric["code"] for metric in tool.get("metrics/", limit="500")["results"]}
+            assert {"bookings", "win_rate", "opportunity_rate"} <= codes
+            assert tool.post("facts/deals/bulk/", {"source": "journey", "records": [nobody]})["inserted"] == 0
 
 
 class TestCompanyB:
     @pytest.fixture
-    def maven(self, demo: Demo, crm_export: Path) -> Tool:
-        return Tool(demo, "maven", demo.key("maven"))
+    def maven(self, demo: Demo, crm_export: Path) -> Iterator[Tool]:
+        with tool_with(demo, "maven", demo.key("maven")) as tool:
+            yield tool
 
     def test_quarters_equal_the_reference_figures(self, maven: Tool, crm_export: Path) -> None:
         (tree,) = maven.get("trees/")["results"]
