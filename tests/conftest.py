@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.core.cache import caches
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import timezone
 from hypothesis import settings as hypothesis
 from pytest_django import DjangoDbBlocker
@@ -39,7 +39,16 @@ STAFF = {
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(request: pytest.FixtureRequest, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+def quick_passwords() -> Iterator[None]:
+    """Hashing that is slow on purpose would be most of what signing in costs here."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest, quick_passwords: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
     process = getattr(request.config, "workerinput", {}).get("workerid", "")
     name = f"{database.PREFIX}_{process}" if process else database.PREFIX
     with django_db_blocker.unblock():

@@ -14,6 +14,7 @@ from django.test import Client
 from tenants.models import Company
 from tests.isolation.routes import example_of, routes_of
 
+pytestmark = pytest.mark.gate
 HERE = Path(__file__).parent
 COMPANY_COLUMNS = ("nobody", "owner", "manager", "member", "viewer", "hr", "consultant", "mallory")
 CONSOLE_COLUMNS = ("nobody", "owner", "consultant", "alice")

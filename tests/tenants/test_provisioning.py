@@ -187,6 +187,7 @@ class TestProvisioning:
             provision_company(company_id=company.id, now=NOW)
 
 
+@pytest.mark.gate
 class TestKilledProvisioning:
     def test_is_never_served_and_repair_heals_it(self, committed_db, console):
         """A process that is killed in the middle of the migrations leaves a schema with half of its tables."""
