@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 
-from config.demo.plans import CompanyPlan, EntryPlan, MetricPlan, NodePlan, TargetPlan, TreePlan, simple
+from config.demo.plans import DEAL_RATES, CompanyPlan, EntryPlan, MetricPlan, NodePlan, TargetPlan, TreePlan, simple
 from config.demo.sakura.dates import add_months, first_day_of_year, fiscal_year, month_start
 
 CLOSED = ["won", "lost", "no_decision"]
@@ -24,24 +24,7 @@ METRICS = (
     ),
     MetricPlan("closed_deals", "決着件数", "count", "sum", simple("deals", "closed_on", outcome=CLOSED)),
     MetricPlan("won_deals", "受注件数", "count", "sum", simple("deals", "closed_on", outcome="won")),
-    MetricPlan(
-        "win_rate", "受注率（件数）", "percent", "rate", {"kind": "formula", "expression": "won_deals / closed_deals"}
-    ),
-    MetricPlan(
-        "average_deal_size",
-        "平均受注単価",
-        "amount",
-        "average",
-        {"kind": "formula", "expression": "bookings / won_deals"},
-    ),
-    MetricPlan(
-        "deal_cycle_days",
-        "平均商談期間",
-        "days",
-        "average",
-        {**simple("deals", "closed_on", "average", outcome="won"), "days_between": ["created_on", "closed_on"]},
-        direction="down",
-    ),
+    *DEAL_RATES,
     MetricPlan("proposals", "提案数", "count", "sum", simple("activities", "happened_on", kind="proposal")),
     MetricPlan("proposal_review_rate", "提案レビュー実施率", "percent", "rate", {"kind": "manual"}),
     MetricPlan(

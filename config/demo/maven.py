@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal
 from pathlib import Path
 
-from config.demo.plans import CompanyPlan, MetricPlan, NodePlan, TargetPlan, TreePlan, simple
+from config.demo.plans import DEAL_RATES, CompanyPlan, MetricPlan, NodePlan, TargetPlan, TreePlan, simple
 
 NAME = "Maven Hardware"
 FISCAL_YEAR = 2017
@@ -19,24 +19,7 @@ METRICS = (
     MetricPlan("bookings", "受注額", "amount", "sum", simple("deals", "closed_on", "sum", "amount", outcome="won")),
     MetricPlan("won_deals", "受注件数", "count", "sum", simple("deals", "closed_on", outcome="won")),
     MetricPlan("closed_deals", "決着件数", "count", "sum", simple("deals", "closed_on", outcome=CLOSED)),
-    MetricPlan(
-        "win_rate", "受注率（件数）", "percent", "rate", {"kind": "formula", "expression": "won_deals / closed_deals"}
-    ),
-    MetricPlan(
-        "average_deal_size",
-        "平均受注単価",
-        "amount",
-        "average",
-        {"kind": "formula", "expression": "bookings / won_deals"},
-    ),
-    MetricPlan(
-        "deal_cycle_days",
-        "平均商談期間",
-        "days",
-        "average",
-        {**simple("deals", "closed_on", "average", outcome="won"), "days_between": ["created_on", "closed_on"]},
-        direction="down",
-    ),
+    *DEAL_RATES,
     MetricPlan("new_deals", "新規商談数", "count", "sum", simple("deals", "created_on")),
 )
 

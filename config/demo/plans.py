@@ -92,3 +92,26 @@ def simple(fact: str, on: str, aggregate: str = "count", measured: str | None = 
         for name, value in equal.items()
     ]
     return spec
+
+
+# What every company reads from its deals; needs bookings, won_deals and closed_deals.
+DEAL_RATES = (
+    MetricPlan(
+        "win_rate", "受注率（件数）", "percent", "rate", {"kind": "formula", "expression": "won_deals / closed_deals"}
+    ),
+    MetricPlan(
+        "average_deal_size",
+        "平均受注単価",
+        "amount",
+        "average",
+        {"kind": "formula", "expression": "bookings / won_deals"},
+    ),
+    MetricPlan(
+        "deal_cycle_days",
+        "平均商談期間",
+        "days",
+        "average",
+        {**simple("deals", "closed_on", "average", outcome="won"), "days_between": ["created_on", "closed_on"]},
+        direction="down",
+    ),
+)
