@@ -243,8 +243,9 @@ class ContractAdmin(FactAdmin):
 class OrderAdmin(FactAdmin):
     """Orders."""
 
-    list_display = ("external_id", "account", "ordered_on", "amount", "product", "owner", "source")
+    list_display = ("external_id", "account", "ordered_on", "amount", "tax", "product", "owner", "source")
     list_select_related = ("account", "product", "owner")
+    list_filter = (*FactAdmin.list_filter, "tax")
     search_fields = ("external_id", "account__name")
     date_hierarchy = "ordered_on"
 
@@ -253,9 +254,19 @@ class OrderAdmin(FactAdmin):
 class RevenueLineAdmin(FactAdmin):
     """Lines of recognised revenue."""
 
-    list_display = ("external_id", "recognized_on", "account", "amount", "gross_profit", "kind", "product", "source")
+    list_display = (
+        "external_id",
+        "recognized_on",
+        "account",
+        "amount",
+        "tax",
+        "gross_profit",
+        "kind",
+        "product",
+        "source",
+    )
     list_select_related = ("account", "product")
-    list_filter = (*FactAdmin.list_filter, "kind")
+    list_filter = (*FactAdmin.list_filter, "kind", "tax")
     search_fields = ("external_id", "account__name")
     date_hierarchy = "recognized_on"
 

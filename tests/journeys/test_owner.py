@@ -88,7 +88,7 @@ class TestUpload:
         path = write(tmp_path / "deals.csv", [*rows, *(row.format(source) for row in BAD_ROWS)])
         send(connection, path)
         expect(connection.locator("h1")).to_contain_text("ファイルの内容の確認")
-        expect(connection.get_by_text(f"{GOOD_ROWS + 2}行")).to_be_visible()
+        expect(connection.get_by_text(f"{GOOD_ROWS + 2}行を読み取り")).to_be_visible()
         expect(connection.locator("table tbody tr").first).to_contain_text("展示会の商談0")
 
         connection.goto(own)
@@ -117,7 +117,7 @@ class TestUpload:
         assert "五十万円" in download.value.path().read_text(encoding="utf-8-sig")
 
 
-BROKEN = f"{HEADINGS}\r\nA-1,".encode() + b"\xe5\xb1\x00\xff\xfe\r\n" + "A-2,東京\r\n".encode()
+BROKEN = f"{HEADINGS}\r\nA-1,".encode() + b"\xe5\xb1\xff\xfe\r\n" + "A-2,東京\r\n".encode()
 
 
 class TestHostileFiles:
