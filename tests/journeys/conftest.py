@@ -57,8 +57,10 @@ def visitors(browser: Browser, demo: Demo) -> Iterator[Visitors]:
 
 @pytest.fixture(scope="session")
 def new_company(demo: Demo) -> str:
-    """The slug of a company made by the command beside the running demo, with nothing in it."""
+    """The slug of a company made by command beside the running demo: no data, and one login, `owner`."""
     slug = f"new{uuid.uuid4().hex[:8]}"
     made = demo.manage("create_company", slug, "--name", "株式会社アオバ")
     assert made.returncode == 0, made.stderr
+    user = demo.manage("create_user", slug, "owner", "--role", "owner", MAWARU_USER_PASSWORD=demo.password)
+    assert user.returncode == 0, user.stderr
     return slug

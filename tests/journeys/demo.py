@@ -55,12 +55,12 @@ class Demo:
     def key(self, slug: str) -> str:
         return self._find(r"API key +(\S+)", after=slug)
 
-    def manage(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def manage(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """A management command beside the running demo, as CONTRACT.md allows."""
         return subprocess.run(
             [sys.executable, "manage.py", *arguments],
             cwd=PROJECT,
-            env=environment(self.directory),
+            env=environment(self.directory) | variables,
             capture_output=True,
             text=True,
             timeout=300,

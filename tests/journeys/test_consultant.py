@@ -89,7 +89,7 @@ class TestConsole:
         page.goto(page.url + "kpis/?grain=year")
         goal = page.locator(".node-kgi")
         expect(goal).to_contain_text("受注額")
-        expect(goal.locator(".node-foot")).to_contain_text("120")
+        expect(goal.locator(".node-target")).to_contain_text("120")
         expect(page.locator(".node", has_text="商談化率").first).to_contain_text("20")
 
     def test_a_bad_answer_is_said_beside_its_field(self, page: Page, visitors: Visitors) -> None:

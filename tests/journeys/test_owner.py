@@ -31,8 +31,8 @@ class Import:
 
 
 @pytest.fixture
-def page(visitors: Visitors) -> Page:
-    return visitors.arrive("sakura", "owner")
+def page(visitors: Visitors, new_company: str) -> Page:
+    return visitors.arrive(new_company, "owner")
 
 
 @pytest.fixture
@@ -78,7 +78,7 @@ def send_and_import(page: Page, path: Path) -> Import:
     return Import(*(int(count.inner_text().replace(",", "")) for count in counts))
 
 
-COUNTED = ("新規", "変更", "変更なし", "取り込めなかった件数")
+COUNTED = ("新規", "変更あり", "変更なし", "取り込めなかった件数")
 
 
 class TestUpload:
