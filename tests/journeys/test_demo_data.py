@@ -69,7 +69,11 @@ class TestDeals:
         assert len(rows_of(page, "deal/?fault=overdue")) == 40
 
     def test_have_ranks(self, page: Page) -> None:
-        ranks = {rank for row in rows_of(page, "deal/?outcome__exact=open&source=sakura") for rank in re.findall(r" ([ABC]) ", row)}
+        ranks = {
+            rank
+            for row in rows_of(page, "deal/?outcome__exact=open&source=sakura")
+            for rank in re.findall(r" ([ABC]) ", row)
+        }
         assert ranks == {"A", "B", "C"}
 
     @pytest.mark.parametrize("origin", ["referral", "partner"])
