@@ -112,12 +112,8 @@ def _member(dimension: str, code: str | None) -> Any:
     return member
 
 
-class RestatementParameters(serializers.Serializer):
-    """Which locked cells are compared with live ones."""
-
-    tree = TreeReference(required=False, default=None)
-    grain = serializers.ChoiceField(Grain.choices, default=Grain.MONTH)
-    dimension = serializers.ChoiceField(DimensionCode.choices, default=DimensionCode.COMPANY)
+class Stretch(serializers.Serializer):
+    """From when to when, either of which may be left open."""
 
     def get_fields(self) -> dict[str, serializers.Field]:
         return {
@@ -125,3 +121,11 @@ class RestatementParameters(serializers.Serializer):
             "from": serializers.DateField(source="start", required=False, default=None, help_text=_("Inclusive.")),
             "to": serializers.DateField(source="end", required=False, default=None, help_text=_("Exclusive.")),
         }
+
+
+class RestatementParameters(Stretch):
+    """Which locked cells are compared with live ones."""
+
+    tree = TreeReference(required=False, default=None)
+    grain = serializers.ChoiceField(Grain.choices, default=Grain.MONTH)
+    dimension = serializers.ChoiceField(DimensionCode.choices, default=DimensionCode.COMPANY)

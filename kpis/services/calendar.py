@@ -75,6 +75,13 @@ def ensure_calendar(*, first_day: date, last_day: date) -> bool:
     return True
 
 
+def cover_stretch(*, start: date, end: date) -> None:
+    """Make sure that the calendar has the days from start to before end, as far as a calendar can reach."""
+    first_day, last_day = max(start, EARLIEST), min(end - timedelta(days=1), LATEST)
+    if first_day <= last_day:
+        ensure_calendar(first_day=first_day, last_day=last_day)
+
+
 def ensure_fiscal_year(*, start_year: int) -> None:
     """Make sure that the calendar covers the fiscal year of this number."""
     rule = calendar_rules()[-1]

@@ -11,10 +11,12 @@ from rest_framework.response import Response
 
 from kpis.api.base import CompanyViewSet
 from kpis.api.filters import PeriodFilter
+from kpis.api.queries import LONGEST, Stretch
 from kpis.api.serializers import PeriodSerializer, ReasonSerializer
 from kpis.api.versions import answer
 from kpis.models import Period
 from kpis.selectors.calendar import period_namer
+from kpis.services.calendar import cover_stretch
 from kpis.services.periods import close_period, make_provisional, reopen_period
 from tenants.capabilities import Capability
 
@@ -38,6 +40,15 @@ class PeriodViewSet(CompanyViewSet):
     def get_serializer_context(self) -> dict[str, Any]:
         """With the names of periods in the caller's language."""
         return {**super().get_serializer_context(), "labels": period_namer()}
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """A page of the list; a stretch of at most 20 years is answered for any year."""
+        asked = Stretch(data=request.query_params)
+        asked.is_valid(raise_exception=True)
+        start, end = asked.validated_data["start"], asked.validated_data["end"]
+        if start and end and end - start <= LONGEST:
+            cover_stretch(start=start, end=end)
+        return super().list(request, *args, **kwargs)
 
     @extend_schema(summary="Make a period provisional", request=ReasonSerializer, responses=PeriodSerializer)
     @action(detail=True, methods=["post"])

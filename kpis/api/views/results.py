@@ -25,6 +25,7 @@ from kpis.selectors.calendar import period_namer
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.records import Record, RecordPage, read_records
 from kpis.selectors.restatements import find_restatements
+from kpis.services.calendar import cover_stretch
 from tenants.capabilities import Capability
 
 
@@ -43,6 +44,7 @@ class MatrixView(CompanyAPIView):
     def get(self, request: Request) -> Response:
         """Value, target, achievement and status of every cell; a value that is null has a code in `absence`."""
         asked = _read(MatrixParameters, request)
+        cover_stretch(start=asked["start"], end=asked["end"])
         live = asked.pop("live")
         visible = self.sight.members.get(asked["dimension"])
         query = MatrixQuery(**asked, is_live=live, member_ids=visible)

@@ -81,6 +81,20 @@ class TestParameters:
         japanese = api.get("matrix/", headers={"accept-language": "ja"}, **asked).json()["periods"][0]["label"]
         assert (english, japanese) == ("FY2026 Q1", "2026年度 第1四半期")
 
+    @pytest.mark.parametrize("year", [1999, 2041])
+    def test_any_year_answers(self, api, plan, year):
+        asked = {"grain": "quarter", "from": f"{year}-04-01", "to": f"{year + 1}-04-01"}
+        shown = api.shown("matrix/", tree=plan["tree"], **asked, nodes="bookings")
+        assert [each["start"][5:] for each in shown["periods"]] == ["04-01", "07-01", "10-01", "01-01"]
+        assert shown["cells"]["absence"] == [[["missing"] * 4]]
+        assert len(api.shown("periods/", **asked)["results"]) == 4
+
+    def test_a_stretch_outside_every_calendar_has_no_periods(self, api, plan):
+        for year in ("0001", "9998"):
+            asked = {"grain": "year", "from": f"{year}-01-01", "to": f"{year}-12-31"}
+            assert api.shown("matrix/", tree=plan["tree"], **asked)["periods"] == []
+            assert api.shown("periods/", **asked)["results"] == []
+
     def test_every_grain_and_dimension_answers(self, api, sales):
         for grain in ("week", "month", "quarter", "half", "year"):
             shown = api.shown("matrix/", tree=sales["tree"], **{**YEAR, "grain": grain})
