@@ -62,13 +62,13 @@ def find_version(metric: Metric, *, day: date) -> MetricVersion | None:
 def find_term(metric: Metric, *, day: date, side: str = NUMERATOR) -> specs.Simple | None:
     """What is counted on one side of a metric: None where that is not one set of facts (sums of metrics, by hand).
 
-    A plain number has no sides: the numerator is what it counts.
+    A plain number has no sides: the numerator is what it counts. An average has the same facts on both.
     """
     version = find_version(metric, day=day)
     spec = specs.parse_spec(version.spec) if version else None
     match spec:
         case specs.Simple():
-            return spec if side == NUMERATOR else None
+            return spec if side == NUMERATOR or spec.aggregate == "average" else None
         case specs.Ratio(numerator, denominator):
             return numerator if side == NUMERATOR else denominator
         case specs.Formula(expression):

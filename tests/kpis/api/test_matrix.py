@@ -7,6 +7,7 @@ import time_machine
 
 from kpis.models import Person, Team, TeamLeader
 from tenants.settings.models import CompanySettings
+from tests.kpis.api.conftest import WON, count_of
 
 pytestmark = pytest.mark.django_db
 
@@ -155,6 +156,15 @@ class TestRecords:
         assert sorted(self._ids(api, sales, node="win_rate", side="denominator")) == ["D1", "D2"]
         (record,) = api.shown("records/", tree=sales["tree"], **self.ASKED, dimension="person", member="bob")["results"]
         assert record.items() >= {"fact": "deals", "owner": "Bob", "date": "2026-10-05", "amount": 100}.items()
+
+    def test_an_average_has_the_same_facts_on_both_sides(self, api, sales):
+        spec = {**count_of(WON), "aggregate": "average", "field": "amount"}
+        metric = {"code": "deal_size", "name": "Size", "unit": "amount", "accumulation": "average", "spec": spec}
+        api.made("metrics/", metric)
+        api.made("nodes/", {"tree": sales["tree"], "level": "kpi", "metric": "deal_size"})
+        asked = {"tree": sales["tree"], "node": "deal_size", "grain": "month", "period_start": "2026-10-01"}
+        above, below = (api.shown("records/", **asked, side=side)["results"] for side in ("numerator", "denominator"))
+        assert above == below != []
 
     def test_pages(self, api, sales):
         first = api.shown("records/", tree=sales["tree"], **self.ASKED, limit=1)
