@@ -112,6 +112,10 @@ class DimensionCode(TextChoices):
     SEG5 = "seg5", _("Segment 5")
 
 
+# Who can move a number, and how far.
+DEPARTMENTS = ("marketing", "inside_sales", "field_sales", "account_owner", "customer_success")
+DEGREES = ("full", "partial", "none")
+
 DIMENSIONS = tuple(code.value for code in DimensionCode if code != DimensionCode.COMPANY)
 VALUE_DIMENSIONS = ("region", "lead_source", "sales_channel", "partner", "customer_type")
 UNASSIGNED = "unassigned"

@@ -126,7 +126,7 @@ class NodeSerializer(Selectable):
     tree = TreeReference()
     parent = NodeReference(allow_null=True, default=None)
     level = serializers.ChoiceField(Level.choices)
-    code = serializers.SlugField(max_length=60, required=False, help_text=_("Default: the metric's code."))
+    code = serializers.SlugField(max_length=60, required=False, help_text=_("Default: the metric's code, else a slug."))
     name = serializers.CharField(max_length=200, required=False, help_text=_("Default: the metric's name."))
     metric = MetricReference(allow_null=True, default=None)
     responsible = ResponsibleReference(allow_null=True, default=None)
@@ -137,20 +137,13 @@ class NodeSerializer(Selectable):
     reason = serializers.CharField(allow_blank=True, default="")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Find the parent within the tree, and fill code and name from the metric."""
+        """Find the parent within the tree, and ask for the name that no metric gives."""
         tree = attrs.get("tree") or self.instance.tree
         if attrs.get("parent"):
             attrs["parent"] = node_or_error(attrs["parent"], tree, field="parent")
-        if not self.partial:
-            for name in ("code", "name"):
-                if name not in attrs:
-                    attrs[name] = self._default(attrs, name)
+        if not self.partial and "name" not in attrs and attrs["metric"] is None:
+            raise serializers.ValidationError({"name": self.fields["name"].error_messages["required"]}, code="required")
         return attrs
-
-    def _default(self, attrs: dict[str, Any], name: str) -> str:
-        if attrs["metric"] is None:
-            raise serializers.ValidationError({name: self.fields[name].error_messages["required"]}, code="required")
-        return getattr(attrs["metric"], name)
 
 
 class TargetSerializer(Selectable):

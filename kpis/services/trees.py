@@ -7,9 +7,10 @@ from typing import Any, TypedDict, Unpack
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
+from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
-from kpis.choices import Grain, Level, TreeStatus
+from kpis.choices import DEGREES, DEPARTMENTS, Grain, Level, TreeStatus
 from kpis.engine import specs
 from kpis.engine.issues import Issue, gettext_noop
 from kpis.engine.targets import spread
@@ -128,12 +129,17 @@ def retire_tree(*, tree: KpiTree, actor: Any, now: datetime) -> KpiTree:
 
 
 def create_node(*, tree: KpiTree, actor: Any, now: datetime, **fields: Unpack[NodeFields]) -> KpiNode:
-    """A new place in a tree; code and name default to the metric's. Raises TreeError."""
+    """A new place in a tree; code and name default to the metric's, the code of a KSF to a slug of its name.
+
+    Raises TreeError.
+    """
     node = KpiNode(tree=tree)
     metric = fields.get("metric")
     if metric is not None:
         fields.setdefault("code", metric.code)
         fields.setdefault("name", metric.name)
+    elif "code" not in fields:
+        fields["code"] = _free_slug(tree, fields["name"])
     return _save_node(node, fields)
 
 
@@ -214,6 +220,14 @@ def instantiate_requested(request: ProvisionRequest) -> None:
     )
 
 
+def _free_slug(tree: KpiTree, name: str) -> str:
+    """A code for a node without a metric: its name in plain letters, "ksf" where it has none, numbered when taken."""
+    base = slugify(name)[:50].strip("-_") or "ksf"
+    taken = set(tree.nodes.filter(code__startswith=base).values_list("code", flat=True))
+    numbered = (f"{base}-{number}" for number in range(2, len(taken) + 2))
+    return next(code for code in (base, *numbered) if code not in taken)
+
+
 def _save_node(node: KpiNode, fields: NodeFields) -> KpiNode:
     if "responsible" in fields:
         responsible = fields.pop("responsible")
@@ -249,6 +263,15 @@ def _node_issues(node: KpiNode) -> list[Issue]:
     if node.level == Level.KSF and node.metric is not None:
         issues.append(
             Issue("metric", "not_allowed", gettext_noop("A KSF has no metric. Put the metric on a KPI below it."))
+        )
+    if not all(name in DEPARTMENTS and degree in DEGREES for name, degree in node.controllable_by.items()):
+        issues.append(
+            Issue(
+                "controllable_by",
+                "unknown",
+                gettext_noop("controllable_by maps %(departments)s to %(degrees)s. Leave everything else out."),
+                (("departments", ", ".join(DEPARTMENTS)), ("degrees", ", ".join(DEGREES))),
+            )
         )
     parent = node.parent
     if parent is not None and parent.tree_id != node.tree_id:

@@ -97,6 +97,21 @@ class TestNodes:
         missing = api.post("nodes/", {**ksf, "code": "other", "parent": "unknown"}).json()
         assert [(error["field"], error["code"]) for error in missing["errors"]] == [("parent", "does_not_exist")]
 
+    def test_a_ksf_without_a_code_gets_a_slug_of_its_own(self, api, plan):
+        ksf = {"tree": plan["tree"], "level": "ksf", "parent": "bookings"}
+        codes = [
+            api.made("nodes/", {**ksf, "name": name})["code"] for name in ("More Leads!", "More leads", "質", "量")
+        ]
+        assert codes == ["more-leads", "more-leads-2", "ksf", "ksf-2"]
+        problem = api.post("nodes/", ksf).json()
+        assert [(error["field"], error["code"]) for error in problem["errors"]] == [("name", "required")]
+
+    @pytest.mark.parametrize("controllable_by", [{"nobody": "full"}, {"marketing": "maybe"}, {"marketing": []}])
+    def test_only_known_functions_move_a_number_fully_partially_or_not(self, api, plan, controllable_by):
+        refused = api.patch(f"nodes/{plan['win_rate']}/", {"controllable_by": controllable_by})
+        assert refused.status_code == 400
+        assert [error["field"] for error in refused.json()["errors"]] == ["controllable_by"]
+
     def test_the_responsible_may_be_named_in_three_ways(self, api, plan, in_acme, bob):
         upsert_facts(resource="people", source="crm", records=[{"external_id": "P", "name": "P"}], now=timezone.now())
         person = Person.objects.get()
