@@ -113,7 +113,14 @@ class IssueSerializer(serializers.Serializer):
     message = serializers.CharField()
 
 
-class IssuesSerializer(serializers.Serializer):
+class PageSerializer(serializers.Serializer):
+    """A page of a computed list."""
+
+    next = serializers.URLField(allow_null=True, default=None)
+    previous = serializers.URLField(allow_null=True, default=None)
+
+
+class IssuesSerializer(PageSerializer):
     """What keeps a tree from being activated."""
 
     results = IssueSerializer(many=True)
@@ -179,7 +186,7 @@ class TargetBatchSerializer(serializers.Serializer):
     records = serializers.ListField(child=TargetSerializer(), allow_empty=False, max_length=5000)
 
 
-class TargetsSerializer(serializers.Serializer):
+class TargetsSerializer(PageSerializer):
     """The targets that were set."""
 
     results = TargetSerializer(many=True)
@@ -252,13 +259,6 @@ class RestatementSerializer(serializers.Serializer):
     locked = CellNumbersSerializer()
     live = CellNumbersSerializer()
     locked_at = serializers.DateTimeField(source="cell.locked_at")
-
-
-class PageSerializer(serializers.Serializer):
-    """A page of a computed list."""
-
-    next = serializers.URLField(allow_null=True)
-    previous = serializers.URLField(allow_null=True)
 
 
 class RestatementPageSerializer(PageSerializer):
@@ -360,7 +360,7 @@ class ChecklistItemSerializer(serializers.Serializer):
     next_step_url = serializers.CharField(allow_blank=True)
 
 
-class ChecklistSerializer(serializers.Serializer):
+class ChecklistSerializer(PageSerializer):
     """The checklist."""
 
     results = ChecklistItemSerializer(many=True)

@@ -88,6 +88,16 @@ class TestPages:
         assert (first["previous"], third["next"]) == (None, None)
         assert [row["code"] for row in api.shown(third["previous"])["results"]] == ["m2", "m3"]
 
+    def test_short_lists_have_the_shape_of_a_page(self, api, plan):
+        target = {"node": plan["bookings"], "period_start": "2026-10-01", "value": 10}
+        for shown in (
+            api.shown("checklist/"),
+            api.shown(f"trees/{plan['tree']}/issues/"),
+            api.made("targets/bulk/", [target]),
+        ):
+            assert set(shown) == {"results", "next", "previous"}
+            assert (shown["next"], shown["previous"]) == (None, None)
+
     def test_fields_narrow_lists_and_rows(self, api):
         made = api.made("metrics/", metric("m"))
         assert api.shown("metrics/", fields="code,unit", code="m")["results"] == [{"code": "m", "unit": "count"}]
