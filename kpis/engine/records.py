@@ -17,6 +17,8 @@ DEEPEST = 20
 # What PostgreSQL cannot keep as text: NUL, and the halves of characters that JSON lets through.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 EARLIEST, LATEST = date(1950, 1, 1), date(2199, 12, 31)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _COMMON = frozenset({"external_id", "attributes", "source_url", "source_updated_at", "deleted"})
 
 
@@ -82,16 +84,16 @@ def read_records(resource: Resource, records: Iterable[object], *, source: str, 
     return Reading(tuple(rows.values()), tuple(sorted(rejections, key=lambda each: each.index)))
 
 
-def _is_storable(value: object, depth: int = 0) -> bool:
+def is_storable(value: object, depth: int = 0) -> bool:
     """Whether every text within a JSON value can be stored, and it is not nested without end."""
     if isinstance(value, str):
         return not _UNSTORABLE.search(value)
     if isinstance(value, Mapping):
         return depth < DEEPEST and all(
-            _is_storable(name) and _is_storable(inner, depth + 1) for name, inner in value.items()
+            is_storable(name) and is_storable(inner, depth + 1) for name, inner in value.items()
         )
     if isinstance(value, list | tuple):
-        return depth < DEEPEST and all(_is_storable(inner, depth + 1) for inner in value)
+        return depth < DEEPEST and all(is_storable(inner, depth + 1) for inner in value)
     return True
 
 
@@ -121,7 +123,7 @@ class _Reader:
             self.note("", "invalid", gettext_noop("A record must be an object with an external_id."))
             return None
         for name, value in record.items():
-            if not _is_storable(value) or not _is_storable(name):
+            if not is_storable(value) or not is_storable(name):
                 self.note(
                     _storable(name),
                     "invalid",
@@ -218,12 +220,10 @@ class _Reader:
         return value
 
     def reference(self, name: str, raw: object) -> list[str] | None:
-        if isinstance(raw, int) and not isinstance(raw, bool):
-            raw = str(raw)
-        if isinstance(raw, str):
+        if not isinstance(raw, Mapping):
             raw = {"source": self.source, "external_id": raw}
-        if isinstance(raw, Mapping) and set(raw) == {"source", "external_id"}:
-            source, external_id = str(raw["source"]), str(raw["external_id"])
+        source, external_id = _plain(raw.get("source")), _plain(raw.get("external_id"))
+        if set(raw) == {"source", "external_id"} and source and external_id:
             if len(source) <= SOURCE_LENGTH and len(external_id) <= ID_LENGTH:
                 return [source, external_id]
             self.note(
@@ -280,7 +280,7 @@ class _Reader:
             value = raw
         elif isinstance(raw, str):
             try:
-                value = date.fromisoformat(raw)
+                value = date.fromisoformat(raw) if _DATE.fullmatch(raw) else None
             except ValueError:
                 value = None
         if value is None or not EARLIEST <= value <= LATEST:
@@ -353,6 +353,19 @@ class _Reader:
             return None
         return None if value is None else int(value)
 
+    def currency_code(self, name: str, spec: Field, raw: object) -> str | None:
+        value = raw.upper() if isinstance(raw, str) else ""
+        if not _CURRENCY.fullmatch(value):
+            self.note(
+                name,
+                "invalid",
+                gettext_noop("%(name)s must be a currency code such as JPY, not %(value)s."),
+                name=name,
+                value=raw,
+            )
+            return None
+        return value
+
     def flag(self, name: str, spec: Field, raw: object) -> bool | None:
         if not isinstance(raw, bool):
             self.note(
@@ -368,12 +381,15 @@ class _Reader:
         return [each.strip() for each in raw if each.strip()]
 
     def take_tax_off(self, values: dict[str, object]) -> None:
-        """Amounts in their currency's unit, without tax (税抜, 四捨五入)."""
-        if not self.resource.taxed:
+        """Amounts in their currency's unit, without tax (税抜, 四捨五入).
+
+        What a record with an amount does not say of its currency and tax is the default, whatever was sent before.
+        """
+        if not any(isinstance(values.get(name), Decimal) for name in self.resource.taxed):
             return
-        currency = str(values.get("currency") or self.currency).upper()
-        if values.get("currency"):
-            values["currency"] = currency
+        for name in ("currency", "tax", "tax_rate"):
+            values.setdefault(name, None)
+        currency = str(values["currency"] or self.currency)
         unit = Decimal(1) if currency in YEN_LIKE else Decimal("0.01")
         rate = values.get("tax_rate")
         divisor = Decimal(1)
@@ -385,6 +401,13 @@ class _Reader:
                 values[name] = (amount / divisor).quantize(unit, ROUND_HALF_UP)
 
 
+def _plain(value: object) -> str:
+    """An id as text; empty for what cannot be one."""
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value).strip()
+    return ""
+
+
 _READERS: Mapping[Kind, Callable[[_Reader, str, Field, object], object]] = MappingProxyType(
     {
         Kind.TEXT: _Reader.text,
@@ -392,6 +415,7 @@ _READERS: Mapping[Kind, Callable[[_Reader, str, Field, object], object]] = Mappi
         Kind.MOMENT: _Reader.required_moment,
         Kind.NUMBER: _Reader.number,
         Kind.INTEGER: _Reader.integer,
+        Kind.CURRENCY: _Reader.currency_code,
         Kind.FLAG: _Reader.flag,
         Kind.TEXTS: _Reader.texts,
     }

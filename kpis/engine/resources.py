@@ -15,6 +15,7 @@ class Kind(StrEnum):
     MOMENT = "moment"
     NUMBER = "number"
     INTEGER = "integer"
+    CURRENCY = "currency"
     FLAG = "flag"
     REF = "ref"
     REFS = "refs"
@@ -69,7 +70,7 @@ def _date(*, required: bool = False, may_be_null: bool = False) -> Field:
 
 _NAME = _text(required=True, length=200)
 _TAX = {
-    "currency": _text(length=3),
+    "currency": Field(Kind.CURRENCY),
     "tax": _text(choices="included excluded"),
     "tax_rate": _number(minimum="0", maximum="1"),
 }
@@ -180,7 +181,7 @@ RESOURCES: Mapping[str, Resource] = MappingProxyType(
                 taxed="amount gross_profit",
                 deal=_ref("deals", required=True),
                 product=_ref("products", required=True),
-                quantity=_number(),
+                quantity=_number(minimum="-999999999999", maximum="999999999999"),
                 amount=_number(required=True),
                 gross_profit=_number(),
                 **_TAX,
@@ -262,8 +263,8 @@ RESOURCES: Mapping[str, Resource] = MappingProxyType(
             ),
             _resource(
                 "exchange-rates",
-                currency=_text(required=True, length=3),
-                rate=Field(Kind.NUMBER, is_required=True, minimum=Decimal("0.00000001")),
+                currency=Field(Kind.CURRENCY, is_required=True),
+                rate=_number(required=True, minimum="0.00000001", maximum="1000000"),
                 starts_on=_date(required=True),
             ),
         )

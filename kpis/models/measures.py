@@ -36,8 +36,9 @@ class KpiEvent(models.Model):
     seg5_id = models.BigIntegerField()
     outcome = models.CharField(max_length=11, default="")
     weight = models.DecimalField(max_digits=7, decimal_places=6)
-    amount = models.DecimalField(max_digits=26, decimal_places=8, null=True)
-    gross_profit = models.DecimalField(max_digits=26, decimal_places=8, null=True)
+    # Wide enough for the largest amount of the bulk door at the highest rate.
+    amount = models.DecimalField(max_digits=38, decimal_places=8, null=True)
+    gross_profit = models.DecimalField(max_digits=38, decimal_places=8, null=True)
     is_rate_missing = models.BooleanField(default=False)
 
     class Meta:

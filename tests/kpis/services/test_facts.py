@@ -21,6 +21,8 @@ def counts(result: BulkResult) -> tuple[int, int, int, int, int]:
     return result.inserted, result.updated, result.unchanged, result.deleted, len(result.rejected)
 
 
+RATE = {"external_id": "R1", "currency": "USD", "rate": 150, "starts_on": "2026-01-01"}
+LINE = {"external_id": "L1", "deal": "D1", "product": "P1", "amount": 100}
 DEAL = {"external_id": "D1", "created_on": "2026-10-01", "amount": 100, "owner": "P1"}
 
 
@@ -81,6 +83,37 @@ class TestUpsert:
     def test_takes_tax_off_and_rounds_to_the_yen(self) -> None:
         send("deals", DEAL | {"amount": 1085, "tax": "included"})
         assert Deal.objects.get().amount == Decimal(986)
+
+    def test_an_amount_without_a_currency_is_in_the_companys_and_without_tax(self) -> None:
+        send("deals", DEAL | {"currency": "usd", "amount": "10.505", "tax": "included", "tax_rate": "0"})
+        send("deals", {"external_id": "D1", "created_on": "2026-10-01", "phase": "proposal"})
+        kept = Deal.objects.get()
+        assert (kept.currency, kept.amount, kept.tax) == ("USD", Decimal("10.51"), "included")
+        send("deals", {"external_id": "D1", "created_on": "2026-10-01", "amount": 11})
+        deal = Deal.objects.get()
+        assert (deal.currency, deal.amount, deal.tax, deal.tax_rate) == ("", Decimal(11), "excluded", None)
+
+    @pytest.mark.parametrize(
+        ("resource", "record", "field"),
+        [
+            ("deals", DEAL | {"currency": "¥"}, "currency"),
+            ("deals", DEAL | {"currency": "YEN!"}, "currency"),
+            ("deals", DEAL | {"created_on": "20261005"}, "created_on"),
+            ("deals", DEAL | {"created_on": "2026-W41-1"}, "created_on"),
+            ("deals", DEAL | {"owner": {"source": None, "external_id": {}}}, "owner"),
+            ("deals", DEAL | {"owner": {"source": "crm", "external_id": " "}}, "owner"),
+            ("deals", DEAL | {"owner": {"source": "", "external_id": "P1"}}, "owner"),
+            ("deals", DEAL | {"postponed_count": 1e300}, "postponed_count"),
+            ("exchange-rates", RATE | {"rate": 9e16}, "rate"),
+            ("exchange-rates", RATE | {"currency": "12$"}, "currency"),
+            ("deal-lines", LINE | {"quantity": 9e16}, "quantity"),
+            ("deal-lines", LINE | {"quantity": -9e16}, "quantity"),
+            ("deal-lines", LINE | {"amount": 1e17}, "amount"),
+        ],
+    )
+    def test_refuses_a_bad_value(self, resource: str, record: dict, field: str) -> None:
+        (rejection,) = send(resource, record).rejected
+        assert [issue.field for issue in rejection.issues] == [field]
 
     def test_stores_the_moment_of_a_stage_event(self) -> None:
         event = {"external_id": "E1", "deal": "D1", "phase": "proposal", "entered_at": "2026-10-05T10:00:00+09:00"}

@@ -203,6 +203,16 @@ class TestMoney:
         send("exchange-rates", {"external_id": "r", "currency": "USD", "rate": 150.5, "starts_on": "2026-10-01"})
         assert matrix(tree, "bookings").value[0][0][0] == 1505
 
+    def test_a_currency_may_be_written_in_small_letters(self, tree: KpiTree) -> None:
+        send("deals", deal("1", 10, currency="usd"))
+        send("exchange-rates", {"external_id": "r", "currency": "usd", "rate": 150, "starts_on": "2026-10-01"})
+        assert matrix(tree, "bookings").value[0][0][0] == 1500
+
+    def test_the_largest_amount_at_a_high_rate_is_still_counted(self, tree: KpiTree) -> None:
+        send("deals", deal("1", 99_999_999_999_999_999, currency="KWD", gross_profit=99_999_999_999_999_999))
+        send("exchange-rates", {"external_id": "r", "currency": "KWD", "rate": 100_000, "starts_on": "2026-10-01"})
+        assert matrix(tree, "bookings").value[0][0][0] == 99_999_999_999_999_999 * 100_000
+
 
 class TestLeads:
     def test_a_sql_is_dated_by_its_stage_or_its_deal_whichever_is_earlier(self, tree: KpiTree) -> None:
