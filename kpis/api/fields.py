@@ -1,7 +1,7 @@
 """Fields of the contract that the framework does not have."""
 
 from collections.abc import Callable
-from decimal import Decimal
+from decimal import Decimal, localcontext
 from typing import Any
 
 from django.db import models
@@ -9,8 +9,11 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from kpis.engine.records import DEEPEST, is_storable
 from kpis.models import DimensionMember, KpiNode, KpiTree, Metric, Person
 from kpis.selectors.references import find_metric, find_node, find_responsible, find_tree
+
+MAX_PRECISION = 400
 
 
 def as_number(value: Decimal | None) -> int | float | None:
@@ -26,10 +29,17 @@ def as_number(value: Decimal | None) -> int | float | None:
 
 
 class Number(serializers.DecimalField):
-    """An exact number inside, an unrounded JSON number outside."""
+    """An exact number inside, an unrounded JSON number outside; decimals beyond what is kept are rounded."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**{"max_digits": 26, "decimal_places": 8, **options})
+
+    def validate_precision(self, value: Decimal) -> Decimal:
+        exponent = value.as_tuple().exponent
+        if isinstance(exponent, int) and exponent < -self.decimal_places:
+            with localcontext(prec=MAX_PRECISION):
+                value = value.quantize(Decimal(1).scaleb(-self.decimal_places))
+        return super().validate_precision(value)
 
     def to_representation(self, value: Decimal) -> int | float | None:
         return as_number(value)
@@ -39,11 +49,17 @@ class Number(serializers.DecimalField):
 class OpenObject(serializers.JSONField):
     """A JSON object whose keys are described in words."""
 
-    default_error_messages = {"not_object": _("Send an object.")}
+    default_error_messages = {
+        "not_object": _("Send an object."),
+        "invalid": _("%(name)s holds NUL, half a character or more than %(depth)s levels, which cannot be stored."),
+    }
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         if not isinstance(data, dict):
             self.fail("not_object")
+        if not is_storable(data):
+            message = self.error_messages["invalid"] % {"name": self.field_name, "depth": DEEPEST}
+            raise serializers.ValidationError(message, code="invalid")
         return data
 
 

@@ -43,6 +43,16 @@ class TestMetrics:
         assert {error["field"] for error in problem["errors"]} == {"spec.expression"}
         assert any("nothing" in error["message"] for error in problem["errors"])
 
+    @pytest.mark.parametrize("text", ["a\x00b", "\ud800"])
+    def test_what_cannot_be_stored_is_refused(self, api, text):
+        for condition in (
+            {"field": "name", "op": "eq", "value": text},
+            {"field": f"attributes.{text}", "op": "eq", "value": "x"},
+        ):
+            refused = api.post("metrics/", {**_metric("m"), "spec": count_of(condition)})
+            assert refused.status_code == 400
+            assert [error["field"] for error in refused.json()["errors"]] == ["spec"]
+
     def test_a_taken_code_is_refused(self, api):
         api.made("metrics/", _metric("m"))
         problem = api.post("metrics/", _metric("m")).json()

@@ -50,6 +50,10 @@ class TestTargets:
         assert api.made("targets/", body)["line"] == "budget"
         assert len(api.shown("targets/", tree=plan["tree"], node="bookings")["results"]) == 1
 
+    def test_a_number_of_many_decimals_is_taken(self, api, plan):
+        body = {"node": plan["win_rate"], "period_start": OCTOBER, "value": 1 / 3}
+        assert api.made("targets/", body)["value"] == pytest.approx(1 / 3, abs=1e-8)
+
     def test_many_at_once_are_all_or_none(self, api, plan):
         rows = [{"node": plan["bookings"], "period_start": day, "value": 10} for day in (OCTOBER, NOVEMBER)]
         assert len(api.made("targets/bulk/", {"records": rows})["results"]) == 2
