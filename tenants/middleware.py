@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import logout
 from django.core.exceptions import DisallowedHost
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.request import split_domain_port
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
@@ -40,7 +40,7 @@ class CompanyMiddleware:
                 return self._answer(request, "public")
             domain = Domain.objects.select_related("tenant").filter(domain=host).first() if host else None
             company = domain.tenant if domain else None
-            refusal = _refuse(company)
+            refusal = _refuse(company, request)
             if refusal is not None:
                 return refusal
         with tenant_context(company):
@@ -62,21 +62,29 @@ def _stream(company: Company, parts: Iterable[bytes]) -> Iterator[bytes]:
         yield from parts
 
 
-def _refuse(company: Company | None) -> HttpResponse | None:
+def _refuse(company: Company | None, request: HttpRequest) -> HttpResponse | None:
+    answer = _problem if request.path_info.startswith("/api/") else _page
     if company is None or company.status == CompanyStatus.ARCHIVED:
-        return _page(404, _("There is no company at this address"), _("Check the address you typed."))
-    if company.status == CompanyStatus.PROVISIONING:
-        page = _page(
-            503, _("This company is being prepared"), _("It will answer here as soon as it is ready. Try in a minute.")
+        return answer(
+            404, "unknown_company", _("There is no company at this address"), _("Check the address you typed.")
         )
-        page["Retry-After"] = "10"
-        return page
+    if company.status == CompanyStatus.PROVISIONING:
+        title = _("This company is being prepared")
+        sentence = _("It will answer here as soon as it is ready. Try in a minute.")
+        refusal = answer(503, "provisioning", title, sentence)
+        refusal["Retry-After"] = "10"
+        return refusal
     if company.status == CompanyStatus.SUSPENDED:
-        return _page(403, _("This company is suspended"), _("Its data is kept. Ask your consultant."))
+        return answer(403, "suspended", _("This company is suspended"), _("Its data is kept. Ask your consultant."))
     return None
 
 
-def _page(status: int, title: str, sentence: str) -> HttpResponse:
+def _problem(status: int, code: str, title: str, sentence: str) -> HttpResponse:
+    problem = {"type": "about:blank", "title": title, "status": status, "detail": sentence, "code": code, "errors": []}
+    return JsonResponse(problem, status=status, content_type="application/problem+json")
+
+
+def _page(status: int, code: str, title: str, sentence: str) -> HttpResponse:
     body = render_to_string("tenants/host_page.html", {"title": title, "sentence": sentence})
     return HttpResponse(body, status=status)
 

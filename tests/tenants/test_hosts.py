@@ -23,6 +23,22 @@ class TestHosts:
         response = get(host)
         assert response.status_code == 404
 
+    def test_what_asks_for_the_api_gets_a_problem(self, acme):
+        unknown = Client(headers={"host": "nobody.localhost", "accept-language": "en"}).get("/api/v1/metrics/")
+        assert (unknown.status_code, unknown["Content-Type"]) == (404, "application/problem+json")
+        problem = unknown.json()
+        assert set(problem) == {"type", "title", "status", "detail", "code", "errors"}
+        assert (problem["status"], problem["code"], problem["errors"]) == (404, "unknown_company", [])
+        suspend_company(company=acme)
+        assert get("acme.localhost", "/api/v1/metrics/").json()["code"] == "suspended"
+        Company.objects.filter(id=acme.id).update(status=CompanyStatus.PROVISIONING)
+        preparing = get("acme.localhost", "/api/v1/metrics/")
+        assert (preparing.status_code, preparing.json()["code"], preparing["Retry-After"]) == (
+            503,
+            "provisioning",
+            "10",
+        )
+
     def test_a_company_in_preparation_says_so(self, acme):
         Company.objects.filter(id=acme.id).update(status=CompanyStatus.PROVISIONING)
         response = get("acme.localhost:8000")
