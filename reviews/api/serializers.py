@@ -81,13 +81,16 @@ class AnswerSerializer(serializers.Serializer):
 
 
 class ExpectedEffectSerializer(serializers.Serializer):
-    """Which metric is expected to move by how much, and after how many days."""
+    """Which metric is expected to move by how much, and after how many days; null stands for none of the three."""
 
     metric = MetricReference(source="effect_metric", required=False, allow_null=True)
     amount = Number(source="effect_amount", required=False, allow_null=True)
     lag_days = serializers.IntegerField(
         source="effect_lag_days", required=False, allow_null=True, min_value=0, max_value=3650
     )
+
+    def to_internal_value(self, data: Any) -> Any:
+        return super().to_internal_value(dict.fromkeys(self.fields) if data is None else data)
 
 
 class OwnerReference(ResponsibleReference):
@@ -110,7 +113,7 @@ class ActionSerializer(Selectable):
     action = serializers.CharField(max_length=4000)
     owner = OwnerReference(required=False, allow_null=True)
     due_on = serializers.DateField()
-    expected_effect = ExpectedEffectSerializer(source="*", required=False)
+    expected_effect = ExpectedEffectSerializer(source="*", required=False, allow_null=True)
     status = serializers.ChoiceField(choices=ActionStatus.choices, required=False)
     baseline = serializers.SerializerMethodField()
     verdict = serializers.ChoiceField(choices=Verdict.choices, read_only=True, allow_null=True)

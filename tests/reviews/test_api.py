@@ -108,6 +108,14 @@ class TestActions:
         answer = writer.post("actions/", {**LOGGED, "node": "bookings", "tree": str(tree.public_id)})
         assert (answer.status_code, answer.json()["miss"]) == (201, None)
 
+    def test_no_expected_effect_may_be_said_with_null(self, bookings: KpiNode, writer: Caller) -> None:
+        answer = writer.post("actions/", {**LOGGED, "node": str(bookings.public_id), "expected_effect": None})
+        assert answer.status_code == 201, answer.content
+        changed = writer.patch(f"actions/{answer.json()['id']}/", {"expected_effect": {"amount": 5}})
+        assert changed.json()["expected_effect"]["amount"] == 5
+        cleared = writer.patch(f"actions/{answer.json()['id']}/", {"expected_effect": None})
+        assert cleared.json()["expected_effect"]["amount"] is None
+
     def test_names_its_owner_by_source_and_external_id(
         self, bookings: KpiNode, organisation: Any, writer: Caller
     ) -> None:
