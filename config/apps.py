@@ -3,6 +3,16 @@
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+# What changes the console's summary row of a company at once; everything else comes with its regular refresh.
+HEALTH_TOPICS = (
+    "sync.finished",
+    "values.changed",
+    "period.provisional",
+    "period.closed",
+    "meeting.planned",
+    "meeting.closed",
+)
+
 
 class ConfigConfig(AppConfig):
     name = "config"
@@ -12,5 +22,5 @@ class ConfigConfig(AppConfig):
         from tenants.outbox.registry import on
         from tenants.tasks import refresh_health
 
-        for topic in ("sync.finished", "values.changed", "period.provisional", "period.closed", "meeting.closed"):
+        for topic in HEALTH_TOPICS:
             on(topic, refresh_health)

@@ -15,7 +15,10 @@ from reviews.registry import check_meetings, read_health
 from reviews.selectors.meetings import agenda_of, goals_of
 from reviews.services.errors import MinutesConflictError, ReasonRequiredError, ReviewError, WrongStateError
 from reviews.services.meetings import add_kpi, close_meeting, open_meeting, record_decision, save_minutes
-from reviews.services.schedule import reschedule_meeting, save_series
+from reviews.services.schedule import plan_meeting, reschedule_meeting, save_series
+from tenants.console.models import CompanyHealth
+from tenants.context import tenant_context
+from tenants.models import Company
 from tests.reviews.conftest import NOW, OCTOBER, aim, type_in
 
 
@@ -227,6 +230,42 @@ class TestChecklist:
             close_meeting(meeting=meeting, actor=None, now=moment)
         assert check_meetings(date(2026, 12, 2)).status == "done"
         assert check_meetings(date(2027, 1, 15)).status == "regressed"
+
+
+class TestConsole:
+    """What the console's summary row knows of meetings as soon as they are planned, moved or given up."""
+
+    @pytest.fixture
+    def shown(self, console: Company, acme: Company, drain_outbox: Callable[[], int]) -> Callable[[], Any]:
+        def read() -> Any:
+            drain_outbox()
+            with tenant_context(console):
+                row = CompanyHealth.objects.filter(company_id=acme.id).first()
+            return row and row.next_meeting_at
+
+        return read
+
+    def test_shows_the_next_meeting_once_it_is_planned(self, next_meeting: Meeting, shown: Callable[[], Any]) -> None:
+        assert shown() == next_meeting.scheduled_at
+
+    def test_follows_a_meeting_that_is_moved(self, next_meeting: Meeting, shown: Callable[[], Any]) -> None:
+        reschedule_meeting(meeting=next_meeting, scheduled_at=NOW + timedelta(days=2))
+        assert shown() == NOW + timedelta(days=2)
+
+    def test_shows_the_new_rhythm(self, weekly: MeetingSeries, shown: Callable[[], Any]) -> None:
+        shown()
+        save_series(series=weekly, weekday=4, now=NOW)
+        assert timezone.localtime(shown()).date() == date(2026, 11, 27)
+
+    def test_shows_none_of_a_series_that_is_given_up(self, weekly: MeetingSeries, shown: Callable[[], Any]) -> None:
+        assert shown() is not None
+        save_series(series=weekly, is_active=False, now=NOW)
+        assert shown() is None
+
+    def test_shows_an_extra_meeting(self, weekly: MeetingSeries, shown: Callable[[], Any]) -> None:
+        shown()
+        plan_meeting(series=weekly, scheduled_at=NOW + timedelta(hours=2))
+        assert shown() == NOW + timedelta(hours=2)
 
 
 def test_health_names_misses_and_meetings(october_miss: Miss, next_meeting: Meeting) -> None:
