@@ -15,15 +15,22 @@ from reviews.registry import check_meetings, read_health
 from reviews.selectors.meetings import agenda_of, goals_of
 from reviews.services.errors import MinutesConflictError, ReasonRequiredError, ReviewError, WrongStateError
 from reviews.services.meetings import add_kpi, close_meeting, open_meeting, record_decision, save_minutes
+from reviews.services.misses import record_misses
 from reviews.services.schedule import plan_meeting, reschedule_meeting, save_series
 from tenants.console.models import CompanyHealth
 from tenants.context import tenant_context
 from tenants.models import Company
-from tests.reviews.conftest import NOW, OCTOBER, aim, type_in
+from tests.reviews.conftest import NOW, OCTOBER, aim, finish, type_in
 
 
 def local(meeting: Meeting) -> str:
     return timezone.localtime(meeting.scheduled_at).strftime("%Y-%m-%d %H:%M")
+
+
+def hold(meeting: Meeting) -> None:
+    """Open and close it without a decision."""
+    open_meeting(meeting=meeting, actor=None, now=NOW)
+    close_meeting(meeting=meeting, actor=None, now=NOW)
 
 
 class TestSeries:
@@ -200,6 +207,28 @@ class TestAgenda:
             ("action", "提案書を見直す"),
             ("kpi", "受注額"),
         ]
+
+    def test_money_at_stake_comes_before_what_was_carried_over_without(
+        self, win_rate: KpiNode, bookings: KpiNode, next_meeting: Meeting
+    ) -> None:
+        aim(win_rate, "0.3")
+        type_in(win_rate, "0.2")
+        record_misses(period=finish(), now=NOW)
+        hold(next_meeting)
+        aim(bookings, "1000000")
+        type_in(bookings, "800000")
+        record_misses(period=finish(), now=NOW)
+        items = Meeting.objects.get(status="planned").agenda_items.all()
+        assert [(item.kind, item.title) for item in items] == [("miss", "受注額"), ("carried", "受注率")]
+
+    def test_a_miss_that_was_carried_over_keeps_its_amount_up_to_date(
+        self, october_miss: Miss, bookings: KpiNode, next_meeting: Meeting
+    ) -> None:
+        hold(next_meeting)
+        type_in(bookings, "900000")
+        record_misses(period=finish(), now=NOW)
+        carried = Meeting.objects.get(status="planned").agenda_items.get()
+        assert (carried.kind, carried.amount_at_stake) == ("carried", 100_000)
 
     def test_an_old_action_that_is_not_due_waits(
         self, weekly: MeetingSeries, bookings: KpiNode, next_meeting: Meeting, make_action: Callable[..., Action]
