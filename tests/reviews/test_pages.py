@@ -251,7 +251,9 @@ class TestMeetings:
         self, october_miss: Miss, next_meeting: Meeting, as_alice: Client
     ) -> None:
         address = f"/meetings/{next_meeting.public_id}/"
-        assert "不足額 200,000円" in text(as_alice.get(address))
+        shown = text(as_alice.get(address))
+        assert "不足額 200,000円" in shown
+        assert "受注額 2026年10月未達" in shown
         assert "不足額 200,000円" in text(as_alice.get(f"{address}print/"))
 
     def test_members_do_not_run_meetings(self, next_meeting: Meeting, as_bob: Client) -> None:
