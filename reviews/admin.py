@@ -1,6 +1,6 @@
 """Every model of this floor in the admin site: frozen rows can be looked at, the rest saves through the services."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.db.models import Count, Model, QuerySet
@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 
 from kpis.admin.base import ReadOnlyAdmin, ServiceAdmin, ServiceForm
+from kpis.admin.numbers import as_stored, as_typed, measured, rated
 from reviews.models import Action, ActionChange, AgendaItem, Decision, Meeting, MeetingSeries, Miss
 from reviews.services.actions import log_action, update_action
 from reviews.services.schedule import plan_meeting, reschedule_meeting, save_series
@@ -48,10 +49,18 @@ class ActionForm(ServiceForm):
             "effect_lag_days",
             "status",
         )
+        help_texts: ClassVar = {"effect_amount": _("The effect on a rate is typed in points: 5 means 5 pt.")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["effect_amount"] = as_typed(self.instance.effect_amount, self.instance.effect_metric)
 
     def write(self) -> Action:
         """Log the action, or change it and keep what it was."""
-        fields = self.whole()
+        typed = self.whole()
+        node = typed["miss"].node if typed["miss"] else typed["node"]
+        fields = as_stored(typed, typed["effect_metric"] or (node and node.metric), fields=["effect_amount"])
         if self.instance.pk is None:
             return log_action(**fields, actor=self.actor, now=timezone.now())
         changes = {name: value for name, value in fields.items() if name not in ACTION_PLACE}
@@ -108,16 +117,16 @@ class MissAdmin(ReadOnlyAdmin):
         "member",
         "grain",
         "period_start",
-        "value",
-        "target",
-        "achievement",
+        measured("value", _("Actual"), metric="node.metric"),
+        measured("target", _("Target"), metric="node.metric"),
+        rated("achievement", _("Achievement rate")),
         "asked",
         "status",
         "end",
         "confirmed_at",
         "withdrawn_at",
     )
-    list_select_related = ("node", "member")
+    list_select_related = ("node__metric", "member")
     list_filter = (
         "node__tree",
         "grain",

@@ -51,7 +51,9 @@ class ActionForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.metric = metric
         self.fields["owner"].queryset = people
-        self.fields["effect_amount"].help_text = _effect_on(metric)
+        self.fields["effect_amount"].help_text = _("On “%(metric)s”") % {"metric": metric.name}
+        self.fields["effect_amount"].unit = _unit_of_effect(metric)
+        self.fields["effect_lag_days"].unit = unit_word("days")
         self.fields["effect_amount"].widget.attrs["step"] = "any"
 
     def clean_effect_amount(self) -> Decimal | None:
@@ -75,11 +77,10 @@ class ActionForm(forms.Form):
         }
 
 
-def _effect_on(metric: Metric) -> str:
-    """Which number the effect is about, and in which unit it is typed."""
+def _unit_of_effect(metric: Metric) -> str:
+    """The unit in which an effect on the number is typed; "" for a count."""
     code = {Unit.PERCENT: "points", Unit.AMOUNT: f"one {company_settings().currency}"}.get(metric.unit, metric.unit)
-    words = {"metric": metric.name, "unit": unit_word(code)}
-    return _("On “%(metric)s”, in %(unit)s") % words if words["unit"] else _("On “%(metric)s”") % words
+    return unit_word(code)
 
 
 class NewActionForm(ActionForm):

@@ -87,8 +87,13 @@ def read_health(now: datetime.datetime) -> dict[str, Any]:
     }
 
 
-def today_panel(request: HttpRequest, **_objects: Any) -> dict[str, Any]:
-    """What needs a response now: misses, actions due this week, and the next meeting in one line."""
+def today_panel(request: HttpRequest, **_objects: Any) -> dict[str, Any] | None:
+    """What needs a response now: misses, actions due this week, and the next meeting in one line.
+
+    None for who only reads: nobody waits for an answer of theirs.
+    """
+    if not has_capability(request.user, Capability.LOG_ACTIONS):
+        return None
     today = timezone.localdate()
     week_end = today + datetime.timedelta(days=7 - today.weekday())
     cases = open_cases(answerable_misses(request.user, today=today))
@@ -111,7 +116,9 @@ def node_panel(request: HttpRequest, *, node: KpiNode, **_objects: Any) -> dict[
     answerable = answerable_misses(request.user, today=today).awaiting_answer().filter(node=node)
     return {
         "node": node,
-        "misses": with_period_labels(list(misses.annotate(action_count=Count("actions"))[:6])),
+        "misses": with_period_labels(
+            list(misses.annotate(action_count=Count("actions")).order_by("-period_start", "pk")[:6])
+        ),
         "answerable": set(answerable.values_list("pk", flat=True)),
         "actions": actions.order_by("-created_at")[:6],
         "can_log": has_capability(request.user, Capability.LOG_ACTIONS),

@@ -68,12 +68,12 @@ class NavigationEntry:
 
 @dataclass(frozen=True)
 class PagePanel:
-    """A part which an upper floor adds to the page of a lower one."""
+    """A part which an upper floor adds to the page of a lower one; without a context it is left out for this reader."""
 
     page: str
     code: str
     template: str
-    context: Callable[..., dict[str, Any]]
+    context: Callable[..., dict[str, Any] | None]
     position: int
 
 
@@ -212,7 +212,7 @@ model_capabilities: dict[str, str] = {}
 def panels_of(page: str, request: HttpRequest, **objects: Any) -> list[dict[str, Any]]:
     """The panels of one page in order, each with its template and the context it made."""
     return [
-        {"code": panel.code, "template": panel.template, "context": panel.context(request, **objects)}
+        {"code": panel.code, "template": panel.template, "context": context}
         for panel in panels
-        if panel.page == page
+        if panel.page == page and (context := panel.context(request, **objects)) is not None
     ]

@@ -17,6 +17,13 @@ def resource_label(resource: str) -> str:
     return str(model._meta.verbose_name_plural) if model is not None else resource
 
 
+def value_label(resource: str, field: str, value: str) -> str:
+    """What a value out of a closed list is called, in the reader's language; any other value as it is."""
+    model = MODELS.get(resource)
+    choices = {} if model is None else {each.name: dict(each.flatchoices) for each in model._meta.fields}
+    return str(choices.get(field, {}).get(value, value))
+
+
 def field_label(resource: str, field: str) -> str:
     """The name of a field, in the reader's language: a custom field's own name, the code of one that is not known."""
     if field.startswith(ATTRIBUTE_PREFIX):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from typing import Any
 
 from django import template
 from django.utils import formats, timezone
 
-from integrations.selectors.labels import field_label, resource_label
+from integrations.selectors.labels import field_label, resource_label, value_label
 
 register = template.Library()
 register.filter("resource_label", resource_label)
@@ -18,6 +19,18 @@ register.filter("resource_label", resource_label)
 def field_name(resource: str, field: str) -> str:
     """The name of a field of a resource."""
     return field_label(resource, field)
+
+
+@register.simple_tag
+def value_name(resource: str, field: str, value: str) -> str:
+    """The name of a value out of a closed list."""
+    return value_label(resource, field, value)
+
+
+@register.filter
+def paired(names: Iterable[str], values: Iterable[Any]) -> Iterator[tuple[str, Any]]:
+    """Each name with its value."""
+    return zip(names, values, strict=True)
 
 
 @register.filter

@@ -1,8 +1,10 @@
 """What is derived or recorded: events, blocks, locked cells, changes, streams, what is dirty. All read-only."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from kpis.admin.base import ReadOnlyAdmin
+from kpis.admin.numbers import measured, rated
 from kpis.models import (
     DirtyFact,
     DirtyRange,
@@ -47,14 +49,14 @@ class LockedCellAdmin(ReadOnlyAdmin):
         "period_start",
         "dimension",
         "member",
-        "value",
-        "target",
-        "achievement",
+        measured("value", _("Actual"), metric="node.metric"),
+        measured("target", _("Target"), metric="node.metric"),
+        rated("achievement", _("Achievement rate")),
         "status",
         "absence",
         "locked_at",
     )
-    list_select_related = ("node", "member")
+    list_select_related = ("node__metric", "member")
     list_filter = ("grain", "dimension", "status", "absence")
     search_fields = ("node__name", "node__code", "member__name")
     date_hierarchy = "period_start"

@@ -1,5 +1,7 @@
 """What people typed: targets with their revisions, and entered values."""
 
+from typing import Any, ClassVar
+
 from django import forms
 from django.contrib import admin
 from django.db.models import Model
@@ -10,12 +12,25 @@ from unfold.admin import TabularInline
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from kpis.admin.base import ReadOnlyAdmin, ServiceAdmin, ServiceForm
+from kpis.admin.numbers import as_stored, as_typed, measured
 from kpis.models import ManualEntry, Target, TargetRevision
 from kpis.services.entries import enter_value
 from kpis.services.targets import TargetEntry, set_target
 
 TARGET_PLACE = ("node", "period_start", "dimension", "member", "line")
+NUMBERS = ("value", "upper")
+IN_PERCENT = _("A rate is typed in percent: 20 means 20%.")
 ENTRY_PLACE = ("metric", "grain", "period_start", "dimension", "member")
+
+
+INITIAL = measured("initial_value", _("Initial target"), metric="node.metric")
+CURRENT = measured("value", _("Current target"), metric="node.metric")
+UPPER = measured("upper", _("Upper bound"), metric="node.metric")
+REVISED = (
+    measured("value", _("Value"), metric="target.node.metric"),
+    measured("upper", _("Upper bound"), metric="target.node.metric"),
+)
+ENTERED = measured("value", _("Value"), metric="metric")
 
 
 class TargetForm(ServiceForm):
@@ -25,11 +40,20 @@ class TargetForm(ServiceForm):
 
     class Meta:
         model = Target
-        fields = (*TARGET_PLACE, "value", "upper")
+        fields = (*TARGET_PLACE, *NUMBERS)
+        help_texts = dict.fromkeys(NUMBERS, IN_PERCENT)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            stored = {name: as_typed(getattr(self.instance, name), self.instance.node.metric) for name in NUMBERS}
+            self.initial.update(stored)
 
     def write(self) -> Target:
         """Set the target."""
-        entry = TargetEntry(**self.whole(), reason=self.cleaned_data["reason"])
+        typed = self.whole()
+        stored = as_stored(typed, typed["node"].metric, fields=NUMBERS)
+        entry = TargetEntry(**stored, reason=self.cleaned_data["reason"])
         return set_target(entry=entry, actor=self.actor, now=timezone.now())
 
 
@@ -39,10 +63,17 @@ class EntryForm(ServiceForm):
     class Meta:
         model = ManualEntry
         fields = (*ENTRY_PLACE, "value", "note")
+        help_texts: ClassVar = {"value": IN_PERCENT}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.initial["value"] = as_typed(self.instance.value, self.instance.metric)
 
     def write(self) -> ManualEntry:
         """Enter the value."""
-        return enter_value(**self.whole(), actor=self.actor, now=timezone.now())
+        typed = self.whole()
+        return enter_value(**as_stored(typed, typed["metric"], fields=["value"]), actor=self.actor, now=timezone.now())
 
 
 class RevisionInline(TabularInline):
@@ -51,7 +82,7 @@ class RevisionInline(TabularInline):
     model = TargetRevision
     extra = 0
     can_delete = False
-    fields = readonly_fields = ("number", "value", "upper", "reason", "actor", "at")
+    fields = readonly_fields = ("number", *REVISED, "reason", "actor", "at")
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -63,8 +94,8 @@ class TargetAdmin(ServiceAdmin):
 
     form = TargetForm
     inlines = (RevisionInline,)
-    list_display = ("node", "period_start", "dimension", "member", "line", "initial_value", "value", "upper")
-    list_select_related = ("node", "member")
+    list_display = ("node", "period_start", "dimension", "member", "line", INITIAL, CURRENT, UPPER)
+    list_select_related = ("node__metric", "member")
     list_filter = ("node__tree", "line", "dimension")
     search_fields = ("node__name", "node__code", "member__name")
     autocomplete_fields = ("node", "member")
@@ -78,8 +109,8 @@ class TargetAdmin(ServiceAdmin):
 class TargetRevisionAdmin(ReadOnlyAdmin):
     """Revisions of targets."""
 
-    list_display = ("target", "number", "value", "upper", "reason", "actor", "at")
-    list_select_related = ("target__node", "actor")
+    list_display = ("target", "number", *REVISED, "reason", "actor", "at")
+    list_select_related = ("target__node__metric", "actor")
     list_filter = ("target__node__tree",)
     search_fields = ("target__node__name", "target__node__code", "reason")
     date_hierarchy = "at"
@@ -90,7 +121,7 @@ class ManualEntryAdmin(ServiceAdmin):
     """Entered values."""
 
     form = EntryForm
-    list_display = ("metric", "grain", "period_start", "dimension", "member", "value", "entered_by", "entered_at")
+    list_display = ("metric", "grain", "period_start", "dimension", "member", ENTERED, "entered_by", "entered_at")
     list_select_related = ("metric", "member", "entered_by")
     list_filter = ("metric", "grain", "dimension")
     search_fields = ("metric__name", "metric__code", "note")

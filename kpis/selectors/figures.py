@@ -51,6 +51,16 @@ class Figure:
         return self.target is not None
 
     @property
+    def before(self) -> Decimal | None:
+        """The value of the period before; None where it has none or the matrix does not reach that far."""
+        return self.trend[-2] if len(self.trend) > 1 else None
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it still grows with the days of its period, so that a finished period says nothing beside it."""
+        return self.pace is not None
+
+    @property
     def is_measured(self) -> bool:
         """False for a KSF, which only groups."""
         return self.level != Level.KSF

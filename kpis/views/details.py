@@ -47,6 +47,7 @@ def detail(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     if request.htmx and request.htmx.target == "segment-table" and not request.htmx.history_restore_request:
         return render(request, "kpis/segments.html", {"page": segments, "currency": figure.currency})
     version = find_version(node.metric, day=period.start_date)
+    targets = read_targets(node, period)
     page = {
         **segments,
         "node": node,
@@ -57,7 +58,8 @@ def detail(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "version": version,
         "definition": definition_words(version),
         "controllable_by": controllable_words(node),
-        "targets": read_targets(node, period),
+        "targets": targets,
+        "has_changed_targets": any(target.change for target in targets),
     }
     panels = panels_of("kpi", request, node=node, period=period, segment=segment)
     return render(request, "kpis/detail.html", {"page": page, "currency": figure.currency, "panels": panels})

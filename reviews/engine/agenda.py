@@ -29,28 +29,29 @@ class Point:
 
 
 def arrange(points: Iterable[Point]) -> list[Point]:
-    """One point per subject, carried-over ones first, then misses, actions and KPIs, each by money at stake.
+    """One point per subject, the most money at stake first, whatever kind of point it is.
 
-    Without money: the furthest from its target first, then the earliest due. A subject that was carried over is
-    not listed a second time.
+    Without money: what was carried over, then misses, actions and KPIs; the furthest from its target first, then the
+    earliest due. A subject that was carried over is not listed a second time.
 
     >>> small = Point("miss", Subject("miss", 1), "small", amount_at_stake=Decimal(5))
     >>> large = Point("miss", Subject("miss", 2), "large", amount_at_stake=Decimal(9))
     >>> again = Point("carried", Subject("miss", 1), "small", amount_at_stake=Decimal(5))
-    >>> [(point.kind, point.title) for point in arrange([small, large, again])]
-    [('carried', 'small'), ('miss', 'large')]
+    >>> rate = Point("carried", Subject("miss", 3), "rate")
+    >>> [(point.kind, point.title) for point in arrange([rate, small, large, again])]
+    [('miss', 'large'), ('carried', 'small'), ('carried', 'rate')]
     """
     first_of: dict[Subject, Point] = {}
-    for point in sorted(points, key=_rank):
+    for point in sorted(points, key=lambda point: ORDER.index(point.kind)):
         first_of.setdefault(point.subject, point)
-    return list(first_of.values())
+    return sorted(first_of.values(), key=_rank)
 
 
-def _rank(point: Point) -> tuple[int, bool, Decimal, bool, Decimal, datetime.date, int]:
+def _rank(point: Point) -> tuple[bool, Decimal, int, bool, Decimal, datetime.date, int]:
     return (
-        ORDER.index(point.kind),
         point.amount_at_stake is None,
         -(point.amount_at_stake or Decimal(0)),
+        ORDER.index(point.kind),
         point.achievement is None,
         point.achievement or Decimal(0),
         point.due_on or datetime.date.max,

@@ -68,7 +68,16 @@ def is_unsettled(item: AgendaItem) -> bool:
 
 def _kept(items: Iterable[AgendaItem]) -> list[Point]:
     kept = [item for item in items if item.kind in (AgendaKind.CARRIED, AgendaKind.KPI) and is_unsettled(item)]
-    return [Point(item.kind, item.subject, item.title, amount_at_stake=item.amount_at_stake) for item in kept]
+    return [
+        Point(
+            item.kind,
+            item.subject,
+            item.title,
+            amount_at_stake=item.miss.amount_at_stake if item.miss else item.amount_at_stake,
+            achievement=item.miss.achievement if item.miss else None,
+        )
+        for item in kept
+    ]
 
 
 def _misses() -> list[Point]:

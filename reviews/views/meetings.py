@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import uuid
 from typing import Any
 
@@ -31,6 +32,7 @@ from reviews.views.answers import add_fault, done, page
 from tenants.capabilities import Capability, has_capability, require
 
 PAGE_SIZE = 30
+USUAL_TIME = datetime.time(10)
 
 
 @login_required
@@ -184,7 +186,11 @@ def series_page(request: HttpRequest, public_id: uuid.UUID | None = None) -> Htt
     """A meeting series: new, or as it stands."""
     require(request.user, Capability.RUN_MEETINGS)
     series = get_object_or_404(MeetingSeries, public_id=public_id) if public_id else None
-    form = SeriesForm(request.POST or None, instance=MeetingSeries.objects.get(pk=series.pk) if series else None)
+    form = SeriesForm(
+        request.POST or None,
+        instance=MeetingSeries.objects.get(pk=series.pk) if series else None,
+        initial=None if series else {"name": _("Review meeting"), "starts_at": USUAL_TIME},
+    )
     if request.method == "POST" and form.is_valid():
         now = timezone.now()
         try:

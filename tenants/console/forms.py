@@ -32,7 +32,7 @@ class CompanyForm(forms.Form):
         self.fields["template"].choices = [*((each.code, each.label) for each in offered), ("", _("None yet"))]
         for template in offered:
             for field in template.fields:
-                self.fields[f"{template.code}_{field.code}"] = forms.DecimalField(
+                asked = self.fields[f"{template.code}_{field.code}"] = forms.DecimalField(
                     label=field.label,
                     help_text=field.help_text,
                     required=False,
@@ -41,6 +41,8 @@ class CompanyForm(forms.Form):
                     max_digits=18,
                     decimal_places=4,
                 )
+                asked.widget.attrs["step"] = "any"
+                asked.unit = "%" if field.unit == "percent" else ""
 
     def clean_currency(self) -> str:
         return str(self.cleaned_data["currency"]).upper()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -51,6 +52,19 @@ def test_an_action_is_changed_with_its_history(
     assert as_dave.post(address, sent).status_code == 302
     action.refresh_from_db()
     assert (action.status, action.history.get().changes["status"]) == ("done", ["planned", "done"])
+
+
+def test_an_effect_on_a_rate_is_typed_in_points(
+    win_rate: KpiNode, make_action: Callable[..., Action], as_dave: Client
+) -> None:
+    action = make_action(win_rate, effect_amount=Decimal("0.05"))
+    address = f"/admin/reviews/action/{action.pk}/change/"
+    assert 'value="5"' in as_dave.get(address).content.decode()
+    sent = {"cause": action.cause, "action": action.action, "due_on": "2026-12-01", "status": "planned"}
+    history = {"history-TOTAL_FORMS": "0", "history-INITIAL_FORMS": "0"}
+    as_dave.post(address, sent | history | {"effect_metric": win_rate.metric_id, "effect_amount": "7.5"})
+    action.refresh_from_db()
+    assert action.effect_amount == Decimal("0.075")
 
 
 def test_a_series_is_saved_with_its_next_meeting(tree: Any, as_dave: Client) -> None:

@@ -15,12 +15,22 @@ from reviews.registry import check_meetings, read_health
 from reviews.selectors.meetings import agenda_of, goals_of
 from reviews.services.errors import MinutesConflictError, ReasonRequiredError, ReviewError, WrongStateError
 from reviews.services.meetings import add_kpi, close_meeting, open_meeting, record_decision, save_minutes
-from reviews.services.schedule import reschedule_meeting, save_series
-from tests.reviews.conftest import NOW, OCTOBER, aim, type_in
+from reviews.services.misses import record_misses
+from reviews.services.schedule import plan_meeting, reschedule_meeting, save_series
+from tenants.console.models import CompanyHealth
+from tenants.context import tenant_context
+from tenants.models import Company
+from tests.reviews.conftest import NOW, OCTOBER, aim, finish, type_in
 
 
 def local(meeting: Meeting) -> str:
     return timezone.localtime(meeting.scheduled_at).strftime("%Y-%m-%d %H:%M")
+
+
+def hold(meeting: Meeting) -> None:
+    """Open and close it without a decision."""
+    open_meeting(meeting=meeting, actor=None, now=NOW)
+    close_meeting(meeting=meeting, actor=None, now=NOW)
 
 
 class TestSeries:
@@ -198,6 +208,28 @@ class TestAgenda:
             ("kpi", "受注額"),
         ]
 
+    def test_money_at_stake_comes_before_what_was_carried_over_without(
+        self, win_rate: KpiNode, bookings: KpiNode, next_meeting: Meeting
+    ) -> None:
+        aim(win_rate, "0.3")
+        type_in(win_rate, "0.2")
+        record_misses(period=finish(), now=NOW)
+        hold(next_meeting)
+        aim(bookings, "1000000")
+        type_in(bookings, "800000")
+        record_misses(period=finish(), now=NOW)
+        items = Meeting.objects.get(status="planned").agenda_items.all()
+        assert [(item.kind, item.title) for item in items] == [("miss", "受注額"), ("carried", "受注率")]
+
+    def test_a_miss_that_was_carried_over_keeps_its_amount_up_to_date(
+        self, october_miss: Miss, bookings: KpiNode, next_meeting: Meeting
+    ) -> None:
+        hold(next_meeting)
+        type_in(bookings, "900000")
+        record_misses(period=finish(), now=NOW)
+        carried = Meeting.objects.get(status="planned").agenda_items.get()
+        assert (carried.kind, carried.amount_at_stake) == ("carried", 100_000)
+
     def test_an_old_action_that_is_not_due_waits(
         self, weekly: MeetingSeries, bookings: KpiNode, next_meeting: Meeting, make_action: Callable[..., Action]
     ) -> None:
@@ -227,6 +259,42 @@ class TestChecklist:
             close_meeting(meeting=meeting, actor=None, now=moment)
         assert check_meetings(date(2026, 12, 2)).status == "done"
         assert check_meetings(date(2027, 1, 15)).status == "regressed"
+
+
+class TestConsole:
+    """What the console's summary row knows of meetings as soon as they are planned, moved or given up."""
+
+    @pytest.fixture
+    def shown(self, console: Company, acme: Company, drain_outbox: Callable[[], int]) -> Callable[[], Any]:
+        def read() -> Any:
+            drain_outbox()
+            with tenant_context(console):
+                row = CompanyHealth.objects.filter(company_id=acme.id).first()
+            return row and row.next_meeting_at
+
+        return read
+
+    def test_shows_the_next_meeting_once_it_is_planned(self, next_meeting: Meeting, shown: Callable[[], Any]) -> None:
+        assert shown() == next_meeting.scheduled_at
+
+    def test_follows_a_meeting_that_is_moved(self, next_meeting: Meeting, shown: Callable[[], Any]) -> None:
+        reschedule_meeting(meeting=next_meeting, scheduled_at=NOW + timedelta(days=2))
+        assert shown() == NOW + timedelta(days=2)
+
+    def test_shows_the_new_rhythm(self, weekly: MeetingSeries, shown: Callable[[], Any]) -> None:
+        shown()
+        save_series(series=weekly, weekday=4, now=NOW)
+        assert timezone.localtime(shown()).date() == date(2026, 11, 27)
+
+    def test_shows_none_of_a_series_that_is_given_up(self, weekly: MeetingSeries, shown: Callable[[], Any]) -> None:
+        assert shown() is not None
+        save_series(series=weekly, is_active=False, now=NOW)
+        assert shown() is None
+
+    def test_shows_an_extra_meeting(self, weekly: MeetingSeries, shown: Callable[[], Any]) -> None:
+        shown()
+        plan_meeting(series=weekly, scheduled_at=NOW + timedelta(hours=2))
+        assert shown() == NOW + timedelta(hours=2)
 
 
 def test_health_names_misses_and_meetings(october_miss: Miss, next_meeting: Meeting) -> None:

@@ -100,6 +100,14 @@ class TestMissPage:
         as_alice.post(f"/misses/{Miss.objects.get().public_id}/", FORM | {"effect_amount": "5"})
         assert float(Action.objects.get().effect_amount) == 0.05
 
+    def test_says_in_which_unit_the_effect_is_typed(
+        self, october_miss: Miss, win_rate: KpiNode, as_alice: Client
+    ) -> None:
+        money = as_alice.get(f"/misses/{october_miss.public_id}/").content.decode()
+        assert re.search(r'name="effect_amount"[^>]*>\s*<span class="unit">円</span>', money)
+        rate = as_alice.get(f"/actions/new/?node={win_rate.public_id}").content.decode()
+        assert re.search(r'name="effect_amount"[^>]*>\s*<span class="unit">pt</span>', rate)
+
     def test_offers_what_surveys_name_and_says_so(self, win_rate: KpiNode, as_alice: Client) -> None:
         aim(win_rate, "0.3")
         type_in(win_rate, "0.2")
@@ -211,6 +219,12 @@ class TestPanels:
         assert f"/misses/{october_miss.public_id}/" not in shown
         assert f"/meetings/{next_meeting.public_id}/" not in shown
 
+    def test_today_asks_nothing_of_who_only_reads(
+        self, october_miss: Miss, client_for: Callable[..., Client], vera: Any, acme: Company, as_alice: Client
+    ) -> None:
+        assert "panel-reviews" in as_alice.get("/").content.decode()
+        assert "panel-reviews" not in client_for(vera, acme).get("/").content.decode()
+
     def test_a_kpi_shows_its_misses_and_actions(
         self, october_miss: Miss, bookings: KpiNode, alice: Any, make_action: Callable[..., Action], as_alice: Client
     ) -> None:
@@ -227,6 +241,20 @@ class TestMeetings:
         answer = as_alice.post("/meetings/series/new/", sent | {"is_active": "on"})
         assert answer.headers["Location"] == f"/meetings/{Meeting.objects.get().public_id}/"
         assert "週次" in text(as_alice.get("/meetings/"))
+
+    def test_a_new_series_has_a_name_and_a_time_already(self, tree: Any, as_alice: Client) -> None:
+        page = as_alice.get("/meetings/series/new/").content.decode()
+        assert 'value="レビュー会議"' in page
+        assert 'value="10:00"' in page
+
+    def test_an_item_says_how_much_money_is_at_stake(
+        self, october_miss: Miss, next_meeting: Meeting, as_alice: Client
+    ) -> None:
+        address = f"/meetings/{next_meeting.public_id}/"
+        shown = text(as_alice.get(address))
+        assert "不足額 200,000円" in shown
+        assert "受注額 2026年10月未達" in shown
+        assert "不足額 200,000円" in text(as_alice.get(f"{address}print/"))
 
     def test_members_do_not_run_meetings(self, next_meeting: Meeting, as_bob: Client) -> None:
         assert as_bob.get("/meetings/").status_code == 403

@@ -1,5 +1,6 @@
 """The console's pages: all clients with their state, one more."""
 
+import re
 from decimal import Decimal
 
 import pytest
@@ -107,6 +108,8 @@ class TestAddClient:
             templates._entries, "tests", CompanyTemplate("tests", "Tests", 1, lambda _request: None, fields)
         )
         answers = {"template": "tests", "tests_kgi_amount": "120000000", "tests_win_rate": "20"}
+        page = client_for(carol, console).get("/clients/add/").content.decode()
+        assert re.search(r'name="tests_win_rate"[^>]*>\s*<span class="unit">%</span>', page)
         client_for(carol, console).post("/clients/add/", FORM | answers)
         with tenant_context(console):
             asked = CompanyRequest.objects.get(name="アンブレラ")

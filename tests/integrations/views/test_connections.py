@@ -8,9 +8,11 @@ from django.urls import reverse
 
 from integrations.choices import RunState
 from integrations.models import Connection, SyncRun, Upload
+from integrations.services.connections import add_value
 from kpis.models import Deal, Person
 from tenants.accounts.models import User
 from tenants.context import tenant_context
+from tests.integrations.conftest import NOW
 from tests.integrations.services.test_sync import DEALS, PEOPLE
 
 
@@ -42,6 +44,13 @@ class TestUpload:
         assert SyncRun.objects.get().state == RunState.SUCCEEDED
         assert Deal.objects.count() == 3
         assert "作成日" in page
+
+    def test_names_what_a_word_was_taken_for(self, owner, connection, sync):
+        add_value(connection=connection, stream="deals", field="outcome", word="成約", meaning="won", now=NOW)
+        deals = "external_id,name,created_on,outcome\nD1,A,2026-10-01,成約\n"
+        run = sync(connection, {"deals.csv": deals})
+        page = owner.get(reverse("sync_run", args=[run.public_id])).content.decode()
+        assert "“成約” → “受注”" in page
 
     def test_shows_at_most_twenty_records(self, owner, connection):
         rows = "".join(f"P{n},氏名{n}\n" for n in range(50))

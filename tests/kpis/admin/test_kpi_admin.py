@@ -1,6 +1,7 @@
 """Every model of the KPI floor in the admin site: who sees it, that lists stay quick, that writes are the services'."""
 
 from datetime import date, timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -252,6 +253,25 @@ class TestWrites:
         by_form, by_service = Target.objects.get(node=node), Target.objects.get(node=second)
         assert row_of(by_form) == row_of(by_service)
         assert by_form.revisions.get().reason == by_service.revisions.get().reason == "plan"
+
+    def test_a_rate_is_typed_and_shown_in_percent(self, owner, in_acme, tree):
+        fields = {"unit": "percent", "accumulation": "rate", "spec": {"kind": "manual"}}
+        rate = create_metric(code="win_rate", name="Win rate", **fields, actor=None, now=NOW())
+        node = create_node(tree=tree, level="kpi", code="win_rate", metric=rate, actor=None, now=NOW())
+        start = Period.objects.get(grain="month", fiscal_year__start_year=2026, ordinal=1).start_date
+        data = {"period_start": start, "dimension": "company", "line": "target", "value": "23.5", "node": node.pk}
+        post(owner, url(Target, "add"), data, inline="revisions")
+        target = Target.objects.get()
+        assert target.value == Decimal("0.235")
+        assert "23.5%" in owner.get(url(Target, "changelist")).content.decode()
+        assert 'value="23.5"' in owner.get(url(Target, "change", target.pk)).content.decode()
+        post(owner, url(Target, "change", target.pk), {"value": "25", "reason": "plan"}, inline="revisions")
+        target.refresh_from_db()
+        assert target.value == Decimal("0.25")
+
+        data = {"metric": rate.pk, "grain": "month", "period_start": start, "dimension": "company", "value": "20"}
+        post(owner, url(ManualEntry, "add"), data)
+        assert ManualEntry.objects.get().value == Decimal("0.2")
 
     def test_entered_value(self, owner, in_acme):
         fields = {"name": "x", "unit": "count", "accumulation": "sum", "spec": {"kind": "manual"}}

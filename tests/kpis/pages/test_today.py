@@ -1,5 +1,6 @@
 """The first page of the day."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -35,6 +36,12 @@ class TestToday:
         page = open_today(alice, "en")
         assert "stands at 300,000 JPY, <strong>30.0%</strong> of the target" in page
 
+    def test_a_running_sum_is_not_set_against_a_whole_period(self, world, alice, open_today):
+        block = re.search(r'<a href="[^"]*" class="figure-block">.*?</a>', open_today(alice), re.DOTALL)[0]
+        assert "前の期間" in block
+        assert "800,000" in block
+        assert "前期間比" not in block
+
     def test_names_the_number_that_is_furthest_behind(self, world, alice, open_today):
         assert "先行する数値で最も遅れているのは受注率（件数）です（遅れ）。" in open_today(alice)
 
@@ -53,6 +60,14 @@ class TestToday:
         assert "自分の数字" in page
         assert "Cleo" not in page
         assert "Dora" not in page
+
+    def test_a_member_reads_the_own_numbers_before_the_companys(self, world, bob, open_today):
+        page = open_today(bob)
+        assert page.index("自分の数字") < page.index("figures-lead")
+
+    def test_says_that_nobody_has_a_target_of_their_own(self, world, alice, bob, open_today):
+        assert "個人別の目標は未設定" in open_today(alice)
+        assert "自分の目標は未設定" in open_today(bob)
 
     def test_lists_deals_past_their_date_and_without_amount(self, world, dave, open_today):
         page = open_today(dave)
