@@ -1,10 +1,11 @@
 """Definitions in words, for people who did not write them."""
 
 import re
+from collections.abc import Iterable
 
 from django.db import models
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from kpis.engine import formula, specs
 from kpis.models import KpiNode, Metric, MetricVersion
@@ -29,6 +30,35 @@ OPERATORS = {
     "contains": "⊃",
 }
 SIGNS = {"*": " × ", "/": " ÷ ", "+": " + ", "-": " − "}
+STAGES = {
+    "created": gettext_lazy("Created"),
+    "mql": gettext_lazy("MQL"),
+    "sql": gettext_lazy("SQL"),
+    "deal": gettext_lazy("Deals"),
+    "won": gettext_lazy("Won"),
+}
+RETENTION = {
+    "logo_churn": gettext_lazy("Customers lost ÷ customers at the start"),
+    "gross_churn": gettext_lazy("(MRR of lost customers + contraction) ÷ MRR at the start"),
+    "net_churn": gettext_lazy("(MRR of lost customers + contraction − expansion) ÷ MRR at the start"),
+    "grr": gettext_lazy("(MRR at the start − contraction − lost) ÷ MRR at the start"),
+    "nrr": gettext_lazy("(MRR at the start + expansion − contraction − lost) ÷ MRR at the start, same customers"),
+}
+RENEWALS = {
+    "count": gettext_lazy("Contracts renewed ÷ contracts due in the period"),
+    "amount": gettext_lazy("MRR of contracts renewed ÷ MRR of contracts due in the period"),
+}
+CUSTOMER_VALUES = {
+    "subscription": gettext_lazy(
+        "Yearly MRR per customer × gross margin ÷ customer churn a year, %(years)s years at most"
+    ),
+    "frequency": gettext_lazy("Unit price × purchases per customer a year × %(years)s years"),
+    "historic": gettext_lazy("Gross profit to date ÷ customers"),
+}
+SCORES = {
+    "nps": gettext_lazy("(Answers of 9-10 − answers of 0-6) ÷ answers × 100"),
+    "csat": gettext_lazy("Answers of 4-5 ÷ answers"),
+}
 DEPARTMENTS = {
     "marketing": gettext_lazy("Marketing"),
     "inside_sales": gettext_lazy("Inside sales"),
@@ -51,6 +81,16 @@ def definition_words(version: MetricVersion | None) -> list[str]:
             return [f"{above[0]} ÷ {below[0]}", *dict.fromkeys([*above[1:], *below[1:]])]
         case specs.Formula(expression):
             return [_formula_words(expression)]
+        case specs.Conversion() as conversion:
+            return _conversion_words(conversion)
+        case specs.Retention() as retention:
+            return _retention_words(retention)
+        case specs.Repeat() as repeat:
+            return _repeat_words(repeat)
+        case specs.Clv() as value:
+            return _customer_value_words(value)
+        case specs.Score() as score:
+            return [str(SCORES[score.survey]), *_filters_words("surveys", score.filters)]
         case _:
             return [_("Entered by hand")]
 
@@ -62,6 +102,48 @@ def controllable_words(node: KpiNode) -> list[str]:
         for department, degree in node.controllable_by.items()
         if department in DEPARTMENTS and degree in DEGREES
     ]
+
+
+def _conversion_words(spec: specs.Conversion) -> list[str]:
+    start, end = STAGES[spec.start], STAGES[spec.end]
+    narrowed = _filters_words(spec.fact, spec.filters)
+    if spec.basis == "period":
+        return [_("%(end)s in the period ÷ %(start)s in the period") % {"start": start, "end": end}, *narrowed]
+    above = _("Of the %(start)s of the period, those that became %(end)s within %(days)s days")
+    return [
+        above % {"start": start, "end": end, "days": spec.window_days},
+        _("Known %(days)s days after the end of the period") % {"days": spec.window_days},
+        *narrowed,
+    ]
+
+
+def _retention_words(spec: specs.Retention) -> list[str]:
+    narrowed = _filters_words("contracts", spec.filters)
+    if spec.measure == "renewal_rate":
+        return [str(RENEWALS[spec.weight]), *narrowed]
+    return [str(RETENTION[spec.measure]), _window_words(spec.window_months), *narrowed]
+
+
+def _repeat_words(spec: specs.Repeat) -> list[str]:
+    what = _("Customers with at least %(least)s purchases ÷ customers with a purchase") % {"least": spec.min_count}
+    return [what, _window_words(spec.window_months), *_filters_words(spec.fact, spec.filters)]
+
+
+def _customer_value_words(spec: specs.Clv) -> list[str]:
+    what = str(CUSTOMER_VALUES[spec.formula]) % {"years": spec.years}
+    return [what] if spec.formula == "historic" else [what, _window_words(spec.window_months)]
+
+
+def _window_words(months: int) -> str:
+    return ngettext(
+        "Over the period itself, at least the month that ends with it",
+        "Over the %(months)s months that end with the period",
+        months,
+    ) % {"months": months}
+
+
+def _filters_words(fact: str, filters: Iterable[specs.Filter]) -> list[str]:
+    return [_filter_words(MODELS[fact], each) for each in filters]
 
 
 def _term_words(term: specs.Simple) -> list[str]:
