@@ -22,7 +22,7 @@ class WindowReading:
 
     def over(self, numerator: Decimal, denominator: Decimal) -> Cell:
         """Their quotient, unless something forbids to tell it."""
-        if not self.is_covered and not denominator:
+        if not self.is_covered:
             return Cell(Absence.MISSING)
         if self.part("no_rate"):
             return Cell(Absence.NO_RATE)

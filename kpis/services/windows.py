@@ -29,11 +29,16 @@ _PERIODS = """
                 ELSE least(start_date, (end_date - make_interval(months => %(months)s))::date) END AS opens
     FROM kpis_period WHERE ({periods}) AND end_date > (SELECT min(date) FROM kpis_kpievent WHERE kind = %(kind)s)
 """
+# Every segment to which an event belongs: the company, its member of each dimension, and what those lie below.
 _PATH = """
-    SELECT m.id, m.id FROM kpis_dimensionmember m JOIN kpis_dimension k ON k.id = m.dimension_id
-    WHERE k.code = %(dimension)s
+    SELECT id, id FROM kpis_dimensionmember
     UNION SELECT path.id, m.parent_id FROM path JOIN kpis_dimensionmember m ON m.id = path.ancestor_id
     WHERE m.parent_id IS NOT NULL
+"""
+_MEMBERS = ", ".join(f"('{dimension}', e.{dimension}_id)" for dimension in DIMENSIONS)
+_SEGMENTS = f"""
+    CROSS JOIN LATERAL (VALUES ('company', NULL::bigint), {_MEMBERS}) AS segment (dimension, member_id)
+    LEFT JOIN path ON path.id = segment.member_id
 """
 
 # A customer is active on a boundary with every contract that runs up to it: one that ends there is lost in the window
@@ -47,12 +52,13 @@ _RETENTION = """
         FROM kpis_kpievent e JOIN kpis_contract f ON f.id = e.fact_id
         WHERE e.kind = %(kind)s AND e.credit = 'revenue' AND ({where})
     ), placed AS (
-        SELECT DISTINCT {member} AS member_id, c.* FROM contract c JOIN kpis_kpievent e ON e.id = c.event_id {path}
+        SELECT segment.dimension, path.ancestor_id AS member_id, c.*
+        FROM contract c JOIN kpis_kpievent e ON e.id = c.event_id {segments}
     ), opening AS (
-        SELECT p.grain, p.start_date, c.member_id, c.customer, c.subscription, sum(c.amount) AS mrr,
+        SELECT p.grain, p.start_date, c.dimension, c.member_id, c.customer, c.subscription, sum(c.amount) AS mrr,
                count(*) FILTER (WHERE c.is_rate_missing) AS no_rate
         FROM p JOIN placed c ON c.starts_on < p.opens AND (c.ends_on IS NULL OR c.ends_on >= p.opens)
-        GROUP BY 1, 2, 3, 4, 5
+        GROUP BY 1, 2, 3, 4, 5, 6
     ), running AS (
         SELECT DISTINCT p.grain, p.start_date, c.customer, c.subscription
         FROM p JOIN contract c ON c.starts_on < p.opens AND (c.ends_on IS NULL OR c.ends_on >= p.opens)
@@ -62,55 +68,60 @@ _RETENTION = """
         FROM p JOIN contract c ON c.starts_on < p.closes AND (c.ends_on IS NULL OR c.ends_on >= p.closes)
         GROUP BY 1, 2, 3, 4
     ), begun AS (
-        SELECT p.grain, p.start_date, c.member_id, c.customer, sum(c.amount) AS mrr,
+        SELECT p.grain, p.start_date, c.dimension, c.member_id, c.customer, sum(c.amount) AS mrr,
                count(*) FILTER (WHERE c.is_rate_missing) AS no_rate
         FROM p JOIN placed c ON c.starts_on < p.closes AND (c.ends_on IS NULL OR c.ends_on >= p.closes)
         WHERE NOT EXISTS (
             SELECT FROM running r WHERE r.grain = p.grain AND r.start_date = p.start_date
             AND r.customer = c.customer AND r.subscription = c.subscription
         )
-        GROUP BY 1, 2, 3, 4
+        GROUP BY 1, 2, 3, 4, 5
     ), kept AS (
-        SELECT o.grain, o.start_date, o.member_id, o.customer, sum(o.mrr) AS before, coalesce(sum(c.mrr), 0) AS after,
-               count(c.subscription) AS subscriptions, sum(o.no_rate) + coalesce(sum(c.no_rate), 0) AS no_rate
-        FROM opening o LEFT JOIN closing c USING (grain, start_date, customer, subscription) GROUP BY 1, 2, 3, 4
+        SELECT o.grain, o.start_date, o.dimension, o.member_id, o.customer, sum(o.mrr) AS before,
+               coalesce(sum(c.mrr), 0) AS after, count(c.subscription) AS subscriptions,
+               sum(o.no_rate) + coalesce(sum(c.no_rate), 0) AS no_rate
+        FROM opening o LEFT JOIN closing c USING (grain, start_date, customer, subscription)
+        GROUP BY 1, 2, 3, 4, 5
     ), customer AS (
-        SELECT k.grain, k.start_date, k.member_id, k.before, k.after + coalesce(b.mrr, 0) AS after,
+        SELECT k.grain, k.start_date, k.dimension, k.member_id, k.before, k.after + coalesce(b.mrr, 0) AS after,
                k.subscriptions > 0 OR b.customer IS NOT NULL AS stays, k.no_rate + coalesce(b.no_rate, 0) AS no_rate
         FROM kept k LEFT JOIN begun b ON b.grain = k.grain AND b.start_date = k.start_date
-             AND b.member_id IS NOT DISTINCT FROM k.member_id AND b.customer = k.customer
-    ), blocks AS (SELECT grain, start_date, member_id, jsonb_build_object(
+             AND b.dimension = k.dimension AND b.member_id IS NOT DISTINCT FROM k.member_id
+             AND b.customer = k.customer
+    ), blocks AS (SELECT grain, start_date, dimension, member_id, jsonb_build_object(
         '{key}.customers', count(*), '{key}.lost', count(*) FILTER (WHERE NOT stays),
         '{key}.mrr', trim_scale(sum(before)), '{key}.churned', trim_scale(sum(before) FILTER (WHERE NOT stays)),
         '{key}.contraction', trim_scale(sum(before - after) FILTER (WHERE stays AND after < before)),
         '{key}.expansion', trim_scale(sum(after - before) FILTER (WHERE stays AND after > before)),
         '{key}.no_rate', nullif(sum(no_rate), 0)
-    ) AS measures FROM customer GROUP BY 1, 2, 3)
+    ) AS measures FROM customer GROUP BY 1, 2, 3, 4)
 """
 _PURCHASES = """
     purchase AS (
-        SELECT p.grain, p.start_date, {member} AS member_id, e.account_id, count(DISTINCT e.fact_id) AS purchases,
-               sum(e.amount) AS amount, count(*) FILTER (WHERE e.is_rate_missing) AS no_rate
-        FROM p JOIN kpis_kpievent e ON e.date >= p.opens AND e.date < p.closes {path} {fact}
+        SELECT p.grain, p.start_date, segment.dimension, path.ancestor_id AS member_id, e.account_id,
+               count(DISTINCT e.fact_id) AS purchases, sum(e.amount) AS amount,
+               count(*) FILTER (WHERE e.is_rate_missing) AS no_rate
+        FROM p JOIN kpis_kpievent e ON e.date >= p.opens AND e.date < p.closes {fact} {segments}
         WHERE e.kind = %(kind)s AND e.credit = 'revenue' AND e.account_id IS NOT NULL AND ({where})
-        GROUP BY 1, 2, 3, 4
-    ), blocks AS (SELECT grain, start_date, member_id, jsonb_build_object(
+        GROUP BY 1, 2, 3, 4, 5
+    ), blocks AS (SELECT grain, start_date, dimension, member_id, jsonb_build_object(
         '{key}.customers', count(*), '{key}.repeaters', count(*) FILTER (WHERE purchases >= %(least)s),
         '{key}.purchases', sum(purchases), '{key}.amount', trim_scale(sum(amount)),
         '{key}.no_rate', nullif(sum(no_rate), 0)
-    ) AS measures FROM purchase GROUP BY 1, 2, 3)
+    ) AS measures FROM purchase GROUP BY 1, 2, 3, 4)
 """
 _MARGIN = """
     sale AS (
-        SELECT p.grain, p.start_date, {member} AS member_id, e.account_id, e.amount, e.gross_profit, e.is_rate_missing
-        FROM p JOIN kpis_kpievent e ON e.date >= p.opens AND e.date < p.closes {path} {fact}
+        SELECT p.grain, p.start_date, segment.dimension, path.ancestor_id AS member_id, e.account_id, e.amount,
+               e.gross_profit, e.is_rate_missing
+        FROM p JOIN kpis_kpievent e ON e.date >= p.opens AND e.date < p.closes {fact} {segments}
         WHERE e.kind = %(kind)s AND e.credit = 'revenue' AND ({where})
-    ), blocks AS (SELECT grain, start_date, member_id, jsonb_build_object(
+    ), blocks AS (SELECT grain, start_date, dimension, member_id, jsonb_build_object(
         '{key}.customers', count(DISTINCT account_id), '{key}.amount', trim_scale(sum(amount)),
         '{key}.gross_profit', trim_scale(sum(gross_profit)),
         '{key}.without_cost', nullif(count(*) FILTER (WHERE gross_profit IS NULL AND NOT is_rate_missing), 0),
         '{key}.no_rate', nullif(count(*) FILTER (WHERE is_rate_missing), 0)
-    ) AS measures FROM sale GROUP BY 1, 2, 3)
+    ) AS measures FROM sale GROUP BY 1, 2, 3, 4)
 """
 _SUBJECTS = {"retention": _RETENTION, "purchases": _PURCHASES, "margin": _MARGIN}
 
@@ -150,28 +161,19 @@ def store_window(cursor: CursorWrapper, group: str, window: Window, starts: Mapp
     dated: dict[str, Any] = {f"starts_{grain}": days for grain, days in (starts or {}).items()}
     limits = periods or " OR ".join(f"grain = '{grain}'" for grain in WINDOW_GRAINS)
     fact = f"JOIN {FACT_TABLES[window.fact]} f ON f.id = e.fact_id" if "f." in where else ""
-    for dimension in ("company", *DIMENSIONS):
-        is_company = dimension == "company"
-        blocks = _SUBJECTS[window.subject].format(
-            member="NULL::bigint" if is_company else "path.ancestor_id",
-            path="" if is_company else f"JOIN path ON path.id = e.{dimension}_id",
-            fact=fact,
-            where=where,
-            key=specs.measure_key(window),
-        )
-        cursor.execute(
-            f"""
-            INSERT INTO kpis_measureblock ("group", grain, period_start, dimension, member_id, measures)
-            WITH RECURSIVE path (id, ancestor_id) AS ({_PATH}), p AS ({_PERIODS.format(periods=limits)}), {blocks}
-            SELECT %(group)s, grain, start_date, %(dimension)s, member_id, jsonb_strip_nulls(measures) FROM blocks
-            """,
-            {
-                "group": group,
-                "dimension": dimension,
-                "kind": f"{window.fact}.{_AXES[window.fact]}",
-                "months": window.months,
-                "least": window.min_count,
-                **dated,
-                **params,
-            },
-        )
+    blocks = _SUBJECTS[window.subject].format(segments=_SEGMENTS, fact=fact, where=where, key=specs.measure_key(window))
+    cursor.execute(
+        f"""
+        INSERT INTO kpis_measureblock ("group", grain, period_start, dimension, member_id, measures)
+        WITH RECURSIVE path (id, ancestor_id) AS ({_PATH}), p AS ({_PERIODS.format(periods=limits)}), {blocks}
+        SELECT %(group)s, grain, start_date, dimension, member_id, jsonb_strip_nulls(measures) FROM blocks
+        """,
+        {
+            "group": group,
+            "kind": f"{window.fact}.{_AXES[window.fact]}",
+            "months": window.months,
+            "least": window.min_count,
+            **dated,
+            **params,
+        },
+    )
