@@ -32,8 +32,8 @@ OPERATORS = {
 SIGNS = {"*": " × ", "/": " ÷ ", "+": " + ", "-": " − "}
 STAGES = {
     "created": gettext_lazy("Created"),
-    "mql": gettext_lazy("MQL"),
-    "sql": gettext_lazy("SQL"),
+    "mql": "MQL",
+    "sql": "SQL",
     "deal": gettext_lazy("Deals"),
     "won": gettext_lazy("Won"),
 }
@@ -136,9 +136,7 @@ def _customer_value_words(spec: specs.Clv) -> list[str]:
 
 def _window_words(months: int) -> str:
     return ngettext(
-        "Over the period itself, at least the month that ends with it",
-        "Over the %(months)s months that end with the period",
-        months,
+        "Over the month that ends with the period", "Over the %(months)s months that end with the period", months
     ) % {"months": months}
 
 
