@@ -1,7 +1,8 @@
 """Definitions in words, for people who did not write them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from django.db import models
 from django.utils.translation import gettext as _
@@ -73,14 +74,23 @@ def definition_words(version: MetricVersion | None) -> list[str]:
     """What is calculated, one line each: the calculation, then how its parts are narrowed."""
     if version is None:
         return []
-    match specs.parse_spec(version.spec):
+    spec = specs.parse_spec(version.spec)
+    if not isinstance(spec, specs.Formula):
+        return spec_words(spec)
+    codes = formula.names(spec.expression)
+    return spec_words(spec, dict(Metric.objects.filter(code__in=codes).values_list("code", "name")))
+
+
+def spec_words(spec: specs.Spec, names: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """The same for a definition that no metric has yet; `names` are those of the codes that a formula names."""
+    match spec:
         case specs.Simple() as term:
             return _term_words(term)
         case specs.Ratio(numerator, denominator):
             above, below = _term_words(numerator), _term_words(denominator)
             return [f"{above[0]} ÷ {below[0]}", *dict.fromkeys([*above[1:], *below[1:]])]
         case specs.Formula(expression):
-            return [_formula_words(expression)]
+            return [_formula_words(expression, names)]
         case specs.Conversion() as conversion:
             return _conversion_words(conversion)
         case specs.Retention() as retention:
@@ -91,7 +101,7 @@ def definition_words(version: MetricVersion | None) -> list[str]:
             return _customer_value_words(value)
         case specs.Score() as score:
             return [str(SCORES[score.survey]), *_filters_words("surveys", score.filters)]
-        case _:
+        case specs.Manual():
             return [_("Entered by hand")]
 
 
@@ -183,11 +193,10 @@ def _field_name(model: type[models.Model], name: str) -> str:
     return name.removeprefix(specs.ATTRIBUTES)
 
 
-def _formula_words(expression: str) -> str:
+def _formula_words(expression: str, names: Mapping[str, str]) -> str:
     """The expression with the names of the metrics in place of their codes."""
-    named = dict(Metric.objects.filter(code__in=formula.names(expression)).values_list("code", "name"))
     parts = re.split(r"([A-Za-z_]\w*)", expression)
-    return "".join(named.get(part, _signs(part)) for part in parts)
+    return "".join(names.get(part, _signs(part)) for part in parts)
 
 
 def _signs(text: str) -> str:
