@@ -3,6 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from kpis.api.views.catalogue import CatalogueAdditionView, CatalogueView
 from kpis.api.views.definitions import MetricViewSet, NodeViewSet, TreeViewSet
 from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
@@ -30,6 +31,8 @@ urlpatterns = [
         MemberViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
         name="member-detail",
     ),
+    path("metric-catalogue/", CatalogueView.as_view(), name="metric-catalogue"),
+    path("metric-catalogue/<slug:code>/add/", CatalogueAdditionView.as_view(), name="metric-catalogue-add"),
     path("matrix/", MatrixView.as_view(), name="matrix"),
     path("records/", RecordsView.as_view(), name="records"),
     path("restatements/", RestatementsView.as_view(), name="restatements"),

@@ -6,9 +6,10 @@ from decimal import Decimal
 
 from kpis.engine import specs
 from kpis.engine.formula import CompiledFormula, evaluate
-from kpis.engine.specs import Simple
+from kpis.engine.specs import Simple, Term, Window
 from kpis.engine.values import Absence, Value
 
+WINDOW = ".window:"  # what follows a fact in the group of a window
 EXACT = ":exact"  # the twin of a group, for measures that do not add up
 COUNT, RATE_MISSING = ".n", ".r"  # suffixes of a measure key: cases counted; cases left out for want of a rate
 
@@ -24,12 +25,16 @@ class Cell:
     denominator: Value | None = None
 
 
-def block_group(term: Simple) -> str:
-    """The block group in which a term's measure is stored.
+def block_group(term: Term) -> str:
+    """The block group in which a term's measure is stored; every window has one of its own.
 
     >>> block_group(Simple("deals", "closed_on", "median", field="amount"))
     'deals.closed_on:revenue:exact'
+    >>> block_group(Window("purchases", "orders", 12)).startswith("orders.window:")
+    True
     """
+    if isinstance(term, Window):
+        return f"{term.fact}{WINDOW}{specs.measure_key(term)}{EXACT}"
     return specs.group(term) + ("" if specs.is_additive(term) else EXACT)
 
 
@@ -94,3 +99,32 @@ def formula_cell(formula: CompiledFormula, values: Mapping[str, Value]) -> Cell:
     """The cell of a formula from the values of the codes it names."""
     result = evaluate(formula, values)
     return Cell(result.value, result.numerator, result.denominator)
+
+
+def cohort_cell(numerator: Cell, denominator: Cell, *, is_mature: bool) -> Cell:
+    """A cohort's conversion; while some of it may still convert there is no value, only its two sides.
+
+    >>> str(cohort_cell(Cell(Decimal(1)), Cell(Decimal(9)), is_mature=False).value)
+    'maturing'
+    """
+    found = ratio_cell(numerator, denominator)
+    if is_mature or isinstance(found.value, Absence):
+        return found
+    return Cell(Absence.MATURING, found.numerator, found.denominator)
+
+
+def score_cell(survey: str, good: Cell, bad: Cell, answers: Cell) -> Cell:
+    """NPS = (% of 9-10 − % of 0-6) × 100; CSAT = the two best of five ÷ all (DOMAIN "Metric definitions").
+
+    >>> score_cell("nps", Cell(Decimal(6)), Cell(Decimal(1)), Cell(Decimal(10))).value
+    Decimal('50.0')
+    """
+    for side in (good.value, bad.value, answers.value):
+        if isinstance(side, Absence):
+            return Cell(side)
+    assert isinstance(good.value, Decimal) and isinstance(bad.value, Decimal)
+    top = good.value - bad.value if survey == "nps" else good.value
+    share = ratio_cell(Cell(top), answers)
+    if survey == "nps" and isinstance(share.value, Decimal):
+        return Cell(share.value * 100, share.numerator, share.denominator)
+    return share

@@ -9,7 +9,7 @@ from kpis.choices import VALUE_DIMENSIONS
 from kpis.engine import specs
 from kpis.engine.cells import COUNT, RATE_MISSING
 from kpis.engine.facts import FACTS, FieldType
-from kpis.engine.specs import Filter, Simple
+from kpis.engine.specs import Filter, Reached, Simple, Window
 
 _EVENT_AMOUNTS = {"amount": "e.amount", "gross_profit": "e.gross_profit", "mrr": "e.amount"}
 _REF_TABLES = {
@@ -20,6 +20,10 @@ _REF_TABLES = {
     "deal": "kpis_deal",
     "converted_deal": "kpis_deal",
 }
+# Each lead has at most one event per stage.
+_LATER_JOIN = (
+    "LEFT JOIN kpis_kpievent later_{axis} ON later_{axis}.kind = 'leads.{axis}' AND later_{axis}.fact_id = e.fact_id"
+)
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
@@ -34,15 +38,27 @@ class Measure:
     columns: Mapping[str, str]
     params: Mapping[str, Any] = field(default_factory=dict)
     needs_fact: bool = False
+    later_axis: str | None = None
+
+    @property
+    def join(self) -> str:
+        """SQL that brings the later stage of the same fact in, where the measure asks for one."""
+        return _LATER_JOIN.format(axis=self.later_axis) if self.later_axis else ""
 
 
 def measure(term: Simple) -> Measure:
     """The SQL of a term. Weights make counts and amounts follow the credit; absence of cases leaves the key out."""
     conditions = _Conditions(term)
-    where = " AND ".join(conditions.of(each) for each in term.filters) or "true"
-    columns = _columns(term, where)
+    clauses = [conditions.of(each) for each in term.filters]
+    later_axis = None
+    if term.reached and term.fact == "deals":
+        clauses.append(_is_won_within(term.reached))
+    elif term.reached:
+        later_axis = term.reached.axis
+        clauses.append(f"later_{later_axis}.date - e.date BETWEEN 0 AND {term.reached.within_days}")
+    columns = _columns(term, " AND ".join(clauses) or "true")
     needs_fact = any("f." in expression for expression in columns.values())
-    return Measure(columns, conditions.params, needs_fact)
+    return Measure(columns, conditions.params, needs_fact, later_axis)
 
 
 def _columns(term: Simple, where: str) -> dict[str, str]:
@@ -75,6 +91,23 @@ def condition(term: Simple) -> tuple[str, dict[str, Any]]:
     value = value_of(term)
     if value != "e.fact_id":
         clauses.append(f"{value} IS NOT NULL")
+    if term.reached and term.fact == "deals":
+        clauses.append(_is_won_within(term.reached))
+    elif term.reached:
+        clauses.append(
+            f"EXISTS (SELECT FROM kpis_kpievent later WHERE later.kind = '{term.fact}.{term.reached.axis}'"
+            f" AND later.fact_id = e.fact_id AND later.date - e.date BETWEEN 0 AND {term.reached.within_days})"
+        )
+    return " AND ".join(clauses) or "true", conditions.params
+
+
+def window_condition(term: Window) -> tuple[str, dict[str, Any]]:
+    """The SQL that is true of the events which a window looks at, and the parameters it names."""
+    axis = {"retention": "starts_on", "purchases": "closed_on", "margin": "recognized_on"}[term.subject]
+    conditions = _Conditions(Simple(term.fact, axis, "count", filters=term.filters))
+    clauses = [conditions.of(each) for each in term.filters]
+    if term.fact == "deals":
+        clauses.append("e.outcome = 'won'")
     return " AND ".join(clauses) or "true", conditions.params
 
 
@@ -101,6 +134,11 @@ def value_of(term: Simple) -> str:
     if name in VALUE_DIMENSIONS:
         return f"e.{name}_id"
     return f"nullif(f.{name}, '')" if kind is FieldType.TEXT else f"f.{name}"
+
+
+def _is_won_within(reached: Reached) -> str:
+    """A deal carries its end itself."""
+    return f"e.outcome = 'won' AND f.closed_on - e.date BETWEEN 0 AND {reached.within_days}"
 
 
 def _date(term: Simple, name: str) -> str:

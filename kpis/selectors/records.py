@@ -71,6 +71,13 @@ def find_term(metric: Metric, *, day: date, side: str = NUMERATOR) -> specs.Simp
             return spec if side == NUMERATOR or spec.aggregate == "average" else None
         case specs.Ratio(numerator, denominator):
             return numerator if side == NUMERATOR else denominator
+        case specs.Conversion():
+            return specs.conversion_sides(spec)[side == DENOMINATOR]
+        case specs.Retention(measure="renewal_rate"):
+            return specs.renewal_sides(spec)[side == DENOMINATOR]
+        case specs.Score():
+            good, _bad, answers = specs.score_sides(spec)
+            return good if side == NUMERATOR else answers
         case specs.Formula(expression):
             return _side_of_formula(expression, day, side)
         case _:

@@ -1,10 +1,12 @@
 """Definitions in words, for people who did not write them."""
 
 import re
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from django.db import models
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from kpis.engine import formula, specs
 from kpis.models import KpiNode, Metric, MetricVersion
@@ -29,6 +31,35 @@ OPERATORS = {
     "contains": "⊃",
 }
 SIGNS = {"*": " × ", "/": " ÷ ", "+": " + ", "-": " − "}
+STAGES = {
+    "created": gettext_lazy("Created"),
+    "mql": "MQL",
+    "sql": "SQL",
+    "deal": gettext_lazy("Deals"),
+    "won": gettext_lazy("Won"),
+}
+RETENTION = {
+    "logo_churn": gettext_lazy("Customers lost ÷ customers at the start"),
+    "gross_churn": gettext_lazy("(MRR of lost customers + contraction) ÷ MRR at the start"),
+    "net_churn": gettext_lazy("(MRR of lost customers + contraction − expansion) ÷ MRR at the start"),
+    "grr": gettext_lazy("(MRR at the start − contraction − lost) ÷ MRR at the start"),
+    "nrr": gettext_lazy("(MRR at the start + expansion − contraction − lost) ÷ MRR at the start, same customers"),
+}
+RENEWALS = {
+    "count": gettext_lazy("Contracts renewed ÷ contracts due in the period"),
+    "amount": gettext_lazy("MRR of contracts renewed ÷ MRR of contracts due in the period"),
+}
+CUSTOMER_VALUES = {
+    "subscription": gettext_lazy(
+        "Yearly MRR per customer × gross margin ÷ customer churn a year, %(years)s years at most"
+    ),
+    "frequency": gettext_lazy("Unit price × purchases per customer a year × %(years)s years"),
+    "historic": gettext_lazy("Gross profit to date ÷ customers"),
+}
+SCORES = {
+    "nps": gettext_lazy("(Answers of 9-10 − answers of 0-6) ÷ answers × 100"),
+    "csat": gettext_lazy("Answers of 4-5 ÷ answers"),
+}
 DEPARTMENTS = {
     "marketing": gettext_lazy("Marketing"),
     "inside_sales": gettext_lazy("Inside sales"),
@@ -43,15 +74,34 @@ def definition_words(version: MetricVersion | None) -> list[str]:
     """What is calculated, one line each: the calculation, then how its parts are narrowed."""
     if version is None:
         return []
-    match specs.parse_spec(version.spec):
+    spec = specs.parse_spec(version.spec)
+    if not isinstance(spec, specs.Formula):
+        return spec_words(spec)
+    codes = formula.names(spec.expression)
+    return spec_words(spec, dict(Metric.objects.filter(code__in=codes).values_list("code", "name")))
+
+
+def spec_words(spec: specs.Spec, names: Mapping[str, str] = MappingProxyType({})) -> list[str]:
+    """The same for a definition that no metric has yet; `names` are those of the codes that a formula names."""
+    match spec:
         case specs.Simple() as term:
             return _term_words(term)
         case specs.Ratio(numerator, denominator):
             above, below = _term_words(numerator), _term_words(denominator)
             return [f"{above[0]} ÷ {below[0]}", *dict.fromkeys([*above[1:], *below[1:]])]
         case specs.Formula(expression):
-            return [_formula_words(expression)]
-        case _:
+            return [_formula_words(expression, names)]
+        case specs.Conversion() as conversion:
+            return _conversion_words(conversion)
+        case specs.Retention() as retention:
+            return _retention_words(retention)
+        case specs.Repeat() as repeat:
+            return _repeat_words(repeat)
+        case specs.Clv() as value:
+            return _customer_value_words(value)
+        case specs.Score() as score:
+            return [str(SCORES[score.survey]), *_filters_words("surveys", score.filters)]
+        case specs.Manual():
             return [_("Entered by hand")]
 
 
@@ -62,6 +112,46 @@ def controllable_words(node: KpiNode) -> list[str]:
         for department, degree in node.controllable_by.items()
         if department in DEPARTMENTS and degree in DEGREES
     ]
+
+
+def _conversion_words(spec: specs.Conversion) -> list[str]:
+    start, end = STAGES[spec.start], STAGES[spec.end]
+    narrowed = _filters_words(spec.fact, spec.filters)
+    if spec.basis == "period":
+        return [_("%(end)s in the period ÷ %(start)s in the period") % {"start": start, "end": end}, *narrowed]
+    above = _("Of the %(start)s of the period, those that became %(end)s within %(days)s days")
+    return [
+        above % {"start": start, "end": end, "days": spec.window_days},
+        _("Known %(days)s days after the end of the period") % {"days": spec.window_days},
+        *narrowed,
+    ]
+
+
+def _retention_words(spec: specs.Retention) -> list[str]:
+    narrowed = _filters_words("contracts", spec.filters)
+    if spec.measure == "renewal_rate":
+        return [str(RENEWALS[spec.weight]), *narrowed]
+    return [str(RETENTION[spec.measure]), _window_words(spec.window_months), *narrowed]
+
+
+def _repeat_words(spec: specs.Repeat) -> list[str]:
+    what = _("Customers with at least %(least)s purchases ÷ customers with a purchase") % {"least": spec.min_count}
+    return [what, _window_words(spec.window_months), *_filters_words(spec.fact, spec.filters)]
+
+
+def _customer_value_words(spec: specs.Clv) -> list[str]:
+    what = str(CUSTOMER_VALUES[spec.formula]) % {"years": spec.years}
+    return [what] if spec.formula == "historic" else [what, _window_words(spec.window_months)]
+
+
+def _window_words(months: int) -> str:
+    return ngettext(
+        "Over the month that ends with the period", "Over the %(months)s months that end with the period", months
+    ) % {"months": months}
+
+
+def _filters_words(fact: str, filters: Iterable[specs.Filter]) -> list[str]:
+    return [_filter_words(MODELS[fact], each) for each in filters]
 
 
 def _term_words(term: specs.Simple) -> list[str]:
@@ -103,11 +193,10 @@ def _field_name(model: type[models.Model], name: str) -> str:
     return name.removeprefix(specs.ATTRIBUTES)
 
 
-def _formula_words(expression: str) -> str:
+def _formula_words(expression: str, names: Mapping[str, str]) -> str:
     """The expression with the names of the metrics in place of their codes."""
-    named = dict(Metric.objects.filter(code__in=formula.names(expression)).values_list("code", "name"))
     parts = re.split(r"([A-Za-z_]\w*)", expression)
-    return "".join(named.get(part, _signs(part)) for part in parts)
+    return "".join(names.get(part, _signs(part)) for part in parts)
 
 
 def _signs(text: str) -> str:

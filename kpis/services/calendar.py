@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from kpis.choices import PeriodState
 from kpis.engine import calendar as engine
+from kpis.engine.cells import WINDOW
 from kpis.engine.issues import gettext_noop
 from kpis.models import CalendarDay, CalendarRule, CompanyHoliday, FiscalYear, MeasureBlock, Period
 from kpis.models.measures import DirtyRange
@@ -71,6 +72,7 @@ def ensure_calendar(*, first_day: date, last_day: date) -> bool:
         years = engine.fiscal_years(calendar_rules(), first_day, last_day)
         present = set(FiscalYear.objects.values_list("start_date", flat=True))
         _write([year for year in years if year.start_date not in present])
+        _mark_windows()
         emit(topic="calendar.changed", company_id=current_company().pk)
     return True
 
@@ -80,6 +82,12 @@ def cover_stretch(*, start: date, end: date) -> None:
     first_day, last_day = max(start, EARLIEST), min(end - timedelta(days=1), LATEST)
     if first_day <= last_day:
         ensure_calendar(first_day=first_day, last_day=last_day)
+
+
+def _mark_windows() -> None:
+    """Windows are stored for every period there is, so new periods need theirs."""
+    windows = MeasureBlock.objects.filter(group__contains=WINDOW).values_list("group", flat=True).distinct()
+    DirtyRange.objects.bulk_create(DirtyRange(group=name) for name in windows)
 
 
 def ensure_fiscal_year(*, start_year: int) -> None:

@@ -96,6 +96,8 @@ _DEALS = f"""
     FROM picked p JOIN parts x USING (id, axis) JOIN credits c ON c.deal_id = p.id
 """
 
+# A stage that was skipped counts as entered when a later one is: each stage's date is the earliest of its own and the
+# later ones'.
 _LEADS = f"""
     WITH stages AS (
         SELECT e.lead_id, min({_ON.format(moment="e.entered_at")}) FILTER (WHERE e.stage = 'mql') AS mql,
@@ -104,12 +106,13 @@ _LEADS = f"""
         FROM kpis_leadstageevent e JOIN stale s ON s.fact = 'leads' AND s.fact_id = e.lead_id
         WHERE e.deleted_at IS NULL GROUP BY e.lead_id
     ), linked AS (
-        SELECT lead_id, min(created_on) AS created_on FROM (
-            SELECT d.lead_id, d.created_on FROM stale s JOIN kpis_deal d ON d.lead_id = s.fact_id
+        SELECT lead_id, min(least(created_on, won_on)) AS created_on, min(won_on) AS won_on FROM (
+            SELECT d.lead_id, d.created_on, CASE WHEN d.outcome = 'won' THEN d.closed_on END AS won_on
+            FROM stale s JOIN kpis_deal d ON d.lead_id = s.fact_id
             WHERE s.fact = 'leads' AND d.deleted_at IS NULL AND d.outcome <> 'void'
             UNION ALL
-            SELECT l.id, d.created_on FROM stale s JOIN kpis_lead l ON l.id = s.fact_id
-            JOIN kpis_deal d ON d.id = l.converted_deal_id
+            SELECT l.id, d.created_on, CASE WHEN d.outcome = 'won' THEN d.closed_on END
+            FROM stale s JOIN kpis_lead l ON l.id = s.fact_id JOIN kpis_deal d ON d.id = l.converted_deal_id
             WHERE s.fact = 'leads' AND d.deleted_at IS NULL AND d.outcome <> 'void'
         ) AS deals GROUP BY lead_id
     )
@@ -118,7 +121,8 @@ _LEADS = f"""
     FROM stale s JOIN kpis_lead f ON f.id = s.fact_id
     LEFT JOIN stages ON stages.lead_id = f.id LEFT JOIN linked ON linked.lead_id = f.id
     CROSS JOIN LATERAL (VALUES
-        ('created_on', f.created_on), ('mql_on', least(f.mql_on, stages.mql)),
+        ('created_on', f.created_on), ('deal_on', linked.created_on), ('won_on', linked.won_on),
+        ('mql_on', least(f.mql_on, stages.mql, f.sql_on, stages.sql, linked.created_on)),
         ('sql_on', least(f.sql_on, stages.sql, linked.created_on)),
         ('disqualified_on', least(f.disqualified_on, stages.disqualified))
     ) AS x (axis, day)

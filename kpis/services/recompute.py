@@ -15,20 +15,20 @@ from django.db.backends.utils import CursorWrapper
 
 from kpis.choices import DIMENSIONS
 from kpis.engine import specs
-from kpis.engine.cells import EXACT, block_group
-from kpis.engine.specs import Simple
+from kpis.engine.cells import EXACT, WINDOW, block_group
+from kpis.engine.specs import Simple, Term, Window
 from kpis.models import DirtyRange, KpiEvent, MeasureBlock, MetricVersion
 from kpis.selectors.measures import Measure, measure
 from kpis.services import dependents
 from kpis.services.calendar import ensure_calendar
 from kpis.services.events import derive_events
+from kpis.services.windows import WINDOW_GRAINS, Dates, affected_windows, store_window
 from tenants.context import current_company
 from tenants.outbox.services import emit
 from tenants.settings.selectors import company_settings
 
 BASE_GRAINS = ("month", "week")
 ALL_GRAINS = ("month", "week", "quarter", "half", "year")
-Dates = set[date] | None  # None = all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ def recompute(*, now: datetime) -> RecomputeResult:
         if not touched:
             return RecomputeResult({})
         terms = measured_terms()
+        windows = {name: term for name, of in terms.items() for term in of.values() if isinstance(term, Window)}
+        touched |= affected_windows(cursor, touched, windows)
         for name in sorted(touched):
             _rebuild(cursor, name, touched[name], terms)
         emit(topic="values.changed", company_id=current_company().pk)
@@ -76,9 +78,9 @@ def mark_groups(names: Iterable[str]) -> None:
     DirtyRange.objects.bulk_create(DirtyRange(group=name) for name in sorted(set(names)))
 
 
-def measured_terms() -> dict[str, dict[str, Simple]]:
+def measured_terms() -> dict[str, dict[str, Term]]:
     """Block group → measure key → term, over all versions of all metrics."""
-    terms: dict[str, dict[str, Simple]] = {}
+    terms: dict[str, dict[str, Term]] = {}
     for data in MetricVersion.objects.values_list("spec", flat=True):
         for term in specs.terms(specs.parse_spec(data)):
             terms.setdefault(block_group(term), {})[specs.measure_key(term)] = term
@@ -102,10 +104,10 @@ def _take_ranges(cursor: CursorWrapper, touched: dict[str, Dates]) -> None:
             touched[twin] = (touched.get(twin) or set()) | (dates or set()) if dates is not None else None
 
 
-def _rebuild(cursor: CursorWrapper, name: str, dates: Dates, terms: Mapping[str, Mapping[str, Simple]]) -> None:
+def _rebuild(cursor: CursorWrapper, name: str, dates: Dates, terms: Mapping[str, Mapping[str, Term]]) -> None:
     """Exchange the blocks of one group in the periods that hold these dates."""
     is_exact = name.endswith(EXACT)
-    grains = ALL_GRAINS if is_exact else BASE_GRAINS
+    grains = WINDOW_GRAINS if WINDOW in name else ALL_GRAINS if is_exact else BASE_GRAINS
     starts: dict[str, list[date]] | None = None
     if dates is None:
         cursor.execute('DELETE FROM kpis_measureblock WHERE "group" = %s', [name])
@@ -119,8 +121,14 @@ def _rebuild(cursor: CursorWrapper, name: str, dates: Dates, terms: Mapping[str,
     measured = terms.get(name)
     if not measured:
         return
+    simple = {key: term for key, term in measured.items() if isinstance(term, Simple)}
+    for window in measured.values():
+        if isinstance(window, Window):
+            store_window(cursor, name, window, starts)
+    if not simple:
+        return
     kind, credit = name.removesuffix(EXACT).rsplit(":", 1)
-    measures = {key: measure(term) for key, term in measured.items()}
+    measures = {key: measure(term) for key, term in simple.items()}
     dimensions = DIMENSIONS if credit == "revenue" else ("team", "person")
     if is_exact:
         _store_exact(cursor, name, kind, credit, measures, dimensions, starts)
@@ -238,5 +246,7 @@ def _params(measures: Mapping[str, Measure]) -> dict[str, Any]:
 
 
 def _fact_join(kind: str, measures: Iterable[Measure]) -> str:
-    table = dependents.FACT_TABLES[kind.split(".", 1)[0]]
-    return f"JOIN {table} f ON f.id = e.fact_id" if any(each.needs_fact for each in measures) else ""
+    joins = dict.fromkeys(each.join for each in measures)
+    if any(each.needs_fact for each in measures):
+        joins[f"JOIN {dependents.FACT_TABLES[kind.split('.', 1)[0]]} f ON f.id = e.fact_id"] = None
+    return " ".join(joins)

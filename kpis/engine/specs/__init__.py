@@ -3,24 +3,38 @@
 from kpis.engine.facts import FACTS
 from kpis.engine.issues import Issue
 from kpis.engine.specs.kinds import (
-    ADDITIVE_AGGREGATES,
+    STAGES,
+    Clv,
+    Conversion,
     Filter,
     FilterValue,
     Formula,
     Manual,
     Ratio,
+    Reached,
+    Repeat,
+    Retention,
     Scalar,
+    Score,
     Simple,
     Spec,
-    canonical,
+    Term,
+    Window,
+)
+from kpis.engine.specs.reading import KINDS, SpecError, parse_spec
+from kpis.engine.specs.term_reading import AGGREGATES, ATTRIBUTES
+from kpis.engine.specs.terms import (
+    ADDITIVE_AGGREGATES,
+    conversion_sides,
     event_kind,
     group,
     is_additive,
     measure_key,
+    renewal_sides,
+    score_sides,
     terms,
-    to_data,
 )
-from kpis.engine.specs.reading import AGGREGATES, ATTRIBUTES, KINDS, LATER_KINDS, SpecError, parse_spec
+from kpis.engine.specs.writing import canonical, to_data
 
 __all__ = [
     "ADDITIVE_AGGREGATES",
@@ -28,23 +42,34 @@ __all__ = [
     "ATTRIBUTES",
     "FACTS",
     "KINDS",
-    "LATER_KINDS",
+    "STAGES",
+    "Clv",
+    "Conversion",
     "Filter",
     "FilterValue",
     "Formula",
     "Issue",
     "Manual",
     "Ratio",
+    "Reached",
+    "Repeat",
+    "Retention",
     "Scalar",
+    "Score",
     "Simple",
     "Spec",
     "SpecError",
+    "Term",
+    "Window",
     "canonical",
+    "conversion_sides",
     "event_kind",
     "group",
     "is_additive",
     "measure_key",
     "parse_spec",
+    "renewal_sides",
+    "score_sides",
     "terms",
     "to_data",
 ]

@@ -1,12 +1,19 @@
-"""The closed kinds of metric specs, one frozen dataclass each, and what follows from a spec alone."""
+"""The closed kinds of metric specs, one frozen dataclass each."""
 
-import hashlib
-import json
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import assert_never
+from types import MappingProxyType
 
-ADDITIVE_AGGREGATES = ("sum", "count", "average")
+# Stages in their order with the date axis on which a fact enters each; a skipped stage is entered with the next.
+STAGES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "leads": MappingProxyType(
+            {"created": "created_on", "mql": "mql_on", "sql": "sql_on", "deal": "deal_on", "won": "won_on"}
+        ),
+        "deals": MappingProxyType({"created": "created_on", "won": "closed_on"}),
+    }
+)
 
 Scalar = str | bool | Decimal
 FilterValue = Scalar | tuple[Scalar, ...]
@@ -21,9 +28,20 @@ class Filter:
     value: FilterValue
 
 
+WON = Filter("outcome", "eq", "won")
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """Only what reached a later stage of the same fact (`axis`) within so many days of the date it is counted on."""
+
+    axis: str
+    within_days: int
+
+
 @dataclass(frozen=True, slots=True)
 class Simple:
-    """One aggregate over one fact on one of its date axes."""
+    """One aggregate over one fact on one of its date axes. `reached` is never written in a spec: cohorts set it."""
 
     fact: str
     date: str
@@ -33,6 +51,25 @@ class Simple:
     credit: str = "revenue"
     min_count: int | None = None
     filters: tuple[Filter, ...] = ()
+    reached: Reached | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What each customer did over the months that end with a period (0 = all the time before).
+
+    `subject`: retention (contracts at the start and at the end), purchases (orders or won deals per customer), margin
+    (recognised revenue and its gross profit). Never adds up over periods or segments, so it is stored for each.
+    """
+
+    subject: str
+    fact: str
+    months: int
+    min_count: int = 1
+    filters: tuple[Filter, ...] = ()
+
+
+Term = Simple | Window
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,122 +92,59 @@ class Manual:
     """A value that a person enters."""
 
 
-Spec = Simple | Ratio | Formula | Manual
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """The share of what entered one stage that reached a later one.
 
-
-def terms(spec: Spec) -> tuple[Simple, ...]:
-    """The simple terms whose measures must be stored for a spec; none for formula and manual.
-
-    >>> leads = Simple("leads", "created_on", "count")
-    >>> terms(Ratio(leads, leads)) == (leads, leads)
-    True
+    Cohort: of those that entered in the period, who got there within `window_days`. Period: entries into the later
+    stage ÷ entries into the earlier one, whoever they are (may exceed 1). `origin` narrows deals; leads have none.
     """
-    match spec:
-        case Simple():
-            return (spec,)
-        case Ratio(numerator, denominator):
-            return (numerator, denominator)
-        case Formula() | Manual():
-            return ()
-        case _:
-            assert_never(spec)
+
+    fact: str
+    start: str
+    end: str
+    basis: str = "cohort"
+    window_days: int = 90
+    origin: tuple[str, ...] = ()
+    filters: tuple[Filter, ...] = ()
 
 
-def to_data(spec: Spec) -> dict[str, object]:
-    """The contract's JSON of a spec, defaults written out.
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """What became of the customers, or the contracts due, of a period's start. `weight` is the renewal rate's alone."""
 
-    >>> to_data(Formula("won_deals / closed_deals"))
-    {'kind': 'formula', 'expression': 'won_deals / closed_deals'}
-    """
-    match spec:
-        case Simple():
-            return _simple_data(spec)
-        case Ratio(numerator, denominator):
-            return {"kind": "ratio", "numerator": _simple_data(numerator), "denominator": _simple_data(denominator)}
-        case Formula(expression):
-            return {"kind": "formula", "expression": expression}
-        case Manual():
-            return {"kind": "manual"}
-        case _:
-            assert_never(spec)
+    measure: str
+    weight: str = "count"
+    window_months: int = 1
+    filters: tuple[Filter, ...] = ()
 
 
-def canonical(spec: Spec) -> str:
-    """Stable JSON: equal for specs that mean the same, whatever the order of filters and list values.
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """Customers with at least `min_count` purchases ÷ customers with one, in the months that end with the period."""
 
-    >>> canonical(Manual())
-    '{"kind":"manual"}'
-    """
-    match spec:
-        case Simple():
-            spec = _ordered(spec)
-        case Ratio(numerator, denominator):
-            spec = Ratio(_ordered(numerator), _ordered(denominator))
-    return json.dumps(to_data(spec), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    fact: str
+    window_months: int = 12
+    min_count: int = 2
+    filters: tuple[Filter, ...] = ()
 
 
-def measure_key(simple: Simple) -> str:
-    """Under which key a term's measure is stored: a hash of everything but `min_count`, which only reading needs.
+@dataclass(frozen=True, slots=True)
+class Clv:
+    """What a customer is worth over `years` at most (subscription, frequency), or has been worth so far (historic)."""
 
-    >>> measure_key(Simple("leads", "created_on", "count", min_count=5)) == measure_key(
-    ...     Simple("leads", "created_on", "count"))
-    True
-    """
-    return hashlib.sha256(canonical(replace(simple, min_count=None)).encode()).hexdigest()[:12]
-
-
-def event_kind(simple: Simple) -> str:
-    """The kind of dated event that a term counts.
-
-    >>> event_kind(Simple("deals", "closed_on", "count"))
-    'deals.closed_on'
-    """
-    return f"{simple.fact}.{simple.date}"
+    formula: str
+    window_months: int = 12
+    years: int = 5
 
 
-def group(simple: Simple) -> str:
-    """The group of measures that are stored, and become dirty, together.
+@dataclass(frozen=True, slots=True)
+class Score:
+    """Answers to a survey: NPS from -100 to 100, CSAT as the share of the two best of five."""
 
-    >>> group(Simple("deals", "closed_on", "count", credit="overlay"))
-    'deals.closed_on:overlay'
-    """
-    return f"{event_kind(simple)}:{simple.credit}"
-
-
-def is_additive(simple: Simple) -> bool:
-    """Whether months add up to a quarter (an average stores its sum and count; median and distinct do not add up).
-
-    >>> is_additive(Simple("deals", "closed_on", "median", field="amount"))
-    False
-    """
-    return simple.aggregate in ADDITIVE_AGGREGATES
+    survey: str
+    min_count: int | None = None
+    filters: tuple[Filter, ...] = ()
 
 
-def _simple_data(simple: Simple) -> dict[str, object]:
-    return {
-        "kind": "simple",
-        "fact": simple.fact,
-        "date": simple.date,
-        "aggregate": simple.aggregate,
-        "field": simple.field,
-        "days_between": list(simple.days_between) if simple.days_between else None,
-        "credit": simple.credit,
-        "min_count": simple.min_count,
-        "filters": [{"field": f.field, "op": f.op, "value": _json_value(f.value)} for f in simple.filters],
-    }
-
-
-def _json_value(value: FilterValue) -> object:
-    if isinstance(value, tuple):
-        return [_json_value(each) for each in value]
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    return value
-
-
-def _ordered(simple: Simple) -> Simple:
-    """The same term with filters, and the values of lists, in a fixed order."""
-    filters = [
-        replace(f, value=tuple(sorted(f.value, key=str))) if isinstance(f.value, tuple) else f for f in simple.filters
-    ]
-    return replace(simple, filters=tuple(sorted(filters, key=lambda f: (f.field, f.op, str(f.value)))))
+Spec = Simple | Ratio | Formula | Manual | Conversion | Retention | Repeat | Clv | Score

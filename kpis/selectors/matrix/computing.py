@@ -2,16 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from kpis.choices import DimensionCode, Grain, PeriodState
-from kpis.engine.cells import Cell, block_group, formula_cell, ratio_cell, simple_cell
+from kpis.engine import specs
+from kpis.engine.cells import (
+    Cell,
+    block_group,
+    cohort_cell,
+    formula_cell,
+    ratio_cell,
+    score_cell,
+    simple_cell,
+)
 from kpis.engine.graph import needed
-from kpis.engine.specs import Formula, Manual, Ratio, Simple
+from kpis.engine.specs import Clv, Conversion, Formula, Manual, Ratio, Repeat, Retention, Score, Simple, Window
 from kpis.engine.status import Status, StatusInput, achievement, judge
 from kpis.engine.targets import TargetPart, derive_longer, derive_shorter
 from kpis.engine.values import Absence, Value
+from kpis.engine.windows import WindowReading, clv_cell, repeat_cell, retention_cell, window_parts
 from kpis.models import KpiNode, LockedCell, Metric
 from kpis.selectors.matrix.axes import Members, Periods
 from kpis.selectors.matrix.loading import Blocks, Definition, Definitions, Entries, Locks, Stream, Targets
@@ -89,16 +99,52 @@ class Computation:
                 return formula_cell(formula, {name: cells[name][m][p].value for name in formula.names if name in cells})
             case Manual():
                 return Cell(self._manual(definition.metric, member, period))
+            case Conversion():
+                sides = self._terms(specs.conversion_sides(spec), member, period)
+                if spec.basis == "period":
+                    return ratio_cell(*sides)
+                return cohort_cell(*sides, is_mature=period.end + timedelta(days=spec.window_days) <= self.today)
+            case Retention(measure="renewal_rate"):
+                return ratio_cell(*self._terms(specs.renewal_sides(spec), member, period))
+            case Score(survey):
+                return score_cell(survey, *self._terms(specs.score_sides(spec), member, period))
+            case Retention() | Repeat() | Clv():
+                return self._customers(spec, member, period)
+
+    def _terms(self, terms: Sequence[Simple], member: MatrixMember, period: MatrixPeriod) -> list[Cell]:
+        return [self._simple(term, member, period) for term in terms]
+
+    def _customers(self, spec: Retention | Repeat | Clv, member: MatrixMember, period: MatrixPeriod) -> Cell:
+        """Windows are kept by the month and longer."""
+        if self.query.grain == Grain.WEEK:
+            return _NOT_APPLICABLE
+        readings = [
+            WindowReading(
+                window_parts(term, self.blocks.get((block_group(term), period.start, member.id), {})),
+                is_covered=self._is_covered(term.fact, period),
+                is_over=period.end <= self.today,
+            )
+            for term in specs.terms(spec)
+            if isinstance(term, Window)
+        ]
+        match spec:
+            case Retention():
+                return retention_cell(spec, readings[0])
+            case Repeat():
+                return repeat_cell(spec, readings[0])
+            case Clv():
+                return clv_cell(spec, *readings)
+
+    def _is_covered(self, fact: str, period: MatrixPeriod) -> bool:
+        """Whether the fact's stream was loaded for the period, so that no case means none."""
+        stream = self.streams.get(fact)
+        return bool(stream and stream.covered_from and stream.covered_from < period.end and period.start <= self.today)
 
     def _simple(self, term: Simple, member: MatrixMember, period: MatrixPeriod) -> Cell:
         if term.credit == "overlay" and self.query.dimension not in {DimensionCode.PERSON, DimensionCode.TEAM}:
             return _NOT_APPLICABLE
-        stream = self.streams.get(term.fact)
-        is_covered = bool(
-            stream and stream.covered_from and stream.covered_from < period.end and period.start <= self.today
-        )
         measures = self.blocks.get((block_group(term), period.start, member.id), {})
-        return simple_cell(term, measures, is_covered=is_covered)
+        return simple_cell(term, measures, is_covered=self._is_covered(term.fact, period))
 
     def _manual(self, metric: Metric, member: MatrixMember, period: MatrixPeriod) -> Value:
         """Typed values: flows add up where every month that has begun is there, stocks take the last."""

@@ -14,7 +14,7 @@ from kpis.engine import specs
 from kpis.engine.cells import EXACT, Measures, add_measures, block_group
 from kpis.engine.formula import CompiledFormula, parse_formula
 from kpis.engine.graph import calculation_order, needed
-from kpis.engine.specs import Formula, Manual, Simple, Spec
+from kpis.engine.specs import Formula, Manual, Spec, Term
 from kpis.models import FactStream, KpiNode, LockedCell, ManualEntry, Metric, Target
 from kpis.selectors.matrix.axes import Members, Periods
 from kpis.selectors.matrix.shapes import OFFICIAL, MatrixQuery
@@ -49,7 +49,7 @@ class Definition:
         return {name for formula in self.formulas.values() for name in formula.names}
 
     @property
-    def terms(self) -> list[Simple]:
+    def terms(self) -> list[Term]:
         """What all versions count."""
         return [term for _day, _number, spec in self.versions for term in specs.terms(spec)]
 

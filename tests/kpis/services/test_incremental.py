@@ -93,7 +93,26 @@ CHANGES = {
     "orders": record(
         ["O0"], account=st.sampled_from(ACCOUNTS), ordered_on=days, amount=st.integers(0, 500), owner=one_of(PEOPLE)
     ),
-    "revenues": record(["R0"], recognized_on=days, amount=st.integers(0, 500), deal=one_of(DEALS)),
+    "revenues": record(
+        ["R0"],
+        recognized_on=days,
+        amount=st.integers(0, 500),
+        gross_profit=maybe(st.integers(0, 200)),
+        deal=one_of(DEALS),
+    ),
+    "contracts": record(
+        ["K0", "K1", "K2"],
+        account=st.sampled_from(ACCOUNTS),
+        starts_on=days,
+        ends_on=maybe(days),
+        mrr=st.integers(0, 300),
+        subscription=st.sampled_from(["", "S"]),
+        owner=one_of(PEOPLE),
+        renewal_due_on=maybe(days),
+        renewed=st.booleans(),
+        currency=st.sampled_from(["", "USD"]),
+    ),
+    "surveys": record(["Q0"], kind=st.sampled_from(["nps", "csat"]), score=st.integers(0, 5), answered_on=days),
     "exchange-rates": record(["U0"], currency=st.just("USD"), rate=st.sampled_from([100, 150.5]), starts_on=days),
 }
 fact_changes = st.sampled_from(sorted(CHANGES)).flatmap(
@@ -128,6 +147,13 @@ SPECS = [
     simple("activities", "happened_on"),
     simple("orders", "ordered_on", aggregate="average", field="amount"),
     simple("revenues", "recognized_on", aggregate="sum", field="amount"),
+    {"kind": "conversion", "from": "mql", "to": "won", "window_days": 60},
+    {"kind": "conversion", "fact": "deals", "from": "created", "to": "won", "origin": ["unknown"]},
+    {"kind": "retention", "measure": "nrr"},
+    {"kind": "retention", "measure": "renewal_rate", "weight": "amount"},
+    {"kind": "repeat", "fact": "deals", "window_months": 3},
+    {"kind": "clv", "formula": "subscription"},
+    {"kind": "score", "survey": "csat"},
 ]
 
 

@@ -1,0 +1,39 @@
+"""The catalogue: the metrics of the trade with what they mean, how they are computed, and where they mislead.
+
+Adding one is one entry in `sales` or `customers` and a test of its number. Definitions follow DOMAIN "Metric
+definitions".
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from kpis.engine import specs
+from kpis.engine.catalogue.customers import CUSTOMERS
+from kpis.engine.catalogue.entries import CatalogueEntry
+from kpis.engine.catalogue.sales import SALES
+
+CATALOGUE: Mapping[str, CatalogueEntry] = MappingProxyType({each.metric.code: each for each in (*SALES, *CUSTOMERS)})
+
+__all__ = ["CATALOGUE", "CatalogueEntry", "facts_of", "with_needs"]
+
+
+def with_needs(code: str) -> tuple[str, ...]:
+    """An entry's code after those of all that its formula needs.
+
+    >>> with_needs("win_rate")
+    ('won_deals', 'closed_deals', 'win_rate')
+    """
+    found = [each for needed in CATALOGUE[code].needs for each in with_needs(needed)]
+    return tuple(dict.fromkeys([*found, code]))
+
+
+def facts_of(code: str) -> tuple[str, ...]:
+    """The facts that an entry is computed from, its formula's included.
+
+    >>> facts_of("clv_subscription")
+    ('contracts', 'revenues')
+    >>> facts_of("activities_per_deal")
+    ('activities', 'deals')
+    """
+    needed = [CATALOGUE[each].metric.spec for each in with_needs(code)]
+    return tuple(dict.fromkeys(term.fact for spec in needed for term in specs.terms(spec)))

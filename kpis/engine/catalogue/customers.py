@@ -1,0 +1,159 @@
+"""Customers kept, lost, coming back, and what they say."""
+
+from kpis.engine.catalogue.entries import entry
+from kpis.engine.specs import Clv, Repeat, Retention, Score
+
+YEAR = 12
+
+CUSTOMERS = (
+    *(
+        entry(
+            code,
+            name,
+            "percent rate",
+            Retention(measure, window_months=months),
+            meaning,
+            (
+                "Told when the period is over. Only who was a customer at the start counts.",
+                "期間が終わってから判定します。期首の顧客だけを数えます。",
+            ),
+            direction="down" if "churn" in measure else "up",
+        )
+        for code, measure, months, name, meaning in (
+            (
+                "customer_churn",
+                "logo_churn",
+                1,
+                ("Customer churn (monthly)", "解約率（顧客数、月次）"),
+                ("Customers lost ÷ customers at the start.", "解約した顧客数 ÷ 期首の顧客数。"),
+            ),
+            (
+                "customer_churn_year",
+                "logo_churn",
+                YEAR,
+                ("Customer churn (12 months)", "解約率（顧客数、直近12か月）"),
+                (
+                    "Customers lost in 12 months ÷ customers at their start.",
+                    "12か月間に解約した顧客数 ÷ 12か月前の顧客数。",
+                ),
+            ),
+            (
+                "gross_revenue_churn",
+                "gross_churn",
+                1,
+                ("Gross revenue churn", "解約率（金額、グロス）"),
+                ("(Lost + contraction) ÷ MRR at the start.", "（解約＋減額のMRR）÷ 期首のMRR。"),
+            ),
+            (
+                "net_revenue_churn",
+                "net_churn",
+                1,
+                ("Net revenue churn", "解約率（金額、ネット）"),
+                ("(Lost + contraction − expansion) ÷ MRR at the start.", "（解約＋減額−増額のMRR）÷ 期首のMRR。"),
+            ),
+            (
+                "grr",
+                "grr",
+                YEAR,
+                ("GRR (12 months)", "GRR（グロス売上維持率）"),
+                (
+                    "What stays of the MRR of 12 months ago, without expansion.",
+                    "12か月前のMRRのうち、増額を除いて残った割合。",
+                ),
+            ),
+            (
+                "nrr",
+                "nrr",
+                YEAR,
+                ("NRR (12 months)", "NRR（売上維持率）"),
+                ("What the customers of 12 months ago pay today.", "12か月前の顧客が今支払っているMRRの割合。"),
+            ),
+        )
+    ),
+    *(
+        entry(
+            code,
+            name,
+            "percent rate",
+            Retention("renewal_rate", weight=weight),
+            meaning,
+            (
+                "By the day they are due: an early renewal counts when it was due.",
+                "更新期限の日で数えます。早めの更新も期限の月に入ります。",
+            ),
+        )
+        for code, weight, name, meaning in (
+            (
+                "renewal_rate",
+                "count",
+                ("Renewal rate (count)", "契約更新率（件数）"),
+                ("Renewed ÷ due contracts.", "更新された契約数 ÷ 更新期限を迎えた契約数。"),
+            ),
+            (
+                "renewal_rate_amount",
+                "amount",
+                ("Renewal rate (amount)", "契約更新率（金額）"),
+                ("MRR renewed ÷ MRR due.", "更新されたMRR ÷ 更新期限を迎えたMRR。"),
+            ),
+        )
+    ),
+    entry(
+        "repeat_rate",
+        ("Repeat rate", "リピート率"),
+        "percent rate",
+        Repeat("orders"),
+        (
+            "Customers with two orders or more in 12 months ÷ customers with one.",
+            "12か月間に2回以上注文した顧客数 ÷ 注文した顧客数。",
+        ),
+        ("New customers had less time to come back.", "最近の新規顧客は2回目までの時間が足りません。"),
+    ),
+    *(
+        entry(code, name, "amount average", Clv(formula), meaning, trap)
+        for code, formula, name, meaning, trap in (
+            (
+                "clv_subscription",
+                "subscription",
+                ("CLV (subscription)", "CLV（継続契約）"),
+                ("Yearly MRR × margin ÷ churn, five years at most.", "年間MRR × 粗利率 ÷ 解約率（上限5年）。"),
+                (
+                    "Churn near zero would make it endless: hence the cap.",
+                    "解約がほとんどないと無限に大きくなるため、年数に上限があります。",
+                ),
+            ),
+            (
+                "clv_frequency",
+                "frequency",
+                ("CLV (frequency)", "CLV（購買頻度）"),
+                ("Unit price × purchases a year × five years.", "購入単価 × 年間購入回数 × 5年。"),
+                ("Revenue, not margin.", "粗利ではなく売上ベースです。"),
+            ),
+            (
+                "clv_historic",
+                "historic",
+                ("CLV (to date)", "CLV（実績）"),
+                ("Gross profit to date ÷ customers.", "これまでの粗利の合計 ÷ 顧客数。"),
+                ("Young customers pull it down.", "取引の浅い顧客が多いと低くなります。"),
+            ),
+        )
+    ),
+    entry(
+        "nps",
+        ("NPS", "NPS"),
+        "score rate",
+        Score("nps"),
+        ("Share of 9-10 minus share of 0-6, −100 to 100.", "9〜10点の割合 − 0〜6点の割合（−100〜100）。"),
+        (
+            "Few answers move it a lot; Japanese answers gather at 5-7. Compare with your own past.",
+            "回答が少ないと大きく動きます。日本では5〜7点に集まりやすいため、自社の過去と比べてください。",
+        ),
+    ),
+    entry(
+        "csat",
+        ("Customer satisfaction (CSAT)", "顧客満足度（CSAT）"),
+        "percent rate",
+        Score("csat"),
+        ("Answers of 4-5 ÷ answers.", "5段階のうち4〜5点の回答の割合。"),
+        ("Who is unhappy often does not answer.", "不満のある顧客は回答しないことがあります。"),
+    ),
+)

@@ -1,0 +1,44 @@
+"""Definitions in words."""
+
+import pytest
+from django.utils import translation
+
+from kpis.models import Metric, MetricVersion
+from kpis.selectors.wording import definition_words
+
+pytestmark = pytest.mark.usefixtures("in_acme")
+
+WEB = {"field": "lead_source", "op": "eq", "value": "Web"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("spec", "japanese"),
+    [
+        (
+            {"kind": "conversion", "from": "mql", "to": "sql", "filters": [WEB]},
+            [
+                "対象期間のMQLのうち、90日以内にSQLになった割合",
+                "対象期間の終了から90日後に判定します",
+                "流入経路 = Web",
+            ],
+        ),
+        ({"kind": "conversion", "from": "mql", "to": "sql", "basis": "period"}, ["期間内のSQL ÷ 期間内のMQL"]),
+        (
+            {"kind": "retention", "measure": "nrr", "window_months": 12},
+            ["（期首のMRR＋増額−減額−解約）÷ 期首のMRR（期首の顧客のみ）", "対象期間の末日までの12か月"],
+        ),
+        ({"kind": "retention", "measure": "renewal_rate"}, ["更新された契約数 ÷ 期間内に更新期限を迎えた契約数"]),
+        (
+            {"kind": "repeat", "fact": "orders"},
+            ["2回以上購入した顧客数 ÷ 購入した顧客数", "対象期間の末日までの12か月"],
+        ),
+        ({"kind": "clv", "formula": "historic"}, ["これまでの粗利の合計 ÷ 顧客数"]),
+        ({"kind": "score", "survey": "nps"}, ["（9〜10点の回答数 − 0〜6点の回答数）÷ 回答数 × 100"]),
+    ],
+)
+def test_every_kind_is_said_in_words(spec: dict, japanese: list[str]) -> None:
+    metric = Metric.objects.create(code="m", name="m", unit="percent", accumulation="rate")
+    version = MetricVersion.objects.create(metric=metric, number=1, spec=spec)
+    with translation.override("ja"):
+        assert definition_words(version) == japanese
