@@ -24,11 +24,18 @@ WON = Simple("deals", "closed_on", "count", filters=(Filter("outcome", "in", ("w
 class Lag:
     """How what ends in a stretch of time had begun, and how much began in the same time, whatever became of it.
 
-    `profile` is None where nothing ended, or nothing that ended is known to have begun.
+    `profile` is None where nothing ended, or nothing that ended is known to have begun; `ended` counts what ended with
+    or without a known start.
     """
 
     profile: CloseProfile | None
     started: Decimal
+    ended: Decimal
+
+    @property
+    def known_share(self) -> Decimal:
+        """The share of what ended whose start is known; 0 where nothing ended."""
+        return self.profile.cases / self.ended if self.profile and self.ended else Decimal(0)
 
 
 def read_lag(
@@ -65,12 +72,13 @@ def read_lag(
             params,
         )
         (started,) = cursor.fetchone()
-    median = next((Decimal(days) for *_rest, days in rows if days is not None), None)
-    return Lag(close_profile([LagCount(months, count) for months, count, _median in rows], median), started)
+    median = next((Decimal(str(days)) for *_rest, days in rows if days is not None), None)
+    counts = [LagCount(months, count) for months, count, _ended, _days in rows if months is not None]
+    return Lag(close_profile(counts, median), started, rows[0][2])
 
 
 def _lags(start: str, end: Simple, where: str) -> str:
-    """SQL of months of lag → weight, and on every row the median of days over all of them."""
+    """SQL of months of lag → weight; on every row also all that ended and the median of days. At least one row."""
     return (
         "WITH months AS ("  # noqa: S608 - names of our own columns; values travel as parameters
         "  SELECT start_date, row_number() OVER (ORDER BY start_date) AS number FROM kpis_period WHERE grain = 'month'"
@@ -86,7 +94,9 @@ def _lags(start: str, end: Simple, where: str) -> str:
         "  JOIN kpis_calendarday b ON b.day = p.ended_on JOIN months n ON n.start_date = b.month"
         "  WHERE p.ended_on >= p.started_on"
         "), half AS (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY days) AS days FROM lags)"
-        " SELECT months::int, sum(weight), min(half.days) FROM lags, half GROUP BY months"
+        ", total AS (SELECT coalesce(sum(weight), 0) AS weight FROM ended)"
+        " SELECT months::int, sum(lags.weight), min(total.weight), min(half.days)"
+        " FROM total CROSS JOIN half LEFT JOIN lags ON true GROUP BY months"
     )
 
 

@@ -47,6 +47,7 @@ class TestDeals:
         assert shares(lag) == [Decimal("0.5"), Decimal("0.25"), 0, Decimal("0.25")]
         assert lag.profile.median_days == Decimal("14.5")
         assert lag.profile.cases == 4
+        assert (lag.ended, lag.known_share) == (5, Decimal("0.8"))
         assert lag.started == 4  # created in the year: same, next, fourth, open
 
     def test_another_end_has_its_own_lags(self) -> None:
