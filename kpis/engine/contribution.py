@@ -79,7 +79,7 @@ def explain(root: str, formulas: Mapping[str, Expression], numbers: Mapping[str,
     """Split the gap of `root` over the codes that no formula takes apart; None without actual or target.
 
     `formulas` holds what is to be taken apart, the root's first of all; without one nothing is explained. A code with a
-    formula of which nobody planned a part stays a leaf.
+    formula of which nobody planned a part stays a leaf. A rate without cases has no share and leaves the others theirs.
 
     >>> from kpis.engine.formula import parse_formula
     >>> of = lambda actual, target: Numbers(Decimal(actual), Decimal(target))
@@ -136,7 +136,7 @@ class _Splitter:
     def __init__(self, formulas: Mapping[str, Expression], numbers: Mapping[str, Numbers]) -> None:
         self.formulas = formulas
         self.numbers = numbers
-        self.actuals: dict[str, Value] = {code: each.actual for code, each in numbers.items()}
+        self.actuals: dict[str, Value] = {code: _settled(each) for code, each in numbers.items()}
         self.targets: dict[str, Value] = {
             code: Absence.MISSING if each.target is None else each.target for code, each in numbers.items()
         }
@@ -193,6 +193,13 @@ class _Splitter:
         compiled = CompiledFormula("", expression, ())
         target = evaluate(compiled, self.targets).value
         return Numbers(evaluate(compiled, self.actuals).value, None if isinstance(target, Absence) else target)
+
+
+def _settled(numbers: Numbers) -> Value:
+    """The actual; of a rate or an average without cases its target, since it did nothing to the others."""
+    if numbers.actual is Absence.NO_DENOMINATOR and numbers.target is not None:
+        return numbers.target
+    return numbers.actual
 
 
 def names_of(expression: Expression) -> Iterator[str]:

@@ -160,6 +160,12 @@ class TestNotExplained:
         found = explain("goal", {"goal": parse_formula("new + old").expression}, numbers)
         assert amounts_of(found) == {"old": -10}
 
+    def test_an_average_without_cases_leaves_the_others_their_shares(self) -> None:
+        numbers = {"won": of("0", "10"), "size": Numbers(Absence.NO_DENOMINATOR, Decimal(100))}
+        found = explain_text("won * size", goal=of("0", "1000"), **numbers)
+        assert amounts_of(found) == {"won": -1000}
+        assert found.not_explained == 0
+
     def test_a_part_of_which_nothing_is_planned_stays_whole(self) -> None:
         formulas = {"goal": parse_formula("won + gifts").expression, "won": parse_formula("east + west").expression}
         numbers = {"goal": of("8", "10"), "won": of("8", "10"), "gifts": of("0", "0"), "east": of("5", None)}
