@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal
+from decimal import ROUND_CEILING, Decimal
 
-from kpis.choices import Direction
+from kpis.choices import Direction, Unit
 from kpis.engine.contribution import Method
 from kpis.models import KpiNode
 
@@ -37,6 +37,12 @@ class Cause:
     needed: Decimal | None
     starts: tuple[NodeShare, ...] = ()
     timing: Decimal = ZERO
+
+    @property
+    def needed_whole(self) -> Decimal | None:
+        """What is needed as people can do it: of a count whole ones, rounded up."""
+        is_count = self.node.metric is not None and self.node.metric.unit == Unit.COUNT
+        return self.needed.to_integral_value(ROUND_CEILING) if self.needed is not None and is_count else self.needed
 
 
 @dataclass(frozen=True, slots=True)
