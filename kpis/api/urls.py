@@ -8,7 +8,7 @@ from kpis.api.views.definitions import MetricViewSet, NodeViewSet, TreeViewSet
 from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.periods import PeriodViewSet
-from kpis.api.views.results import MatrixView, RecordsView, RestatementsView
+from kpis.api.views.results import ContributionsView, MatrixView, RecordsView, RestatementsView
 from kpis.api.views.targets import ManualEntryViewSet, TargetViewSet
 
 app_name = "kpis-api"
@@ -34,6 +34,7 @@ urlpatterns = [
     path("metric-catalogue/", CatalogueView.as_view(), name="metric-catalogue"),
     path("metric-catalogue/<slug:code>/add/", CatalogueAdditionView.as_view(), name="metric-catalogue-add"),
     path("matrix/", MatrixView.as_view(), name="matrix"),
+    path("contributions/", ContributionsView.as_view(), name="contributions"),
     path("records/", RecordsView.as_view(), name="records"),
     path("restatements/", RestatementsView.as_view(), name="restatements"),
     path("checklist/", ChecklistView.as_view(), name="checklist"),

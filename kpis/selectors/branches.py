@@ -3,11 +3,13 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from kpis.choices import Level, Link
 from kpis.engine import specs
 from kpis.engine.formula import Binary, parse_formula
 from kpis.models import KpiNode, MetricVersion
+from kpis.selectors.contributions import Contributions
 from kpis.selectors.figures import Figure, FigureReader
 from kpis.selectors.matrix import KpiMatrix
 
@@ -17,13 +19,19 @@ SIGNS = {"+": "+", "-": "−", "*": "×", "/": "÷"}
 
 @dataclass(frozen=True)
 class Branch:
-    """One node with what hangs below it. `link` joins it to its parent: a sign of arithmetic, or a word."""
+    """One node with what hangs below it. `link` joins it to its parent: a sign of arithmetic, or a word.
+
+    `impact` is its part in the KGI's gap, of a KSF that of all below it; None where nothing is said of it. `is_part`:
+    that part lies within another number's.
+    """
 
     figure: Figure
     link: str
     owner_name: str
     children: tuple["Branch", ...]
     is_on_worst_path: bool = False
+    impact: Decimal | None = None
+    is_part: bool = False
 
     @property
     def verdicts(self) -> list[Figure]:
@@ -43,14 +51,23 @@ class Row:
         return f"{self.branch.figure.level}-2" if self.depth > 3 else self.branch.figure.level
 
 
-def read_branches(matrix: KpiMatrix, *, dimension: str) -> tuple[Branch, ...]:
-    """The roots of the tree with figures of the matrix's last period and first member."""
+def read_branches(
+    matrix: KpiMatrix, *, dimension: str, contributions: Contributions | None = None
+) -> tuple[Branch, ...]:
+    """The roots of the tree with figures of the matrix's last period and first member.
+
+    The worst path leads to what costs most, where contributions tell; else along the lowest achievements.
+    """
     figures = FigureReader(matrix, dimension=dimension).of_nodes()
     children: dict[int | None, list[KpiNode]] = defaultdict(list)
     for node in matrix.nodes:
         children[node.row.parent_id].append(node.row)
     signs = _signs([node.row for node in matrix.nodes])
-    worst = _worst_path(children, figures)
+    impacts = _impacts(children, contributions) if contributions else {}
+    worst = _costliest_path(children, impacts, contributions) if contributions else set()
+    worst = worst or _worst_path(children, figures)
+    stated = {cause.node.pk for cause in contributions.causes} if contributions else set()
+    parts = {share.node.pk for cause in contributions.causes for share in cause.starts} if contributions else set()
 
     def grow(row: KpiNode) -> Branch:
         return Branch(
@@ -59,6 +76,8 @@ def read_branches(matrix: KpiMatrix, *, dimension: str) -> tuple[Branch, ...]:
             owner_name=row.responsible.name if row.responsible else "",
             children=tuple(grow(child) for child in children[row.pk]),
             is_on_worst_path=row.pk in worst,
+            impact=impacts.get(row.pk) if row.level != Level.KGI else None,
+            is_part=row.pk in parts - stated,
         )
 
     return tuple(grow(row) for row in children[None])
@@ -89,6 +108,43 @@ def _signs(rows: Sequence[KpiNode]) -> dict[int, str]:
         if isinstance(top, Binary):
             found[metrics[metric]] = SIGNS[top.operator]
     return found
+
+
+def _impacts(children: dict[int | None, list[KpiNode]], contributions: Contributions) -> dict[int, Decimal]:
+    """Node → its part in the gap; a node without one of its own has that of the numbers below it, if any have.
+
+    What lies within another number's part is not added up again.
+    """
+    inner = {share.node.pk for cause in contributions.causes for share in cause.starts}
+    found: dict[int, Decimal] = {}
+
+    def gather(row: KpiNode) -> Decimal | None:
+        below = [amount for child in children[row.pk] if (amount := gather(child)) is not None]
+        own = contributions.amount_of(row.pk)
+        if own is None and below:
+            found[row.pk] = sum(below, Decimal(0))
+        elif own is not None:
+            found[row.pk] = own
+        told = [*below, *([own] if own is not None and row.pk not in inner else [])]
+        return sum(told, Decimal(0)) if told else None
+
+    for root in children[None]:
+        gather(root)
+    return found
+
+
+def _costliest_path(
+    children: dict[int | None, list[KpiNode]], impacts: dict[int, Decimal], contributions: Contributions
+) -> set[int]:
+    """From the KGI down, at each fork the child that costs most; empty while the KGI is not behind."""
+    path: set[int] = set()
+    here = next((row for row in children[None] if row.level == Level.KGI), None)
+    while here is not None and contributions.is_adverse(contributions.gap):
+        costly = [row for row in children[here.pk] if contributions.is_adverse(impacts.get(row.pk, Decimal(0)))]
+        here = max(costly, key=lambda row: abs(impacts[row.pk]), default=None)
+        if here is not None:
+            path.add(here.pk)
+    return path
 
 
 def _worst_path(children: dict[int | None, list[KpiNode]], figures: dict[int, Figure]) -> set[int]:

@@ -8,9 +8,12 @@ from decimal import Decimal
 
 from django.db.models import Count, Prefetch, QuerySet
 
-from kpis.choices import Accumulation, DimensionCode, Grain, TreeStatus
+from kpis.choices import Accumulation, DimensionCode, Grain, TreeStatus, Unit
+from kpis.engine import specs
+from kpis.engine.mix import SegmentEffect
 from kpis.models import Dimension, DimensionMember, KpiNode, Period, Target, TargetRevision
 from kpis.selectors.calendar import period_namer
+from kpis.selectors.effects import segment_effects
 from kpis.selectors.figures import Figure, FigureReader
 from kpis.selectors.matrix import MatrixPeriod, MatrixQuery, build_matrix
 from kpis.selectors.visibility import Sight
@@ -35,11 +38,15 @@ class Segment:
 
 @dataclass(frozen=True)
 class SegmentRow:
-    """One member's figure, and its share of the company's number where shares add up; `depth` below another's."""
+    """One member's figure, and its share of the company's number where shares add up; `depth` below another's.
+
+    `effect` is what it did to the change since the period before, of the highest members only.
+    """
 
     figure: Figure
     share: Decimal | None
     depth: int = 0
+    effect: SegmentEffect | None = None
 
 
 @dataclass(frozen=True)
@@ -123,23 +130,51 @@ def read_segments(
         grain=period.grain,
         start=start,
         end=period.start_date + timedelta(days=1),
-        codes=[node.code],
+        codes=[node.code, *_cases_of(node)],
         dimension=dimension,
         member_ids=sight.members.get(dimension),
     )
     matrix = build_matrix(query, now=now)
     if not matrix.periods:
         return []
+    # Who sees some members only would be told the effects within those.
+    effects = segment_effects(matrix) if sight.members.get(dimension) is None else {}
     figures = [figure for figure in FigureReader(matrix, dimension=dimension).of_members() if not figure.is_empty]
     is_additive = node.metric is not None and node.metric.accumulation == Accumulation.SUM
     total = whole.value if is_additive and whole is not None and whole.value else None
     rows = [
-        SegmentRow(figure, figure.value / total if total and figure.value is not None else None) for figure in figures
+        SegmentRow(
+            figure,
+            figure.value / total if total and figure.value is not None else None,
+            effect=effects.get(figure.member_code),
+        )
+        for figure in figures
     ]
     if dimension == DimensionCode.PERSON:
         return rows
     ranked = sorted(rows, key=lambda row: -(row.figure.value or Decimal(0)) if is_additive else Decimal(0))
     return list(_nested(ranked, {member.code: member.parent for member in matrix.members}))
+
+
+def _cases_of(node: KpiNode) -> list[str]:
+    """The node that counts what an amount comes from, as closed deals for bookings; its code, or nothing."""
+    if node.metric is None or node.metric.unit != Unit.AMOUNT or node.metric.accumulation != Accumulation.SUM:
+        return []
+    own = _term(node)
+    counts = KpiNode.objects.filter(tree=node.tree_id, metric__unit=Unit.COUNT).select_related("metric")
+    for each in counts.prefetch_related("metric__versions").order_by("position", "id"):
+        term = _term(each)
+        if own and term and term.aggregate == "count" and specs.event_kind(term) == specs.event_kind(own):
+            return [each.code]
+    return []
+
+
+def _term(node: KpiNode) -> specs.Simple | None:
+    """What the latest definition of a node counts."""
+    assert node.metric is not None
+    latest = max(node.metric.versions.all(), key=lambda row: row.number, default=None)
+    spec = specs.parse_spec(latest.spec) if latest else None
+    return spec if isinstance(spec, specs.Simple) else None
 
 
 def _nested(rows: Iterable[SegmentRow], parents: Mapping[str | None, str | None]) -> Iterator[SegmentRow]:

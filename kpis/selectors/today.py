@@ -10,7 +10,9 @@ from django.utils import timezone
 from kpis.choices import DimensionCode, Grain, Level, TreeStatus
 from kpis.models import CalendarDay, KpiTree, Period, Person
 from kpis.selectors.calendar import period_namer
+from kpis.selectors.contributions import Cause, explain_matrix
 from kpis.selectors.deals import DealsToCheck, read_deals_to_check
+from kpis.selectors.details import Segment
 from kpis.selectors.figures import Figure, FigureReader
 from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 from kpis.selectors.sources import Source, read_sources
@@ -29,7 +31,7 @@ class Today:
     """The page's content. Without an active tree everything but the date and the sources is empty.
 
     While the running period is too young for a verdict (`running_label`) the figures are those of the one before
-    (`period_label`).
+    (`period_label`). `cause` is what holds the goal back most, where its parts are planned.
     """
 
     date: date
@@ -40,6 +42,7 @@ class Today:
     currency: str = ""
     remaining_days: int = 0
     goal: Figure | None = None
+    cause: Cause | None = None
     worst: Figure | None = None
     leading: Sequence[Figure] = ()
     own: Sequence[Figure] = ()
@@ -103,6 +106,7 @@ def read_today(*, user: Any, scope: str, sight: Sight, now: datetime) -> Today:
     ranked = sorted((figure for figure in figures if figure.level == Level.KPI), key=_worst_first)
     name = period_namer()
     has_members = scope in {Scope.TEAM, Scope.ALL}
+    explained = explain_matrix(reader.matrix, Segment(), now=now, to_date=True, with_starts=False)
     return Today(
         date=today,
         tree=tree,
@@ -112,6 +116,7 @@ def read_today(*, user: Any, scope: str, sight: Sight, now: datetime) -> Today:
         currency=reader.matrix.currency,
         remaining_days=goal.remaining_days if goal else 0,
         goal=goal,
+        cause=explained.bottleneck if explained else None,
         worst=next((figure for figure in ranked if figure.status in WORST_FIRST), None),
         leading=ranked[:LEADING],
         own=_own(tree, period, user, works_today, now=now) if scope == Scope.OWN else (),

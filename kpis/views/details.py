@@ -1,6 +1,7 @@
 """The page of one KPI."""
 
 import uuid
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -10,8 +11,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from kpis.choices import Level
+from kpis.engine.contribution import Method
 from kpis.models import KpiNode, Period
+from kpis.selectors.calendar import period_namer
+from kpis.selectors.contributions import read_contributions
 from kpis.selectors.details import (
+    PeriodFigure,
     Segment,
     path_to,
     read_dimensions,
@@ -20,9 +26,11 @@ from kpis.selectors.details import (
     read_trend,
 )
 from kpis.selectors.figures import Figure
+from kpis.selectors.movements import judge_trend, read_connection
 from kpis.selectors.records import find_version
 from kpis.selectors.visibility import Sight, sight_of
 from kpis.selectors.wording import controllable_words, definition_words
+from kpis.views.causes import cause_rows
 from kpis.views.choices import Choice, address, chosen_dimension, chosen_period, chosen_segment, period_switch
 from tenants.capabilities import Capability, require
 from tenants.registry import panels_of
@@ -60,9 +68,40 @@ def detail(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "controllable_by": controllable_words(node),
         "targets": targets,
         "has_changed_targets": any(target.change for target in targets),
+        **_causes(request, node, segment, period, now=now),
+        **_movement(node, segment, period, trend, now=now),
     }
     panels = panels_of("kpi", request, node=node, period=period, segment=segment)
     return render(request, "kpis/detail.html", {"page": page, "currency": figure.currency, "panels": panels})
+
+
+def _causes(request: HttpRequest, node: KpiNode, segment: Segment, period: Period, *, now: datetime) -> dict[str, Any]:
+    """Of the KGI the table of what holds it back, of a KPI its own part in that."""
+    found = read_contributions(node.tree, period, segment, now=now, to_date=True)
+    if found is None:
+        return {}
+    if found.goal.pk != node.pk:
+        return {"impact": found.amount_of(node.pk), "explained": found, "goal_name": found.goal.name}
+    return {
+        "contributions": found,
+        "cause_rows": cause_rows(found, period_namer()(period)),
+        "has_shapley": any(cause.method == Method.SHAPLEY for cause in found.causes),
+        "period_query": address(request, by=None),
+    }
+
+
+def _movement(
+    node: KpiNode, segment: Segment, period: Period, trend: list[PeriodFigure], *, now: datetime
+) -> dict[str, Any]:
+    """Whether the number moves as it always does, and whether it runs ahead of the KGI."""
+    judged = judge_trend(trend, period, today=timezone.localdate(now))
+    goal = KpiNode.objects.filter(tree=node.tree_id, level=Level.KGI).first()
+    return {
+        "variation": judged[1] if judged else None,
+        "judged_label": judged[0].label if judged else "",
+        "connection": read_connection(node, segment, period, now=now),
+        "goal_name": goal.name if goal else "",
+    }
 
 
 def find_node(public_id: uuid.UUID) -> KpiNode:
@@ -85,6 +124,7 @@ def _segments(
         "dimension_label": next((str(row) for row in dimensions if row.code == by), ""),
         "segments": rows,
         "has_cases": any(row.figure.denominator is not None for row in rows),
+        "has_effects": any(row.effect is not None for row in rows),
         "has_shares": any(row.share is not None for row in rows),
         "has_targets": any(row.figure.has_target for row in rows),
     }

@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 from kpis.choices import TreeStatus
 from kpis.models import KpiTree
 from kpis.selectors.branches import read_branches, rows_of
+from kpis.selectors.contributions import explain_matrix
 from kpis.selectors.details import Segment, read_groups
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.today import find_tree
@@ -53,7 +54,8 @@ def tree(request: HttpRequest) -> HttpResponse:
         member_ids=segment.member_ids,
     )
     matrix = build_matrix(query, now=now)
-    roots = read_branches(matrix, dimension=segment.dimension)
+    contributions = explain_matrix(matrix, segment, now=now, to_date=True)
+    roots = read_branches(matrix, dimension=segment.dimension, contributions=contributions)
     page = {
         "tree": found,
         "trees": trees,
@@ -63,6 +65,7 @@ def tree(request: HttpRequest) -> HttpResponse:
         "segments": _segments(sight, segment),
         "view": "list" if request.GET.get("view") == "list" else "tree",
         "roots": roots,
+        "contributions": contributions,
         "rows": rows_of(roots),
         "currency": matrix.currency,
     }

@@ -1,4 +1,4 @@
-"""What was achieved: the matrix, the records behind a cell, and what differs from locked values."""
+"""What was achieved: the matrix, why the KGI is not its target, the records behind a cell, what differs from locks."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kpis.api.base import CompanyAPIView
+from kpis.api.contributions import ContributionParameters, ContributionsSerializer, contributions_data
 from kpis.api.matrices import MatrixSerializer, matrix_data
 from kpis.api.pagination import PAGE_PARAMETERS, ListPages
 from kpis.api.queries import MatrixParameters, RecordParameters, RestatementParameters
@@ -22,6 +23,8 @@ from kpis.api.serializers import (
 )
 from kpis.choices import DimensionCode
 from kpis.selectors.calendar import period_namer
+from kpis.selectors.contributions import read_contributions
+from kpis.selectors.details import Segment
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.records import Record, RecordPage, read_records
 from kpis.selectors.restatements import find_restatements
@@ -49,6 +52,25 @@ class MatrixView(CompanyAPIView):
         visible = self.sight.members.get(asked["dimension"])
         query = MatrixQuery(**asked, is_live=live, member_ids=visible)
         return Response(matrix_data(build_matrix(query, now=timezone.now()), period_namer()))
+
+
+class ContributionsView(CompanyAPIView):
+    """The gap of a KGI over the nodes of its tree."""
+
+    capabilities = {"get": Capability.READ_RESULTS}
+
+    @extend_schema(summary="Contributions", parameters=[ContributionParameters], responses=ContributionsSerializer)
+    def get(self, request: Request) -> Response:
+        """Shares, what is not explained and the timing add up to the gap between the KGI and its target."""
+        asked = _read(ContributionParameters, request)
+        member = asked["member"]
+        if member is not None and not self.sight.allows(asked["dimension"], member.pk):
+            raise PermissionDenied
+        segment = Segment(asked["dimension"], member)
+        found = read_contributions(
+            asked["tree"], asked["period"], segment, now=timezone.now(), to_date=asked["to_date"]
+        )
+        return Response(contributions_data(found))
 
 
 class _Records(Sequence[Record]):
