@@ -14,7 +14,7 @@ from kpis.engine import specs
 from kpis.engine.contribution import names_of
 from kpis.engine.formula import Binary, Expression, Name, Number, parse_formula
 from kpis.engine.lagged import STAGES, is_earlier
-from kpis.engine.specs import Formula, Ratio, Simple, Spec
+from kpis.engine.specs import Conversion, Formula, Ratio, Simple, Spec
 
 MOST_FACTORS = 4
 RATES = ("rate", "average")
@@ -43,7 +43,8 @@ def axes(code: str, metrics: Mapping[str, Described]) -> frozenset[str]:
         each = waiting.pop()
         if each in metrics and each not in seen:
             seen.add(each)
-            found.update(specs.event_kind(term) for term in specs.terms(metrics[each].spec))
+            terms = specs.terms(metrics[each].spec)
+            found.update(specs.event_kind(term) for term in terms if isinstance(term, Simple))
             waiting.extend(_names(metrics[each].spec))
     return frozenset(found)
 
@@ -181,6 +182,9 @@ def _exponents(code: str, metrics: Mapping[str, Described], above: frozenset[str
         case Simple() as term:
             return _of_term(term)
         case Ratio(numerator, denominator):
+            return _product([_of_term(numerator), _inverted(_of_term(denominator))])
+        case Conversion(basis="period") as conversion:
+            numerator, denominator = specs.conversion_sides(conversion)
             return _product([_of_term(numerator), _inverted(_of_term(denominator))])
         case Formula(expression):
             found = _of_expression(parse_formula(expression).expression, metrics, above | {code})
