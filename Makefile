@@ -42,7 +42,7 @@ check: setup ## Lint, types, floors and rooms, migrations, catalogue (seconds)
 test: setup ## Behaviour, 25 random examples each (up to 5 minutes on 2 cores)
 	$(PYTEST) -n 2 -m "not gate and not journey and not proof"
 
-gate: setup ## What continuous integration adds: journeys in a real browser, kills, isolation
+gate: setup ## What continuous integration adds: journeys in a real browser, kills, faults, isolation
 	MAWARU_TIER=gate $(PYTEST) -m "(gate or journey) and not proof"
 
 journeys: setup ## The users' jobs in a real browser (set MAWARU_CHROMIUM where it is not on PATH)

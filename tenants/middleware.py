@@ -13,7 +13,7 @@ from django.http.request import split_domain_port
 from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.urls import set_urlconf
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from tenants.choices import CompanyStatus
@@ -40,7 +40,9 @@ class CompanyMiddleware:
                 return self._answer(request, "public")
             domain = Domain.objects.select_related("tenant").filter(domain=host).first() if host else None
             company = domain.tenant if domain else None
-            refusal = _refuse(company, request)
+            # Before the language was chosen, so that it is not the one of the thread's last visitor.
+            with translation.override(translation.get_language_from_request(request)):
+                refusal = _refuse(company, request)
             if refusal is not None:
                 return refusal
         with tenant_context(company):

@@ -49,6 +49,9 @@ def quick_passwords() -> Iterator[None]:
 def django_db_setup(
     request: pytest.FixtureRequest, quick_passwords: None, django_db_blocker: DjangoDbBlocker
 ) -> Iterator[None]:
+    if os.environ.get(database.IS_READY):
+        yield
+        return
     process = getattr(request.config, "workerinput", {}).get("workerid", "")
     name = f"{database.PREFIX}_{process}" if process else database.PREFIX
     with django_db_blocker.unblock():

@@ -25,6 +25,8 @@ from tenants.services.companies import request_company, request_console
 from tenants.services.provisioning import create_schema, migrate_schema, provision_company
 
 PREFIX = "test_mawaru"
+# Set for a session inside a session: its DATABASE_URL names a database that is ready and not its own to drop.
+IS_READY = "MAWARU_DATABASE_IS_READY"
 NAMES = {"acme": "株式会社アクメ", "globex": "グロベックス株式会社"}
 
 

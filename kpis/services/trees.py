@@ -6,6 +6,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, TypedDict, Unpack
 
 from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
@@ -151,14 +152,26 @@ def update_node(*, node: KpiNode, actor: Any, now: datetime, **fields: Unpack[No
 
 
 def delete_node(*, node: KpiNode, actor: Any, now: datetime) -> None:
-    """Remove a node and what hangs below it. Raises TreeError where closed numbers hang on one of them."""
+    """Remove a node and what hangs below it.
+
+    Raises TreeError where closed numbers, misses, actions or points of an agenda hang on one of them.
+    """
     below = _subtree(node)
     for each in below:
         if _has_closed_numbers(each):
             raise _closed_numbers(each)
-    with transaction.atomic():
-        LockedCell.objects.filter(node__in=below).delete()
-        KpiNode.objects.filter(pk__in=[each.pk for each in below]).delete()
+    try:
+        with transaction.atomic():
+            LockedCell.objects.filter(node__in=below).delete()
+            KpiNode.objects.filter(pk__in=[each.pk for each in below]).delete()
+    except ProtectedError as error:  # what upper floors have written about a node keeps it
+        raise TreeError(
+            gettext_noop(
+                "Misses, improvement actions or meetings refer to %(node)s or a node below it. "
+                "Retire the tree and make a new one instead."
+            ),
+            node=node.name,
+        ) from error
 
 
 def instantiate_template(

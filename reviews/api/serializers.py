@@ -223,6 +223,14 @@ class DecisionSerializer(serializers.ModelSerializer):
         read_only_fields = ("decided_at",)
 
 
+class DecisionsSerializer(serializers.Serializer):
+    """All decisions of a meeting; there is no other page."""
+
+    results = DecisionSerializer(many=True)
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+
+
 class AgendaKpiSerializer(serializers.Serializer):
     """A KPI to put on the agenda: a node's id, or its code with the tree's id."""
 

@@ -26,6 +26,7 @@ from reviews.api.serializers import (
     AgendaSerializer,
     AnswerSerializer,
     DecisionSerializer,
+    DecisionsSerializer,
     MeetingSerializer,
     MinutesSerializer,
     MissSerializer,
@@ -234,7 +235,7 @@ class MeetingViewSet(_MeetingsViewSet):
         row = next(row for row in agenda_of(meeting, now=timezone.now()) if row.item == item)
         return Response(AgendaItemSerializer(row).data, status=status.HTTP_201_CREATED)
 
-    @extend_schema(summary="Decisions", responses=DecisionSerializer(many=True), filters=False)
+    @extend_schema(summary="Decisions", responses=DecisionsSerializer, filters=False)
     @action(detail=True, filterset_class=None, pagination_class=None)
     def decisions(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """What was decided, in order."""

@@ -87,6 +87,17 @@ class TestMisses:
         assert as_bob.post(f"misses/{october_miss.public_id}/answer/", {"end": "information"}).status_code == 403
 
 
+class TestNodes:
+    def test_a_kpi_with_actions_is_not_removed(
+        self, bookings: KpiNode, make_action: Callable[..., Action], writer: Caller
+    ) -> None:
+        node = make_action(bookings).node
+        answer = writer.delete(f"nodes/{node.public_id}/", headers={"accept-language": "en"})
+        assert (answer.status_code, answer.json()["code"]) == (409, "invalid_tree")
+        assert node.name in answer.json()["detail"]
+        assert KpiNode.objects.filter(pk=node.pk).exists()
+
+
 class TestActions:
     def test_is_logged_about_a_miss(self, october_miss: Miss, bookings: KpiNode, writer: Caller) -> None:
         sent = {

@@ -20,8 +20,11 @@ class TestHosts:
 
     @pytest.mark.parametrize("host", ["nobody.localhost", "www.acme.localhost", "acme.example.com", "127.0.0.1"])
     def test_an_unknown_host_gets_a_sentence(self, db, host):
-        response = get(host)
+        response = Client(headers={"host": host, "accept-language": "en"}).get("/login/")
         assert response.status_code == 404
+        assert b"There is no company at this address" in response.content
+        assert b"Check the address you typed" in response.content
+        assert "入力したアドレスを確認してください" in get(host).content.decode()
 
     def test_what_asks_for_the_api_gets_a_problem(self, acme):
         unknown = Client(headers={"host": "nobody.localhost", "accept-language": "en"}).get("/api/v1/metrics/")

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from kpis.models import KpiEvent, KpiNode, KpiTree, Metric, MetricVersion
+from kpis.models import KpiEvent, KpiNode, KpiTree, MeasureBlock, Metric, MetricVersion
 from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 from kpis.services.facts import upsert_facts
 from kpis.services.recompute import mark_groups, measured_terms, recompute
@@ -266,3 +266,17 @@ class TestNothingDirty:
         before = list(KpiEvent.objects.values_list("id", flat=True))
         assert not recompute(now=NOW).groups
         assert list(KpiEvent.objects.values_list("id", flat=True)) == before
+
+    def test_a_changed_row_dirties_only_its_own_periods(self, tree: KpiTree) -> None:
+        august = {"created_on": "2026-07-05", "closed_on": "2026-08-05"}
+        deals = [deal("1", 100), deal("2", 100, **august), deal("3", 100)]
+        send("deals", *deals)
+        recompute(now=NOW)
+        before = dict(MeasureBlock.objects.filter(grain="month").values_list("id", "period_start"))
+        send("deals", deals[0] | {"amount": 150}, *deals[1:])
+        touched = recompute(now=NOW).groups
+        assert touched
+        assert set().union(*touched.values()) == {date(2026, 9, 5), date(2026, 10, 5)}
+        after = dict(MeasureBlock.objects.filter(grain="month").values_list("id", "period_start"))
+        replaced = {start for block, start in before.items() if block not in after}
+        assert replaced == {date(2026, 10, 1)}  # no metric counts deals by the day of their creation

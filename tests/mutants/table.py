@@ -1,0 +1,489 @@
+"""What each test is for, as a table: a small fault put into the code, and the test that must notice it.
+
+The first two faults of an area are tried in the gate, all of them in the proof.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One fault: in the file `path` the text `old`, which stands there once, becomes `new`; `test` has to fail."""
+
+    path: str
+    old: str
+    new: str
+    test: str
+
+    @property
+    def test_file(self) -> str:
+        return self.test.partition("::")[0]
+
+    @property
+    def test_name(self) -> str:
+        return self.test.partition("[")[0].rpartition("::")[2]
+
+
+TENANTS = "tests/tenants/"
+ENGINE = "tests/kpis/engine/"
+KPIS = "tests/kpis/"
+DATA = "tests/integrations/"
+REVIEWS = "tests/reviews/"
+
+AREAS: dict[str, list[Mutant]] = {
+    "the schema of a company": [
+        Mutant(
+            "tenants/backend/base.py",
+            "if self.search_path_set_schemas is None and not was_broken:",
+            "if self.search_path_set_schemas == was_broken:",
+            f"{TENANTS}test_backend.py::TestSearchPath::test_a_failed_set_raises_and_runs_nothing",
+        ),
+        Mutant(
+            "tenants/tasks.py",
+            'return self._refuse(kwargs, "It names no company that is ready, so nothing was run.")',
+            "return self.run(*args, **kwargs)",
+            f"{TENANTS}test_tasks.py::TestCompanyTask::test_without_a_company_runs_nothing_and_leaves_a_dead_letter",
+        ),
+        Mutant(
+            "tenants/tasks.py",
+            "DeadLetter.objects.create(",
+            "DeadLetter(",
+            f"{TENANTS}test_tasks.py::TestCompanyTask::test_without_a_company_runs_nothing_and_leaves_a_dead_letter",
+        ),
+        Mutant(
+            "tenants/tasks.py",
+            "Company.objects.ready().filter(id=company_id)",
+            "Company.objects.filter(id=company_id)",
+            f"{TENANTS}test_tasks.py::TestCompanyTask::test_a_company_that_is_not_ready_runs_nothing",
+        ),
+        Mutant(
+            "tenants/cache.py",
+            'f"{connection.schema_name}:{key_prefix}:{version}:{key}"',
+            'f"{key_prefix}:{version}:{key}"',
+            f"{TENANTS}test_separation.py::TestCache::test_two_companies_never_share_a_key",
+        ),
+        Mutant(
+            "tenants/context.py",
+            "    finally:\n        connection.set_tenant(previous)\n\n\n@contextmanager\ndef bare_context",
+            "    finally:\n        pass\n\n\n@contextmanager\ndef bare_context",
+            f"{TENANTS}test_context.py::TestTenantContext::test_returns_to_the_schema_before",
+        ),
+        Mutant(
+            "kpis/services/streams.py",
+            "    FactStream.objects.filter(source=source, fact=fact)",
+            "    connection.set_schema(source)\n    FactStream.objects.filter(source=source, fact=fact)",
+            f"{TENANTS}test_tasks.py::TestSchemaSwitches::test_there_is_only_one_way",
+        ),
+    ],
+    "the life of a company": [
+        Mutant(
+            "tenants/middleware.py",
+            "if company.status == CompanyStatus.PROVISIONING:",
+            "if company.status == company.type:",
+            f"{TENANTS}test_hosts.py::TestHosts::test_a_company_in_preparation_says_so",
+        ),
+        Mutant(
+            "tenants/services/provisioning.py",
+            "    if missing:\n",
+            "    if not existing_tables(company=company):\n",
+            f"{TENANTS}test_provisioning.py::TestProvisioning::test_a_missing_table_is_noticed",
+        ),
+        Mutant(
+            "tenants/services/companies.py",
+            'f"DROP SCHEMA IF EXISTS {quote_schema_name(company.schema_name)} CASCADE"',
+            '"SELECT 1"',
+            f"{TENANTS}test_provisioning.py::TestDeleteAndCreateAgain::test_no_old_row_is_visible",
+        ),
+        Mutant(
+            "tenants/middleware.py",
+            "if company is None or company.status == CompanyStatus.ARCHIVED:",
+            "if company is None:",
+            f"{TENANTS}test_hosts.py::TestHosts::test_an_archived_company_looks_as_if_it_had_never_been",
+        ),
+        Mutant(
+            "tenants/services/provisioning.py",
+            "update(failure=f",
+            "update(status=CompanyStatus.READY, failure=f",
+            f"{TENANTS}test_provisioning.py::TestProvisioning::test_a_failure_is_written_down_never_served_and_repaired",
+        ),
+        Mutant(
+            "templates/tenants/host_page.html",
+            "{{ sentence }}",
+            "",
+            f"{TENANTS}test_hosts.py::TestHosts::test_an_unknown_host_gets_a_sentence",
+        ),
+    ],
+    "the hand-off": [
+        Mutant(
+            "tenants/services/grants.py",
+            "used_at=None, expires_at__gt=now",
+            "expires_at__gt=now",
+            f"{TENANTS}test_hand_off.py::TestTicket::test_is_spent_by_its_first_use",
+        ),
+        Mutant(
+            "tenants/services/grants.py",
+            "id=hand_off_id, grant__company=company, used_at",
+            "id=hand_off_id, used_at",
+            f"{TENANTS}test_hand_off.py::TestTicket::test_opens_no_other_company",
+        ),
+        Mutant(
+            "tenants/services/grants.py",
+            "used_at=None, expires_at__gt=now",
+            "used_at=None",
+            f"{TENANTS}test_hand_off.py::TestTicket::test_is_good_for_a_minute",
+        ),
+        Mutant(
+            "tenants/services/grants.py",
+            "if not grant.is_live(now):",
+            "if not grant.pk:",
+            f"{TENANTS}test_hand_off.py::TestTicket::test_needs_the_grant_when_it_is_used",
+        ),
+        Mutant(
+            "tenants/middleware.py",
+            "if not (in_time and is_grant_live(",
+            "if not (in_time or is_grant_live(",
+            f"{TENANTS}test_hand_off.py::TestFromConsoleToClient::test_a_revoked_grant_ends_the_visit",
+        ),
+        Mutant(
+            "tenants/services/grants.py",
+            "cache.delete(grant_key(console_user_id))",
+            "grant_key(console_user_id)",
+            f"{TENANTS}test_hand_off.py::TestFromConsoleToClient::test_a_revoked_grant_ends_the_visit",
+        ),
+    ],
+    "work that waits": [
+        Mutant(
+            "tenants/services/due.py",
+            "ORDER BY turn, next_run_at LIMIT",
+            "ORDER BY next_run_at LIMIT",
+            f"{TENANTS}test_due.py::TestDispatchDue::test_a_busy_company_does_not_keep_another_waiting",
+        ),
+        Mutant(
+            "tenants/outbox/services.py",
+            "ORDER BY turn, id LIMIT",
+            "ORDER BY id LIMIT",
+            f"{TENANTS}test_outbox.py::TestDispatch::test_companies_take_turns",
+        ),
+        Mutant(
+            "tenants/outbox/services.py",
+            "claimable |= Q(state__in=OPEN_STATES)",
+            "claimable |= Q()",
+            f"{TENANTS}test_outbox.py::TestRunEvent::test_a_message_that_came_twice_runs_once",
+        ),
+        Mutant(
+            "tenants/outbox/services.py",
+            "        if event.attempt_count >= MAX_ATTEMPTS:\n            _give_up(event, reason, now)",
+            "        if event.attempt_count > MAX_ATTEMPTS:\n            _give_up(event, reason, now)",
+            f"{TENANTS}test_outbox.py::TestRunEvent::test_poison_ends_as_a_dead_letter_after_bounded_attempts",
+        ),
+        Mutant(
+            "tenants/services/due.py",
+            "AND company.status = %s",
+            "AND company.status <> %s || 'x'",
+            f"{TENANTS}test_due.py::TestDispatchDue::test_leaves_a_suspended_company_alone",
+        ),
+    ],
+    "facts and what follows from them": [
+        Mutant(
+            "integrations/services/sync.py",
+            "if known.get(external_id) != payload",
+            "if known.get(external_id) or payload",
+            f"{DATA}services/test_sync.py::TestRunSync::test_changes_nothing_the_second_time",
+        ),
+        Mutant(
+            "kpis/services/dependents.py",
+            "(fact, fact_id) SELECT %s, id FROM {rows}",
+            "(fact, fact_id) SELECT %s, id FROM {FACT_TABLES[resource]}",
+            f"{KPIS}services/test_recompute.py::TestNothingDirty::test_a_changed_row_dirties_only_its_own_periods",
+        ),
+        Mutant(
+            "kpis/services/facts.py",
+            "f\"CASE WHEN '{name}' = ANY(n.present) THEN {self.given(name, column)} ELSE f.{name} END AS {name}\"",
+            'f"{self.given(name, column)} AS {name}"',
+            f"{KPIS}services/test_facts.py::TestUpsert::test_an_absent_field_is_kept_and_null_clears",
+        ),
+        Mutant(
+            "kpis/services/dependents.py",
+            "AND outcome IN ('open', 'void')",
+            "",
+            f"{KPIS}services/test_recompute.py::TestCredit::test_a_later_owner_moves_nothing_on_a_closed_deal",
+        ),
+        Mutant(
+            "kpis/services/dependents.py",
+            '"exchange-rates": _OF_CURRENCY,',
+            '"exchange-rates": (),',
+            f"{KPIS}services/test_incremental.py::test_incremental_equals_full",
+        ),
+        Mutant(
+            "kpis/services/recompute.py",
+            "        touched: dict[str, Dates] = dict(derive_events(cursor, currency=settings.currency))\n",
+            "        found = derive_events(cursor, currency=settings.currency)\n"
+            "        touched: dict[str, Dates] = {name: each and {max(each)} for name, each in found.items()}\n",
+            f"{KPIS}services/test_incremental.py::test_incremental_equals_full",
+        ),
+    ],
+    "what a number means": [
+        Mutant(
+            "kpis/engine/status.py",
+            "lambda cell: _is_over(cell) and _reaches(ONE)(cell)",
+            "lambda cell: _is_over(cell) and _reaches(ON_TRACK_FROM)(cell)",
+            f"{ENGINE}test_status.py::TestJudge::test_a_finished_period",
+        ),
+        Mutant(
+            "kpis/engine/status.py",
+            'cell.state == "open" and cell.accumulation == "sum" and cell.total',
+            'cell.state == "open" and cell.total',
+            f"{ENGINE}test_status.py::TestJudge::test_an_open_period",
+        ),
+        Mutant(
+            "kpis/engine/status.py",
+            'AT_RISK_FROM = Decimal("0.85")',
+            'AT_RISK_FROM = Decimal("0.80")',
+            f"{ENGINE}test_status.py::TestJudge::test_an_open_period",
+        ),
+        Mutant(
+            "kpis/engine/status.py",
+            "cell.elapsed <= 1",
+            "cell.elapsed < 1",
+            f"{ENGINE}test_status.py::TestJudge::test_no_verdict_before_the_second_business_day",
+        ),
+        Mutant(
+            "kpis/engine/status.py",
+            'return ONE + gain if direction == "up" else max(ONE - gain, ZERO)',
+            "return ONE + gain",
+            f"{ENGINE}test_status.py::TestAchievement::test_by_direction",
+        ),
+        Mutant(
+            "kpis/engine/graph.py",
+            "if name not in references",
+            "if name == code",
+            f"{KPIS}test_definitions.py::TestCreateMetric::test_refuses_a_formula_with_an_unknown_name",
+        ),
+        Mutant(
+            "kpis/engine/graph.py",
+            "issues.append(\n                Issue(\n                    cycle[0],",
+            "[].append(\n                Issue(\n                    cycle[0],",
+            f"{KPIS}test_definitions.py::TestCreateMetric::test_refuses_a_formula_that_goes_in_a_circle",
+        ),
+    ],
+    "targets and closing": [
+        Mutant(
+            "kpis/services/targets.py",
+            "elif period.state == PeriodState.CLOSED:",
+            "elif period.state == PeriodState.CLOSED.name:",
+            f"{KPIS}test_targets.py::TestSetTarget::test_refuses_a_locked_period",
+        ),
+        Mutant(
+            "kpis/services/periods.py",
+            "        lock_cells(periods=[*closing,",
+            "        list([*closing,",
+            f"{KPIS}test_periods.py::TestClosePeriod::test_later_facts_do_not_move_it",
+        ),
+        Mutant(
+            "kpis/services/periods.py",
+            "    if not reason.strip():\n",
+            "    if reason is None:\n",
+            f"{KPIS}test_periods.py::TestReopenPeriod::test_refuses_without_a_reason",
+        ),
+        Mutant(
+            "kpis/services/periods.py",
+            "    recompute(now=now)\n    with transaction.atomic():",
+            "    with transaction.atomic():",
+            f"{KPIS}test_periods.py::TestClosePeriod::test_counts_facts_that_have_just_arrived",
+        ),
+        Mutant(
+            "kpis/services/targets.py",
+            "if is_first or entry.node.tree.status == TreeStatus.DRAFT:",
+            "if target:",
+            f"{KPIS}test_targets.py::TestSetTarget::test_a_change_in_an_active_tree_keeps_the_initial_target",
+        ),
+    ],
+    "who sees what": [
+        Mutant(
+            "kpis/selectors/visibility.py",
+            "    if scope == Scope.ALL:\n        return OPEN",
+            "    if scope != Scope.NONE:\n        return OPEN",
+            f"{KPIS}api/test_matrix.py::TestSight::test_a_member_sees_the_own_row_and_company_totals",
+        ),
+        Mutant(
+            "integrations/permissions.py",
+            "Scope.READ: READ,",
+            "Scope.READ: READ + WRITE,",
+            f"{KPIS}api/test_common.py::TestScopes::test_a_reading_key_writes_nothing",
+        ),
+        Mutant(
+            "integrations/services/api_keys.py",
+            "if key.revoked_at is not None:",
+            "if key.pk is None:",
+            f"{DATA}api/test_authentication.py::TestApiKeyAuthentication::test_refuses_a_revoked_key",
+        ),
+        Mutant(
+            "integrations/services/api_keys.py",
+            "if not hmac.compare_digest(expected, _hash(text)) or key is None:",
+            "if key is None:",
+            f"{DATA}api/test_authentication.py::TestApiKeyAuthentication"
+            "::test_refuses_the_right_prefix_with_another_secret",
+        ),
+        Mutant(
+            "integrations/services/api_keys.py",
+            "prefix=prefix, secret_hash=_hash(text)",
+            "prefix=prefix, secret_hash=text",
+            f"{DATA}api/test_authentication.py::TestKeys::test_keeps_only_a_hash",
+        ),
+        Mutant(
+            "reviews/selectors/sight.py",
+            "    reach = reach_of(user, scope, today=today)\n    return actions.filter(",
+            "    reach = reach_of(user, scope, today=today)\n    return actions or actions.filter(",
+            f"{REVIEWS}test_pages.py::TestActions::test_a_member_sees_and_changes_only_own_ones",
+        ),
+        Mutant(
+            "tenants/capabilities.py",
+            "Role.VIEWER: {Capability.READ_RESULTS: Scope.TEAM,",
+            "Role.VIEWER: {Capability.LOG_ACTIONS: Scope.OWN, Capability.READ_RESULTS: Scope.TEAM,",
+            f"{TENANTS}test_separation.py::TestCapabilities::test_follow_from_the_role",
+        ),
+    ],
+    "files": [
+        Mutant(
+            "integrations/services/sync.py",
+            "    @transaction.atomic\n    def _store_chunk",
+            "    def _store_chunk",
+            f"{DATA}services/test_faults.py::test_a_killed_worker_loses_and_doubles_nothing",
+        ),
+        Mutant(
+            "integrations/connectors/file.py",
+            "    if size > max_bytes:",
+            "    if size > max_bytes * 1000:",
+            f"{DATA}connectors/test_file.py::TestFileTypes::test_refuses_a_200_mb_file_before_reading_it",
+        ),
+        Mutant(
+            "integrations/services/sync.py",
+            'cursor = {"run": self._run.pk, "files": {**files, delivery.file.name: done}',
+            'cursor = {"run": self._run.pk, "files": {**files, delivery.file.name: done + 1}',
+            f"{DATA}services/test_faults.py::test_a_killed_worker_loses_and_doubles_nothing",
+        ),
+        Mutant(
+            "integrations/connectors/file.py",
+            "text = data.decode(encoding)\n",
+            'text = data.decode(encoding, errors="replace")\n',
+            f"{DATA}services/test_sync.py::TestNothingIsHalfImported"
+            "::test_a_file_with_a_broken_byte_stores_nothing_of_its_neighbours",
+        ),
+        Mutant(
+            "integrations/connectors/mapping.py",
+            '    if missing:\n        raise ConnectorError(\n            "data", "missing_column"',
+            '    if not headings:\n        raise ConnectorError(\n            "data", "missing_column"',
+            f"{DATA}services/test_sync.py::TestNothingIsHalfImported::test_a_missing_column_is_named",
+        ),
+        Mutant(
+            "integrations/connectors/file.py",
+            "if head.startswith(signature):",
+            "if head == signature:",
+            f"{DATA}connectors/test_file.py::TestFileTypes::test_refuses_what_only_calls_itself_csv",
+        ),
+    ],
+    "the checklist": [
+        Mutant(
+            "kpis/selectors/checklist.py",
+            "if months < due:",
+            "if not months:",
+            f"{KPIS}test_checklist.py::TestItems::test_the_goal_needs_a_whole_year_of_targets",
+        ),
+        Mutant(
+            "integrations/selectors/checklist.py",
+            "return Carries.BOTH in carried or {Carries.SFA, Carries.MA} <= carried",
+            "return bool(carried)",
+            f"{DATA}selectors/test_checklist.py::TestAutomatic::test_is_done_with_both_systems_and_automatic_kpis",
+        ),
+        Mutant(
+            "kpis/selectors/checklist.py",
+            "if not factor.reason.strip():",
+            "if factor.reason is None:",
+            f"{KPIS}test_checklist.py::TestItems::test_a_factor_says_why_and_has_a_kpi",
+        ),
+        Mutant(
+            "kpis/selectors/checklist.py",
+            '        step = _("No back-calculation from the KGI has been applied yet.")\n',
+            "        return ItemState(ItemStatus.DONE, evidence)\n",
+            f"{KPIS}test_checklist.py::TestItems::test_worked_back_stays_in_progress_and_names_what_hangs_loose",
+        ),
+        Mutant(
+            "integrations/selectors/checklist.py",
+            "if each.every is not None and each.carries",
+            "if each.carries",
+            f"{DATA}selectors/test_checklist.py::TestAutomatic::test_needs_a_schedule",
+        ),
+        Mutant(
+            "integrations/selectors/checklist.py",
+            'MANUAL_SHARE = Decimal("0.20")',
+            'MANUAL_SHARE = Decimal("0.95")',
+            f"{DATA}selectors/test_checklist.py::TestManualEntry::test_allows_a_fifth_of_the_values",
+        ),
+        Mutant(
+            "integrations/selectors/checklist.py",
+            "LATE_BY = 2\n",
+            "LATE_BY = 200\n",
+            f"{DATA}selectors/test_checklist.py::TestFrequency::test_regresses_when_one_is_late_by_two_intervals",
+        ),
+        Mutant(
+            "kpis/selectors/checklist.py",
+            "if is_told and matrix.target[n][0][0] is not None:",
+            "if matrix.target[n][0][0] is not None:",
+            f"{KPIS}test_checklist.py::TestItems::test_target_stands_beside_actual_where_data_comes",
+        ),
+        Mutant(
+            "kpis/selectors/checklist.py",
+            "if told >= TREND_PERIODS:",
+            "if told:",
+            f"{KPIS}test_checklist.py::TestItems::test_trends_need_six_periods",
+        ),
+        Mutant(
+            "kpis/selectors/checklist.py",
+            "if best[-1][1] >= FILLED_SHARE and unassigned <= UNASSIGNED_SHARE:",
+            "if best[0][1] >= FILLED_SHARE:",
+            f"{KPIS}test_checklist.py::TestItems::test_segments_are_filled_or_named",
+        ),
+    ],
+    "misses, actions and meetings": [
+        Mutant(
+            "reviews/engine/misses.py",
+            "return start_date is None or period_start >= start_date",
+            "return True",
+            f"{REVIEWS}test_misses.py::TestRecordMisses::test_periods_before_the_start_date_are_recorded_and_not_asked",
+        ),
+        Mutant(
+            "reviews/engine/misses.py",
+            "if segment not in missed and not stored.is_withdrawn:",
+            "if segment in missed and not stored:",
+            f"{REVIEWS}test_misses.py::TestRecordMisses::test_withdraws_what_closing_shows_as_met",
+        ),
+        Mutant(
+            "reviews/services/misses.py",
+            "if end == DecisionKind.ACCEPTED and not reason:",
+            "if end == DecisionKind.ACCEPTED and reason is None:",
+            f"{REVIEWS}test_misses.py::TestAnswerMiss::test_accepting_needs_a_reason",
+        ),
+        Mutant(
+            "reviews/services/meetings.py",
+            "    freeze_items(items=list(meeting.agenda_items",
+            "    len(list(meeting.agenda_items",
+            f"{REVIEWS}test_meetings.py::TestOpenMeeting::test_freezes_the_numbers_and_shows_later_ones_beside",
+        ),
+        Mutant(
+            "reviews/services/meetings.py",
+            "        carry_over(items=undecided, meeting=ensure",
+            "        carry_over(items=undecided.none(), meeting=ensure",
+            f"{REVIEWS}test_meetings.py::TestCloseMeeting::test_carries_what_was_not_decided",
+        ),
+        Mutant(
+            "reviews/services/meetings.py",
+            "else writable.filter(minutes_version=base_version)",
+            "else writable",
+            f"{REVIEWS}test_meetings.py::TestMinutes::test_nobodys_words_are_overwritten",
+        ),
+    ],
+}
+MUTANTS = [mutant for mutants in AREAS.values() for mutant in mutants]
+IN_THE_GATE = [mutant for mutants in AREAS.values() for mutant in mutants[:2]]

@@ -1,0 +1,88 @@
+"""Every fault of the table is noticed by its own test, which therefore is not green by accident."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tests import database
+from tests.mutants.table import IN_THE_GATE, MUTANTS, Mutant
+
+PROJECT = Path(__file__).resolve().parents[2]
+LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".hypothesis", ".pytest_cache", ".mypy_cache", "screenshots")
+AT_ONCE = 2
+TESTS_FAILED = 1
+TRIED = MUTANTS if os.environ.get("MAWARU_TIER") == "proof" else IN_THE_GATE
+
+
+def name_of(mutant: Mutant) -> str:
+    return f"{Path(mutant.path).stem}-{MUTANTS.index(mutant)}-{mutant.test_name}"
+
+
+def run(mutant: Mutant, place: Path) -> subprocess.CompletedProcess[str]:
+    """Run its test in a copy of the project that has the fault, on this session's database."""
+    shutil.copytree(PROJECT, place, ignore=LEFT_OUT)
+    source = place / mutant.path
+    source.write_text(source.read_text().replace(mutant.old, mutant.new))
+    try:
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", mutant.test, "-x", "-p", "no:randomly", "-p", "no:cacheprovider"],
+            cwd=place,
+            env=os.environ | _environment(),
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+    finally:
+        shutil.rmtree(place)
+
+
+def _environment() -> dict[str, str]:
+    return {
+        "DATABASE_URL": database.url(),
+        "REDIS_URL": settings.REDIS_URL,
+        "MAWARU_TESTING": "1",
+        "MAWARU_TIER": "test",
+        database.IS_READY: "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+
+
+@pytest.fixture(scope="module")
+def tried(
+    request: pytest.FixtureRequest, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[Mutant, Future]]:
+    """What became of every mutant that is asked about: two are tried at a time, while the first is waited for."""
+    place = tmp_path_factory.mktemp("mutants")
+    asked = [item.callspec.params["mutant"] for item in request.session.items if _tries_a_mutant(item)]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        yield {mutant: pool.submit(run, mutant, place / name_of(mutant)) for mutant in asked}
+        pool.shutdown(cancel_futures=True)
+
+
+def _tries_a_mutant(item: pytest.Item) -> bool:
+    return item.path == Path(__file__) and hasattr(item, "callspec")
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("mutant", TRIED, ids=name_of)
+def test_is_noticed(mutant: Mutant, tried: dict[Mutant, Future]) -> None:
+    done = tried[mutant].result()
+    noticed = done.returncode == TESTS_FAILED and re.search(r"\d+ failed", done.stdout)
+    assert noticed, f"{mutant.path} was changed, and {mutant.test} did not fail:\n{done.stdout[-3000:]}{done.stderr}"
+
+
+def test_the_table_is_up_to_date() -> None:
+    for mutant in MUTANTS:
+        assert (PROJECT / mutant.path).read_text().count(mutant.old) == 1, f"{mutant.path}: {mutant.old}"
+        assert mutant.old != mutant.new
+        assert f"def {mutant.test_name}(" in (PROJECT / mutant.test_file).read_text(), mutant.test
