@@ -29,6 +29,7 @@ from kpis.engine.back_calculation.plans import (
     Plan,
     Question,
     Step,
+    as_target,
     work_out,
 )
 from kpis.engine.back_calculation.roles import ACTIVITY, LEAD_RATE, role_of
@@ -63,6 +64,7 @@ __all__ = [
     "Stage",
     "Step",
     "Swing",
+    "as_target",
     "divide",
     "funnel",
     "kept",

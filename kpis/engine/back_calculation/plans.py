@@ -177,6 +177,10 @@ def _of_time(question: Question, step: Step) -> Iterator[Issue]:
             "no_lead_time",
             gettext_noop("No lead time is known yet, so it is taken to be needed in the month of the order."),
         )
+    lost = step.needed - sum((need.value for need in step.needs), Decimal(0))
+    if lost:
+        template = gettext_noop("%(count)s of them would be needed before your calendar begins.")
+        yield _issue(step, "before_calendar", template, count=written(lost, "count"))
     late = sum((need.value for need in step.needs if need.month.end <= question.today), Decimal(0))
     if late:
         template = gettext_noop("%(count)s of them fall into months that are over.")
@@ -235,3 +239,14 @@ def is_lever(assumption: Assumption) -> bool:
     True
     """
     return assumption.unit != MULTIPLE and assumption.code != LEAD_SHARE
+
+
+def as_target(assumption: Assumption) -> Decimal:
+    """An assumption as the target of its own KPI: a rate to the hundredth of a percent, an amount to the whole unit.
+
+    >>> str(as_target(Assumption("win_rate", Decimal(11) / Decimal(48), "own")))
+    '0.2292'
+    """
+    if assumption.unit == AMOUNT and assumption.value >= 1:
+        return assumption.value.quantize(Decimal(1))
+    return assumption.value.quantize(Decimal("0.0001"))

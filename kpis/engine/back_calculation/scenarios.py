@@ -97,4 +97,5 @@ def _shifted(assumption: Assumption, scenario: str) -> Assumption:
 
 
 def _capped(value: Decimal, assumption: Assumption) -> Decimal:
-    return min(value, ONE) if assumption.unit == FRACTION else value
+    """A rate gets no better than 1, unless it is above it already, as rates by period may be."""
+    return min(value, max(ONE, assumption.value)) if assumption.unit == FRACTION else value
