@@ -1,15 +1,26 @@
 """Working back from a goal with what the company knows of itself."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from django.utils import timezone
 
-from kpis.engine.back_calculation import GOAL, LEAD_SHARE, Plan, Question, Scenario, Swing, scenarios, sensitivity
+from kpis.choices import Grain
+from kpis.engine.back_calculation import (
+    GOAL,
+    LEAD_SHARE,
+    MonthSpan,
+    Plan,
+    Question,
+    Scenario,
+    Swing,
+    scenarios,
+    sensitivity,
+)
 from kpis.engine.issues import Issue, gettext_noop
-from kpis.models import KpiTree
+from kpis.models import KpiTree, Period
 from kpis.selectors.back_calculation.history import History, OwnRate, read_history
 from kpis.selectors.back_calculation.places import Places, per_deal, read_places
 from kpis.selectors.back_calculation.requests import (
@@ -21,6 +32,7 @@ from kpis.selectors.back_calculation.requests import (
     unit_of,
 )
 from kpis.selectors.back_calculation.targets import Fate, NodeTargets, PlannedTarget, plan_targets
+from kpis.selectors.calendar import period_namer
 
 __all__ = [
     "BackCalculationRequest",
@@ -29,8 +41,10 @@ __all__ = [
     "Fate",
     "NodeTargets",
     "OwnRate",
+    "Places",
     "PlannedTarget",
     "WorkedBack",
+    "month_namer",
     "per_deal",
     "plan_targets",
     "read_basis",
@@ -111,3 +125,11 @@ def _warnings(request: BackCalculationRequest, basis: Basis, question: Question)
         "taken to, so the leads come out too high."
     )
     return [Issue("rates.lead_share", "other_origins", template, (("share", f"{share.value * 100:.0f}%"),))]
+
+
+def month_namer() -> Callable[[MonthSpan], str]:
+    """A function that names months of the calendar in the caller's language; three queries, whatever it names."""
+    name = period_namer()
+    months = Period.objects.select_related("fiscal_year").filter(grain=Grain.MONTH)
+    labels = {month.start_date: name(month) for month in months}
+    return lambda span: labels[span.start]
