@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from kpis.views import checklist, details, records, today, trees
+from kpis.views import back_calculation, checklist, details, records, today, trees
 
 urlpatterns = [
     path("", today.today, name="home"),
+    path("back-calculation/", back_calculation.back_calculation, name="back-calculation"),
     path("checklist/", checklist.checklist, name="checklist"),
     path("kpis/", trees.tree, name="kpi-tree"),
     path("kpis/<uuid:public_id>/", details.detail, name="kpi"),
