@@ -8,6 +8,7 @@ import pytest
 
 from kpis.engine.back_calculation import Capacity
 from kpis.models import BackCalculation, KpiNode, KpiTree, Period, Target, TargetRevision
+from kpis.selectors import checklist as items
 from kpis.selectors.back_calculation import BackCalculationRequest, WorkedBack, read_basis, work_back_goal
 from kpis.selectors.calendar import find_period
 from kpis.services.back_calculation import BackCalculationError, apply_back_calculation
@@ -16,7 +17,8 @@ from kpis.services.definitions import create_metric
 from kpis.services.recompute import recompute
 from kpis.services.targets import TargetError
 from kpis.services.trees import create_node, create_tree
-from tests.kpis.back_calculation import NOW, grow_tree, live_a_year, send
+from tenants.registry import ItemStatus
+from tests.kpis.back_calculation import NOW, TODAY, grow_tree, live_a_year, send
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
 WORKED_EXAMPLE = {"average_deal_size": Decimal(1_000_000), "win_rate": Decimal(1), "opportunity_rate": Decimal("0.2")}
@@ -272,3 +274,36 @@ class TestApply:
         self.apply(work(tree, 27_000_000))
         assert sum(targets(tree, "new_leads")) == 1200
         assert len(targets(tree, "new_leads")) > 48
+
+
+class TestChecklist:
+    def apply(self, tree: KpiTree) -> None:
+        apply_back_calculation(worked=work(tree, 27_000_000), reason="plan", actor=None, now=NOW)
+
+    def test_waits_for_a_back_calculation(self, tree: KpiTree, history: None) -> None:
+        state = items.check_worked_back(TODAY)
+        assert state.status == ItemStatus.IN_PROGRESS
+        assert state.next_step_url == f"/back-calculation/?tree={tree.public_id}"
+
+    def test_is_done_once_one_was_applied(self, tree: KpiTree, history: None) -> None:
+        self.apply(tree)
+        assert items.check_worked_back(TODAY).status == ItemStatus.DONE
+
+    @pytest.mark.parametrize(
+        ("code", "factor", "status"),
+        [
+            ("new_leads", "1.04", ItemStatus.DONE),
+            ("new_leads", "1.10", ItemStatus.REGRESSED),
+            ("mql", "0.90", ItemStatus.REGRESSED),
+            ("bookings", "1.10", ItemStatus.REGRESSED),
+            ("win_rate", "0.90", ItemStatus.REGRESSED),
+        ],
+    )
+    def test_regresses_when_targets_no_longer_lead_to_the_goal(
+        self, tree: KpiTree, history: None, code: str, factor: str, status: str
+    ) -> None:
+        self.apply(tree)
+        for row in Target.objects.filter(node__code=code):
+            row.value *= Decimal(factor)
+            row.save()
+        assert items.check_worked_back(TODAY).status == status

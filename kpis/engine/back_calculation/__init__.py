@@ -1,5 +1,6 @@
 """Back-calculation: from a goal to the orders, deals, opportunities, leads and activities that it takes."""
 
+from kpis.engine.back_calculation.agreement import Deviation, deviations
 from kpis.engine.back_calculation.funnel import (
     DEAL_SIZE,
     GOAL,
@@ -55,6 +56,7 @@ __all__ = [
     "Assumption",
     "Band",
     "Capacity",
+    "Deviation",
     "Link",
     "MonthSpan",
     "Need",
@@ -65,6 +67,7 @@ __all__ = [
     "Step",
     "Swing",
     "as_target",
+    "deviations",
     "divide",
     "funnel",
     "kept",
