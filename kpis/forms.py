@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kpis.choices import BackCalculationScenario, Grain
-from kpis.engine.back_calculation import AMOUNT, BENCHMARK, FRACTION, GOAL, LEAD_SHARE, OWN, TYPED, Capacity, Stage
+from kpis.engine.back_calculation import BENCHMARK, FRACTION, GOAL, LEAD_SHARE, OWN, TYPED, Capacity, Stage
 from kpis.models import KpiTree, Period
 from kpis.selectors.back_calculation import BackCalculationRequest, Basis, unit_of
 from kpis.selectors.back_calculation.wording import rate_words, stage_words
@@ -167,12 +167,6 @@ def first_values(tree: KpiTree, basis: Basis, goal: Decimal | None) -> dict[str,
 def typed_value(code: str, number: Decimal) -> Decimal:
     """A typed rate as it is kept: percents as fractions."""
     return number / HUNDRED if unit_of(code) == FRACTION else number
-
-
-def typed_unit(code: str) -> str:
-    """The unit in which a rate is typed: percent, amount, or ratio."""
-    unit = unit_of(code)
-    return unit if unit in (FRACTION, AMOUNT) else "count"
 
 
 def _goal_periods(tree: KpiTree) -> list[Period]:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from kpis.choices import BackCalculationScenario, DimensionCode, TreeStatus
-from kpis.forms import ApplyForm, BackCalculationForm, first_values, typed_unit
+from kpis.forms import ApplyForm, BackCalculationForm, first_values
 from kpis.models import KpiTree, Target
 from kpis.permissions import check_reach
 from kpis.selectors.back_calculation import (
@@ -53,7 +53,6 @@ class AssumptionRow:
 
     name: str
     unit: str
-    typed_unit: str
     own: OwnRate | None
     benchmark: BenchmarkRate | None
     source: BoundField
@@ -237,7 +236,6 @@ def _assumption_rows(asked: Asked) -> list[AssumptionRow]:
         AssumptionRow(
             name=rate_words(code, places),
             unit=unit_of(code),
-            typed_unit=typed_unit(code),
             own=asked.basis.history.rates.get(code),
             benchmark=asked.basis.benchmarks.get(code),
             source=asked.form[f"source_{code}"],

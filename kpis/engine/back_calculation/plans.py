@@ -11,7 +11,7 @@ from kpis.engine.formats import grouped
 from kpis.engine.issues import Issue, gettext_noop
 
 TYPED, OWN, BENCHMARK = "typed", "own", "benchmark"
-AMOUNT, FRACTION, MULTIPLE = "amount", "percent", "ratio"  # the units of assumptions
+AMOUNT, FRACTION, MULTIPLE = "amount", "percent", "count"  # the units of assumptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class Band:
 class Assumption:
     """A number that the way back divides by (or multiplies with), and where it comes from.
 
-    `unit` is percent (a fraction up to 1), amount, or ratio. `history` is the band of the company's own quarters,
-    `benchmark` that of the industry; None where there is none.
+    `unit` is percent (a fraction up to 1), amount, or count (so many for each). `history` is the band of the company's
+    own quarters, `benchmark` that of the industry; None where there is none.
     """
 
     code: str
@@ -181,9 +181,15 @@ def _of_time(question: Question, step: Step) -> Iterator[Issue]:
     if lost:
         template = gettext_noop("%(count)s of them would be needed before your calendar begins.")
         yield _issue(step, "before_calendar", template, count=written(lost, "count"))
-    late = sum((need.value for need in step.needs if need.month.end <= question.today), Decimal(0))
+    begin = min(question.goal)
+    over = [need for need in step.needs if need.month.end <= question.today]
+    late = sum((need.value for need in over if not question.is_year or need.month.start < begin), Decimal(0))
     if late:
-        template = gettext_noop("%(count)s of them fall into months that are over.")
+        template = (
+            gettext_noop("%(count)s of them were needed before the year began, in months that are over.")
+            if question.is_year
+            else gettext_noop("%(count)s of them fall into months that are over.")
+        )
         yield _issue(step, "past_months", template, count=written(late, "count"))
 
 

@@ -134,10 +134,10 @@ def read_question(request: BackCalculationRequest, places: Places, history: Hist
 
 
 def unit_of(code: str) -> str:
-    """The unit of an assumption: amount, percent, or ratio (so many for each).
+    """The unit of an assumption: amount, percent, or count (so many for each).
 
     >>> unit_of("win_rate"), unit_of("calls_per_deal")
-    ('percent', 'ratio')
+    ('percent', 'count')
     """
     if code == DEAL_SIZE:
         return AMOUNT

@@ -137,7 +137,7 @@ class TestWorkedExample:
 
     def test_activities_follow_from_the_deals(self) -> None:
         links = funnel(has_mql=True, activities=["calls"])
-        calls = {"calls_per_deal": Assumption("calls_per_deal", Decimal("2.5"), "own", "ratio")}
+        calls = {"calls_per_deal": Assumption("calls_per_deal", Decimal("2.5"), "own", "count")}
         plan = work_out(question(links=links, assumptions={**question().assumptions, **calls}))
         assert needed(plan)["calls"] == 85
 
@@ -163,6 +163,12 @@ class TestTime:
     def test_a_month_that_is_over_is_warned_of(self) -> None:
         assert ("mql", "past_months") in warned(work_out(question(today=date(2026, 2, 1))))
         assert ("mql", "past_months") not in warned(work_out(question(today=date(2026, 1, 31))))
+
+    def test_of_a_year_only_what_was_needed_before_it_began(self) -> None:
+        goal = {month.start: Decimal(1) for month in year()[12:]}
+        plan = work_out(question(goal=goal, is_year=True, today=date(2026, 6, 1)))
+        assert warned(plan) == [("mql", "past_months")]
+        assert plan.steps[-1].warnings[0].message.startswith("29 of them were needed before the year began")
 
     def test_an_unknown_lead_time_is_the_month_of_the_order_and_said(self) -> None:
         plan = work_out(question(lead_days={}))
@@ -252,7 +258,7 @@ class TestScenarios:
     def test_shares_and_activities_are_no_levers(self) -> None:
         same = {
             "lead_share": Assumption("lead_share", Decimal("0.5"), "own"),
-            "calls_per_deal": Assumption("calls_per_deal", Decimal(3), "own", "ratio"),
+            "calls_per_deal": Assumption("calls_per_deal", Decimal(3), "own", "count"),
         }
         asked = question(assumptions=same)
         assert under(asked, "cautious").assumptions == same
