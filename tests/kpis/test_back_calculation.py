@@ -307,3 +307,11 @@ class TestChecklist:
             row.value *= Decimal(factor)
             row.save()
         assert items.check_worked_back(TODAY).status == status
+
+    def test_closed_months_that_nobody_can_change_do_not_stand_against_it(self, tree: KpiTree, history: None) -> None:
+        self.apply(tree)
+        Target.objects.filter(node__code="new_leads", period_start__lt=date(2026, 8, 1)).update(value=1)
+        assert items.check_worked_back(TODAY).status == ItemStatus.REGRESSED
+        Period.objects.filter(grain="month", start_date__lt=date(2026, 8, 1)).update(state="closed")
+        self.apply(tree)
+        assert items.check_worked_back(TODAY).status == ItemStatus.DONE
