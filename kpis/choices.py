@@ -87,6 +87,14 @@ class TargetLine(TextChoices):
     STRETCH = "stretch", _("Stretch target")
 
 
+class BackCalculationScenario(TextChoices):
+    """How well things are taken to go in a back-calculation; the values are the engine's."""
+
+    CAUTIOUS = "cautious", _("Cautious")
+    STANDARD = "standard", _("Standard")
+    AMBITIOUS = "ambitious", _("Ambitious")
+
+
 class TreeStatus(TextChoices):
     DRAFT = "draft", _("Draft")
     ACTIVE = "active", _("Active")

@@ -57,7 +57,7 @@ MODEL_CAPABILITIES = {
         "calendarday",
     ),
     Capability.READ_LOCKED_VALUES: ("lockedcell",),
-    Capability.SET_TARGETS: ("target", "targetrevision"),
+    Capability.SET_TARGETS: ("target", "targetrevision", "backcalculation"),
     Capability.ENTER_VALUES: ("manualentry",),
 }
 

@@ -2,10 +2,11 @@
 
 from django.urls import path
 
-from kpis.views import catalogue, checklist, details, records, today, trees
+from kpis.views import back_calculation, catalogue, checklist, details, records, today, trees
 
 urlpatterns = [
     path("", today.today, name="home"),
+    path("back-calculation/", back_calculation.back_calculation, name="back-calculation"),
     path("checklist/", checklist.checklist, name="checklist"),
     path("kpis/catalogue/", catalogue.catalogue, name="metric-catalogue"),
     path("kpis/", trees.tree, name="kpi-tree"),

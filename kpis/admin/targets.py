@@ -13,7 +13,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from kpis.admin.base import ReadOnlyAdmin, ServiceAdmin, ServiceForm
 from kpis.admin.numbers import as_stored, as_typed, measured
-from kpis.models import ManualEntry, Target, TargetRevision
+from kpis.models import BackCalculation, ManualEntry, Target, TargetRevision
 from kpis.services.entries import enter_value
 from kpis.services.targets import TargetEntry, set_target
 
@@ -114,6 +114,27 @@ class TargetRevisionAdmin(ReadOnlyAdmin):
     list_filter = ("target__node__tree",)
     search_fields = ("target__node__name", "target__node__code", "reason")
     date_hierarchy = "at"
+
+
+@admin.register(BackCalculation)
+class BackCalculationAdmin(ReadOnlyAdmin):
+    """Back-calculations that were applied as targets."""
+
+    list_display = (
+        "tree",
+        "goal_metric",
+        "goal_value",
+        "grain",
+        "period_start",
+        "scenario",
+        "target_count",
+        "applied_by",
+        "applied_at",
+    )
+    list_select_related = ("tree", "applied_by")
+    list_filter = ("tree", "scenario")
+    search_fields = ("tree__name", "goal_metric", "reason")
+    date_hierarchy = "applied_at"
 
 
 @admin.register(ManualEntry)

@@ -9,7 +9,17 @@ from rest_framework import serializers
 
 from kpis.api.fields import node_or_error
 from kpis.choices import DimensionCode, Grain, Level, PeriodState, TargetLine, TreeStatus, Unit
-from kpis.models import DimensionMember, FactChange, KpiNode, KpiTree, ManualEntry, Metric, Period, Target
+from kpis.models import (
+    BackCalculation,
+    DimensionMember,
+    FactChange,
+    KpiNode,
+    KpiTree,
+    ManualEntry,
+    Metric,
+    Period,
+    Target,
+)
 from kpis.selectors.references import find_metric, find_tree
 
 
@@ -56,6 +66,16 @@ class TreeFilter(filters.FilterSet):
     class Meta:
         model = KpiTree
         fields = ("fiscal_year", "status")
+
+
+class BackCalculationFilter(filters.FilterSet):
+    """Applied back-calculations."""
+
+    tree = ReferenceFilter(find=find_tree, field_name="tree")
+
+    class Meta:
+        model = BackCalculation
+        fields = ("tree", "scenario")
 
 
 class NodeFilter(filters.FilterSet):

@@ -3,6 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from kpis.api.views.back_calculations import BackCalculationViewSet
 from kpis.api.views.catalogue import CatalogueAdditionView, CatalogueView
 from kpis.api.views.definitions import MetricViewSet, NodeViewSet, TreeViewSet
 from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet
@@ -18,6 +19,7 @@ router.register("metrics", MetricViewSet, basename="metric")
 router.register("trees", TreeViewSet)
 router.register("nodes", NodeViewSet)
 router.register("targets", TargetViewSet)
+router.register("back-calculations", BackCalculationViewSet)
 router.register("entries", ManualEntryViewSet)
 router.register("periods", PeriodViewSet)
 router.register("dimensions", DimensionViewSet)

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 
+from kpis.engine.back_calculation import DEAL_SIZE, GOAL, Stage, funnel, whole_up, work_back
 from kpis.engine.specs import Filter, Formula, Ratio, Simple, Spec
 
 
@@ -96,20 +97,13 @@ def targets_from(
     170
     """
     _check_typed(kgi_amount, rates, average_deal_size)
-    amounts = {"bookings": kgi_amount, "average_deal_size": average_deal_size}
+    amounts = {"bookings": kgi_amount, DEAL_SIZE: average_deal_size}
     typed = {**{code: amount for code, amount in amounts.items() if amount is not None}, **rates}
-    exact: dict[str, Decimal] = {}
-    if kgi_amount is not None and average_deal_size is not None:
-        exact["won_deals"] = kgi_amount / average_deal_size
-    for code, source, rate in (
-        ("closed_deals", "won_deals", "win_rate"),
-        ("sql", "closed_deals", None),
-        ("mql", "sql", "opportunity_rate"),
-        ("new_leads", "mql", "mql_rate"),
-    ):
-        if source in exact and (rate is None or rate in rates):
-            exact[code] = exact[source] / (rates[rate] if rate else 1)
-    return {**typed, **{code: value.to_integral_value(ROUND_CEILING) for code, value in exact.items()}}
+    if kgi_amount is None:
+        return typed
+    needed = work_back(funnel(has_mql=True), GOAL, kgi_amount, typed)
+    counted = {stage: whole_up(number) for stage, number in needed.items() if stage not in (GOAL, Stage.OPPORTUNITIES)}
+    return {**typed, **counted}
 
 
 def _check_typed(kgi_amount: Decimal | None, rates: Mapping[str, Decimal], average_deal_size: Decimal | None) -> None:

@@ -22,11 +22,12 @@ from kpis.models.facts import (
 from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock
 from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
 from kpis.models.sourced import ExternalIdentity, FactChange, FactStream, UnresolvedReference
-from kpis.models.targets import ManualEntry, Target, TargetRevision
+from kpis.models.targets import BackCalculation, ManualEntry, Target, TargetRevision
 
 __all__ = [
     "Account",
     "Activity",
+    "BackCalculation",
     "CalendarDay",
     "CalendarRule",
     "CompanyHoliday",

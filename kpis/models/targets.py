@@ -6,8 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from kpis.choices import TargetLine
-from kpis.models.definitions import KpiNode, Metric
+from kpis.choices import BackCalculationScenario, Grain, TargetLine
+from kpis.models.definitions import KpiNode, KpiTree, Metric
 from kpis.models.dimensions import DimensionMember
 
 
@@ -62,6 +62,34 @@ class TargetRevision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.target} r{self.number}"
+
+
+class BackCalculation(models.Model):
+    """One back-calculation that was applied as targets: what was asked, what came out, by whom. Never changed later."""
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    tree = models.ForeignKey(KpiTree, models.CASCADE, related_name="back_calculations", verbose_name=_("KPI tree"))
+    goal_metric = models.CharField(_("Goal"), max_length=60)
+    goal_value = models.DecimalField(_("Goal value"), max_digits=26, decimal_places=8)
+    grain = models.CharField(_("Length of the period"), max_length=7, choices=Grain.choices)
+    period_start = models.DateField(_("Period"))
+    scenario = models.CharField(_("Scenario"), max_length=9, choices=BackCalculationScenario.choices)
+    input = models.JSONField(_("Input"))
+    result = models.JSONField(_("Result"))
+    target_count = models.PositiveIntegerField(_("Targets written"))
+    reason = models.TextField(_("Reason"), blank=True, default="")
+    applied_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("By")
+    )
+    applied_at = models.DateTimeField(_("At"))
+
+    class Meta:
+        verbose_name = _("Back-calculation")
+        verbose_name_plural = _("Back-calculations")
+        ordering = ["-applied_at", "-id"]
+
+    def __str__(self) -> str:
+        return f"{self.tree} {self.period_start}"
 
 
 class ManualEntry(models.Model):

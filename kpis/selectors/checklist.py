@@ -7,11 +7,16 @@ from django.db import connection
 from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from kpis.choices import DIMENSIONS, Grain, Level, TreeStatus
+from kpis.engine import formats
 from kpis.engine.values import Absence
-from kpis.models import Dimension, FiscalYear, KpiNode, KpiTree, Period, Target
+from kpis.models import BackCalculation, Dimension, FiscalYear, KpiNode, KpiTree, Period, Target
+from kpis.selectors.back_calculation.agreement import read_deviations
+from kpis.selectors.back_calculation.places import read_places
+from kpis.selectors.back_calculation.wording import stage_words
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from tenants.registry import ItemState, ItemStatus
 
@@ -71,7 +76,10 @@ def check_factors(today: date) -> ItemState:
 
 
 def check_worked_back(today: date) -> ItemState:
-    """Item 3: every KPI reaches the KGI through a KSF; done only when a back-calculation was applied, too."""
+    """Item 3: every KPI reaches the KGI through a KSF; a back-calculation was applied; the targets still lead to it.
+
+    Done once, it regresses when targets change so that they no longer reproduce the KGI's within 5 %.
+    """
     trees = _active_trees(today)
     if not trees:
         return _without_tree()
@@ -85,9 +93,36 @@ def check_worked_back(today: date) -> ItemState:
     }
     if loose:
         step = _("Put these KPIs below a KSF: %(names)s.") % {"names": _names(loose)}
-    else:
+        return ItemState(ItemStatus.IN_PROGRESS, evidence, reverse("kpi-tree"), step, reverse("kpi-tree"))
+    applied = {
+        row.tree_id: row
+        for row in BackCalculation.objects.filter(tree__in=trees).select_related("tree").order_by("applied_at", "id")
+    }
+    page = reverse("back-calculation")
+    missing = next((tree for tree in trees if tree.pk not in applied), None)
+    if missing is not None:
         step = _("No back-calculation from the KGI has been applied yet.")
-    return ItemState(ItemStatus.IN_PROGRESS, evidence, reverse("kpi-tree"), step, reverse("kpi-tree"))
+        return ItemState(ItemStatus.IN_PROGRESS, evidence, page, step, f"{page}?tree={missing.public_id}")
+    for row in applied.values():
+        fault = _disagreement(row)
+        if fault:
+            return ItemState(ItemStatus.REGRESSED, evidence, page, fault, f"{page}?tree={row.tree.public_id}")
+    latest = max(applied.values(), key=lambda row: row.applied_at)
+    words = {"date": formats.write_date(timezone.localdate(latest.applied_at), language=get_language() or "ja")}
+    told = _("Worked back on %(date)s; the targets lead to the KGI.") % words
+    return ItemState(ItemStatus.DONE, f"{evidence} {told}", page)
+
+
+def _disagreement(applied: BackCalculation) -> str:
+    """Which target no longer leads to the KGI's; "" where all do."""
+    found = read_deviations(applied)
+    if found is None:
+        return _("The KGI has no target for the whole year.")
+    if not found:
+        return ""
+    worst = max(found, key=lambda each: abs(each.share - 1))
+    words = {"name": stage_words(worst.stage, read_places(applied.tree)), "share": f"{worst.share * 100:.0f}%"}
+    return _("The target of %(name)s is %(share)s of what the KGI asks for. Work back anew.") % words
 
 
 def check_target_beside_actual(today: date) -> ItemState:

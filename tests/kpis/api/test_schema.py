@@ -59,6 +59,11 @@ class TestAnswers:
         api.made("entries/", {"metric": "visits", "period_start": "2026-10-01", "value": 3})
         deal = {"external_id": "D1", "created_on": "2026-09-01", "amount": 7}
         api.made("facts/deals/bulk/?wait=1", {"source": "crm", "records": [deal]})
+        goal = {"tree": sales["tree"], "goal": {"metric": "bookings", "value": 9}, "average_deal_size": 3}
+        api.made("back-calculations/apply/", goal)
+        worked = document["paths"]["/api/v1/back-calculations/"]["post"]["responses"]["200"]["content"]
+        schema = {**worked["application/json"]["schema"], "components": document["components"]}
+        jsonschema.validate(api.made("back-calculations/", goal), schema)
 
         values = {**PARAMETERS, "tree": sales["tree"], "node": sales["bookings"]}
         seen, without_rows = set(), set()
