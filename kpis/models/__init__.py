@@ -19,6 +19,7 @@ from kpis.models.facts import (
     RevenueLine,
     SurveyResponse,
 )
+from kpis.models.fitness import BenchmarkReview, KpiFinding
 from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock
 from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
 from kpis.models.sourced import ExternalIdentity, FactChange, FactStream, UnresolvedReference
@@ -27,6 +28,7 @@ from kpis.models.targets import ManualEntry, Target, TargetRevision
 __all__ = [
     "Account",
     "Activity",
+    "BenchmarkReview",
     "CalendarDay",
     "CalendarRule",
     "CompanyHoliday",
@@ -45,6 +47,7 @@ __all__ = [
     "FactStream",
     "FiscalYear",
     "KpiEvent",
+    "KpiFinding",
     "KpiNode",
     "KpiTree",
     "Lead",

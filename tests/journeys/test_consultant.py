@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Response, expect
 
+from kpis.engine.templates import TEMPLATES
 from tests.journeys.browser import PATIENCE, Visitors
 from tests.journeys.demo import Demo
 
@@ -103,7 +104,7 @@ class TestConsole:
 
 
 class TestCommand:
-    @pytest.mark.parametrize("style", ["route_sales", "inside_sales"])
+    @pytest.mark.parametrize("style", [each.style for each in TEMPLATES.values() if not each.is_installable])
     def test_refuses_the_styles_that_are_not_offered_yet(self, demo: Demo, style: str) -> None:
         refused = demo.manage("create_company", f"late{style[:5]}", "--name", "未定", "--template", style)
         assert refused.returncode != 0
