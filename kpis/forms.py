@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,7 +16,9 @@ from kpis.choices import BenchmarkVerdict, Grain, Level, Link, Unit
 from kpis.engine.templates import TEMPLATES
 from kpis.engine.tree import PARENTS, TreeInput, TreeNode
 from kpis.models import KpiNode, KpiTree, Metric, Person
+from kpis.selectors.references import find_responsible
 from kpis.selectors.wording import DEPARTMENTS
+from tenants.accounts.models import User
 from tenants.settings.selectors import company_settings
 
 HUNDRED = Decimal(100)
@@ -38,12 +40,7 @@ class NodeForm(forms.Form):
     )
     name = forms.CharField(label=gettext_lazy("Name"), max_length=200, required=False)
     parent = forms.CharField(widget=forms.HiddenInput, required=False)
-    responsible = forms.ModelChoiceField(
-        Person.objects.none(),
-        label=gettext_lazy("KPI owner"),
-        required=False,
-        empty_label=gettext_lazy("Not decided"),
-    )
+    responsible = forms.ChoiceField(label=gettext_lazy("KPI owner"), required=False)
     frequency = forms.ChoiceField(label=gettext_lazy("Frequency"), choices=FREQUENCIES, initial=Grain.MONTH)
     link = forms.ChoiceField(label=gettext_lazy("Link to the parent"), choices=Link.choices, initial=Link.INFLUENCE)
     reason = forms.CharField(
@@ -64,7 +61,7 @@ class NodeForm(forms.Form):
         super().__init__(*args, **kwargs)
         self.tree = tree
         self.node = node
-        self.fields["responsible"].queryset = _people(node)
+        self.fields["responsible"].choices = _responsible_choices(node)
         self.fields["target"].widget.attrs["step"] = "any"
         for code, label in DEPARTMENTS.items():
             self.fields[f"moves_{code}"] = forms.ChoiceField(label=label, choices=DEGREES, required=False)
@@ -84,7 +81,7 @@ class NodeForm(forms.Form):
             "metric": node.metric.code if node.metric else None,
             "name": node.name,
             "parent": node.parent.code if node.parent else "",
-            "responsible": node.responsible_id,
+            "responsible": _reference(node),
             "frequency": node.frequency,
             "link": node.link,
             "reason": node.reason,
@@ -98,7 +95,7 @@ class NodeForm(forms.Form):
         return {
             "level": levels[0],
             "parent": parent.code if parent else "",
-            "responsible": parent.responsible_id if parent and parent.level == Level.KPI else None,
+            "responsible": _reference(parent) if parent and parent.level == Level.KPI else "",
         }
 
     def clean(self) -> dict[str, Any]:
@@ -114,18 +111,22 @@ class NodeForm(forms.Form):
                 self.add_error("name", _("Name the factor."))
         return fields
 
+    def clean_responsible(self) -> Any:
+        """The person, or the login of somebody who is not in the organisation yet; None for nobody."""
+        chosen = self.cleaned_data["responsible"]
+        return find_responsible(chosen) if chosen else None
+
     def clean_target(self) -> Decimal | None:
         value = self.cleaned_data["target"]
         metric = self.cleaned_data.get("metric")
         return value / HUNDRED if value is not None and metric is not None and metric.unit == Unit.PERCENT else value
 
     def node_fields(self) -> dict[str, Any]:
-        """What the service is told; a login that answers for the node stays until a person is chosen."""
+        """What the service is told."""
         fields = self.cleaned_data
-        told = {name: fields[name] for name in ("level", "metric", "name", "frequency", "link", "reason")}
-        keeps_login = fields["responsible"] is None and self.node is not None and self.node.responsible_user_id
-        if not keeps_login:
-            told["responsible"] = fields["responsible"]
+        told = {
+            name: fields[name] for name in ("level", "metric", "name", "responsible", "frequency", "link", "reason")
+        }
         moved = {code: fields.get(f"moves_{code}") for code in DEPARTMENTS}
         return {**told, "controllable_by": {code: degree for code, degree in moved.items() if degree}}
 
@@ -133,7 +134,7 @@ class NodeForm(forms.Form):
         """The node as it is typed at the moment, however incomplete, for the engine to look at."""
         fields = self.cleaned_data
         metric: Metric | None = fields.get("metric")
-        person = fields.get("responsible") or (self.node.responsible_user if self.node else None)
+        person = fields.get("responsible")
         known = next((each for each in read.nodes if self.node and each.code == self.node.code), None)
         same = next((each for each in read.nodes if metric is not None and each.metric == metric.code), None)
         return TreeNode(
@@ -151,10 +152,22 @@ class NodeForm(forms.Form):
         )
 
 
-def _people(node: KpiNode | None) -> QuerySet[Person]:
-    """Who may answer for a node: everybody who is there, and who answers for it now."""
+def _reference(node: KpiNode) -> str:
+    """Who answers for a node, as the form names people."""
+    person = node.responsible or node.responsible_user
+    return str(person.public_id) if person else ""
+
+
+def _responsible_choices(node: KpiNode | None) -> list[tuple[Any, Any]]:
+    """Everybody of the organisation who is there, logins without a person, and who answers for the node now."""
     here = Q(deleted_at=None) & (Q(left_on=None) | Q(left_on__gt=timezone.localdate()))
-    return Person.objects.filter(here | Q(pk=node.responsible_id if node else None))
+    people = Person.objects.filter(here | Q(pk=node.responsible_id if node else None))
+    logins = User.objects.filter(Q(is_active=True, person=None) | Q(pk=node.responsible_user_id if node else None))
+    groups = ((_("People"), people), (_("Logins"), logins.order_by("username")))
+    return [
+        ("", _("Not decided")),
+        *((label, [(str(row.public_id), str(row)) for row in rows]) for label, rows in groups if rows),
+    ]
 
 
 class TreeForm(forms.Form):

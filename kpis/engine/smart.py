@@ -243,7 +243,7 @@ def _control_remarks(kpi: KpiFacts) -> list[Finding]:
                 "controllable",
                 "moved_in_part",
                 gettext_noop("Nobody can move %(name)s entirely."),
-                gettext_noop("Add a KPI below it that one of those who can move it holds in the own hands."),
+                gettext_noop("Add a KPI below it that one person or team can move entirely."),
                 NODE,
             )
         )

@@ -139,4 +139,10 @@ document.addEventListener("htmx:afterSettle", (event) => {
   if (event.target.closest?.("#editor-tree") || document.getElementById("editor-tree")?.contains(event.target)) prepare();
 });
 document.addEventListener("htmx:oobAfterSwap", prepare);
+
+// Where the chosen node stands below the tree, choosing one leads there.
+document.addEventListener("htmx:afterSwap", (event) => {
+  const side = event.detail.target;
+  if (side.id === "editor-side" && side.getBoundingClientRect().top > window.innerHeight / 2) side.scrollIntoView();
+});
 prepare();

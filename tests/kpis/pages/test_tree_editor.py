@@ -85,7 +85,13 @@ class TestEditor:
         sent(owner, new, {"level": "ksf", "name": "継続", "parent": "bookings", "reason": "続く", **PLAIN})
         factor = draft.nodes.get(name="継続")
         bob = Person.objects.get(external_id="bob")
-        body = {"level": "kpi", "metric": "won_deals", "parent": factor.code, "responsible": bob.pk, "target": "12"}
+        body = {
+            "level": "kpi",
+            "metric": "won_deals",
+            "parent": factor.code,
+            "responsible": str(bob.public_id),
+            "target": "12",
+        }
         page = sent(owner, new, {**PLAIN, **body, "moves_field_sales": "full"}, status=422)
         assert "won_deals" in page, "the code is taken by the node that is there"
         draft.nodes.get(code="won_deals").delete()
@@ -94,6 +100,12 @@ class TestEditor:
         assert (node.parent, node.responsible, node.controllable_by) == (factor, bob, {"field_sales": "full"})
         assert set(node.targets.values_list("value", flat=True)) == {12}
         assert node.targets.count() == 12
+
+    def test_a_login_without_a_place_in_the_organisation_may_answer_for_a_node(self, draft, owner, dave):
+        node = draft.nodes.get(code="win_rate")
+        body = {**PLAIN, "level": "kpi", "metric": "win_rate", "responsible": dave.public_id}
+        sent(owner, at("node-edit", draft.public_id, node.public_id), body)
+        assert draft.nodes.get(code="win_rate").responsible_user == dave
 
     def test_a_rate_is_aimed_at_in_percent(self, draft, owner):
         node = draft.nodes.get(code="win_rate")
