@@ -101,6 +101,11 @@ class TreeStatus(TextChoices):
     RETIRED = "retired", _("Retired")
 
 
+class BenchmarkVerdict(TextChoices):
+    CONSULTED = "consulted", _("Benchmark consulted")
+    OWN_HISTORY = "own_history", _("Own history preferred")
+
+
 class DimensionCode(TextChoices):
     """The built-in dimensions, and up to five that the company names itself."""
 

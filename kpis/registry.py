@@ -5,11 +5,12 @@ from datetime import timedelta
 from django.utils.translation import gettext_lazy as _
 
 from kpis.choices import Style
+from kpis.engine.templates import TEMPLATES as TREES
 from kpis.selectors import checklist as items
 from kpis.selectors.health import read_goal
 from kpis.services.calendar import seed_calendar
-from kpis.services.trees import TYPED_FIELDS, instantiate_requested
-from kpis.tasks import DUE_PERIODS, move_periods, recompute_values, seed_clock
+from kpis.services.templates import instantiate_requested, typed_fields
+from kpis.tasks import DUE_FITNESS, DUE_PERIODS, check_fitness, move_periods, recompute_values, seed_clock
 from tenants import registry
 from tenants.capabilities import Capability
 from tenants.choices import CompanyType
@@ -33,14 +34,22 @@ CHECKLIST = (
     ChecklistItem(1, Stage.SETTING, _("KGI set clearly"), items.check_goal),
     ChecklistItem(2, Stage.SETTING, _("KSFs identified"), items.check_factors),
     ChecklistItem(3, Stage.SETTING, _("KPIs worked back from the KGI"), items.check_worked_back),
+    ChecklistItem(4, Stage.SETTING, _("Controllable KPIs chosen"), items.check_controllable),
+    ChecklistItem(5, Stage.SETTING, _("KPIs are SMART"), items.check_smart),
+    ChecklistItem(7, Stage.SETTING, _("Benchmarks consulted"), items.check_benchmarks),
     ChecklistItem(15, Stage.VISUALISING, _("Target beside actual"), items.check_target_beside_actual),
     ChecklistItem(16, Stage.VISUALISING, _("Trend charts"), items.check_trends),
     ChecklistItem(17, Stage.VISUALISING, _("Segments"), items.check_segments),
 )
-TEMPLATES = (
-    CompanyTemplate("new_business", Style.NEW_BUSINESS.label, 10, instantiate_requested, TYPED_FIELDS),
-    CompanyTemplate("route_sales", Style.ROUTE_SALES.label, 20),
-    CompanyTemplate("inside_sales", Style.INSIDE_SALES.label, 30),
+TEMPLATES = tuple(
+    CompanyTemplate(
+        style,
+        Style(style).label,
+        10 * number,
+        instantiate_requested,
+        typed_fields(tree),
+    )
+    for number, (style, tree) in enumerate(TREES.items(), start=1)
 )
 PROVISION_STEPS = (
     ProvisionStep("calendar", CompanyType.COMPANY, seed_calendar, 30),
@@ -59,6 +68,7 @@ MODEL_CAPABILITIES = {
     Capability.READ_LOCKED_VALUES: ("lockedcell",),
     Capability.SET_TARGETS: ("target", "targetrevision", "backcalculation"),
     Capability.ENTER_VALUES: ("manualentry",),
+    Capability.MANAGE_DEFINITIONS: ("kpifinding", "benchmarkreview"),
 }
 
 
@@ -73,6 +83,7 @@ def register() -> None:
     for step in PROVISION_STEPS:
         registry.provision_steps.register(step)
     registry.due_kinds.register(DueKind(DUE_PERIODS, move_periods, retry_after=timedelta(hours=1)))
+    registry.due_kinds.register(DueKind(DUE_FITNESS, check_fitness, retry_after=timedelta(hours=1)))
     registry.health_signals.register(HealthSignal("goal", read_goal, 20))
     on("calendar.changed", move_periods)
     for topic in ("facts.changed", "definition.changed", "calendar.changed"):

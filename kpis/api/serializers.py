@@ -111,6 +111,10 @@ class IssueSerializer(serializers.Serializer):
     field = serializers.CharField(help_text=_("The code of the node; empty for the whole tree."))
     code = serializers.CharField()
     message = serializers.CharField()
+    severity = serializers.ChoiceField(
+        [(each, each) for each in ("blocks", "fact", "advice")],
+        help_text=_("Whether it blocks activation, is one of the five facts of a KPI, or is advice."),
+    )
 
 
 class PageSerializer(serializers.Serializer):

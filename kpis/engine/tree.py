@@ -1,19 +1,29 @@
 """Validation of a KPI tree: KGI → KSF → KPI as a strict hierarchy, every number defined, owned and aimed at."""
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from kpis.engine.formula import parse_formula
 from kpis.engine.graph import calculation_order, needed
 from kpis.engine.issues import Issue, gettext_noop
+from kpis.engine.units import unit_clashes
 
 PARENTS: Mapping[str, tuple[str, ...]] = {"kgi": (), "ksf": ("kgi",), "kpi": ("ksf", "kpi")}
-# A tree may start while people and targets are still being settled; the checklist keeps asking for them.
-ADVICE = frozenset({"no_reason", "no_responsible", "no_target"})
+MOST_KPIS_PER_PERSON = 5
+# Three of the five facts that a KPI needs (definition and unit block always): a program or a template may put a tree in
+# force while people, targets and data are still being settled; who activates it by hand is asked for them.
+FACTS = frozenset({"no_responsible", "no_target", "no_source"})
+ADVICE = FACTS | {"no_reason", "too_many_kpis", "not_in_formula", "not_linked_by_formula"}
 
 
 @dataclass(frozen=True, slots=True)
 class TreeNode:
-    """One node: `parent` and `code` are codes within the tree, `metric` the code of its metric."""
+    """One node: `parent` and `code` are codes within the tree, `metric` the code of its metric.
+
+    `person` names who answers for it ("" where unknown); `has_source`: data arrives for its metric, or a person enters
+    it; `link` joins it to its parent.
+    """
 
     code: str
     level: str
@@ -22,14 +32,20 @@ class TreeNode:
     reason: str = ""
     has_responsible: bool = False
     has_target: bool = False
+    name: str = ""
+    person: str = ""
+    has_source: bool = True
+    link: str = "influence"
 
 
 @dataclass(frozen=True, slots=True)
 class TreeInput:
-    """A tree, and of every metric of the company the codes that its formula names."""
+    """A tree, and of every metric of the company the codes that its formula names, the formula itself, and its unit."""
 
     nodes: Sequence[TreeNode]
     references: Mapping[str, Collection[str]] = field(default_factory=dict)
+    formulas: Mapping[str, str] = field(default_factory=dict)
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 def tree_issues(tree: TreeInput) -> tuple[Issue, ...]:
@@ -41,9 +57,10 @@ def tree_issues(tree: TreeInput) -> tuple[Issue, ...]:
     known = {node.code: node for node in tree.nodes}
     issues = _kgi_issues(tree.nodes)
     for node in tree.nodes:
-        issues += _place_issues(node, known)
+        issues += _place_issues(node, known) or _reach_issues(node, known)
         issues += _content_issues(node, tree)
-    return (*issues, *_formula_issues(tree))
+        issues += _link_issues(node, known, tree)
+    return (*issues, *_load_issues(tree.nodes), *_formula_issues(tree), *_unit_issues(tree))
 
 
 def blocking(issues: Sequence[Issue]) -> tuple[Issue, ...]:
@@ -55,8 +72,28 @@ def blocking(issues: Sequence[Issue]) -> tuple[Issue, ...]:
     return tuple(issue for issue in issues if issue.code not in ADVICE)
 
 
+def keeping_from_use(issues: Sequence[Issue]) -> tuple[Issue, ...]:
+    """The issues with which nobody activates a tree by hand: those that block, and the facts that are not settled.
+
+    >>> [issue.code for issue in keeping_from_use([Issue("a", "no_target", "…"), Issue("a", "no_reason", "…")])]
+    ['no_target']
+    """
+    return tuple(issue for issue in issues if issue.code not in ADVICE - FACTS)
+
+
+def severity(issue: Issue) -> str:
+    """How much an issue matters: it `blocks`, a `fact` is missing, or it is `advice`.
+
+    >>> [severity(Issue("", code, "…")) for code in ("no_reason", "no_target", "no_kgi")]
+    ['advice', 'fact', 'blocks']
+    """
+    if issue.code in FACTS:
+        return "fact"
+    return "advice" if issue.code in ADVICE else "blocks"
+
+
 def _issue(node: TreeNode, code: str, template: str, **params: object) -> Issue:
-    return Issue(node.code, code, template, (("node", node.code), *params.items()))
+    return Issue(node.code, code, template, (("node", node.name or node.code), *params.items()))
 
 
 def _kgi_issues(nodes: Sequence[TreeNode]) -> list[Issue]:
@@ -112,7 +149,7 @@ def _place_issues(node: TreeNode, known: Mapping[str, TreeNode]) -> list[Issue]:
                     "Keep the order KGI, KSF, KPI."
                 ),
                 level=node.level.upper(),
-                parent=parent.code,
+                parent=parent.name or parent.code,
                 parent_level=parent.level.upper(),
             )
         ]
@@ -126,6 +163,69 @@ def _is_under_itself(node: TreeNode, known: Mapping[str, TreeNode]) -> bool:
         seen.add(at.code)
         at = known.get(at.parent)
     return at is not None and at.code == node.code and bool(seen)
+
+
+def _reach_issues(node: TreeNode, known: Mapping[str, TreeNode]) -> list[Issue]:
+    """A node that is placed well itself, but below one from which no way leads to the KGI."""
+    at, steps = node, 0
+    while at.parent and at.parent in known and steps < len(known):
+        at, steps = known[at.parent], steps + 1
+    if at.level == "kgi":
+        return []
+    return [
+        _issue(
+            node,
+            "unreachable",
+            gettext_noop("No way leads from %(node)s up to the KGI. Give %(top)s a place below it."),
+            top=at.name or at.code,
+        )
+    ]
+
+
+def _link_issues(node: TreeNode, known: Mapping[str, TreeNode], tree: TreeInput) -> list[Issue]:
+    """Whether "part of the formula" is said of the parts of the parent's formula, and of nothing else."""
+    parent = known.get(node.parent or "")
+    parts = tree.references.get(parent.metric or "") if parent else None
+    if parent is None or node.metric is None or not parts:
+        return []
+    is_part = node.metric in needed(tree.references, parts)
+    if node.link == "formula" and not is_part:
+        return [
+            _issue(
+                node,
+                "not_in_formula",
+                gettext_noop(
+                    "%(node)s is no part of the formula of %(parent)s. Link it as an influence, or correct the formula."
+                ),
+                parent=parent.name or parent.code,
+            )
+        ]
+    if node.link != "formula" and is_part:
+        return [
+            _issue(
+                node,
+                "not_linked_by_formula",
+                gettext_noop("%(node)s is part of the formula of %(parent)s. Link it as a formula."),
+                parent=parent.name or parent.code,
+            )
+        ]
+    return []
+
+
+def _load_issues(nodes: Sequence[TreeNode]) -> tuple[Issue, ...]:
+    load = Counter(node.person for node in nodes if node.level == "kpi" and node.person)
+    return tuple(
+        Issue(
+            "",
+            "too_many_kpis",
+            gettext_noop(
+                "%(person)s answers for %(count)s KPIs; at most %(most)s can be watched. Hand some of them over."
+            ),
+            (("person", person), ("count", count), ("most", MOST_KPIS_PER_PERSON)),
+        )
+        for person, count in load.items()
+        if count > MOST_KPIS_PER_PERSON
+    )
 
 
 def _content_issues(node: TreeNode, tree: TreeInput) -> list[Issue]:
@@ -149,6 +249,14 @@ def _content_issues(node: TreeNode, tree: TreeInput) -> list[Issue]:
         issues.append(
             _issue(node, "no_target", gettext_noop("%(node)s has no target in this fiscal year. Set at least one."))
         )
+    if not node.has_source:
+        issues.append(
+            _issue(
+                node,
+                "no_source",
+                gettext_noop("No data arrives for %(node)s. Connect its source, or let a person enter it."),
+            )
+        )
     return issues
 
 
@@ -169,8 +277,27 @@ def _ksf_issues(node: TreeNode, nodes: Sequence[TreeNode]) -> list[Issue]:
     return issues
 
 
+def _needed(tree: TreeInput) -> frozenset[str]:
+    """The metrics that this tree needs, directly or by formula; the company's other metrics are not its fault."""
+    return needed(tree.references, [node.metric for node in tree.nodes if node.metric is not None])
+
+
+def _unit_issues(tree: TreeInput) -> tuple[Issue, ...]:
+    return tuple(
+        Issue(
+            code,
+            "unit_mismatch",
+            gettext_noop(
+                "The formula of %(code)s joins %(left)s and %(right)s, which cannot be added. Correct the formula."
+            ),
+            (("code", code), ("left", clash.left), ("right", clash.right)),
+        )
+        for code in sorted(_needed(tree) & set(tree.formulas))
+        for clash in unit_clashes(parse_formula(tree.formulas[code]).expression, tree.units)
+    )
+
+
 def _formula_issues(tree: TreeInput) -> tuple[Issue, ...]:
-    """Faults of the formulas that this tree needs, not of the company's other metrics."""
-    codes = needed(tree.references, [node.metric for node in tree.nodes if node.metric is not None])
+    codes = _needed(tree)
     used = {code: tree.references[code] for code in tree.references if code in codes}
     return calculation_order(used).issues

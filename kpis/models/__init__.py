@@ -19,6 +19,7 @@ from kpis.models.facts import (
     RevenueLine,
     SurveyResponse,
 )
+from kpis.models.fitness import BenchmarkReview, KpiFinding
 from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock
 from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
 from kpis.models.sourced import ExternalIdentity, FactChange, FactStream, UnresolvedReference
@@ -28,6 +29,7 @@ __all__ = [
     "Account",
     "Activity",
     "BackCalculation",
+    "BenchmarkReview",
     "CalendarDay",
     "CalendarRule",
     "CompanyHoliday",
@@ -46,6 +48,7 @@ __all__ = [
     "FactStream",
     "FiscalYear",
     "KpiEvent",
+    "KpiFinding",
     "KpiNode",
     "KpiTree",
     "Lead",

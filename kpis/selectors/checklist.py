@@ -1,4 +1,4 @@
-"""What the checklist asks of trees, targets and results: items 1-3 and 15-17, read from the state of the company."""
+"""What the checklist asks of trees, targets and results: items 1-5, 7 and 15-17, read from the state of the company."""
 
 from collections.abc import Sequence
 from datetime import date, datetime, time, timedelta
@@ -12,15 +12,18 @@ from django.utils.translation import gettext as _
 
 from kpis.choices import DIMENSIONS, Grain, Level, TreeStatus
 from kpis.engine import formats
+from kpis.engine.templates import benchmarks_for
 from kpis.engine.values import Absence
-from kpis.models import BackCalculation, Dimension, FiscalYear, KpiNode, KpiTree, Period, Target
+from kpis.models import BackCalculation, BenchmarkReview, Dimension, FiscalYear, KpiNode, KpiTree, Period, Target
 from kpis.selectors.back_calculation.agreement import read_deviations
 from kpis.selectors.back_calculation.places import read_places
 from kpis.selectors.back_calculation.wording import stage_words
+from kpis.selectors.fitness import open_findings, reaches_goal
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from tenants.registry import ItemState, ItemStatus
 
 MOST_FACTORS = 5
+MOVED_SHARE = 0.70
 BOTH_SHARE = 0.95
 TREND_SHARE, TREND_PERIODS = 0.80, 6
 FILLED_SHARE, UNASSIGNED_SHARE, FILLED_DIMENSIONS = 0.90, 0.05, 3
@@ -86,7 +89,7 @@ def check_worked_back(today: date) -> ItemState:
     nodes = [node for tree in trees for node in tree.nodes.all()]
     by_id = {node.pk: node for node in nodes}
     kpis = [node for node in nodes if node.level == Level.KPI]
-    loose = [node for node in kpis if not _reaches_goal(node, by_id)]
+    loose = [node for node in kpis if not reaches_goal(node, by_id)]
     evidence = _("KPIs that reach the KGI through a KSF: %(linked)s of %(all)s.") % {
         "linked": len(kpis) - len(loose),
         "all": len(kpis),
@@ -123,6 +126,77 @@ def _disagreement(applied: BackCalculation) -> str:
     worst = max(found, key=lambda each: abs(each.share - 1))
     words = {"name": stage_words(worst.stage, read_places(applied.tree)), "share": f"{worst.share * 100:.0f}%"}
     return _("The target of %(name)s is %(share)s of what the KGI asks for. Work back anew.") % words
+
+
+def check_controllable(today: date) -> ItemState:
+    """Item 4: every KPI says who can move it and why it is watched; at least 70 % are moved entirely by somebody."""
+    trees = _active_trees(today)
+    if not trees:
+        return _without_tree()
+    kpis = _kpis(trees)
+    silent = [node for node in kpis if not _degrees(node) or not node.reason.strip()]
+    moved = [node for node in kpis if "full" in _degrees(node)]
+    evidence = _("KPIs that somebody can move entirely: %(moved)s of %(all)s.") % {
+        "moved": len(moved),
+        "all": len(kpis),
+    }
+    if silent:
+        return _verdict([_("Say who can move these KPIs, and why: %(names)s.") % {"names": _names(silent)}], evidence)
+    if len(moved) < MOVED_SHARE * len(kpis):
+        rest = [node for node in kpis if node not in moved]
+        return _verdict(
+            [_("Add KPIs that somebody can move entirely below: %(names)s.") % {"names": _names(rest)}], evidence
+        )
+    return _verdict([], evidence)
+
+
+def check_smart(today: date) -> ItemState:
+    """Item 5: no KPI lacks one of its five facts, and no remark about one is overdue."""
+    trees = _active_trees(today)
+    if not trees:
+        return _without_tree()
+    found = [finding for tree in trees for finding in open_findings(tree, today=today)]
+    faults = [finding for finding in found if finding.is_fault]
+    overdue = [finding for finding in found if finding.is_overdue and not finding.is_fault]
+    evidence = _("Open faults: %(faults)s. Open remarks: %(remarks)s, of which overdue: %(overdue)s.") % {
+        "faults": len(faults),
+        "remarks": len(found) - len(faults),
+        "overdue": len(overdue),
+    }
+    page = reverse("trees")
+    for first in [*faults, *overdue][:1]:
+        step = f"{first.evidence} {first.proposal}"
+        return ItemState(ItemStatus.IN_PROGRESS, evidence, page, step, first.url)
+    return ItemState(ItemStatus.DONE, evidence, page)
+
+
+def check_benchmarks(today: date) -> ItemState:
+    """Item 7: for each KPI with a benchmark somebody said that it was consulted, or the own history preferred.
+
+    The word belongs to the tree of one fiscal year; with the next year's tree it has expired.
+    """
+    trees = _active_trees(today)
+    if not trees:
+        return _without_tree()
+    told = [
+        (node, node.tree.style)
+        for tree in trees
+        for node in tree.nodes.all()
+        if node.level == Level.KPI and node.metric
+    ]
+    asked = [node for node, style in told if node.metric and benchmarks_for(node.metric.code, style)]
+    reviewed = set(BenchmarkReview.objects.filter(node__in=asked).values_list("node_id", flat=True))
+    waiting = [node for node in asked if node.pk not in reviewed]
+    evidence = _("KPIs whose benchmark was consulted: %(done)s of %(all)s.") % {
+        "done": len(reviewed),
+        "all": len(asked),
+    }
+    if not waiting:
+        return ItemState(ItemStatus.DONE, evidence)
+    has_expired = not reviewed and BenchmarkReview.objects.exists()
+    status = ItemStatus.EXPIRED if has_expired else ItemStatus.IN_PROGRESS
+    step = _("Consult the benchmarks of these KPIs: %(names)s.") % {"names": _names(waiting)}
+    return ItemState(status, evidence, next_step=step, next_step_url=reverse("kpi", args=[waiting[0].public_id]))
 
 
 def check_target_beside_actual(today: date) -> ItemState:
@@ -189,6 +263,15 @@ def _active_trees(today: date) -> Sequence[KpiTree]:
     return list(_trees().filter(fiscal_year=year.start_year)) if year else []
 
 
+def _kpis(trees: Sequence[KpiTree]) -> list[KpiNode]:
+    return [node for tree in trees for node in tree.nodes.all() if node.level == Level.KPI]
+
+
+def _degrees(node: KpiNode) -> set[str]:
+    """How far somebody can move a KPI; empty where nobody can."""
+    return set(node.controllable_by.values()) & {"full", "partial"}
+
+
 def _trees() -> QuerySet[KpiTree]:
     return KpiTree.objects.filter(status=TreeStatus.ACTIVE).prefetch_related("nodes__metric")
 
@@ -220,16 +303,6 @@ def _share(complete: int, lacking: Sequence[KpiNode], goal: float, evidence: str
 def _names(nodes: Sequence[KpiNode]) -> str:
     names = "、".join(node.name for node in nodes[:5])
     return names if len(nodes) <= 5 else _("%(names)s and %(more)s more") % {"names": names, "more": len(nodes) - 5}
-
-
-def _reaches_goal(node: KpiNode, by_id: dict[int, KpiNode]) -> bool:
-    """Whether the way up passes a KSF and ends at the KGI."""
-    levels: list[str] = []
-    parent = by_id.get(node.parent_id or 0)
-    while parent is not None and len(levels) < len(by_id):
-        levels.append(parent.level)
-        parent = by_id.get(parent.parent_id or 0)
-    return Level.KSF in levels and levels[-1:] == [Level.KGI]
 
 
 def _filled_shares(since: date) -> dict[str, float]:

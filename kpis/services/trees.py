@@ -1,59 +1,29 @@
-"""KPI trees and their nodes, and trees made from a template."""
+"""KPI trees and their nodes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
 from typing import Any, TypedDict, Unpack
 
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
+from django.db.models import Max, ProtectedError
 from django.utils import timezone
 from django.utils.text import slugify
-from django.utils.translation import gettext_lazy as _
 
-from kpis.choices import DEGREES, DEPARTMENTS, Grain, Level, TreeStatus
-from kpis.engine import specs
+from kpis.choices import DEGREES, DEPARTMENTS, Level, TreeStatus
 from kpis.engine.issues import Issue, gettext_noop
-from kpis.engine.targets import spread
-from kpis.engine.templates import (
-    TEMPLATES,
-    Template,
-    TemplateMetric,
-    TemplateNode,
-    TypedNumberError,
-    targets_from,
-)
-from kpis.engine.tree import blocking
+from kpis.engine.moves import Destination, Place, depth_first, destination, moved
+from kpis.engine.tree import blocking, keeping_from_use
 from kpis.models import KpiNode, KpiTree, LockedCell, Metric, Person
-from kpis.selectors.calendar import find_period, months_of_year
-from kpis.selectors.trees import tree_issues
+from kpis.selectors.trees import places_of, tree_issues
 from kpis.services.calendar import ensure_fiscal_year
-from kpis.services.definitions import create_metric
+from kpis.services.fitness import check_tree
 from kpis.services.refusal import RefusedError
-from kpis.services.targets import TargetEntry, set_targets
-from tenants.registry import ProvisionRequest, TemplateField
-from tenants.settings.selectors import company_settings
 
 
 class TreeError(RefusedError):
     """A tree or node that cannot be made, changed or activated."""
 
     code = "invalid_tree"
-
-
-class TemplateError(RefusedError):
-    """A template that cannot be filled from what was typed."""
-
-    code = "invalid_template"
-
-
-TYPED_FIELDS = (
-    TemplateField("kgi_amount", _("KGI: bookings of the fiscal year"), "amount", _("Without tax")),
-    TemplateField("average_deal_size", _("Average deal size"), "amount"),
-    TemplateField("win_rate", _("Win rate (count)"), "percent", _("Won ÷ closed deals")),
-    TemplateField("opportunity_rate", _("Opportunity rate (MQL→SQL)"), "percent", _("SQL ÷ MQL")),
-    TemplateField("mql_rate", _("MQL rate"), "percent", _("MQL ÷ new leads; without it leads get no target")),
-)
 
 
 class NodeFields(TypedDict, total=False):
@@ -112,13 +82,19 @@ def update_tree(
     return tree
 
 
-def activate_tree(*, tree: KpiTree, actor: Any, now: datetime) -> KpiTree:
-    """Put a tree in force. Raises TreeError with the issues that keep it from it (people and targets may follow)."""
-    issues = blocking(tree_issues(tree))
+def activate_tree(*, tree: KpiTree, actor: Any, now: datetime, needs_facts: bool = False) -> KpiTree:
+    """Put a tree in force, and note what is open about its KPIs. Raises TreeError with what keeps it from it.
+
+    With `needs_facts` every KPI needs its five facts: definition, unit, person, first target, and a data source or a
+    person who enters it. Without, people, targets and data may follow, as in a tree that a template makes.
+    """
+    issues = (keeping_from_use if needs_facts else blocking)(tree_issues(tree))
     if issues:
         raise TreeError(issues=issues)
-    tree.status = TreeStatus.ACTIVE
-    tree.save(update_fields=["status"])
+    with transaction.atomic():
+        tree.status = TreeStatus.ACTIVE
+        tree.save(update_fields=["status"])
+        check_tree(tree=tree, today=timezone.localdate(now))
     return tree
 
 
@@ -130,9 +106,9 @@ def retire_tree(*, tree: KpiTree, actor: Any, now: datetime) -> KpiTree:
 
 
 def create_node(*, tree: KpiTree, actor: Any, now: datetime, **fields: Unpack[NodeFields]) -> KpiNode:
-    """A new place in a tree; code and name default to the metric's, the code of a KSF to a slug of its name.
+    """A new place in a tree, last among its siblings; code and name default to the metric's.
 
-    Raises TreeError.
+    The code of a KSF defaults to a slug of its name. Raises TreeError.
     """
     node = KpiNode(tree=tree)
     metric = fields.get("metric")
@@ -141,7 +117,14 @@ def create_node(*, tree: KpiTree, actor: Any, now: datetime, **fields: Unpack[No
         fields.setdefault("name", metric.name)
     elif "code" not in fields:
         fields["code"] = _free_slug(tree, fields["name"])
-    return _save_node(node, fields)
+    if "position" in fields:
+        return _save_node(node, fields)
+    last = tree.nodes.aggregate(last=Max("position"))["last"]
+    with transaction.atomic():
+        node = _save_node(node, {**fields, "position": 0 if last is None else last + 1})
+        _number(tree, depth_first(places_of(tree)))
+    node.refresh_from_db(fields=["position"])
+    return node
 
 
 def update_node(*, node: KpiNode, actor: Any, now: datetime, **fields: Unpack[NodeFields]) -> KpiNode:
@@ -149,6 +132,43 @@ def update_node(*, node: KpiNode, actor: Any, now: datetime, **fields: Unpack[No
     if "metric" in fields and fields["metric"] != node.metric and _has_closed_numbers(node):
         raise _closed_numbers(node)
     return _save_node(node, fields)
+
+
+def move_node(*, node: KpiNode, parent: KpiNode | None, position: int, actor: Any, now: datetime) -> KpiNode:
+    """Hang a node below `parent`, with `position` siblings before it.
+
+    Raises TreeError for a parent in another tree or below the node itself, and where a tree in force would no longer
+    make sense. Moves of one tree wait for each other.
+    """
+    with transaction.atomic():
+        tree = KpiTree.objects.select_for_update().get(pk=node.tree_id)
+        before = _blocking_codes(tree)
+        node = KpiNode.objects.select_related("tree", "metric", "parent").get(pk=node.pk)
+        node.parent = parent
+        issues = _node_issues(node)
+        if issues:
+            raise TreeError(issues=issues)
+        target = Destination(parent.code if parent else None, position)
+        order = moved(places_of(tree), node.code, target)
+        node.save(update_fields=["parent"])
+        _number(tree, order)
+        node.refresh_from_db(fields=["position"])
+        if tree.status == TreeStatus.ACTIVE:
+            broken = [issue for issue in blocking(tree_issues(tree)) if (issue.field, issue.code) not in before]
+            if broken:
+                raise TreeError(issues=broken)
+    return node
+
+
+def step_node(*, node: KpiNode, step: str, actor: Any, now: datetime) -> KpiNode:
+    """Move a node one step: up, down, in (below the sibling before) or out (behind its parent). Raises TreeError."""
+    with transaction.atomic():
+        tree = KpiTree.objects.select_for_update().get(pk=node.tree_id)
+        target = destination(places_of(tree), node.code, step)
+        if target is None:
+            raise TreeError(gettext_noop("%(node)s cannot move any further there."), node=node.name)
+        parent = tree.nodes.get(code=target.parent) if target.parent is not None else None
+        return move_node(node=node, parent=parent, position=target.position, actor=actor, now=now)
 
 
 def delete_node(*, node: KpiNode, actor: Any, now: datetime) -> None:
@@ -172,65 +192,6 @@ def delete_node(*, node: KpiNode, actor: Any, now: datetime) -> None:
             ),
             node=node.name,
         ) from error
-
-
-def instantiate_template(
-    *,
-    template: Template,
-    fiscal_year: int,
-    kgi_amount: Decimal | None,
-    rates: Mapping[str, Decimal],
-    average_deal_size: Decimal | None,
-    language: str,
-    actor: Any,
-    now: datetime,
-) -> KpiTree:
-    """An active tree from a template, with monthly targets as far as they follow from what was typed.
-
-    Metrics that the company already has are used as they are. Raises TemplateError.
-    """
-    with transaction.atomic():
-        metrics = {each.code: _find_or_create_metric(each, language, actor, now) for each in template.metrics}
-        tree = create_tree(
-            name=template.name.in_language(language),
-            fiscal_year=fiscal_year,
-            style=template.style,
-            actor=actor,
-            now=now,
-        )
-        nodes: dict[str, KpiNode] = {}
-        for position, planned in enumerate(template.nodes):
-            nodes[planned.code] = _create_planned(tree, planned, nodes, metrics, position, language, actor, now)
-        yearly = _targets_from(kgi_amount, rates, average_deal_size)
-        _set_monthly_targets(tree, nodes, yearly, actor, now)
-        return activate_tree(tree=tree, actor=actor, now=now)
-
-
-def instantiate_requested(request: ProvisionRequest) -> None:
-    """Fill a new company from the template it was asked to be made from; harmless when repeated.
-
-    Reads the answers to `TYPED_FIELDS`; one left empty or 0 counts as not given.
-    """
-    template = TEMPLATES[request.template or ""]
-    if KpiTree.objects.filter(style=template.style).exists():
-        return
-    typed = {field.code: _typed_number(field.code, request.template_values.get(field.code)) for field in TYPED_FIELDS}
-    given = {code: number for code, number in typed.items() if number}
-    month = find_period(Grain.MONTH, timezone.localdate(request.now))
-    if month is None:
-        raise TemplateError(gettext_noop("The calendar does not cover today. Extend it and try again."))
-    instantiate_template(
-        template=template,
-        fiscal_year=month.fiscal_year.start_year,
-        kgi_amount=given.get("kgi_amount"),
-        rates={
-            field.code: given[field.code] for field in TYPED_FIELDS if field.unit == "percent" and field.code in given
-        },
-        average_deal_size=given.get("average_deal_size"),
-        language=company_settings().language,
-        actor=None,
-        now=request.now,
-    )
 
 
 def _free_slug(tree: KpiTree, name: str) -> str:
@@ -266,6 +227,22 @@ def _save_node(node: KpiNode, fields: NodeFields) -> KpiNode:
             ]
         ) from None
     return node
+
+
+def _blocking_codes(tree: KpiTree) -> set[tuple[str, str]]:
+    return {(issue.field, issue.code) for issue in blocking(tree_issues(tree))}
+
+
+def _number(tree: KpiTree, order: Sequence[Place]) -> None:
+    """Number all nodes in this order: siblings keep theirs, and a plain list reads from the top down."""
+    nodes = {node.code: node for node in tree.nodes.all()}
+    changed = []
+    for number, place in enumerate(order):
+        node = nodes[place.code]
+        if node.position != number:
+            node.position = number
+            changed.append(node)
+    KpiNode.objects.bulk_update(changed, ["position"])
 
 
 def _node_issues(node: KpiNode) -> list[Issue]:
@@ -318,85 +295,3 @@ def _closed_numbers(node: KpiNode) -> TreeError:
         gettext_noop("Closed periods hold numbers of %(node)s. Retire the tree and make a new one instead."),
         node=node.name,
     )
-
-
-def _find_or_create_metric(planned: TemplateMetric, language: str, actor: Any, now: datetime) -> Metric:
-    known = Metric.objects.filter(code=planned.code).first()
-    return known or create_metric(
-        code=planned.code,
-        name=planned.name.in_language(language),
-        unit=planned.unit,
-        direction=planned.direction,
-        accumulation=planned.accumulation,
-        spec=specs.to_data(planned.spec),
-        actor=actor,
-        now=now,
-    )
-
-
-def _create_planned(
-    tree: KpiTree,
-    planned: TemplateNode,
-    nodes: Mapping[str, KpiNode],
-    metrics: Mapping[str, Metric],
-    position: int,
-    language: str,
-    actor: Any,
-    now: datetime,
-) -> KpiNode:
-    return create_node(
-        tree=tree,
-        parent=nodes[planned.parent] if planned.parent else None,
-        level=planned.level,
-        code=planned.code,
-        name=planned.name.in_language(language),
-        metric=metrics[planned.metric] if planned.metric else None,
-        link=planned.link,
-        position=position,
-        controllable_by=dict(planned.controllable_by),
-        reason=planned.reason.in_language(language) if planned.reason else "",
-        actor=actor,
-        now=now,
-    )
-
-
-def _targets_from(
-    kgi_amount: Decimal | None, rates: Mapping[str, Decimal], average_deal_size: Decimal | None
-) -> Mapping[str, Decimal]:
-    try:
-        return targets_from(kgi_amount, rates, average_deal_size)
-    except TypedNumberError as error:
-        raise TemplateError(
-            gettext_noop("%(field)s cannot be %(value)s. Type an amount above 0, or a rate above 0 and up to 1."),
-            field=error.field,
-            value=error.value,
-        ) from None
-
-
-def _set_monthly_targets(
-    tree: KpiTree, nodes: Mapping[str, KpiNode], yearly: Mapping[str, Decimal], actor: Any, now: datetime
-) -> None:
-    """Flows are spread evenly over the months of the year, everything else holds in each of them."""
-    months = months_of_year(tree.fiscal_year)
-    entries = []
-    for code, value in yearly.items():
-        node = nodes.get(code)
-        if node is None or node.metric is None:
-            continue
-        parts = spread(value, len(months)) if node.metric.accumulation == "sum" else [value] * len(months)
-        entries += [
-            TargetEntry(node=node, period_start=month.start_date, value=part, line=tree.official_line)
-            for month, part in zip(months, parts, strict=True)
-        ]
-    set_targets(entries=entries, actor=actor, now=now)
-
-
-def _typed_number(code: str, value: object) -> Decimal | None:
-    if value in ("", None):
-        return None
-    try:
-        return Decimal(str(value))
-    except InvalidOperation:
-        raise TemplateError(
-            gettext_noop("%(field)s is %(value)s, which is not a number. Type a number."), field=code, value=value
-        ) from None

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from kpis.choices import BackCalculationScenario, DimensionCode, TreeStatus
-from kpis.forms import ApplyForm, BackCalculationForm, first_values
+from kpis.forms.back_calculation import ApplyForm, BackCalculationForm, first_values
 from kpis.models import KpiTree, Target
 from kpis.permissions import check_reach
 from kpis.selectors.back_calculation import (

@@ -1,18 +1,20 @@
 """The page of one KPI."""
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
+from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
 from kpis.choices import Level
 from kpis.engine.contribution import Method
+from kpis.forms.trees import BenchmarkReviewForm
 from kpis.models import KpiNode, Period
 from kpis.selectors.calendar import period_namer
 from kpis.selectors.contributions import read_contributions
@@ -26,13 +28,16 @@ from kpis.selectors.details import (
     read_trend,
 )
 from kpis.selectors.figures import Figure
+from kpis.selectors.fitness import open_findings, read_guidance
 from kpis.selectors.movements import judge_trend, read_connection
 from kpis.selectors.records import find_version
 from kpis.selectors.visibility import Sight, sight_of
 from kpis.selectors.wording import controllable_words, definition_words
+from kpis.services.fitness import review_benchmark
+from kpis.services.refusal import RefusedError
 from kpis.views.causes import cause_rows
 from kpis.views.choices import Choice, address, chosen_dimension, chosen_period, chosen_segment, period_switch
-from tenants.capabilities import Capability, require
+from tenants.capabilities import Capability, has_capability, require
 from tenants.registry import panels_of
 
 
@@ -70,6 +75,7 @@ def detail(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "has_changed_targets": any(target.change for target in targets),
         **_causes(request, node, segment, period, now=now),
         **_movement(node, segment, period, trend, now=now),
+        **_fitness(request, node, today=today),
     }
     panels = panels_of("kpi", request, node=node, period=period, segment=segment)
     return render(request, "kpis/detail.html", {"page": page, "currency": figure.currency, "panels": panels})
@@ -104,10 +110,42 @@ def _movement(
     }
 
 
+@login_required
+@require_POST
+def benchmark(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Keep that the benchmark was consulted, or the own history preferred, with a note."""
+    require(request.user, Capability.MANAGE_DEFINITIONS)
+    node = find_node(public_id)
+    form = BenchmarkReviewForm(request.POST)
+    try:
+        if form.is_valid():
+            review_benchmark(node=node, **form.cleaned_data, actor=request.user, now=timezone.now())
+            messages.success(
+                request, _("It is noted that the benchmark of %(name)s was looked at.") % {"name": node.name}
+            )
+        else:
+            messages.error(request, _("Choose one of the two, and write what follows for the target."))
+    except RefusedError as refusal:
+        messages.error(request, str(refusal))
+    return redirect("kpi", node.public_id)
+
+
 def find_node(public_id: uuid.UUID) -> KpiNode:
     """A node that has a number. Raises Http404."""
     nodes = KpiNode.objects.select_related("tree", "metric", "responsible", "responsible_user")
     return get_object_or_404(nodes.exclude(metric=None), public_id=public_id)
+
+
+def _fitness(request: HttpRequest, node: KpiNode, *, today: date) -> dict[str, Any]:
+    """The guidance beside a KPI, and, for who may mend it, what is open about it."""
+    if node.level != Level.KPI:
+        return {}
+    manages = has_capability(request.user, Capability.MANAGE_DEFINITIONS)
+    return {
+        "guidance": read_guidance(node, today=today),
+        "findings": open_findings(node.tree, today=today, codes=[node.code]) if manages else None,
+        "review_form": BenchmarkReviewForm() if manages else None,
+    }
 
 
 def _segments(

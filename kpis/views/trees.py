@@ -40,8 +40,9 @@ def tree(request: HttpRequest) -> HttpResponse:
     trees = KpiTree.objects.exclude(status=TreeStatus.RETIRED)
     asked = request.GET.get("tree")
     found = get_object_or_404(trees, public_id=asked) if asked else find_tree(today=today)
+    can_edit = has_capability(request.user, Capability.MANAGE_DEFINITIONS)
     if found is None:
-        return render(request, "kpis/tree.html", {"page": {"tree": None}})
+        return render(request, "kpis/tree.html", {"page": {"tree": None, "can_make": can_edit}})
     sight = sight_of(user=request.user, today=today)
     segment = chosen_segment(request, sight)
     period = chosen_period(request, found, today=today)
@@ -59,6 +60,7 @@ def tree(request: HttpRequest) -> HttpResponse:
     page = {
         "tree": found,
         "trees": trees,
+        "can_edit": can_edit,
         "state": matrix.periods[0].state if matrix.periods else "",
         "switch": period_switch(request, period),
         "kept": {name: request.GET[name] for name in ("grain", "start", "view") if name in request.GET},

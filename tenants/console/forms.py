@@ -28,7 +28,7 @@ class CompanyForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial.setdefault("fiscal_start", 4)
-        offered = [template for template in templates if template.instantiate is not None]
+        self.offered = offered = [template for template in templates if template.instantiate is not None]
         self.fields["template"].choices = [*((each.code, each.label) for each in offered), ("", _("None yet"))]
         for template in offered:
             for field in template.fields:
@@ -43,6 +43,21 @@ class CompanyForm(forms.Form):
                 )
                 asked.widget.attrs["step"] = "any"
                 asked.unit = "%" if field.unit == "percent" else ""
+
+    @property
+    def common(self) -> list[forms.BoundField]:
+        """The fields that every company has."""
+        asked = {f"{template.code}_{field.code}" for template in self.offered for field in template.fields}
+        return [self[name] for name in self.fields if name not in asked]
+
+    @property
+    def by_template(self) -> list[tuple[str, list[forms.BoundField]]]:
+        """Template's code → the numbers that it asks for."""
+        return [
+            (template.code, [self[f"{template.code}_{field.code}"] for field in template.fields])
+            for template in self.offered
+            if template.fields
+        ]
 
     def clean_currency(self) -> str:
         return str(self.cleaned_data["currency"]).upper()

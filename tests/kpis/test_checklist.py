@@ -1,15 +1,17 @@
 """The checklist of the KPI floor: each item follows the state of the company, both ways."""
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.test import Client
 
 from kpis.choices import Level
-from kpis.models import KpiNode, KpiTree, Metric, MetricVersion, Period, Person, Target
+from kpis.models import FactStream, KpiNode, KpiTree, Metric, MetricVersion, Period, Person, Target
 from kpis.selectors import checklist as items
+from kpis.services.copies import copy_tree
 from kpis.services.facts import upsert_facts
+from kpis.services.fitness import check_kpis, review_benchmark
 from kpis.services.recompute import recompute
 from tenants.accounts.models import User
 from tenants.models import Company
@@ -68,6 +70,42 @@ class TestItems:
         tree.nodes.filter(level=Level.KPI).update(parent=None)
         assert "won2" in str(items.check_worked_back(TODAY).next_step)
 
+    def test_controllable_asks_who_and_why_then_for_a_share_moved_entirely(self) -> None:
+        tree = plant()
+        kpis = tree.nodes.filter(level=Level.KPI)
+        assert "won2" in str(items.check_controllable(TODAY).next_step)
+        kpis.update(reason="base", controllable_by={"marketing": "partial"})
+        assert items.check_controllable(TODAY).status == ItemStatus.IN_PROGRESS
+        kpis.update(controllable_by={"marketing": "full"})
+        assert items.check_controllable(TODAY).status == ItemStatus.DONE
+
+    def test_smart_counts_missing_facts_at_once_and_remarks_when_overdue(self) -> None:
+        tree = plant()
+        stream = FactStream.objects.create(source="crm", fact="deals", last_success_at=NOW)
+        check_kpis(now=NOW)
+        assert items.check_smart(TODAY).status == ItemStatus.DONE, "remarks have their time"
+        late = items.check_smart(TODAY + timedelta(days=15))
+        assert (late.status, "won2" in str(late.next_step)) == (ItemStatus.IN_PROGRESS, True)
+        assert f"/trees/{tree.public_id}/edit/?node=won2" in late.next_step_url
+        tree.nodes.filter(level=Level.KPI).update(reason="base", controllable_by={"marketing": "full"})
+        assert items.check_smart(TODAY + timedelta(days=15)).status == ItemStatus.DONE
+        stream.delete()
+        assert items.check_smart(TODAY).status == ItemStatus.IN_PROGRESS
+
+    def test_benchmarks_are_looked_at_by_somebody_each_year(self) -> None:
+        tree = plant()
+        assert items.check_benchmarks(TODAY).status == ItemStatus.DONE, "no KPI has one"
+        rate = Metric.objects.create(code="win_rate", name="Win rate", unit="percent", accumulation="rate")
+        node = tree.nodes.get(level=Level.KPI)
+        node.metric = rate
+        node.save()
+        assert items.check_benchmarks(TODAY).status == ItemStatus.IN_PROGRESS
+        review_benchmark(node=node, verdict="own_history", note="Ours is higher.", actor=None, now=NOW)
+        assert items.check_benchmarks(TODAY).status == ItemStatus.DONE
+        copy = copy_tree(tree=tree, fiscal_year=2027, name="next", actor=None, now=NOW)
+        KpiTree.objects.filter(pk=copy.pk).update(status="active")
+        assert items.check_benchmarks(date(2027, 5, 1)).status == ItemStatus.EXPIRED
+
     def test_target_stands_beside_actual_where_data_comes(self) -> None:
         plant()
         assert items.check_target_beside_actual(TODAY).status == ItemStatus.IN_PROGRESS
@@ -96,10 +134,10 @@ class TestItems:
 
 
 class TestPage:
-    def test_all_ten_items_are_there_for_the_owner(
+    def test_all_items_are_there_for_the_owner(
         self, dave: User, acme: Company, client_for: Callable[..., Client]
     ) -> None:
-        assert list(checklist.names()) == [1, 2, 3, 8, 9, 12, 15, 16, 17, 18]
+        assert list(checklist.names()) == [1, 2, 3, 4, 5, 7, 8, 9, 12, 15, 16, 17, 18]
         assert client_for(dave, acme).get("/checklist/").status_code == 200
 
     def test_a_member_is_not_shown_it(self, bob: User, acme: Company, client_for: Callable[..., Client]) -> None:

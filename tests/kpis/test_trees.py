@@ -1,30 +1,29 @@
-"""Trees: built node by node or from the template, activated only when they make sense."""
+"""Trees: built node by node, moved, copied to the next year, activated only when they make sense."""
 
+from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.utils import timezone
 
-from kpis.engine.templates import NEW_BUSINESS
-from kpis.models import KpiNode, KpiTree, LockedCell, Metric, Person, Target
-from kpis.selectors.calendar import find_period
+from kpis.models import FactStream, KpiFinding, KpiNode, KpiTree, LockedCell, Metric, Person, Target
 from kpis.selectors.trees import tree_issues
-from kpis.services.definitions import create_metric
+from kpis.services.copies import copy_tree
+from kpis.services.definitions import create_metric, update_metric
+from kpis.services.targets import TargetEntry, set_target
 from kpis.services.trees import (
-    TemplateError,
     TreeError,
     activate_tree,
     create_node,
     create_tree,
     delete_node,
-    instantiate_requested,
-    instantiate_template,
+    move_node,
     retire_tree,
+    step_node,
     update_node,
     update_tree,
 )
-from tenants.registry import ProvisionRequest
 
 pytestmark = pytest.mark.usefixtures("in_acme")
 NOW = timezone.now()
@@ -123,85 +122,140 @@ class TestActivate:
         tree.refresh_from_db()
         assert tree.status == "draft"
 
+    def test_who_activates_by_hand_is_asked_for_the_five_facts(self, tree: KpiTree, alice: Any) -> None:
+        with pytest.raises(TreeError) as refused:
+            activate_tree(tree=tree, needs_facts=True, actor=None, now=NOW)
+        assert {issue.code for issue in refused.value.issues} == {"no_responsible", "no_target"}
+        for node in tree.nodes.exclude(metric=None).select_related("tree"):
+            update_node(node=node, responsible=alice, actor=None, now=NOW)
+            set_target(entry=TargetEntry(node, date(2026, 4, 1), Decimal(5)), actor=None, now=NOW)
+        assert activate_tree(tree=tree, needs_facts=True, actor=None, now=NOW).status == "active"
 
-class TestTemplate:
-    def instantiate(self, **changes: Any) -> KpiTree:
-        typed: dict[str, Any] = {
-            "kgi_amount": Decimal(120_000_000),
-            "rates": {"win_rate": Decimal("0.2"), "opportunity_rate": Decimal("0.25")},
-            "average_deal_size": Decimal(1_000_000),
-        }
-        return instantiate_template(
-            template=NEW_BUSINESS, fiscal_year=2026, language="ja", actor=None, now=NOW, **{**typed, **changes}
+    def test_data_that_never_arrived_is_a_missing_fact(self, tree: KpiTree) -> None:
+        update_metric(
+            metric=Metric.objects.get(code="leads"),
+            spec={"kind": "simple", "fact": "leads", "date": "created_on", "aggregate": "count"},
+            actor=None,
+            now=NOW,
         )
+        assert ("leads", "no_source") in {(issue.field, issue.code) for issue in tree_issues(tree)}
+        FactStream.objects.create(source="crm", fact="leads", last_success_at=NOW)
+        assert "no_source" not in {issue.code for issue in tree_issues(tree)}
 
-    def test_is_active_with_monthly_targets_that_add_up(self) -> None:
-        tree = self.instantiate()
+    def test_notes_what_is_open_from_the_first_day(self, tree: KpiTree) -> None:
+        activate_tree(tree=tree, actor=None, now=NOW)
+        assert set(KpiFinding.objects.values_list("node__code", "code")) == {
+            ("leads", code) for code in ("no_person", "no_target", "no_reason", "nobody_moves_it")
+        }
+
+
+def codes(tree: KpiTree) -> list[str]:
+    return list(tree.nodes.order_by("position").values_list("code", flat=True))
+
+
+class TestMove:
+    @pytest.fixture
+    def wide(self, tree: KpiTree) -> KpiTree:
+        """The tree with a second KSF and a KPI below it."""
+        kgi = tree.nodes.get(code="bookings")
+        ksf = add(tree, "ksf", parent=kgi, code="value", name="Value", reason="Size holds.")
+        add(tree, "kpi", parent=ksf, metric=metric("size"))
+        return tree
+
+    def move(self, tree: KpiTree, code: str, parent: str | None, position: int) -> KpiNode:
+        parent_node = tree.nodes.get(code=parent) if parent else None
+        return move_node(node=tree.nodes.get(code=code), parent=parent_node, position=position, actor=None, now=NOW)
+
+    def test_takes_along_what_hangs_below_and_reads_from_the_top_down(self, wide: KpiTree) -> None:
+        assert codes(wide) == ["bookings", "growth", "leads", "value", "size"]
+        self.move(wide, "growth", "bookings", 1)
+        assert codes(wide) == ["bookings", "value", "size", "growth", "leads"]
+        moved = self.move(wide, "size", "growth", 0)
+        assert (moved.parent.code, moved.position) == ("growth", 3)
+        assert codes(wide) == ["bookings", "value", "growth", "size", "leads"]
+
+    @pytest.mark.parametrize(
+        ("code", "step", "order"),
+        [
+            ("value", "up", ["bookings", "value", "size", "growth", "leads"]),
+            ("growth", "down", ["bookings", "value", "size", "growth", "leads"]),
+            ("size", "out", ["bookings", "growth", "leads", "value", "size"]),
+            ("value", "in", ["bookings", "growth", "leads", "value", "size"]),
+        ],
+    )
+    def test_goes_one_step(self, wide: KpiTree, code: str, step: str, order: list[str]) -> None:
+        step_node(node=wide.nodes.get(code=code), step=step, actor=None, now=NOW)
+        assert codes(wide) == order
+
+    def test_says_where_there_is_nowhere_to_go(self, wide: KpiTree) -> None:
+        with pytest.raises(TreeError, match="Growth"):
+            step_node(node=wide.nodes.get(code="growth"), step="up", actor=None, now=NOW)
+
+    def test_a_draft_may_be_wrong_for_a_while(self, wide: KpiTree) -> None:
+        self.move(wide, "size", "bookings", 0)
+        assert ("size", "wrong_parent") in {(issue.field, issue.code) for issue in tree_issues(wide)}
+
+    def test_a_tree_in_force_stays_sound(self, wide: KpiTree) -> None:
+        activate_tree(tree=wide, actor=None, now=NOW)
+        before = codes(wide)
+        with pytest.raises(TreeError) as refused:
+            self.move(wide, "size", "bookings", 0)
+        assert {issue.code for issue in refused.value.issues} == {"wrong_parent", "no_kpi"}
+        assert (codes(wide), wide.nodes.get(code="size").parent.code) == (before, "value")
+        self.move(wide, "growth", "bookings", 1)
+
+    @pytest.mark.parametrize("parent", ["bookings", "leads"])
+    def test_never_below_itself_nor_into_another_tree(self, wide: KpiTree, parent: str) -> None:
+        other = create_tree(name="Other", fiscal_year=2026, actor=None, now=NOW)
+        elsewhere = add(other, "kgi", metric=Metric.objects.get(code="bookings"))
+        target = elsewhere if parent == "bookings" else wide.nodes.get(code=parent)
+        with pytest.raises(TreeError) as refused:
+            move_node(node=wide.nodes.get(code="growth"), parent=target, position=0, actor=None, now=NOW)
+        assert [issue.field for issue in refused.value.issues] == ["parent"]
+
+
+class TestCopy:
+    def copy(self, tree: KpiTree, **changes: Any) -> KpiTree:
+        return copy_tree(tree=tree, fiscal_year=2027, name="Next", actor=None, now=NOW, **changes)
+
+    def test_is_a_draft_of_the_same_shape(self, tree: KpiTree, alice: Any) -> None:
+        leads = update_node(
+            node=tree.nodes.get(code="leads"),
+            responsible=alice,
+            reason="Base",
+            controllable_by={"marketing": "full"},
+            actor=None,
+            now=NOW,
+        )
+        activate_tree(tree=tree, actor=None, now=NOW)
+        copy = self.copy(tree)
+        assert (copy.status, copy.fiscal_year, codes(copy)) == ("draft", 2027, codes(tree))
+        twin = copy.nodes.get(code="leads")
+        assert (twin.parent.tree, twin.parent.code) == (copy, "growth")
+        same = ("metric", "responsible_user", "reason", "controllable_by", "link", "frequency", "level")
+        assert [getattr(twin, name) for name in same] == [getattr(leads, name) for name in same]
+        assert not Target.objects.filter(node__tree=copy).exists()
+        tree.refresh_from_db()
         assert tree.status == "active"
-        yearly = {
-            code: sum(tree.nodes.get(code=code).targets.values_list("value", flat=True))
-            for code in ("bookings", "won_deals", "closed_deals", "sql", "mql")
+
+    def test_takes_monthly_targets_along_with_growth(self, tree: KpiTree) -> None:
+        rate = create_metric(
+            code="rate", name="Rate", unit="percent", accumulation="rate", spec={"kind": "manual"}, actor=None, now=NOW
+        )
+        node = add(tree, "kpi", parent=tree.nodes.get(code="growth"), metric=rate)
+        for each, value in ((tree.nodes.get(code="leads"), "105"), (node, "0.25")):
+            set_target(entry=TargetEntry(each, date(2026, 5, 1), Decimal(value)), actor=None, now=NOW)
+        copy = self.copy(tree, growth=Decimal("1.1"))
+        assert set(Target.objects.filter(node__tree=copy).values_list("node__code", "period_start", "value")) == {
+            ("leads", date(2027, 5, 1), Decimal(116)),
+            ("rate", date(2027, 5, 1), Decimal("0.25")),
         }
-        assert yearly == {
-            "bookings": 120_000_000,
-            "won_deals": 120,
-            "closed_deals": 600,
-            "sql": 600,
-            "mql": 2400,
-        }
-        rates = tree.nodes.get(code="win_rate").targets.values_list("value", flat=True)
-        assert (set(rates), len(rates)) == ({Decimal("0.2")}, 12)
-
-    def test_speaks_the_language_of_the_company(self) -> None:
-        assert self.instantiate().nodes.get(code="new_leads").name == "新規リード獲得数"
-
-    def test_leads_have_no_target_without_their_rate(self) -> None:
-        assert not self.instantiate().nodes.get(code="new_leads").targets.exists()
-
-    def test_without_typed_numbers_there_is_no_target(self) -> None:
-        self.instantiate(kgi_amount=None, rates={}, average_deal_size=None)
-        assert not Target.objects.exists()
-
-    def test_a_rate_without_a_goal_is_the_only_target(self) -> None:
-        self.instantiate(kgi_amount=None, average_deal_size=None, rates={"win_rate": Decimal("0.2")})
-        assert set(Target.objects.values_list("node__code", flat=True)) == {"win_rate"}
-
-    def test_uses_the_metrics_that_are_there(self) -> None:
-        mine = metric("bookings")
-        assert self.instantiate().nodes.get(code="bookings").metric == mine
-
-    @pytest.mark.parametrize("typed", [{"rates": {"win_rate": Decimal(20)}}, {"average_deal_size": Decimal(-1)}])
-    def test_refuses_numbers_that_lead_nowhere(self, typed: dict[str, Any]) -> None:
-        with pytest.raises(TemplateError):
-            self.instantiate(**typed)
-        assert not KpiTree.objects.exists()
-
-
-class TestInstantiateRequested:
-    def request(self, company: Any, **values: str) -> ProvisionRequest:
-        return ProvisionRequest(company, "Acme", 4, 31, "JPY", "new_business", values, NOW)
-
-    def test_fills_a_new_company_once(self, acme: Any) -> None:
-        request = self.request(acme, kgi_amount="120000000", average_deal_size="1000000", win_rate="0.2")
-        for _ in range(2):
-            instantiate_requested(request)
-        tree = KpiTree.objects.get()
-        assert tree.fiscal_year == find_period("month", timezone.localdate(NOW)).fiscal_year.start_year
-        assert sum(tree.nodes.get(code="closed_deals").targets.values_list("value", flat=True)) == 600
-
-    def test_empty_and_zero_answers_count_as_not_given(self, acme: Any) -> None:
-        instantiate_requested(self.request(acme, kgi_amount="0", win_rate=""))
-        assert KpiTree.objects.get().status == "active"
-        assert not Target.objects.exists()
-
-    def test_refuses_what_is_no_number(self, acme: Any) -> None:
-        with pytest.raises(TemplateError, match="lots"):
-            instantiate_requested(self.request(acme, kgi_amount="lots"))
 
 
 class TestUpdateTree:
-    def test_the_year_stays_once_there_are_targets(self) -> None:
-        tree = TestTemplate().instantiate()
+    def test_the_year_stays_once_there_are_targets(self, tree: KpiTree) -> None:
+        entry = TargetEntry(tree.nodes.get(code="leads"), date(2026, 4, 1), Decimal(5))
+        set_target(entry=entry, actor=None, now=NOW)
         with pytest.raises(TreeError, match="2026"):
             update_tree(tree=tree, fiscal_year=2027, actor=None, now=NOW)
         assert update_tree(tree=tree, name="2026", actor=None, now=NOW).name == "2026"

@@ -142,3 +142,11 @@ def _items(*statuses: str) -> list[ChecklistItem]:
         ChecklistItem(number, "setting", "", lambda _today, status=status: ItemState(status))
         for number, status in enumerate(statuses)
     ]
+
+
+class TestTemplateFields:
+    def test_each_template_asks_in_a_group_of_its_own(self, client_for, carol, console):
+        page = client_for(carol, console).get("/clients/add/").content.decode()
+        offered = [template for template in templates if template.instantiate is not None and template.fields]
+        assert [page.count(f'data-template="{template.code}"') for template in offered] == [1] * len(offered)
+        assert page.count('_kgi_amount"') >= len(offered)

@@ -21,10 +21,12 @@ from kpis.api.serializers import (
     TreeSerializer,
 )
 from kpis.api.versions import answer
+from kpis.api.views.editing import NodeEditing, TreeEditing
+from kpis.engine.tree import severity
 from kpis.models import KpiNode, KpiTree, Metric, MetricVersion
 from kpis.selectors.trees import tree_issues
 from kpis.services.definitions import create_metric, update_metric
-from kpis.services.trees import activate_tree, create_node, create_tree, delete_node, update_node, update_tree
+from kpis.services.trees import create_node, create_tree, delete_node, update_node, update_tree
 from tenants.capabilities import Capability
 
 CAPABILITIES = {
@@ -77,13 +79,13 @@ class MetricViewSet(CompanyViewSet):
 
 
 @extend_schema_view(list=extend_schema(summary="Trees"), retrieve=extend_schema(summary="One tree"))
-class TreeViewSet(CompanyViewSet):
+class TreeViewSet(TreeEditing):
     """KPI trees."""
 
     queryset = KpiTree.objects.all()
     serializer_class = TreeSerializer
     filterset_class = TreeFilter
-    capabilities = {**CAPABILITIES, "activate": Capability.MANAGE_DEFINITIONS, "issues": Capability.READ_RESULTS}
+    capabilities = {**CAPABILITIES, **TreeEditing.editing, "issues": Capability.READ_RESULTS}
 
     @extend_schema(summary="Create a tree")
     def create(self, request: Request) -> Response:
@@ -99,33 +101,30 @@ class TreeViewSet(CompanyViewSet):
         update_tree(tree=tree, **fields, actor=self.actor, now=timezone.now())
         return answer(request, self.shown(tree.pk))
 
-    @extend_schema(summary="Activate a tree", request=None, responses=TreeSerializer)
-    @action(detail=True, methods=["post"])
-    def activate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Put a tree in force; what keeps it from it comes back as errors."""
-        tree = self.get_object()
-        activate_tree(tree=tree, actor=self.actor, now=timezone.now())
-        return answer(request, self.shown(tree.pk))
-
     @extend_schema(summary="Issues of a tree", responses=IssuesSerializer)
     @action(detail=True, filterset_class=None, pagination_class=None)
     def issues(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """What is missing or wrong in a tree."""
         found = [
-            {"field": issue.field, "code": issue.code, "message": issue.translated(gettext)}
+            {
+                "field": issue.field,
+                "code": issue.code,
+                "message": issue.translated(gettext),
+                "severity": severity(issue),
+            }
             for issue in tree_issues(self.get_object())
         ]
         return Response(IssuesSerializer({"results": found}).data)
 
 
 @extend_schema_view(list=extend_schema(summary="Nodes"), retrieve=extend_schema(summary="One node"))
-class NodeViewSet(CompanyViewSet):
+class NodeViewSet(NodeEditing):
     """The places of a tree."""
 
     queryset = KpiNode.objects.select_related("tree", "parent", "metric", "responsible", "responsible_user")
     serializer_class = NodeSerializer
     filterset_class = NodeFilter
-    capabilities = CAPABILITIES
+    capabilities = {**CAPABILITIES, **NodeEditing.editing}
 
     @extend_schema(summary="Create a node")
     def create(self, request: Request) -> Response:

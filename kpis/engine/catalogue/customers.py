@@ -21,14 +21,14 @@ CUSTOMERS = (
         )
         for code, measure, months, name, meaning in (
             (
-                "customer_churn",
+                "churn_rate",
                 "logo_churn",
                 1,
                 ("Customer churn (monthly)", "解約率（顧客数、月次）"),
                 ("Customers lost ÷ customers at the start.", "解約した顧客数 ÷ 期首の顧客数。"),
             ),
             (
-                "customer_churn_year",
+                "churn_rate_year",
                 "logo_churn",
                 YEAR,
                 ("Customer churn (12 months)", "解約率（顧客数、直近12か月）"),

@@ -70,11 +70,15 @@ def benchmarks_of(places: Places) -> dict[str, BenchmarkRate]:
     for code in places.rates():
         if code == OPPORTUNITY_RATE and not places.has_mql:
             continue
-        records = [each for each in BENCHMARKS if each.metric == code]
-        if records:
-            first = next((each for each in records if each.kind == FIRST_CHOICE), records[0])
-            band = Band(min(each.low for each in records), max(each.high for each in records))
-            found[code] = BenchmarkRate((first.low + first.high) / 2, band)
+        bands = [
+            (each.kind, Band(each.low, each.low if each.high is None else each.high))
+            for each in BENCHMARKS
+            if each.metric == code and each.low is not None
+        ]
+        if bands:
+            first = next((band for kind, band in bands if kind == FIRST_CHOICE), bands[0][1])
+            whole = Band(min(band.low for _kind, band in bands), max(band.high for _kind, band in bands))
+            found[code] = BenchmarkRate((first.low + first.high) / 2, whole)
     return found
 
 

@@ -41,10 +41,30 @@ from kpis.services.trees import create_node, create_tree, update_node
 
 MODELS = sorted(apps.get_app_config("kpis").get_models(), key=lambda model: model._meta.model_name)
 READ_ONLY = {
-    *("account", "activity", "backcalculation", "calendarday", "contract", "deal", "dealcredit", "dealline"),
-    "dealstageevent",
+    *(
+        "account",
+        "activity",
+        "backcalculation",
+        "benchmarkreview",
+        "calendarday",
+        "contract",
+        "deal",
+        "dealcredit",
+        "dealline",
+        "dealstageevent",
+    ),
     *("dirtyfact", "dirtyrange", "exchangerate", "externalidentity", "factchange", "factstream", "fiscalyear"),
-    *("kpievent", "lead", "leadstageevent", "lockedcell", "measureblock", "order", "period", "periodtransition"),
+    *(
+        "kpievent",
+        "kpifinding",
+        "lead",
+        "leadstageevent",
+        "lockedcell",
+        "measureblock",
+        "order",
+        "period",
+        "periodtransition",
+    ),
     *("product", "revenueline", "surveyresponse", "targetrevision", "unresolvedreference"),
 }
 WON = {

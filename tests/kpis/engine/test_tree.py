@@ -1,14 +1,10 @@
-"""Validation of trees, and the shipped template that passes it unchanged."""
+"""Validation of trees: hierarchy, reach, formulas, units, links, and the load of persons."""
 
 from dataclasses import replace
-from decimal import Decimal
 
 import pytest
 
-from kpis.engine.formula import names
-from kpis.engine.specs import Formula, Ratio, parse_spec, to_data
-from kpis.engine.templates import BENCHMARKS, NEW_BUSINESS, TypedNumberError, targets_from
-from kpis.engine.tree import TreeInput, TreeNode, blocking, tree_issues
+from kpis.engine.tree import TreeInput, TreeNode, blocking, keeping_from_use, tree_issues
 
 KGI = TreeNode("bookings", "kgi", None, "bookings", has_responsible=True, has_target=True)
 KSF = TreeNode("growth", "ksf", "bookings", reason="Nothing grows by itself.")
@@ -22,7 +18,7 @@ def found(*nodes: TreeNode, references: dict[str, tuple[str, ...]] | None = None
 
 class TestTreeIssues:
     def test_a_sound_tree_has_none(self) -> None:
-        assert found(KGI, KSF, KPI, replace(KPI, code="won", metric="won", parent="win_rate")) == []
+        assert found(KGI, KSF, KPI, replace(KPI, code="won", metric="won", parent="win_rate", link="formula")) == []
 
     @pytest.mark.parametrize(
         ("nodes", "issues"),
@@ -40,6 +36,15 @@ class TestTreeIssues:
             ((KGI, KSF, replace(KPI, metric="gone")), [("win_rate", "unknown_metric")]),
             ((KGI, KSF, replace(KPI, has_responsible=False)), [("win_rate", "no_responsible")]),
             ((KGI, KSF, replace(KPI, has_target=False)), [("win_rate", "no_target")]),
+            ((KGI, KSF, replace(KPI, has_source=False)), [("win_rate", "no_source")]),
+            (
+                (KGI, KSF, KPI, replace(KPI, code="x", parent=None), replace(KPI, code="y", parent="x")),
+                [("x", "no_parent"), ("y", "unreachable")],
+            ),
+            (
+                (KGI, KSF, KPI, *(replace(KPI, code=a, parent=b) for a, b in ("xy", "yx", "zx"))),
+                [("x", "parent_cycle"), ("y", "parent_cycle"), ("z", "unreachable")],
+            ),
         ],
     )
     def test_finds(self, nodes: tuple[TreeNode, ...], issues: list[tuple[str, str]]) -> None:
@@ -55,77 +60,41 @@ class TestTreeIssues:
         assert blocking(tree_issues(TreeInput(nodes, REFERENCES))) == ()
         assert blocking(tree_issues(TreeInput((KGI,), REFERENCES))) != ()
 
+    def test_people_targets_and_data_are_asked_of_who_activates_by_hand(self) -> None:
+        nodes = (KGI, replace(KSF, reason=""), replace(KPI, has_responsible=False, has_target=False, has_source=False))
+        issues = tree_issues(TreeInput(nodes, REFERENCES))
+        assert blocking(issues) == ()
+        assert {issue.code for issue in keeping_from_use(issues)} == {"no_responsible", "no_target", "no_source"}
 
-class TestTemplate:
-    def test_activates_unchanged(self) -> None:
-        references = {
-            metric.code: names(metric.spec.expression) if isinstance(metric.spec, Formula) else ()
-            for metric in NEW_BUSINESS.metrics
-        }
-        nodes = [
-            TreeNode(node.code, node.level, node.parent, node.metric, node.reason.english if node.reason else "")
-            for node in NEW_BUSINESS.nodes
-        ]
-        assert blocking(tree_issues(TreeInput(nodes, references))) == ()
+    def test_yen_and_percent_are_not_added(self) -> None:
+        formulas = {"bookings": "win_rate + won", "won": "win_rate * closed"}
+        units = {"win_rate": "percent", "won": "amount", "closed": "amount"}
+        references = {**REFERENCES, "bookings": ("win_rate", "won")}
+        issues = tree_issues(TreeInput((KGI, KSF, KPI), references, formulas, units))
+        assert [(issue.field, issue.code) for issue in blocking(issues)] == [("bookings", "unit_mismatch")]
 
-    @pytest.mark.parametrize("metric", NEW_BUSINESS.metrics, ids=lambda metric: metric.code)
-    def test_definitions_are_what_the_contract_takes(self, metric) -> None:  # type: ignore[no-untyped-def]
-        assert parse_spec(to_data(metric.spec)) == metric.spec
-
-    def test_the_opportunity_rate_is_the_period_version(self) -> None:
-        spec = {metric.code: metric.spec for metric in NEW_BUSINESS.metrics}["opportunity_rate"]
-        assert isinstance(spec, Ratio)
-        assert (spec.numerator.date, spec.denominator.date) == ("sql_on", "mql_on")
-
-    def test_every_benchmark_has_its_caveat(self) -> None:
-        codes = {metric.code for metric in NEW_BUSINESS.metrics}
-        assert all(b.metric in codes and b.caveat.japanese and b.low <= b.high for b in BENCHMARKS)
-
-
-class TestTargetsFrom:
-    def test_works_back_from_the_goal(self) -> None:
-        rates = {"win_rate": Decimal("0.2"), "opportunity_rate": Decimal("0.25"), "mql_rate": Decimal("0.5")}
-        assert targets_from(Decimal(100_000_000), rates, Decimal(1_000_000)) == {
-            "bookings": 100_000_000,
-            "average_deal_size": 1_000_000,
-            "won_deals": 100,
-            "closed_deals": 500,
-            "sql": 500,
-            "mql": 2000,
-            "new_leads": 4000,
-            **rates,
-        }
-
-    def test_34_opportunities_at_20_percent_are_170_mqls(self) -> None:
-        yearly = targets_from(Decimal(34), {"win_rate": Decimal(1), "opportunity_rate": Decimal("0.2")}, Decimal(1))
-        assert yearly["mql"] == 170
-
-    def test_goes_only_as_far_as_the_typed_rates(self) -> None:
-        assert set(targets_from(Decimal(10), {}, Decimal(3))) == {"bookings", "average_deal_size", "won_deals"}
-
-    def test_what_stands_alone_is_still_a_target(self) -> None:
-        assert targets_from(Decimal(10), {"win_rate": Decimal("0.2")}, None) == {
-            "bookings": 10,
-            "win_rate": Decimal("0.2"),
-        }
-        assert targets_from(None, {}, None) == {}
-
-    def test_rounds_counts_up_once(self) -> None:
-        rates = {"win_rate": Decimal("0.3")}
-        assert targets_from(Decimal(10), rates, Decimal(3))["closed_deals"] == 12
+    def test_formulas_that_the_tree_does_not_need_are_not_its_fault(self) -> None:
+        references = {**REFERENCES, "other": ("win_rate", "won")}
+        issues = tree_issues(
+            TreeInput((KGI, KSF, KPI), references, {"other": "win_rate + won"}, {"win_rate": "percent", "won": "days"})
+        )
+        assert issues == ()
 
     @pytest.mark.parametrize(
-        ("amount", "rates", "size", "field"),
+        ("metric", "link", "issues"),
         [
-            ("0", {}, "1", "kgi_amount"),
-            ("1", {}, "0", "average_deal_size"),
-            ("1", {"win_rate": Decimal(0)}, "1", "win_rate"),
-            ("1", {"win_rate": Decimal(20)}, "1", "win_rate"),
+            ("won", "formula", []),
+            ("bookings", "influence", []),
+            ("won", "influence", ["not_linked_by_formula"]),
+            ("bookings", "formula", ["not_in_formula"]),
         ],
     )
-    def test_refuses_numbers_that_lead_nowhere(
-        self, amount: str, rates: dict[str, Decimal], size: str, field: str
-    ) -> None:
-        with pytest.raises(TypedNumberError) as refused:
-            targets_from(Decimal(amount), rates, Decimal(size))
-        assert refused.value.field == field
+    def test_formula_and_influence_are_told_apart(self, metric: str, link: str, issues: list[str]) -> None:
+        child = replace(KPI, code="part", metric=metric, parent="win_rate", link=link)
+        assert found(KGI, KSF, KPI, child) == [("part", code) for code in issues]
+        assert blocking(tree_issues(TreeInput((KGI, KSF, KPI, child), REFERENCES))) == ()
+
+    def test_more_than_a_handful_for_one_person_is_said_once(self) -> None:
+        kpis = [replace(KPI, code=f"kpi{n}", person="Sato") for n in range(6)]
+        assert found(KGI, KSF, *kpis[:5]) == []
+        assert found(KGI, KSF, *kpis) == [("", "too_many_kpis")]

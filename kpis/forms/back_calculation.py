@@ -1,4 +1,4 @@
-"""Forms of the pages of this floor: everything that can be known is filled in."""
+"""The form of a back-calculation: everything that can be known is filled in."""
 
 import unicodedata
 from collections.abc import Iterator, Mapping

@@ -1,0 +1,54 @@
+"""Metrics that several templates use."""
+
+from kpis.engine.specs import Filter, Formula, Ratio, Simple
+from kpis.engine.templates.shapes import TemplateMetric, Text
+
+
+def where(field: str, *values: str) -> Filter:
+    """A condition on one field with one or several allowed values."""
+    return Filter(field, "in", values)
+
+
+def deals(aggregate: str, *filters: Filter, field: str | None = None, date: str = "closed_on") -> Simple:
+    """An aggregate over deals, by close date unless said otherwise."""
+    return Simple("deals", date, aggregate, field=field, filters=filters)
+
+
+def activities(*filters: Filter) -> Simple:
+    """A count of activities."""
+    return Simple("activities", "happened_on", "count", filters=filters)
+
+
+WON = where("outcome", "won")
+CLOSED = where("outcome", "won", "lost", "no_decision")
+
+MQL_COUNT = Simple("leads", "mql_on", "count")
+SQL_COUNT = Simple("leads", "sql_on", "count")
+REVENUE_SUM = Simple("revenues", "recognized_on", "sum", field="amount")
+
+BOOKINGS = TemplateMetric("bookings", Text("Bookings", "受注額"), "amount", "sum", deals("sum", WON, field="amount"))
+REVENUE = TemplateMetric("revenue", Text("Revenue", "売上額"), "amount", "sum", REVENUE_SUM)
+NEW_LEADS = TemplateMetric(
+    "new_leads", Text("New leads", "新規リード獲得数"), "count", "sum", Simple("leads", "created_on", "count")
+)
+MQL = TemplateMetric("mql", Text("MQL", "MQL数"), "count", "sum", MQL_COUNT)
+SQL = TemplateMetric("sql", Text("SQL", "SQL数"), "count", "sum", SQL_COUNT)
+OPPORTUNITY_RATE = TemplateMetric(
+    "opportunity_rate",
+    Text("Opportunity rate (MQL→SQL)", "商談化率（MQL→SQL）"),
+    "percent",
+    "rate",
+    Ratio(SQL_COUNT, MQL_COUNT),
+)
+WON_DEALS = TemplateMetric("won_deals", Text("Won deals", "受注件数"), "count", "sum", deals("count", WON))
+CLOSED_DEALS = TemplateMetric("closed_deals", Text("Closed deals", "決着件数"), "count", "sum", deals("count", CLOSED))
+WIN_RATE = TemplateMetric(
+    "win_rate", Text("Win rate (count)", "受注率（件数）"), "percent", "rate", Formula("won_deals / closed_deals")
+)
+AVERAGE_DEAL_SIZE = TemplateMetric(
+    "average_deal_size",
+    Text("Average deal size", "平均受注単価"),
+    "amount",
+    "average",
+    deals("average", WON, field="amount"),
+)

@@ -1,0 +1,1 @@
+"""Reading what is typed on the pages of this floor."""

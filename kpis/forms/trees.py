@@ -1,0 +1,231 @@
+"""Reading what is typed in the tree editor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from kpis.choices import BenchmarkVerdict, Grain, Level, Link, Unit
+from kpis.engine.templates import TEMPLATES
+from kpis.engine.tree import PARENTS, TreeInput, TreeNode
+from kpis.models import KpiNode, KpiTree, Metric, Person
+from kpis.selectors.references import find_responsible
+from kpis.selectors.wording import DEPARTMENTS
+from tenants.accounts.models import User
+from tenants.settings.selectors import company_settings
+
+HUNDRED = Decimal(100)
+NEW = "(new)"  # no code can be this
+DEGREES = [("", "–"), ("full", gettext_lazy("fully")), ("partial", gettext_lazy("partly"))]
+FREQUENCIES = [(each.value, each.label) for each in (Grain.MONTH, Grain.WEEK)]
+
+
+class NodeForm(forms.Form):
+    """One place in a tree. A rate's target is typed in percent and kept as a fraction."""
+
+    level = forms.ChoiceField(label=gettext_lazy("Level"), choices=Level.choices)
+    metric = forms.ModelChoiceField(
+        Metric.objects.order_by("name"),
+        label=gettext_lazy("Metric"),
+        required=False,
+        to_field_name="code",
+        empty_label=gettext_lazy("None (KSF)"),
+    )
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=200, required=False)
+    parent = forms.CharField(widget=forms.HiddenInput, required=False)
+    responsible = forms.ChoiceField(label=gettext_lazy("KPI owner"), required=False)
+    frequency = forms.ChoiceField(label=gettext_lazy("Frequency"), choices=FREQUENCIES, initial=Grain.MONTH)
+    link = forms.ChoiceField(label=gettext_lazy("Link to the parent"), choices=Link.choices, initial=Link.INFLUENCE)
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=gettext_lazy("Why the level above is decided here."),
+    )
+    target = forms.DecimalField(
+        label=gettext_lazy("First target per period"),
+        required=False,
+        max_digits=18,
+        decimal_places=4,
+        help_text=gettext_lazy("Set for every period of the fiscal year; change single ones later."),
+    )
+
+    def __init__(self, *args: Any, tree: KpiTree, node: KpiNode | None = None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.tree = tree
+        self.node = node
+        self.fields["responsible"].choices = _responsible_choices(node)
+        self.fields["target"].widget.attrs["step"] = "any"
+        for code, label in DEPARTMENTS.items():
+            self.fields[f"moves_{code}"] = forms.ChoiceField(label=label, choices=DEGREES, required=False)
+        if node is not None and node.targets.exists():
+            del self.fields["target"]
+
+    @property
+    def movers(self) -> list[forms.BoundField]:
+        """The fields that say who can move the number."""
+        return [self[f"moves_{code}"] for code in DEPARTMENTS]
+
+    @staticmethod
+    def initial_of(node: KpiNode) -> dict[str, Any]:
+        """A node as the form shows it."""
+        return {
+            "level": node.level,
+            "metric": node.metric.code if node.metric else None,
+            "name": node.name,
+            "parent": node.parent.code if node.parent else "",
+            "responsible": _reference(node),
+            "frequency": node.frequency,
+            "link": node.link,
+            "reason": node.reason,
+            **{f"moves_{code}": degree for code, degree in node.controllable_by.items() if degree != "none"},
+        }
+
+    @staticmethod
+    def initial_below(parent: KpiNode | None) -> dict[str, Any]:
+        """A new node below another: the level that belongs there, and, below a KPI, the same person."""
+        levels = [level for level, above in PARENTS.items() if (parent.level in above if parent else not above)]
+        return {
+            "level": levels[0],
+            "parent": parent.code if parent else "",
+            "responsible": _reference(parent) if parent and parent.level == Level.KPI else "",
+        }
+
+    def clean(self) -> dict[str, Any]:
+        fields = super().clean() or {}
+        if fields.get("level") == Level.KSF:
+            fields["metric"] = None
+        elif not fields.get("metric") and not self.errors.get("metric"):
+            self.add_error("metric", _("A KGI or KPI measures something. Choose its metric."))
+        if not fields.get("name"):
+            if fields.get("metric"):
+                fields["name"] = fields["metric"].name
+            elif fields.get("level") == Level.KSF:
+                self.add_error("name", _("Name the factor."))
+        return fields
+
+    def clean_responsible(self) -> Any:
+        """The person, or the login of somebody who is not in the organisation yet; None for nobody."""
+        chosen = self.cleaned_data["responsible"]
+        return find_responsible(chosen) if chosen else None
+
+    def clean_target(self) -> Decimal | None:
+        value = self.cleaned_data["target"]
+        metric = self.cleaned_data.get("metric")
+        return value / HUNDRED if value is not None and metric is not None and metric.unit == Unit.PERCENT else value
+
+    def node_fields(self) -> dict[str, Any]:
+        """What the service is told."""
+        fields = self.cleaned_data
+        told = {
+            name: fields[name] for name in ("level", "metric", "name", "responsible", "frequency", "link", "reason")
+        }
+        moved = {code: fields.get(f"moves_{code}") for code in DEPARTMENTS}
+        return {**told, "controllable_by": {code: degree for code, degree in moved.items() if degree}}
+
+    def draft(self, read: TreeInput) -> TreeNode:
+        """The node as it is typed at the moment, however incomplete, for the engine to look at."""
+        fields = self.cleaned_data
+        metric: Metric | None = fields.get("metric")
+        person = fields.get("responsible")
+        known = next((each for each in read.nodes if self.node and each.code == self.node.code), None)
+        same = next((each for each in read.nodes if metric is not None and each.metric == metric.code), None)
+        return TreeNode(
+            code=self.node.code if self.node else NEW,
+            level=fields.get("level") or Level.KPI,
+            parent=fields.get("parent") or None,
+            metric=metric.code if metric else None,
+            reason=fields.get("reason") or "",
+            has_responsible=person is not None,
+            has_target=(known.has_target if known else False) or fields.get("target") is not None,
+            name=fields.get("name") or (metric.name if metric else _("This node")),
+            person=str(person) if person else "",
+            has_source=same.has_source if same else True,
+            link=fields.get("link") or Link.INFLUENCE,
+        )
+
+
+def _reference(node: KpiNode) -> str:
+    """Who answers for a node, as the form names people."""
+    person = node.responsible or node.responsible_user
+    return str(person.public_id) if person else ""
+
+
+def _responsible_choices(node: KpiNode | None) -> list[tuple[Any, Any]]:
+    """Everybody of the organisation who is there, logins without a person, and who answers for the node now."""
+    here = Q(deleted_at=None) & (Q(left_on=None) | Q(left_on__gt=timezone.localdate()))
+    people = Person.objects.filter(here | Q(pk=node.responsible_id if node else None))
+    logins = User.objects.filter(Q(is_active=True, person=None) | Q(pk=node.responsible_user_id if node else None))
+    groups = ((_("People"), people), (_("Logins"), logins.order_by("username")))
+    return [
+        ("", _("Not decided")),
+        *((label, [(str(row.public_id), str(row)) for row in rows]) for label, rows in groups if rows),
+    ]
+
+
+class TreeForm(forms.Form):
+    """A new tree: empty, or from the template of a sales style."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=200)
+    fiscal_year = forms.IntegerField(
+        label=gettext_lazy("Fiscal year"),
+        min_value=1950,
+        max_value=2199,
+        help_text=gettext_lazy("The calendar year in which it starts"),
+    )
+    template = forms.ChoiceField(label=gettext_lazy("Begin with"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        language = company_settings().language
+        offered = [each for each in TEMPLATES.values() if each.is_installable]
+        self.fields["template"].choices = [
+            ("", _("An empty tree")),
+            *((each.style, each.name.in_language(language)) for each in offered),
+        ]
+
+
+class CopyForm(forms.Form):
+    """Next year's tree. Growth is typed in percent; empty means without targets."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=200)
+    fiscal_year = forms.IntegerField(
+        label=gettext_lazy("Fiscal year"),
+        min_value=1950,
+        max_value=2199,
+        help_text=gettext_lazy("The calendar year in which it starts"),
+    )
+    growth = forms.DecimalField(
+        label=gettext_lazy("Take targets along, with growth in %"),
+        required=False,
+        min_value=Decimal(-100),
+        max_value=Decimal(1000),
+        decimal_places=2,
+        help_text=gettext_lazy("Sums grow by it, rates stay. Empty: the copy has no targets yet."),
+    )
+
+    def clean_growth(self) -> Decimal | None:
+        percent = self.cleaned_data["growth"]
+        return 1 + percent / HUNDRED if percent is not None else None
+
+    @staticmethod
+    def initial_of(tree: KpiTree) -> Mapping[str, Any]:
+        """The next year, and the name with its number."""
+        later = tree.fiscal_year + 1
+        return {"name": tree.name.replace(str(tree.fiscal_year), str(later)), "fiscal_year": later}
+
+
+class BenchmarkReviewForm(forms.Form):
+    """Whether a benchmark was consulted, and what follows."""
+
+    verdict = forms.ChoiceField(
+        label=gettext_lazy("Verdict"), choices=BenchmarkVerdict.choices, widget=forms.RadioSelect
+    )
+    note = forms.CharField(label=gettext_lazy("What follows for the target"), widget=forms.Textarea(attrs={"rows": 2}))
