@@ -1,5 +1,5 @@
 """Every model of this floor in the admin site."""
 
-from kpis.admin import calendar, definitions, dimensions, facts, measures, organisation, targets
+from kpis.admin import calendar, definitions, dimensions, facts, forecasts, measures, organisation, targets
 
-__all__ = ["calendar", "definitions", "dimensions", "facts", "measures", "organisation", "targets"]
+__all__ = ["calendar", "definitions", "dimensions", "facts", "forecasts", "measures", "organisation", "targets"]

@@ -6,11 +6,12 @@ A deal whose record cannot be right is left out until somebody corrects it, and 
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from kpis.engine.specs import Filter, Simple, Spec
 from kpis.engine.values import Absence, Value
 
 LONGEST_REST = timedelta(days=30)
@@ -101,6 +102,31 @@ class RollUp:
     left_out_count: int
     left_out_amount: Decimal
     left_out: tuple[LeftOut, ...]
+
+
+def expected_term(spec: Spec) -> Simple | None:
+    """What a metric of won deals asks of open ones: the same by expected date, whatever their outcome.
+
+    None where winning a deal does not add to the metric: other facts and dates, rates, averages, lost deals too.
+
+    >>> won = Filter("outcome", "in", ("won",))
+    >>> expected_term(Simple("deals", "closed_on", "count", filters=(won,)))
+    Simple(fact='deals', date='expected_close_on', aggregate='count', field=None, ...)
+    >>> expected_term(Simple("deals", "closed_on", "count")) is None
+    True
+    """
+    if not isinstance(spec, Simple) or (spec.fact, spec.date) != ("deals", "closed_on"):
+        return None
+    if spec.aggregate not in {"sum", "count"} or spec.field not in {None, "amount", "gross_profit"}:
+        return None
+    if not any(_admits_won_only(each) for each in spec.filters):
+        return None
+    others = tuple(each for each in spec.filters if each.field != "outcome")
+    return replace(spec, date="expected_close_on", filters=others, min_count=None)
+
+
+def _admits_won_only(condition: Filter) -> bool:
+    return condition.field == "outcome" and condition.op in {"eq", "in"} and condition.value in ("won", ("won",))
 
 
 def find_faults(deal: OpenDeal, *, today: date, ranks: Mapping[str, Rank]) -> tuple[Fault, ...]:

@@ -19,6 +19,7 @@ from kpis.models.facts import (
     RevenueLine,
     SurveyResponse,
 )
+from kpis.models.forecasts import ConfidenceRank, ForecastCall, MetricSnapshot
 from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock
 from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
 from kpis.models.sourced import ExternalIdentity, FactChange, FactStream, UnresolvedReference
@@ -30,6 +31,7 @@ __all__ = [
     "CalendarDay",
     "CalendarRule",
     "CompanyHoliday",
+    "ConfidenceRank",
     "Contract",
     "Deal",
     "DealCredit",
@@ -44,6 +46,7 @@ __all__ = [
     "FactChange",
     "FactStream",
     "FiscalYear",
+    "ForecastCall",
     "KpiEvent",
     "KpiNode",
     "KpiTree",
@@ -53,6 +56,7 @@ __all__ = [
     "ManualEntry",
     "MeasureBlock",
     "Metric",
+    "MetricSnapshot",
     "MetricVersion",
     "Order",
     "Period",

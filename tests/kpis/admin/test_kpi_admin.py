@@ -42,6 +42,7 @@ MODELS = sorted(apps.get_app_config("kpis").get_models(), key=lambda model: mode
 READ_ONLY = {
     *("account", "activity", "calendarday", "contract", "deal", "dealcredit", "dealline", "dealstageevent"),
     *("dirtyfact", "dirtyrange", "exchangerate", "externalidentity", "factchange", "factstream", "fiscalyear"),
+    *("forecastcall", "metricsnapshot"),
     *("kpievent", "lead", "leadstageevent", "lockedcell", "measureblock", "order", "period", "periodtransition"),
     *("product", "revenueline", "surveyresponse", "targetrevision", "unresolvedreference"),
 }
