@@ -6,6 +6,7 @@ from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from kpis.choices import SnapshotMeasure
 from kpis.engine import formula, specs
 from kpis.models import KpiNode, Metric, MetricVersion
 from kpis.models.resources import MODELS
@@ -51,6 +52,8 @@ def definition_words(version: MetricVersion | None) -> list[str]:
             return [f"{above[0]} ÷ {below[0]}", *dict.fromkeys([*above[1:], *below[1:]])]
         case specs.Formula(expression):
             return [_formula_words(expression)]
+        case specs.Snapshot(measure):
+            return [_("Written down once a day: %(measure)s") % {"measure": SnapshotMeasure(measure).label}]
         case _:
             return [_("Entered by hand")]
 

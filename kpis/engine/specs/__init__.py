@@ -4,6 +4,7 @@ from kpis.engine.facts import FACTS
 from kpis.engine.issues import Issue
 from kpis.engine.specs.kinds import (
     ADDITIVE_AGGREGATES,
+    SNAPSHOT_MEASURES,
     Filter,
     FilterValue,
     Formula,
@@ -11,6 +12,7 @@ from kpis.engine.specs.kinds import (
     Ratio,
     Scalar,
     Simple,
+    Snapshot,
     Spec,
     canonical,
     event_kind,
@@ -29,6 +31,7 @@ __all__ = [
     "FACTS",
     "KINDS",
     "LATER_KINDS",
+    "SNAPSHOT_MEASURES",
     "Filter",
     "FilterValue",
     "Formula",
@@ -37,6 +40,7 @@ __all__ = [
     "Ratio",
     "Scalar",
     "Simple",
+    "Snapshot",
     "Spec",
     "SpecError",
     "canonical",

@@ -7,6 +7,15 @@ from decimal import Decimal
 from typing import assert_never
 
 ADDITIVE_AGGREGATES = ("sum", "count", "average")
+SNAPSHOT_MEASURES = (
+    "open_pipeline",
+    "open_deals",
+    "coverage",
+    "renewal_due",
+    "landing_pace",
+    "landing_rollup",
+    "landing_call",
+)
 
 Scalar = str | bool | Decimal
 FilterValue = Scalar | tuple[Scalar, ...]
@@ -55,11 +64,18 @@ class Manual:
     """A value that a person enters."""
 
 
-Spec = Simple | Ratio | Formula | Manual
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was written down of a measure on the last day of a period (of a due set: on its first)."""
+
+    measure: str
+
+
+Spec = Simple | Ratio | Formula | Manual | Snapshot
 
 
 def terms(spec: Spec) -> tuple[Simple, ...]:
-    """The simple terms whose measures must be stored for a spec; none for formula and manual.
+    """The simple terms whose measures must be stored for a spec; none for those that count no facts.
 
     >>> leads = Simple("leads", "created_on", "count")
     >>> terms(Ratio(leads, leads)) == (leads, leads)
@@ -70,7 +86,7 @@ def terms(spec: Spec) -> tuple[Simple, ...]:
             return (spec,)
         case Ratio(numerator, denominator):
             return (numerator, denominator)
-        case Formula() | Manual():
+        case Formula() | Manual() | Snapshot():
             return ()
         case _:
             assert_never(spec)
@@ -91,6 +107,8 @@ def to_data(spec: Spec) -> dict[str, object]:
             return {"kind": "formula", "expression": expression}
         case Manual():
             return {"kind": "manual"}
+        case Snapshot(measure):
+            return {"kind": "snapshot", "measure": measure}
         case _:
             assert_never(spec)
 

@@ -8,10 +8,21 @@ from typing import assert_never
 from kpis.engine.facts import FACTS, Fact, FactField, FieldType
 from kpis.engine.formula import FormulaError, parse_formula
 from kpis.engine.issues import Issue, gettext_noop
-from kpis.engine.specs.kinds import Filter, FilterValue, Formula, Manual, Ratio, Scalar, Simple, Spec
+from kpis.engine.specs.kinds import (
+    SNAPSHOT_MEASURES,
+    Filter,
+    FilterValue,
+    Formula,
+    Manual,
+    Ratio,
+    Scalar,
+    Simple,
+    Snapshot,
+    Spec,
+)
 
-KINDS = ("simple", "ratio", "formula", "manual")
-LATER_KINDS = ("conversion", "retention", "repeat", "clv", "score", "snapshot")
+KINDS = ("simple", "ratio", "formula", "manual", "snapshot")
+LATER_KINDS = ("conversion", "retention", "repeat", "clv", "score")
 AGGREGATES = ("sum", "count", "average", "median", "distinct")
 NUMERIC_AGGREGATES = ("sum", "average", "median")
 CREDITS = ("revenue", "overlay")
@@ -76,6 +87,8 @@ class _Reader:
             case "manual":
                 self.refuse_unknown_keys(data, "", {"kind"})
                 return Manual()
+            case "snapshot":
+                return self.snapshot(data)
             case str() if kind in LATER_KINDS:
                 self.note(
                     "kind",
@@ -121,6 +134,11 @@ class _Reader:
         if not compiled.names:
             self.note("expression", "invalid", gettext_noop("The expression names no metric. Use at least one code."))
         return Formula(expression.strip())
+
+    def snapshot(self, data: Mapping[str, object]) -> Snapshot:
+        self.refuse_unknown_keys(data, "", {"kind", "measure"})
+        template = gettext_noop("There is no measure %(name)s. Use one of %(known)s.")
+        return Snapshot(self.one_of(data.get("measure"), SNAPSHOT_MEASURES, "measure", template))
 
     def simple(self, data: Mapping[str, object], path: str) -> Simple | None:
         known = {"kind", "fact", "date", "aggregate", "field", "days_between", "credit", "min_count", "filters"}

@@ -8,13 +8,13 @@ from decimal import Decimal
 from kpis.choices import DimensionCode, Grain, PeriodState
 from kpis.engine.cells import Cell, block_group, formula_cell, ratio_cell, simple_cell
 from kpis.engine.graph import needed
-from kpis.engine.specs import Formula, Manual, Ratio, Simple
+from kpis.engine.specs import Formula, Manual, Ratio, Simple, Snapshot
 from kpis.engine.status import Status, StatusInput, achievement, judge
 from kpis.engine.targets import TargetPart, derive_longer, derive_shorter
 from kpis.engine.values import Absence, Value
-from kpis.models import KpiNode, LockedCell, Metric
+from kpis.models import KpiNode, LockedCell, Metric, MetricSnapshot
 from kpis.selectors.matrix.axes import Members, Periods
-from kpis.selectors.matrix.loading import Blocks, Definition, Definitions, Entries, Locks, Stream, Targets
+from kpis.selectors.matrix.loading import Blocks, Definition, Definitions, Entries, Locks, Snapshots, Stream, Targets
 from kpis.selectors.matrix.shapes import KpiMatrix, MatrixMember, MatrixNode, MatrixPeriod, MatrixQuery
 
 CellsByCode = Mapping[str, list[list[Cell]]]
@@ -41,6 +41,7 @@ class Computation:
     entries: Entries
     targets: Targets
     locks: Locks
+    snapshots: Snapshots
 
     def matrix(self) -> KpiMatrix:
         """Every cell asked for, in columns."""
@@ -89,6 +90,8 @@ class Computation:
                 return formula_cell(formula, {name: cells[name][m][p].value for name in formula.names if name in cells})
             case Manual():
                 return Cell(self._manual(definition.metric, member, period))
+            case Snapshot(measure):
+                return _snapshot_cell(self.snapshots.get((measure, period.start, member.id)))
 
     def _simple(self, term: Simple, member: MatrixMember, period: MatrixPeriod) -> Cell:
         if term.credit == "overlay" and self.query.dimension not in {DimensionCode.PERSON, DimensionCode.TEAM}:
@@ -176,7 +179,7 @@ class Computation:
         definition = self.definitions.get(row.metric.code) if row.metric else None
         if definition is None:
             return MatrixNode(row, None, None, False)
-        number, _spec = definition.at(self.periods.asked[-1].start if self.periods.asked else self.today)
+        number, spec = definition.at(self.periods.asked[-1].start if self.periods.asked else self.today)
         references = {code: each.names for code, each in self.definitions.items()}
         facts = {
             term.fact
@@ -186,8 +189,18 @@ class Computation:
         }
         streams = [self.streams.get(fact) for fact in facts]
         times = [stream.as_of if stream else None for stream in streams]
+        if isinstance(spec, Snapshot):
+            times.append(
+                max((row.taken_at for row in self.snapshots.values() if row.measure == spec.measure), default=None)
+            )
         as_of = None if not times or None in times else min(time for time in times if time)
         return MatrixNode(row, number, as_of, any(stream and stream.is_stale for stream in streams))
+
+
+def _snapshot_cell(row: MetricSnapshot | None) -> Cell:
+    if row is None:
+        return Cell(Absence.MISSING)
+    return Cell(Absence(row.absence) if row.value is None else row.value, row.numerator, row.denominator)
 
 
 def _live_column(
