@@ -9,7 +9,15 @@ from kpis.selectors import checklist as items
 from kpis.selectors.health import read_goal
 from kpis.services.calendar import seed_calendar
 from kpis.services.trees import TYPED_FIELDS, instantiate_requested
-from kpis.tasks import DUE_PERIODS, move_periods, recompute_values, seed_clock
+from kpis.tasks import (
+    DUE_PERIODS,
+    DUE_SNAPSHOTS,
+    move_periods,
+    note_snapshots,
+    recompute_values,
+    seed_clock,
+    seed_snapshot_clock,
+)
 from tenants import registry
 from tenants.capabilities import Capability
 from tenants.choices import CompanyType
@@ -45,6 +53,7 @@ TEMPLATES = (
 PROVISION_STEPS = (
     ProvisionStep("calendar", CompanyType.COMPANY, seed_calendar, 30),
     ProvisionStep("period clock", CompanyType.COMPANY, seed_clock, 31),
+    ProvisionStep("snapshot clock", CompanyType.COMPANY, seed_snapshot_clock, 32),
 )
 MODEL_CAPABILITIES = {
     Capability.MANAGE_PEOPLE: ("person", "team", "teammembership", "teamleader"),
@@ -57,7 +66,7 @@ MODEL_CAPABILITIES = {
         "calendarday",
     ),
     Capability.READ_LOCKED_VALUES: ("lockedcell",),
-    Capability.SET_TARGETS: ("target", "targetrevision"),
+    Capability.SET_TARGETS: ("target", "targetrevision", "forecastcall"),
     Capability.ENTER_VALUES: ("manualentry",),
 }
 
@@ -73,6 +82,7 @@ def register() -> None:
     for step in PROVISION_STEPS:
         registry.provision_steps.register(step)
     registry.due_kinds.register(DueKind(DUE_PERIODS, move_periods, retry_after=timedelta(hours=1)))
+    registry.due_kinds.register(DueKind(DUE_SNAPSHOTS, note_snapshots, retry_after=timedelta(hours=1)))
     registry.health_signals.register(HealthSignal("goal", read_goal, 20))
     on("calendar.changed", move_periods)
     for topic in ("facts.changed", "definition.changed", "calendar.changed"):
