@@ -81,16 +81,17 @@ class RecordParameters(serializers.Serializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Find period, member, and the one set of facts that this side of the node's metric counts."""
         node = node_or_error(attrs["node"], attrs["tree"])
-        period = _period(attrs["grain"], attrs["period_start"])
+        period = find_period_or_error(attrs["grain"], attrs["period_start"])
         term = find_term(node.metric, day=period.start_date, side=attrs["side"]) if node.metric else None
         if term is None:
             message = _("%(node)s has no records of its own on this side; ask for those of the metrics it names.")
             raise serializers.ValidationError({"side": message % {"node": node.code}}, code="not_applicable")
-        member = _member(attrs["dimension"], attrs["member"])
+        member = find_member_or_error(attrs["dimension"], attrs["member"])
         return {"term": term, "period": period, "dimension": attrs["dimension"], "member": member}
 
 
-def _period(grain: str, start: date) -> Period:
+def find_period_or_error(grain: str, start: date) -> Period:
+    """The period of a grain that starts on this day. Raises ValidationError."""
     period = Period.objects.filter(grain=grain, start_date=start).first()
     if period is None:
         message = _("%(date)s is not the start of a %(grain)s of your calendar; see periods.")
@@ -99,7 +100,8 @@ def _period(grain: str, start: date) -> Period:
     return period
 
 
-def _member(dimension: str, code: str | None) -> Any:
+def find_member_or_error(dimension: str, code: str | None) -> Any:
+    """The member of a dimension with this code, None for the company. Raises ValidationError."""
     if (dimension == DimensionCode.COMPANY) != (code is None):
         message = _("Name the member of the dimension by its code; the company has none.")
         raise serializers.ValidationError({"member": message})

@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from kpis.api.views.definitions import MetricViewSet, NodeViewSet, TreeViewSet
 from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet
+from kpis.api.views.forecasts import CallViewSet, LandingsView, RanksView
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.periods import PeriodViewSet
 from kpis.api.views.results import MatrixView, RecordsView, RestatementsView
@@ -18,6 +19,7 @@ router.register("trees", TreeViewSet)
 router.register("nodes", NodeViewSet)
 router.register("targets", TargetViewSet)
 router.register("entries", ManualEntryViewSet)
+router.register("forecast-calls", CallViewSet)
 router.register("periods", PeriodViewSet)
 router.register("dimensions", DimensionViewSet)
 router.register("changes", ChangeViewSet)
@@ -33,6 +35,8 @@ urlpatterns = [
     path("matrix/", MatrixView.as_view(), name="matrix"),
     path("records/", RecordsView.as_view(), name="records"),
     path("restatements/", RestatementsView.as_view(), name="restatements"),
+    path("landings/", LandingsView.as_view(), name="landings"),
+    path("confidence-ranks/", RanksView.as_view(), name="confidence-ranks"),
     path("checklist/", ChecklistView.as_view(), name="checklist"),
     path("health/", HealthView.as_view(), name="health"),
 ]

@@ -14,15 +14,16 @@ from kpis.engine.scoring import Forecast, Method, Score, best_method, score_meth
 from kpis.engine.specs import Simple, is_additive, parse_spec
 from kpis.engine.status import achievement
 from kpis.engine.values import Absence, Value
-from kpis.models import ForecastCall, KpiNode, MetricSnapshot
+from kpis.models import DimensionMember, ForecastCall, KpiNode, MetricSnapshot, Period
 from kpis.selectors.curves import Curves, read_curves
-from kpis.selectors.matrix import KpiMatrix, MatrixMember, MatrixPeriod, MatrixQuery
+from kpis.selectors.matrix import KpiMatrix, MatrixMember, MatrixPeriod, MatrixQuery, build_matrix
 from kpis.selectors.matrix.axes import load_members
 from kpis.selectors.matrix.shapes import Grid
 from kpis.selectors.pipeline import Lineage, Place, read_open_deals, read_ranks
 from kpis.selectors.records import find_version
 
 ZERO = Decimal(0)
+SCORED_PERIODS = 6
 METHOD_OF = {
     SnapshotMeasure.LANDING_PACE: Method.PACE,
     SnapshotMeasure.LANDING_ROLLUP: Method.ROLLUP,
@@ -48,6 +49,7 @@ class Landing:
 
     node: KpiNode
     period: MatrixPeriod
+    dimension: str
     member: MatrixMember
     currency: str
     actual: Decimal | None
@@ -97,6 +99,29 @@ def read_landings(
         return {}
     reader = _Reader(matrix, node, period % len(matrix.periods), dimension, now)
     return {member.id: reader.landing(m, member) for m, member in enumerate(matrix.members)}
+
+
+def read_landing(
+    node: KpiNode, period: Period, *, dimension: str, member: DimensionMember | None, now: datetime
+) -> Landing | None:
+    """The landing of one node in one period for the company or one member, scored by the six periods before.
+
+    None where nothing lands (`has_landing`).
+    """
+    before = Period.objects.filter(grain=period.grain, start_date__lte=period.start_date).order_by("-start_date")
+    starts = list(before.values_list("start_date", flat=True)[: SCORED_PERIODS + 1])
+    query = MatrixQuery(
+        tree=node.tree,
+        grain=period.grain,
+        start=starts[-1],
+        end=period.end_date,
+        dimension=dimension,
+        codes=[node.code],
+        member_ids=None if member is None else [member.pk],
+    )
+    matrix = build_matrix(query, now=now)
+    found = read_landings(matrix, dimension=dimension, now=now)
+    return found.get(None if member is None else member.pk)
 
 
 class _Reader:
@@ -184,6 +209,7 @@ class _Reader:
         return Landing(
             node=self.row,
             period=self.column,
+            dimension=self.dimension,
             member=member,
             currency=self.matrix.currency,
             actual=actual,

@@ -19,6 +19,7 @@ from kpis.services.facts import upsert_facts
 from kpis.services.recompute import recompute
 from kpis.services.trees import create_node, create_tree
 from tenants.accounts.models import User
+from tests.kpis.api.conftest import api, caller_with, signed_in
 
 NOW = datetime(2026, 11, 16, 3, tzinfo=UTC)
 TODAY, NOVEMBER = date(2026, 11, 16), date(2026, 11, 1)
@@ -110,3 +111,6 @@ def sales(in_acme: object, frozen: None) -> Sales:
 @pytest.fixture
 def east(sales: Sales) -> DimensionMember:
     return DimensionMember.objects.get(dimension__code=DimensionCode.TEAM, code="east")
+
+
+__all__ = ["api", "caller_with", "signed_in"]  # the callers of the API, as its own tests have them
