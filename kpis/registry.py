@@ -35,6 +35,7 @@ from tenants.registry import (
 NAVIGATION = (
     NavigationEntry("home", _("Home"), "home", "home", 10, Capability.READ_RESULTS),
     NavigationEntry("kpis", _("KPI"), "kpi-tree", "tree", 20, Capability.READ_RESULTS),
+    NavigationEntry("forecast", _("Deal forecast table"), "forecast", "table", 30, Capability.READ_RESULTS),
     NavigationEntry("checklist", _("Checklist"), "checklist", "checklist", 70, Capability.MANAGE_DEFINITIONS),
 )
 CHECKLIST = (

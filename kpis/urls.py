@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from kpis.views import checklist, details, records, today, trees
+from kpis.views import checklist, details, forecasts, records, today, trees
 
 urlpatterns = [
     path("", today.today, name="home"),
     path("checklist/", checklist.checklist, name="checklist"),
+    path("forecast/", forecasts.table, name="forecast"),
+    path("forecast/export/", forecasts.export, name="forecast-export"),
     path("kpis/", trees.tree, name="kpi-tree"),
     path("kpis/<uuid:public_id>/", details.detail, name="kpi"),
     path("kpis/<uuid:public_id>/records/", records.records, name="kpi-records"),

@@ -42,6 +42,11 @@ class LandingView:
     shortfall: Decimal | None
     score: Score | None
 
+    @property
+    def surplus(self) -> Decimal | None:
+        """How far the landing lies above the target; the shortfall seen from the other side."""
+        return None if self.shortfall is None else -self.shortfall
+
 
 @dataclass(frozen=True, slots=True)
 class Landing:

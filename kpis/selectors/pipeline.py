@@ -1,10 +1,11 @@
 """Open deals as the roll-up reads them, and the ranks by which it weighs them."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.core.cache import cache
 from django.db import connection
@@ -75,6 +76,15 @@ def _closed_by_rank(today: date) -> Mapping[str, tuple[int, int]]:
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """The part of one open deal that belongs to one leaf member (None where members are not told apart)."""
+
+    deal_id: int
+    member: int | None
+    deal: OpenDeal
+
+
 def read_open_deals(term: Simple, *, start: date, end: date, place: Place) -> dict[int | None, list[OpenDeal]]:
     """Member (None = the company) → the open deals that a period may still win; one query.
 
@@ -82,29 +92,49 @@ def read_open_deals(term: Simple, *, start: date, end: date, place: Place) -> di
     of a period that has begun also those expected before, which nobody has moved on. A deal stands at its own member
     and at every one above; each member has its credited share of it.
     """
+    deals: dict[int | None, list[OpenDeal]] = defaultdict(list)
+    for part in read_parts(term, start=start, end=end, place=place):
+        for each in place.line_of(part.member):
+            deals[each].append(part.deal)
+    return dict(deals)
+
+
+def read_parts(
+    term: Simple, *, start: date, end: date, place: Place, narrow: Mapping[str, Collection[int]] | None = None
+) -> list[Part]:
+    """The same deal by deal; `narrow` keeps what is credited to these members (dimension → ids); one query."""
     where, params = condition(replace(term, aggregate="count", field=None))
+    clauses = [where, *narrowed(narrow or {}, params)]
     worth = {None: "e.weight", "amount": "e.amount", "gross_profit": "e.gross_profit"}[term.field]
     params |= {"credit": term.credit, "end": end, "start": start if start > place.today else date.min}
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT {place.member_column}, f.confidence, f.expected_close_on, sum({worth}), bool_or(e.is_rate_missing),
+            SELECT f.id, {place.member_column}, sum({worth}), f.confidence, f.expected_close_on,
                    greatest(f.last_activity_on, f.created_on, (
                        SELECT max(s.entered_at)::date FROM kpis_dealstageevent s
-                       WHERE s.deal_id = f.id AND s.deleted_at IS NULL))
+                       WHERE s.deal_id = f.id AND s.deleted_at IS NULL)),
+                   bool_or(e.is_rate_missing)
             FROM kpis_deal f
             JOIN kpis_kpievent e ON e.fact_id = f.id AND e.kind = 'deals.expected_close_on' AND e.credit = %(credit)s
             WHERE f.outcome = 'open' AND f.deleted_at IS NULL
-              AND f.expected_close_on >= %(start)s AND f.expected_close_on < %(end)s AND {where}
-            GROUP BY f.id, 1
+              AND f.expected_close_on >= %(start)s AND f.expected_close_on < %(end)s AND {" AND ".join(clauses)}
+            GROUP BY f.id, 2
             """,
             params,
         )
         rows = cursor.fetchall()
-    is_count = term.field is None
-    deals: dict[int | None, list[OpenDeal]] = defaultdict(list)
-    for leaf, rank, expected, value, is_unpriced, moved in rows:
-        deal = OpenDeal(value, rank, expected, moved, is_rate_missing=is_unpriced and not is_count)
-        for each in place.line_of(leaf):
-            deals[each].append(deal)
-    return dict(deals)
+    is_money = term.field is not None
+    return [
+        Part(deal_id, leaf, OpenDeal(worth, rank, expected, moved, is_rate_missing=is_money and is_unpriced))
+        for deal_id, leaf, worth, rank, expected, moved, is_unpriced in rows
+    ]
+
+
+def narrowed(narrow: Mapping[str, Collection[int]], params: dict[str, Any]) -> list[str]:
+    """SQL that keeps the events `e` of these members, whose ids are added to the parameters."""
+    clauses = []
+    for dimension, members in narrow.items():
+        params[f"only_{dimension}"] = list(members)
+        clauses.append(f"e.{DimensionCode(dimension).value}_id = ANY(%(only_{dimension})s)")
+    return clauses

@@ -95,7 +95,7 @@ def read_records(
     clauses = [where]
     if member is not None:
         clauses.append(f"e.{DimensionCode(dimension).value}_id = ANY(%(members)s)")
-        params["members"] = _with_descendants(member)
+        params["members"] = with_descendants(member)
     if people is not None:
         clauses.append("e.person_id = ANY(%(people)s)")
         params["people"] = list(people)
@@ -138,7 +138,8 @@ def _side_of_formula(expression: str, day: date, side: str) -> specs.Simple | No
     return find_term(metric, day=day) if metric else None
 
 
-def _with_descendants(member: DimensionMember) -> list[int]:
+def with_descendants(member: DimensionMember) -> list[int]:
+    """The ids of a member and of all below it."""
     children: dict[int | None, list[int]] = defaultdict(list)
     rows = DimensionMember.objects.filter(dimension=member.dimension_id)
     for pk, parent in rows.values_list("pk", "parent_id"):

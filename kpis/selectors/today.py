@@ -12,6 +12,7 @@ from kpis.models import CalendarDay, KpiTree, Period, Person
 from kpis.selectors.calendar import period_namer
 from kpis.selectors.deals import DealsToCheck, read_deals_to_check
 from kpis.selectors.figures import Figure, FigureReader
+from kpis.selectors.landings import Landing, read_landings
 from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 from kpis.selectors.sources import Source, read_sources
 from kpis.selectors.visibility import Sight
@@ -40,6 +41,7 @@ class Today:
     currency: str = ""
     remaining_days: int = 0
     goal: Figure | None = None
+    landing: Landing | None = None
     worst: Figure | None = None
     leading: Sequence[Figure] = ()
     own: Sequence[Figure] = ()
@@ -97,7 +99,8 @@ def read_today(*, user: Any, scope: str, sight: Sight, now: datetime) -> Today:
     if tree is None or running is None or period is None:
         return Today(today, None, sources)
     works_today = CalendarDay.objects.filter(day=today, is_business_day=True).exists()
-    reader = FigureReader(_months(tree, period, now=now), works_today=works_today)
+    matrix = _months(tree, period, now=now)
+    reader = FigureReader(matrix, works_today=works_today)
     figures = [each for each in reader.of_nodes().values() if each.is_measured]
     goal = next((figure for figure in figures if figure.level == Level.KGI), None)
     ranked = sorted((figure for figure in figures if figure.level == Level.KPI), key=_worst_first)
@@ -112,6 +115,7 @@ def read_today(*, user: Any, scope: str, sight: Sight, now: datetime) -> Today:
         currency=reader.matrix.currency,
         remaining_days=goal.remaining_days if goal else 0,
         goal=goal,
+        landing=_landing(matrix, goal, now=now) if goal else None,
         worst=next((figure for figure in ranked if figure.status in WORST_FIRST), None),
         leading=ranked[:LEADING],
         own=_own(tree, period, user, works_today, now=now) if scope == Scope.OWN else (),
@@ -125,6 +129,12 @@ def _months(tree: KpiTree, period: Period, *, now: datetime, **narrow: Any) -> K
     start = period.start_date - timedelta(days=31 * TREND_PERIODS)
     query = MatrixQuery(tree=tree, grain=Grain.MONTH, start=start, end=period.end_date, **narrow)
     return build_matrix(query, now=now)
+
+
+def _landing(matrix: KpiMatrix, goal: Figure, *, now: datetime) -> Landing | None:
+    """Where the KGI's period will end; None where it is over or the KGI is no sum."""
+    node = next(n for n, each in enumerate(matrix.nodes) if each.row.code == goal.code)
+    return read_landings(matrix, node=node, dimension=DimensionCode.COMPANY, now=now).get(None)
 
 
 def _worst_first(figure: Figure) -> tuple[int, float]:

@@ -20,6 +20,7 @@ from kpis.selectors.details import (
     read_trend,
 )
 from kpis.selectors.figures import Figure
+from kpis.selectors.landings import read_landing
 from kpis.selectors.records import find_version
 from kpis.selectors.visibility import Sight, sight_of
 from kpis.selectors.wording import controllable_words, definition_words
@@ -53,6 +54,7 @@ def detail(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "member": segment.member,
         "switch": period_switch(request, period),
         "trend": trend,
+        "landing": read_landing(node, period, dimension=segment.dimension, member=segment.member, now=now),
         "path": path_to(node),
         "version": version,
         "definition": definition_words(version),
