@@ -13,7 +13,7 @@ from enum import StrEnum
 from kpis.engine.values import Absence, Value
 
 FEWEST_PERIODS = 3  # fewer past periods are chance, not a curve
-SMALLEST_SHARE = Decimal("0.05")  # below it a single deal would decide the landing
+SMALLEST_SHARE = Decimal("0.1")  # below it a single deal would decide the landing
 OUTER = Decimal("0.1")  # the band leaves out a tenth of the past periods on each side
 ZERO, ONE = Decimal(0), Decimal(1)
 
@@ -85,7 +85,7 @@ def pace(actual: Value, elapsed: int, total: int, history: Sequence[PastPeriod] 
     """The landing of an open period: actual ÷ the share that is usually reached after `elapsed` of `total` days.
 
     Σ reached ÷ Σ totals of the past periods, never a mean of shares. No verdict (`maturing`) on the first business day
-    and while less than 5 % is usually reached; an absent value stays absent.
+    and while less than a tenth is usually reached; an absent value stays absent.
 
     >>> int(pace(Decimal(30), 10, 20).value)
     60
