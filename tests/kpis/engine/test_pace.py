@@ -41,6 +41,7 @@ class TestPace:
 
     def test_says_nothing_on_the_first_business_day(self):
         assert pace(Decimal(50), 1, 20).value is Absence.MATURING
+        assert pace(Decimal(50), 1, 5).value is Absence.MATURING  # of a week, of which a fifth is over
         assert pace(Decimal(50), 0, 20).value is Absence.MATURING
 
     def test_says_nothing_while_next_to_nothing_is_usually_there(self):

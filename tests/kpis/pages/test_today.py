@@ -28,7 +28,9 @@ class TestToday:
     def test_begins_with_where_the_kgi_lands(self, world, alice, open_today):
         """300,000 after 10 of 19 business days."""
         page = open_today(alice, "en")
-        assert "is expected to land at <strong>57.0%</strong> of the target (<strong>430,000 JPY</strong> short)" in page
+        assert (
+            "is expected to land at <strong>57.0%</strong> of the target (<strong>430,000 JPY</strong> short)" in page
+        )
 
     def test_says_what_is_there_where_nothing_lands(self, world, alice, open_today):
         Metric.objects.filter(code="bookings").update(accumulation="stock")
