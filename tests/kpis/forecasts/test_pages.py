@@ -86,6 +86,11 @@ class TestPage:
         assert "25.0% is usually there by today" in page
         assert "Past the expected date" in page
 
+    def test_in_japanese_as_it_is_spoken(self, sales, dave, page_of):
+        page = page_of(dave)
+        assert "2026年11月の受注額は、目標の<strong>33.0%</strong>で着地する見込みです" in page
+        assert "不足<strong>670,000円</strong>" in page
+
     def test_a_member_sees_the_own_deals_and_no_target_for_them(self, sales, bob, page_of):
         page = page_of(bob, language="en")
         assert "Deal sure" in page
