@@ -1,6 +1,6 @@
 """What the shell of every page shows: whose company this is, where one can go, how one likes to read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
@@ -42,13 +42,14 @@ class Link:
 
 @dataclass(frozen=True)
 class Shell:
-    """The frame around a page; numbers are the pages' own."""
+    """The frame around a page; numbers are the pages' own. `further` is where the navigation has no room for."""
 
     company_name: str
     theme: str
     amount_scale: str
     amount_scales: list[ScaleChoice]
     navigation: list[Link]
+    further: list[Link] = field(default_factory=list)
     user_name: str = ""
     role_name: str = ""
     is_consultant: bool = False
@@ -90,7 +91,9 @@ def read_shell(request: HttpRequest) -> Shell:
     }
     if user is None or not user.is_authenticated or company is None:
         return Shell(**frame, navigation=[])
-    return Shell(**frame, navigation=_navigation_of(request, company), **_person_of(user, company))
+    links = _navigation_of(request, company)
+    places = {"navigation": links[:NAVIGATION_LIMIT], "further": links[NAVIGATION_LIMIT:]}
+    return Shell(**frame, **places, **_person_of(user, company))
 
 
 def _settings_of(company: Company | None) -> CompanySettings | None:
@@ -112,8 +115,7 @@ def _navigation_of(request: HttpRequest, company: Company) -> list[Link]:
     entries = [
         entry for entry in registry if entry.capability is None or has_capability(request.user, entry.capability)
     ]
-    links = [_link(request, entry, url) for entry in entries if (url := _url(entry.url_name))]
-    return links[:NAVIGATION_LIMIT]
+    return [_link(request, entry, url) for entry in entries if (url := _url(entry.url_name))]
 
 
 def _link(request: HttpRequest, entry: NavigationEntry, url: str) -> Link:

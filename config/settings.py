@@ -290,6 +290,7 @@ SPECTACULAR_SETTINGS = {
         "GrainEnum": "kpis.choices.Grain",
         "FrequencyEnum": "kpis.api.serializers.FREQUENCIES",
         "DimensionEnum": "kpis.choices.DimensionCode",
+        "LandingMethodEnum": "kpis.api.landings.METHODS",
         "DecisionKindEnum": "reviews.choices.DecisionKind",
         "PeriodStateEnum": "kpis.choices.PeriodState",
         "RunStateEnum": "integrations.choices.RunState",

@@ -106,6 +106,18 @@ class BenchmarkVerdict(TextChoices):
     OWN_HISTORY = "own_history", _("Own history preferred")
 
 
+class SnapshotMeasure(TextChoices):
+    """What is noted once a day because nobody can compute it later (kpis.engine.specs.SNAPSHOT_MEASURES)."""
+
+    OPEN_PIPELINE = "open_pipeline", _("Open pipeline")
+    OPEN_DEALS = "open_deals", _("Open deals")
+    COVERAGE = "coverage", _("Pipeline coverage")
+    RENEWAL_DUE = "renewal_due", _("Contracts due for renewal")
+    LANDING_PACE = "landing_pace", _("Landing by pace")
+    LANDING_ROLLUP = "landing_rollup", _("Landing by confidence roll-up")
+    LANDING_CALL = "landing_call", _("Landing by the manager's call")
+
+
 class DimensionCode(TextChoices):
     """The built-in dimensions, and up to five that the company names itself."""
 

@@ -10,7 +10,17 @@ from kpis.selectors import checklist as items
 from kpis.selectors.health import read_goal
 from kpis.services.calendar import seed_calendar
 from kpis.services.templates import instantiate_requested, typed_fields
-from kpis.tasks import DUE_FITNESS, DUE_PERIODS, check_fitness, move_periods, recompute_values, seed_clock
+from kpis.tasks import (
+    DUE_FITNESS,
+    DUE_PERIODS,
+    DUE_SNAPSHOTS,
+    check_fitness,
+    move_periods,
+    note_snapshots,
+    recompute_values,
+    seed_clock,
+    seed_snapshot_clock,
+)
 from tenants import registry
 from tenants.capabilities import Capability
 from tenants.choices import CompanyType
@@ -28,6 +38,7 @@ from tenants.registry import (
 NAVIGATION = (
     NavigationEntry("home", _("Home"), "home", "home", 10, Capability.READ_RESULTS),
     NavigationEntry("kpis", _("KPI"), "kpi-tree", "tree", 20, Capability.READ_RESULTS),
+    NavigationEntry("forecast", _("Deal forecast table"), "forecast", "table", 30, Capability.READ_RESULTS),
     NavigationEntry("checklist", _("Checklist"), "checklist", "checklist", 70, Capability.MANAGE_DEFINITIONS),
 )
 CHECKLIST = (
@@ -54,6 +65,7 @@ TEMPLATES = tuple(
 PROVISION_STEPS = (
     ProvisionStep("calendar", CompanyType.COMPANY, seed_calendar, 30),
     ProvisionStep("period clock", CompanyType.COMPANY, seed_clock, 31),
+    ProvisionStep("snapshot clock", CompanyType.COMPANY, seed_snapshot_clock, 32),
 )
 MODEL_CAPABILITIES = {
     Capability.MANAGE_PEOPLE: ("person", "team", "teammembership", "teamleader"),
@@ -66,7 +78,7 @@ MODEL_CAPABILITIES = {
         "calendarday",
     ),
     Capability.READ_LOCKED_VALUES: ("lockedcell",),
-    Capability.SET_TARGETS: ("target", "targetrevision", "backcalculation"),
+    Capability.SET_TARGETS: ("target", "targetrevision", "backcalculation", "forecastcall"),
     Capability.ENTER_VALUES: ("manualentry",),
     Capability.MANAGE_DEFINITIONS: ("kpifinding", "benchmarkreview"),
 }
@@ -84,6 +96,7 @@ def register() -> None:
         registry.provision_steps.register(step)
     registry.due_kinds.register(DueKind(DUE_PERIODS, move_periods, retry_after=timedelta(hours=1)))
     registry.due_kinds.register(DueKind(DUE_FITNESS, check_fitness, retry_after=timedelta(hours=1)))
+    registry.due_kinds.register(DueKind(DUE_SNAPSHOTS, note_snapshots, retry_after=timedelta(hours=1)))
     registry.health_signals.register(HealthSignal("goal", read_goal, 20))
     on("calendar.changed", move_periods)
     for topic in ("facts.changed", "definition.changed", "calendar.changed"):

@@ -9,12 +9,15 @@ from kpis.services.calendar import ensure_calendar
 from kpis.services.fitness import check_kpis
 from kpis.services.periods import advance_periods
 from kpis.services.recompute import recompute
+from kpis.services.snapshots import take_snapshots
 from tenants.registry import ProvisionRequest
 from tenants.services.due import schedule_due
 from tenants.tasks import CompanyTask
 
 DUE_PERIODS = "periods"
 DUE_FITNESS = "fitness"
+DUE_SNAPSHOTS = "snapshots"
+END_OF_WORK = time(23)  # what a day brought is in by then; a snapshot is of the day on which it is taken
 CALENDAR_AHEAD = timedelta(days=365)
 
 
@@ -42,6 +45,20 @@ def check_fitness(*, company_id: str, object_id: str = "") -> None:
     schedule_due(company_id=company_id, kind=DUE_FITNESS, next_run_at=_after_midnight(now))
 
 
+@shared_task(base=CompanyTask)
+def note_snapshots(*, company_id: str, object_id: str = "") -> None:
+    """Write down what the day ends with, and come again tomorrow evening."""
+    now = timezone.now()
+    recompute(now=now)
+    take_snapshots(now=now)
+    schedule_due(company_id=company_id, kind=DUE_SNAPSHOTS, next_run_at=_next_evening(now))
+
+
+def seed_snapshot_clock(request: ProvisionRequest) -> None:
+    """Let a new company's days be written down, from this evening on."""
+    schedule_due(company_id=request.company.pk, kind=DUE_SNAPSHOTS, next_run_at=_next_evening(request.now))
+
+
 def seed_clock(request: ProvisionRequest) -> None:
     """Let a new company's periods move, and its KPIs be checked every night, from now on."""
     for kind in (DUE_PERIODS, DUE_FITNESS):
@@ -51,3 +68,9 @@ def seed_clock(request: ProvisionRequest) -> None:
 def _after_midnight(now: datetime) -> datetime:
     tomorrow = timezone.localdate(now) + timedelta(days=1)
     return timezone.make_aware(datetime.combine(tomorrow, time(0, 5)))
+
+
+def _next_evening(now: datetime) -> datetime:
+    """The next end of work that is still to come."""
+    evening = timezone.make_aware(datetime.combine(timezone.localdate(now), END_OF_WORK))
+    return evening if evening > now else evening + timedelta(days=1)

@@ -129,7 +129,7 @@ def node_panel(request: HttpRequest, *, node: KpiNode, **_objects: Any) -> dict[
 NAVIGATION = (
     NavigationEntry("misses", gettext_lazy("Miss response"), "misses", "miss", 50, Capability.ANSWER_MISSES),
     NavigationEntry("actions", gettext_lazy("Improvement actions"), "actions", "action", 60, Capability.LOG_ACTIONS),
-    NavigationEntry("meetings", gettext_lazy("Meetings"), "meetings", "meeting", 70, Capability.RUN_MEETINGS),
+    NavigationEntry("meetings", gettext_lazy("Meetings"), "meetings", "meeting", 65, Capability.RUN_MEETINGS),
 )
 PANELS = (
     PagePanel("today", "reviews", "reviews/panels/today.html", today_panel, 20),

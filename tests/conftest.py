@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.core.cache import caches
 from django.test import Client, override_settings
-from django.utils import timezone
+from django.utils import timezone, translation
 from hypothesis import settings as hypothesis
 from pytest_django import DjangoDbBlocker
 
@@ -84,6 +84,13 @@ def _own_cache() -> Iterator[None]:
     """Every test begins with an empty cache: its keys carry a prefix of their own."""
     caches["default"].key_prefix = uuid.uuid4().hex
     yield
+
+
+@pytest.fixture(autouse=True)
+def _own_language() -> Iterator[None]:
+    """A page asked for in English leaves its language behind in the thread; the next test begins with the default."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from config.demo.companies import (
 )
 from config.demo.definitions import company_plan
 from config.demo.delivery import Delivery, deliver, settle
+from config.demo.forecasting import ensure_forecasts
 from config.demo.improving import ensure_reviews
 from config.demo.keys import ensure_key
 from config.demo.measuring import begin, ensure_logins, ensure_metrics, ensure_years
@@ -108,3 +109,4 @@ def _fill(
     ensure_years(stage, company, plan)
     settle(stage, company)
     ensure_reviews(company)
+    ensure_forecasts(company)

@@ -1,5 +1,15 @@
 """Every model of this floor in the admin site."""
 
-from kpis.admin import calendar, definitions, dimensions, facts, fitness, measures, organisation, targets
+from kpis.admin import calendar, definitions, dimensions, facts, fitness, forecasts, measures, organisation, targets
 
-__all__ = ["calendar", "definitions", "dimensions", "facts", "fitness", "measures", "organisation", "targets"]
+__all__ = [
+    "calendar",
+    "definitions",
+    "dimensions",
+    "facts",
+    "fitness",
+    "forecasts",
+    "measures",
+    "organisation",
+    "targets",
+]

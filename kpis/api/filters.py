@@ -13,6 +13,7 @@ from kpis.models import (
     BackCalculation,
     DimensionMember,
     FactChange,
+    ForecastCall,
     KpiNode,
     KpiTree,
     ManualEntry,
@@ -107,6 +108,26 @@ class TargetFilter(filters.FilterSet):
 
     def by_node(self, queryset: QuerySet[Target], name: str, value: str) -> QuerySet[Target]:
         """Targets of one node."""
+        tree = find_tree(self.data.get("tree", ""))
+        return queryset.filter(node=node_or_error(value, tree))
+
+
+class CallFilter(filters.FilterSet):
+    """Managers' calls."""
+
+    tree = ReferenceFilter(find=find_tree, field_name="node__tree")
+    node = filters.CharFilter(method="by_node")
+    grain = filters.ChoiceFilter(choices=Grain.choices)
+    dimension = filters.ChoiceFilter(choices=DimensionCode.choices)
+    member = filters.CharFilter(field_name="member__code")
+    period_start = filters.DateFilter()
+
+    class Meta:
+        model = ForecastCall
+        fields = ("tree", "node", "grain", "dimension", "member", "period_start")
+
+    def by_node(self, queryset: QuerySet[ForecastCall], name: str, value: str) -> QuerySet[ForecastCall]:
+        """Calls about one node."""
         tree = find_tree(self.data.get("tree", ""))
         return queryset.filter(node=node_or_error(value, tree))
 

@@ -181,7 +181,7 @@ class TargetSerializer(Selectable):
         node = attrs.get("node") or self.instance.node
         if attrs.get("line") == OFFICIAL[0]:
             attrs["line"] = node.tree.official_line
-        return _with_member(attrs, self.context)
+        return with_member(attrs, self.context)
 
 
 class TargetBatchSerializer(serializers.Serializer):
@@ -223,7 +223,7 @@ class ManualEntrySerializer(Selectable):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Find the member."""
-        return _with_member(attrs, self.context)
+        return with_member(attrs, self.context)
 
 
 class PeriodSerializer(Selectable):
@@ -370,7 +370,7 @@ class ChecklistSerializer(PageSerializer):
     results = ChecklistItemSerializer(many=True)
 
 
-def _with_member(attrs: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
+def with_member(attrs: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:
     """The member's code replaced by the member, which every dimension but the company needs."""
     if "member" not in attrs:
         return attrs

@@ -7,6 +7,7 @@ from kpis.api.views.back_calculations import BackCalculationViewSet
 from kpis.api.views.catalogue import CatalogueAdditionView, CatalogueView
 from kpis.api.views.definitions import MetricViewSet, NodeViewSet, TreeViewSet
 from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet
+from kpis.api.views.forecasts import CallViewSet, LandingsView, RanksView
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.periods import PeriodViewSet
 from kpis.api.views.results import ContributionsView, MatrixView, RecordsView, RestatementsView
@@ -21,6 +22,7 @@ router.register("nodes", NodeViewSet)
 router.register("targets", TargetViewSet)
 router.register("back-calculations", BackCalculationViewSet)
 router.register("entries", ManualEntryViewSet)
+router.register("forecast-calls", CallViewSet)
 router.register("periods", PeriodViewSet)
 router.register("dimensions", DimensionViewSet)
 router.register("changes", ChangeViewSet)
@@ -39,6 +41,8 @@ urlpatterns = [
     path("contributions/", ContributionsView.as_view(), name="contributions"),
     path("records/", RecordsView.as_view(), name="records"),
     path("restatements/", RestatementsView.as_view(), name="restatements"),
+    path("landings/", LandingsView.as_view(), name="landings"),
+    path("confidence-ranks/", RanksView.as_view(), name="confidence-ranks"),
     path("checklist/", ChecklistView.as_view(), name="checklist"),
     path("health/", HealthView.as_view(), name="health"),
 ]

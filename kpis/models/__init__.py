@@ -20,6 +20,7 @@ from kpis.models.facts import (
     SurveyResponse,
 )
 from kpis.models.fitness import BenchmarkReview, KpiFinding
+from kpis.models.forecasts import ConfidenceRank, ForecastCall, MetricSnapshot
 from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock
 from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
 from kpis.models.sourced import ExternalIdentity, FactChange, FactStream, UnresolvedReference
@@ -33,6 +34,7 @@ __all__ = [
     "CalendarDay",
     "CalendarRule",
     "CompanyHoliday",
+    "ConfidenceRank",
     "Contract",
     "Deal",
     "DealCredit",
@@ -47,6 +49,7 @@ __all__ = [
     "FactChange",
     "FactStream",
     "FiscalYear",
+    "ForecastCall",
     "KpiEvent",
     "KpiFinding",
     "KpiNode",
@@ -57,6 +60,7 @@ __all__ = [
     "ManualEntry",
     "MeasureBlock",
     "Metric",
+    "MetricSnapshot",
     "MetricVersion",
     "Order",
     "Period",

@@ -14,6 +14,7 @@ from kpis.selectors.contributions import Cause, explain_matrix
 from kpis.selectors.deals import DealsToCheck, read_deals_to_check
 from kpis.selectors.details import Segment
 from kpis.selectors.figures import Figure, FigureReader
+from kpis.selectors.landings import Landing, read_landings
 from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 from kpis.selectors.sources import Source, read_sources
 from kpis.selectors.visibility import Sight
@@ -43,6 +44,7 @@ class Today:
     remaining_days: int = 0
     goal: Figure | None = None
     cause: Cause | None = None
+    landing: Landing | None = None
     worst: Figure | None = None
     leading: Sequence[Figure] = ()
     own: Sequence[Figure] = ()
@@ -100,7 +102,8 @@ def read_today(*, user: Any, scope: str, sight: Sight, now: datetime) -> Today:
     if tree is None or running is None or period is None:
         return Today(today, None, sources)
     works_today = CalendarDay.objects.filter(day=today, is_business_day=True).exists()
-    reader = FigureReader(_months(tree, period, now=now), works_today=works_today)
+    matrix = _months(tree, period, now=now)
+    reader = FigureReader(matrix, works_today=works_today)
     figures = [each for each in reader.of_nodes().values() if each.is_measured]
     goal = next((figure for figure in figures if figure.level == Level.KGI), None)
     ranked = sorted((figure for figure in figures if figure.level == Level.KPI), key=_worst_first)
@@ -117,6 +120,7 @@ def read_today(*, user: Any, scope: str, sight: Sight, now: datetime) -> Today:
         remaining_days=goal.remaining_days if goal else 0,
         goal=goal,
         cause=explained.bottleneck if explained else None,
+        landing=_landing(matrix, goal, now=now) if goal else None,
         worst=next((figure for figure in ranked if figure.status in WORST_FIRST), None),
         leading=ranked[:LEADING],
         own=_own(tree, period, user, works_today, now=now) if scope == Scope.OWN else (),
@@ -130,6 +134,12 @@ def _months(tree: KpiTree, period: Period, *, now: datetime, **narrow: Any) -> K
     start = period.start_date - timedelta(days=31 * TREND_PERIODS)
     query = MatrixQuery(tree=tree, grain=Grain.MONTH, start=start, end=period.end_date, **narrow)
     return build_matrix(query, now=now)
+
+
+def _landing(matrix: KpiMatrix, goal: Figure, *, now: datetime) -> Landing | None:
+    """Where the KGI's period will end; None where it is over or the KGI is no sum."""
+    node = next(n for n, each in enumerate(matrix.nodes) if each.row.code == goal.code)
+    return read_landings(matrix, node=node, dimension=DimensionCode.COMPANY, now=now).get(None)
 
 
 def _worst_first(figure: Figure) -> tuple[int, float]:

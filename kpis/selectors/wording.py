@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from kpis.choices import SnapshotMeasure
 from kpis.engine import formula, specs
 from kpis.models import KpiNode, Metric, MetricVersion
 from kpis.models.resources import MODELS
@@ -101,6 +102,8 @@ def spec_words(spec: specs.Spec, names: Mapping[str, str] = MappingProxyType({})
             return _customer_value_words(value)
         case specs.Score() as score:
             return [str(SCORES[score.survey]), *_filters_words("surveys", score.filters)]
+        case specs.Snapshot(measure):
+            return [_("Written down once a day: %(measure)s") % {"measure": SnapshotMeasure(measure).label}]
         case specs.Manual():
             return [_("Entered by hand")]
 

@@ -137,10 +137,13 @@ def plain_number(context: Context, value: formats.Number | None, unit: str, curr
 
 
 @register.simple_tag(takes_context=True)
-def trend_data(context: Context, points: list[Any]) -> dict[str, Any]:
-    """What kpi-chart.js draws from a list of kpis.selectors.details.PeriodFigure: numbers, and the same as text."""
+def trend_data(context: Context, points: list[Any], landing: dict[str, float | None] | None = None) -> dict[str, Any]:
+    """What kpi-chart.js draws from a list of kpis.selectors.details.PeriodFigure: numbers, and the same as text.
+
+    `landing` is where the last, open period will end: its value, and the band in which it usually does.
+    """
     figures = [point.figure for point in points]
-    names = {"actual": _("Actual"), "target": _("Target")}
+    names = {"actual": _("Actual"), "target": _("Target"), "landing": _("Landing forecast")}
     last = figures[-1]
 
     def texts(values: list[formats.Number | None]) -> list[str]:
@@ -152,10 +155,12 @@ def trend_data(context: Context, points: list[Any]) -> dict[str, Any]:
         "open": len(points) - 1 if last.state == "open" else None,
         "actual": [None if figure.value is None else float(figure.value) for figure in figures],
         "target": [None if figure.target is None else float(figure.target) for figure in figures],
+        "landing": landing,
         "names": names,
         "texts": {
             names["actual"]: texts([figure.value for figure in figures]),
             names["target"]: texts([figure.target for figure in figures]),
+            names["landing"]: texts([None] * (len(figures) - 1) + [landing["value"] if landing else None]),
         },
         "notes": [_cases_note(context, figure) for figure in figures],
     }

@@ -29,6 +29,7 @@ from kpis.selectors.details import (
 )
 from kpis.selectors.figures import Figure
 from kpis.selectors.fitness import open_findings, read_guidance
+from kpis.selectors.landings import read_landing
 from kpis.selectors.movements import judge_trend, read_connection
 from kpis.selectors.records import find_version
 from kpis.selectors.visibility import Sight, sight_of
@@ -67,6 +68,7 @@ def detail(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "member": segment.member,
         "switch": period_switch(request, period),
         "trend": trend,
+        "landing": read_landing(node, period, dimension=segment.dimension, member=segment.member, now=now),
         "path": path_to(node),
         "version": version,
         "definition": definition_words(version),

@@ -46,6 +46,7 @@ class TestNavigation:
     def test_has_at_most_seven_entries_and_the_phone_keeps_four(self, in_acme, dave, entries):
         shell = shell_of(dave)
         assert len(shell.navigation) == 7
+        assert shell.further  # the rest stands in the menu of the person
         assert [*shell.tabs, *shell.more_tabs] == shell.navigation
         assert len(shell.tabs) == 4
 

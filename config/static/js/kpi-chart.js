@@ -1,5 +1,6 @@
 // Draws <figure data-chart> from the JSON beside it. Colours come from the CSS variables, so dark mode holds.
-// {labels, unit, open: index|null, actual: [n|null], target: [n|null], names: {actual, target}, texts, notes}
+// {labels, unit, open: index|null, actual: [n|null], target: [n|null], landing: {value, low, high}|null,
+//  names: {actual, target, landing}, texts, notes}
 const drawn = new Map();
 
 function colour(name) {
@@ -17,6 +18,20 @@ function axisText(value, unit) {
   return new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 }).format(value);
 }
 
+// Where the last period will end: a mark, and the band in which it usually ends as a thin floating bar behind it.
+function landingSets(data, line) {
+  if (!data.landing) return [];
+  const last = (value) => data.labels.map((_, index) => (index === data.labels.length - 1 ? value : null));
+  const { value, low, high } = data.landing;
+  const mark = {
+    ...line, label: data.names.landing, data: last(value), order: 0, showLine: false, pointStyle: "crossRot",
+    pointRadius: 6, pointBorderWidth: 2, borderColor: colour("--ink"), backgroundColor: colour("--ink"),
+  };
+  if (low === null) return [mark];
+  const band = { type: "bar", label: "", data: last([low, high]), order: 1, grouped: false, maxBarThickness: 10, borderRadius: 2, backgroundColor: colour("--line-strong") };
+  return [mark, band];
+}
+
 function datasets(data) {
   const line = { type: "line", pointRadius: 0, pointHitRadius: 12, borderWidth: 1.5, fill: false };
   return [
@@ -25,6 +40,7 @@ function datasets(data) {
       type: "bar", label: data.names.actual, data: data.actual, order: 2, maxBarThickness: 36, borderRadius: 2,
       backgroundColor: data.actual.map((_, index) => colour(index === data.open ? "--chart-actual-soft" : "--chart-actual")),
     },
+    ...landingSets(data, line),
   ];
 }
 
@@ -33,6 +49,7 @@ function options(data) {
   const font = { family: getComputedStyle(document.body).fontFamily, size: 11 };
   const tooltip = {
     backgroundColor: colour("--surface"), titleColor: colour("--ink"), bodyColor: colour("--ink"), footerColor: ink,
+    filter: (item) => item.dataset.label !== "",
     borderColor: colour("--line-strong"), borderWidth: 1, padding: 10, titleFont: font, bodyFont: font, footerFont: { ...font, weight: "normal" },
     callbacks: {
       label: (item) => ` ${item.dataset.label} ${data.texts?.[item.dataset.label]?.[item.dataIndex] ?? axisText(item.raw, data.unit)}`,

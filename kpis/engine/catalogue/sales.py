@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from kpis.engine.catalogue.entries import entry
-from kpis.engine.specs import Conversion, Filter, Formula, Ratio, Simple
+from kpis.engine.specs import Conversion, Filter, Formula, Ratio, Simple, Snapshot
 
 WON = Filter("outcome", "in", ("won",))
 CLOSED = Filter("outcome", "in", ("won", "lost", "no_decision"))
@@ -267,5 +267,27 @@ SALES = (
         Formula("activities / created_deals"),
         ("Activities ÷ deals created.", "活動数 ÷ 商談作成数。"),
         ("Activities before the deal existed count as well.", "商談作成前の活動も含まれます。"),
+    ),
+    entry(
+        "open_pipeline",
+        ("Open pipeline", "進行中の商談金額"),
+        "amount stock",
+        Snapshot("open_pipeline"),
+        ("Amount of open deals expected to close in the period.", "期間内に完了予定の進行中商談の金額の合計。"),
+        (
+            "Written down every evening: there is none for days before.",
+            "毎日夜に記録します。記録を始める前の日の値はありません。",
+        ),
+    ),
+    entry(
+        "pipeline_coverage",
+        ("Pipeline coverage", "パイプラインカバレッジ"),
+        "ratio stock",
+        Snapshot("coverage"),
+        ("Open pipeline ÷ what is missing to the target.", "進行中の商談金額 ÷ 目標までの不足額。"),
+        (
+            "Undefined once the target is reached; deals past their date inflate it.",
+            "目標を達成すると計算できません。完了予定日を過ぎた商談があると高く見えます。",
+        ),
     ),
 )

@@ -3,6 +3,7 @@
 from kpis.engine.facts import FACTS
 from kpis.engine.issues import Issue
 from kpis.engine.specs.kinds import (
+    SNAPSHOT_MEASURES,
     STAGES,
     Clv,
     Conversion,
@@ -17,6 +18,7 @@ from kpis.engine.specs.kinds import (
     Scalar,
     Score,
     Simple,
+    Snapshot,
     Spec,
     Term,
     Window,
@@ -42,6 +44,7 @@ __all__ = [
     "ATTRIBUTES",
     "FACTS",
     "KINDS",
+    "SNAPSHOT_MEASURES",
     "STAGES",
     "Clv",
     "Conversion",
@@ -57,6 +60,7 @@ __all__ = [
     "Scalar",
     "Score",
     "Simple",
+    "Snapshot",
     "Spec",
     "SpecError",
     "Term",

@@ -5,6 +5,15 @@ from dataclasses import dataclass
 from decimal import Decimal
 from types import MappingProxyType
 
+SNAPSHOT_MEASURES = (
+    "open_pipeline",
+    "open_deals",
+    "coverage",
+    "renewal_due",
+    "landing_pace",
+    "landing_rollup",
+    "landing_call",
+)
 # Stages in their order with the date axis on which a fact enters each; a skipped stage is entered with the next.
 STAGES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -139,6 +148,13 @@ class Clv:
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What was written down of a measure on the last day of a period (of a due set: on its first)."""
+
+    measure: str
+
+
+@dataclass(frozen=True, slots=True)
 class Score:
     """Answers to a survey: NPS from -100 to 100, CSAT as the share of the two best of five."""
 
@@ -147,4 +163,4 @@ class Score:
     filters: tuple[Filter, ...] = ()
 
 
-Spec = Simple | Ratio | Formula | Manual | Conversion | Retention | Repeat | Clv | Score
+Spec = Simple | Ratio | Formula | Manual | Conversion | Retention | Repeat | Clv | Score | Snapshot

@@ -6,6 +6,7 @@ from kpis.engine.facts import FACTS
 from kpis.engine.formula import FormulaError, parse_formula
 from kpis.engine.issues import Issue, gettext_noop
 from kpis.engine.specs.kinds import (
+    SNAPSHOT_MEASURES,
     STAGES,
     Clv,
     Conversion,
@@ -16,6 +17,7 @@ from kpis.engine.specs.kinds import (
     Retention,
     Score,
     Simple,
+    Snapshot,
     Spec,
 )
 from kpis.engine.specs.term_reading import TermReader
@@ -178,6 +180,10 @@ class _Reader(TermReader):
             filters=self.filters(data.get("filters"), FACTS["surveys"], ""),
         )
 
+    def snapshot(self, data: Mapping[str, object]) -> Snapshot:
+        self.refuse_unknown_keys(data, "", {"kind", "measure"})
+        return Snapshot(self.choice(data, "measure", SNAPSHOT_MEASURES))
+
     def choice(self, data: Mapping[str, object], name: str, known: Sequence[str], default: str | None = None) -> str:
         value = data.get(name, default)
         template = gettext_noop("There is no %(field)s %(name)s. Use one of %(known)s.")
@@ -203,5 +209,6 @@ _READERS: Mapping[str, Callable[[_Reader, Mapping[str, object]], Spec | None]] =
     "repeat": _Reader.repeat,
     "clv": _Reader.clv,
     "score": _Reader.score,
+    "snapshot": _Reader.snapshot,
 }
 KINDS = tuple(_READERS)

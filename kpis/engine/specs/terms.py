@@ -21,6 +21,7 @@ from kpis.engine.specs.kinds import (
     Retention,
     Score,
     Simple,
+    Snapshot,
     Spec,
     Term,
     Window,
@@ -42,7 +43,7 @@ def terms(spec: Spec) -> tuple[Term, ...]:
             return (spec,)
         case Ratio(numerator, denominator):
             return (numerator, denominator)
-        case Formula() | Manual():
+        case Formula() | Manual() | Snapshot():
             return ()
         case Conversion():
             return conversion_sides(spec)

@@ -18,6 +18,7 @@ from kpis.engine.specs.kinds import (
     Retention,
     Score,
     Simple,
+    Snapshot,
     Spec,
     Term,
     Window,
@@ -41,6 +42,8 @@ def to_data(spec: Spec) -> dict[str, object]:
             return {"kind": "formula", "expression": expression}
         case Manual():
             return {"kind": "manual"}
+        case Snapshot(measure):
+            return {"kind": "snapshot", "measure": measure}
         case Conversion():
             return {
                 "kind": "conversion",

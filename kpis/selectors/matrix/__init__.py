@@ -44,4 +44,5 @@ def build_matrix(query: MatrixQuery, *, now: datetime) -> KpiMatrix:
         entries=loading.load_entries(query, definitions, periods),
         targets=loading.load_targets(query, nodes, periods),
         locks=loading.load_locks(query, shown, periods),
+        snapshots=loading.load_snapshots(query, definitions, nodes, periods),
     ).matrix()

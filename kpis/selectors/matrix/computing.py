@@ -17,14 +17,26 @@ from kpis.engine.cells import (
     simple_cell,
 )
 from kpis.engine.graph import needed
-from kpis.engine.specs import Clv, Conversion, Formula, Manual, Ratio, Repeat, Retention, Score, Simple, Window
+from kpis.engine.specs import (
+    Clv,
+    Conversion,
+    Formula,
+    Manual,
+    Ratio,
+    Repeat,
+    Retention,
+    Score,
+    Simple,
+    Snapshot,
+    Window,
+)
 from kpis.engine.status import Status, StatusInput, achievement, judge
 from kpis.engine.targets import TargetPart, derive_longer, derive_shorter
 from kpis.engine.values import Absence, Value
 from kpis.engine.windows import WindowReading, clv_cell, repeat_cell, retention_cell, window_parts
-from kpis.models import KpiNode, LockedCell, Metric
+from kpis.models import KpiNode, LockedCell, Metric, MetricSnapshot
 from kpis.selectors.matrix.axes import Members, Periods
-from kpis.selectors.matrix.loading import Blocks, Definition, Definitions, Entries, Locks, Stream, Targets
+from kpis.selectors.matrix.loading import Blocks, Definition, Definitions, Entries, Locks, Snapshots, Stream, Targets
 from kpis.selectors.matrix.shapes import KpiMatrix, MatrixMember, MatrixNode, MatrixPeriod, MatrixQuery
 
 CellsByCode = Mapping[str, list[list[Cell]]]
@@ -51,6 +63,7 @@ class Computation:
     entries: Entries
     targets: Targets
     locks: Locks
+    snapshots: Snapshots
 
     def matrix(self) -> KpiMatrix:
         """Every cell asked for, in columns."""
@@ -108,6 +121,8 @@ class Computation:
                 return ratio_cell(*self._terms(specs.renewal_sides(spec), member, period))
             case Score(survey):
                 return score_cell(survey, *self._terms(specs.score_sides(spec), member, period))
+            case Snapshot(measure):
+                return _snapshot_cell(self.snapshots.get((measure, period.start, member.id)))
             case Retention() | Repeat() | Clv():
                 return self._customers(spec, member, period)
 
@@ -222,7 +237,7 @@ class Computation:
         definition = self.definitions.get(row.metric.code) if row.metric else None
         if definition is None:
             return MatrixNode(row, None, None, False)
-        number, _spec = definition.at(self.periods.asked[-1].start if self.periods.asked else self.today)
+        number, spec = definition.at(self.periods.asked[-1].start if self.periods.asked else self.today)
         references = {code: each.names for code, each in self.definitions.items()}
         facts = {
             term.fact
@@ -232,8 +247,18 @@ class Computation:
         }
         streams = [self.streams.get(fact) for fact in facts]
         times = [stream.as_of if stream else None for stream in streams]
+        if isinstance(spec, Snapshot):
+            times.append(
+                max((row.taken_at for row in self.snapshots.values() if row.measure == spec.measure), default=None)
+            )
         as_of = None if not times or None in times else min(time for time in times if time)
         return MatrixNode(row, number, as_of, any(stream and stream.is_stale for stream in streams))
+
+
+def _snapshot_cell(row: MetricSnapshot | None) -> Cell:
+    if row is None:
+        return Cell(Absence.MISSING)
+    return Cell(Absence(row.absence) if row.value is None else row.value, row.numerator, row.denominator)
 
 
 def _live_column(

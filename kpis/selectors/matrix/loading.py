@@ -8,14 +8,15 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from django.db import connection
+from django.db.models import Q
 
-from kpis.choices import DimensionCode, PeriodState
+from kpis.choices import DimensionCode, Level, PeriodState, SnapshotMeasure
 from kpis.engine import specs
 from kpis.engine.cells import EXACT, Measures, add_measures, block_group
 from kpis.engine.formula import CompiledFormula, parse_formula
 from kpis.engine.graph import calculation_order, needed
-from kpis.engine.specs import Formula, Manual, Spec, Term
-from kpis.models import FactStream, KpiNode, LockedCell, ManualEntry, Metric, Target
+from kpis.engine.specs import Formula, Manual, Snapshot, Spec, Term
+from kpis.models import FactStream, KpiNode, LockedCell, ManualEntry, Metric, MetricSnapshot, Target
 from kpis.selectors.matrix.axes import Members, Periods
 from kpis.selectors.matrix.shapes import OFFICIAL, MatrixQuery
 
@@ -26,6 +27,7 @@ Blocks = Mapping[tuple[str, date, int | None], Measures]
 Entries = Mapping[tuple[int, int | None], Mapping[date, Decimal]]
 Targets = Mapping[tuple[int, int | None], Mapping[date, Target]]
 Locks = Mapping[tuple[int, date, int | None], LockedCell]
+Snapshots = Mapping[tuple[str, date, int | None], MetricSnapshot]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,40 @@ def load_entries(query: MatrixQuery, definitions: Definitions, periods: Periods)
     ):
         entries[row.metric_id, row.member_id][row.period_start] = row.value
     return dict(entries)
+
+
+def load_snapshots(
+    query: MatrixQuery, definitions: Definitions, nodes: Sequence[KpiNode], periods: Periods
+) -> Snapshots:
+    """(measure, period, member) → its last snapshot in the period, of a due set the first.
+
+    A stock is of the day it was taken on; a landing or coverage of its period, and of the tree's KGI.
+    """
+    measures = {
+        spec.measure
+        for each in definitions.values()
+        for _day, _number, spec in each.versions
+        if isinstance(spec, Snapshot)
+    }
+    if not measures or not periods.asked:
+        return {}
+    goals = [row.metric_id for row in nodes if row.level == Level.KGI]
+    rows = MetricSnapshot.objects.filter(
+        measure__in=measures,
+        dimension=query.dimension,
+        date__gte=periods.asked[0].start,
+        date__lt=periods.asked[-1].end,
+    )
+    found: dict[tuple[str, date, int | None], MetricSnapshot] = {}
+    for row in rows.filter(Q(metric=None) | Q(metric__in=goals)).order_by("date", "id"):
+        for period in periods.asked:
+            is_here = period.start <= row.date < period.end
+            if row.period_start is not None:
+                is_here = (row.grain, row.period_start) == (query.grain, period.start)
+            key = (row.measure, period.start, row.member_id)
+            if is_here and not (row.measure == SnapshotMeasure.RENEWAL_DUE and key in found):
+                found[key] = row
+    return found
 
 
 def load_targets(query: MatrixQuery, nodes: Sequence[KpiNode], periods: Periods) -> Targets:

@@ -54,6 +54,7 @@ READ_ONLY = {
         "dealstageevent",
     ),
     *("dirtyfact", "dirtyrange", "exchangerate", "externalidentity", "factchange", "factstream", "fiscalyear"),
+    *("forecastcall", "metricsnapshot"),
     *(
         "kpievent",
         "kpifinding",

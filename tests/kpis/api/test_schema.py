@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema
 import pytest
 from django.contrib.staticfiles import finders
+from django.utils import timezone
 from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
@@ -57,6 +58,8 @@ class TestAnswers:
         manual = {"unit": "count", "accumulation": "sum", "spec": {"kind": "manual"}}
         api.made("metrics/", {"code": "visits", "name": "Visits", **manual})
         api.made("entries/", {"metric": "visits", "period_start": "2026-10-01", "value": 3})
+        running = timezone.localdate().replace(day=1).isoformat()
+        api.made("forecast-calls/", {"node": sales["bookings"], "period_start": running, "value": 9})
         deal = {"external_id": "D1", "created_on": "2026-09-01", "amount": 7}
         api.made("facts/deals/bulk/?wait=1", {"source": "crm", "records": [deal]})
         goal = {"tree": sales["tree"], "goal": {"metric": "bookings", "value": 9}, "average_deal_size": 3}

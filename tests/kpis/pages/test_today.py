@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import time_machine
 
-from kpis.models import KpiTree
+from kpis.models import KpiTree, Metric
 from kpis.services.facts import upsert_facts
 
 pytestmark = pytest.mark.django_db
@@ -26,15 +26,18 @@ def open_today(client_for, acme):
 
 
 class TestToday:
-    def test_begins_with_one_sentence_against_the_pace(self, world, alice, open_today):
-        page = open_today(alice)
-        assert "2026年11月の受注額は300,000円で、目標1,000,000円の<strong>30.0%</strong>です。" in page
-        assert "不足しています" in page
-        assert "着地" not in page
-
-    def test_is_complete_in_english(self, world, alice, open_today):
+    def test_begins_with_where_the_kgi_lands(self, world, alice, open_today):
+        """300,000 after 10 of 19 business days."""
         page = open_today(alice, "en")
-        assert "stands at 300,000 JPY, <strong>30.0%</strong> of the target" in page
+        assert (
+            "is expected to land at <strong>57.0%</strong> of the target (<strong>430,000 JPY</strong> short)" in page
+        )
+
+    def test_says_what_is_there_where_nothing_lands(self, world, alice, open_today):
+        Metric.objects.filter(code="bookings").update(accumulation="stock")
+        page = open_today(alice)
+        assert "2026年11月の受注額は現在300,000円です。目標は1,000,000円です" in page
+        assert "着地" not in page
 
     def test_a_running_sum_is_not_set_against_a_whole_period(self, world, alice, open_today):
         block = re.search(r'<a href="[^"]*" class="figure-block">.*?</a>', open_today(alice), re.DOTALL)[0]

@@ -1,0 +1,65 @@
+"""What stands open on a day, by member: the pipeline as it is now, and contracts that fall due."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from django.db import connection
+
+from kpis.selectors.pipeline import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """Open deals of one member: how many (shares add up), and their amount in the company's currency.
+
+    Deals without amount count but add nothing; `is_unpriced` where an exchange rate is missing for one.
+    """
+
+    count: Decimal
+    amount: Decimal
+    is_unpriced: bool
+
+
+NOTHING = Pipeline(Decimal(0), Decimal(0), False)
+
+
+def read_open_pipeline(place: Place) -> Mapping[int | None, Pipeline]:
+    """Member (None = the company) → its open deals with a creation date; one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT {place.member_column}, sum(e.weight), coalesce(sum(e.amount), 0), bool_or(e.is_rate_missing)
+            FROM kpis_deal f
+            JOIN kpis_kpievent e ON e.fact_id = f.id AND e.kind = 'deals.created_on' AND e.credit = 'revenue'
+            WHERE f.outcome = 'open' AND f.deleted_at IS NULL GROUP BY 1
+            """
+        )
+        rows = cursor.fetchall()
+    found: dict[int | None, Pipeline] = defaultdict(lambda: NOTHING)
+    for leaf, count, amount, is_unpriced in rows:
+        for each in place.line_of(leaf):
+            before = found[each]
+            found[each] = Pipeline(
+                before.count + count, before.amount + amount, before.is_unpriced or bool(is_unpriced)
+            )
+    return dict(found)
+
+
+def read_renewals_due(place: Place, *, start: date, end: date) -> Mapping[int | None, Decimal]:
+    """Member (None = the company) → contracts that fall due for renewal in [start, end); one query."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {place.member_column}, sum(e.weight) FROM kpis_kpievent e"
+            " WHERE e.kind = 'contracts.renewal_due_on' AND e.credit = 'revenue'"
+            " AND e.date >= %s AND e.date < %s GROUP BY 1",
+            [start, end],
+        )
+        rows = cursor.fetchall()
+    found: dict[int | None, Decimal] = defaultdict(Decimal)
+    for leaf, count in rows:
+        for each in place.line_of(leaf):
+            found[each] += count
+    return dict(found)

@@ -1,0 +1,152 @@
+"""Daily snapshots: what nobody can compute later is written down once a day, and never touched again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from django.db import transaction
+from django.utils import timezone
+
+from kpis.choices import DimensionCode, Grain, Level, SnapshotMeasure
+from kpis.engine.landing import RollUp
+from kpis.engine.scoring import Method
+from kpis.engine.values import Absence, Value
+from kpis.models import FactStream, KpiNode, KpiTree, MetricSnapshot, Period
+from kpis.selectors.landings import Landing, read_landings
+from kpis.selectors.matrix import MatrixQuery, build_matrix
+from kpis.selectors.matrix.axes import load_members
+from kpis.selectors.pipeline import Place
+from kpis.selectors.stocks import NOTHING, read_open_pipeline, read_renewals_due
+from kpis.selectors.today import find_tree
+from kpis.services.ranks import ensure_ranks
+from tenants.context import current_company
+from tenants.outbox.services import emit
+
+DIMENSIONS = (DimensionCode.COMPANY, DimensionCode.TEAM)
+GRAINS = (Grain.MONTH, Grain.QUARTER)
+MEASURE_OF = {
+    Method.PACE: SnapshotMeasure.LANDING_PACE,
+    Method.ROLLUP: SnapshotMeasure.LANDING_ROLLUP,
+    Method.CALL: SnapshotMeasure.LANDING_CALL,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """One measure of one member on the day; `period` where it speaks of one."""
+
+    measure: SnapshotMeasure
+    member: int | None
+    value: Value
+    numerator: Decimal | None = None
+    denominator: Decimal | None = None
+    metric: int | None = None
+    period: Period | None = None
+
+
+def take_snapshots(*, now: datetime) -> int:
+    """Write down today's measures for the company and its teams; returns how many rows are new.
+
+    Taken again on the same day, only what is not there yet is added: a snapshot is never changed. Landings and
+    coverage are those of the KGI of the tree in force, for the month and quarter that run.
+    """
+    today = timezone.localdate(now)
+    ensure_ranks(now=now)
+    tree = find_tree(today=today)
+    goal = tree.nodes.select_related("metric", "tree").filter(level=Level.KGI).first() if tree else None
+    periods = list(Period.objects.filter(grain__in=GRAINS, start_date__lte=today, end_date__gt=today))
+    rows = []
+    for dimension in DIMENSIONS:
+        found = [*_stocks(dimension, periods, tree, now)]
+        if goal is not None:
+            found += [row for period in periods for row in _landings(goal, dimension, period, now)]
+        rows += [_model(row, dimension, now) for row in found]
+    with transaction.atomic():
+        before = MetricSnapshot.objects.filter(date=today).count()
+        MetricSnapshot.objects.bulk_create(rows, ignore_conflicts=True)
+        added = MetricSnapshot.objects.filter(date=today).count() - before
+        if added:
+            emit(topic="values.changed", company_id=current_company().pk)
+    return added
+
+
+def _model(row: _Row, dimension: str, now: datetime) -> MetricSnapshot:
+    is_absent = isinstance(row.value, Absence)
+    return MetricSnapshot(
+        measure=row.measure,
+        metric_id=row.metric,
+        date=timezone.localdate(now),
+        grain=row.period.grain if row.period else "",
+        period_start=row.period.start_date if row.period else None,
+        dimension=dimension,
+        member_id=row.member,
+        value=None if is_absent else row.value,
+        numerator=row.numerator,
+        denominator=row.denominator,
+        absence=str(row.value) if is_absent else "",
+        taken_at=now,
+    )
+
+
+def _stocks(dimension: str, periods: list[Period], tree: KpiTree | None, now: datetime) -> Iterator[_Row]:
+    """The open pipeline, and the contracts due in each running period; nothing of facts that were never loaded."""
+    if tree is None:
+        return
+    today = timezone.localdate(now)
+    query = MatrixQuery(tree=tree, grain=Grain.MONTH, start=today, end=today + timedelta(days=1), dimension=dimension)
+    members = load_members(query)
+    place = Place(dimension, members.lineage, today)
+    loaded = set(FactStream.objects.filter(last_success_at__isnull=False).values_list("fact", flat=True))
+    pipeline = read_open_pipeline(place) if "deals" in loaded else {}
+    due = {each: read_renewals_due(place, start=each.start_date, end=each.end_date) for each in periods}
+    for member in members.shown:
+        if "deals" in loaded:
+            here = pipeline.get(member.id, NOTHING)
+            amount: Value = Absence.NO_RATE if here.is_unpriced else here.amount
+            yield _Row(SnapshotMeasure.OPEN_PIPELINE, member.id, amount)
+            yield _Row(SnapshotMeasure.OPEN_DEALS, member.id, here.count)
+        if "contracts" in loaded:
+            for period, counts in due.items():
+                count = counts.get(member.id, Decimal(0))
+                yield _Row(SnapshotMeasure.RENEWAL_DUE, member.id, count, period=period)
+
+
+def _landings(goal: KpiNode, dimension: str, period: Period, now: datetime) -> Iterator[_Row]:
+    """The three views of the KGI's landing for each member, and the coverage of what is missing."""
+    query = MatrixQuery(
+        tree=goal.tree,
+        grain=period.grain,
+        start=period.start_date,
+        end=period.end_date,
+        dimension=dimension,
+        codes=[goal.code],
+    )
+    matrix = build_matrix(query, now=now)
+    if not matrix.periods:
+        return
+    for landing in read_landings(matrix, dimension=dimension, now=now).values():
+        yield from _views(landing, goal.metric_id, period)
+        if landing.roll_up is not None:
+            yield _coverage(landing, landing.roll_up, goal.metric_id, period)
+
+
+def _views(landing: Landing, metric: int | None, period: Period) -> Iterator[_Row]:
+    """Each view with its value or absence; the pace as actual ÷ share; no row for a call that nobody made."""
+    for view in landing.views:
+        if view.method is Method.CALL and landing.call is None:
+            continue
+        said: Value = view.value if view.value is not None else Absence(view.absence or "missing")
+        is_paced = view.method is Method.PACE and view.value is not None
+        sides = (landing.actual, landing.pace.share) if is_paced else (None, None)
+        yield _Row(MEASURE_OF[view.method], landing.member.id, said, *sides, metric, period)
+
+
+def _coverage(landing: Landing, rolled: RollUp, metric: int | None, period: Period) -> _Row:
+    """Open pipeline closing in the period ÷ (target − won), as a multiple; not applicable once the target is won."""
+    pipeline = sum((step.amount for step in rolled.steps), Decimal(0))
+    rest = None if landing.target is None or landing.actual is None else landing.target - landing.actual
+    value: Value = Absence.MISSING
+    if rest is not None:
+        value = pipeline / rest if rest > 0 else Absence.NOT_APPLICABLE
+    return _Row(SnapshotMeasure.COVERAGE, landing.member.id, value, pipeline, rest, metric, period)

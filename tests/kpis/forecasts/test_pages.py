@@ -1,0 +1,206 @@
+"""The deal forecast table, its Excel file and the call; the landing on the first page and on a KPI's."""
+
+import io
+from datetime import date
+from decimal import Decimal
+
+import pytest
+from openpyxl import load_workbook
+
+from kpis.models import ForecastCall
+from kpis.selectors.forecast_table import read_forecast_table
+from kpis.services.calls import make_call
+from kpis.services.recompute import recompute
+from tests.kpis.forecasts.conftest import NOVEMBER, NOW, TODAY, send
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def page_of(client_for, acme):
+    """A page as one person reads it."""
+
+    def read(user, path="/forecast/", language="ja", **params):
+        response = client_for(user, acme).get(path, params, headers={"accept-language": language})
+        assert response.status_code == 200, response
+        return response.content.decode()
+
+    return read
+
+
+@pytest.fixture
+def table_of(sales):
+    def read(**changes):
+        from kpis.models import Period
+
+        period = Period.objects.get(grain="month", start_date=NOVEMBER)
+        options = {"member": None, "people": None, "by": "owner", "today": TODAY, **changes}
+        return read_forecast_table(sales.goal, period, **options)
+
+    return read
+
+
+class TestForecastTable:
+    def test_lists_won_and_open_deals_by_owner(self, table_of):
+        groups = table_of().groups
+        assert [group.name for group in groups] == ["Bob", "Dora"]
+        assert [(row.deal.external_id, row.is_won) for row in groups[0].rows] == [
+            ("late", False),
+            ("won", True),
+            ("sure", False),
+        ]
+        assert (groups[0].won, groups[0].open, groups[0].left_out) == (150_000, 100_000, 480_000)
+
+    def test_or_by_rank_from_won_to_unsure(self, table_of):
+        assert [(group.name, group.is_won) for group in table_of(by="rank").groups] == [
+            ("", True),
+            ("A", False),
+            ("B", False),
+        ]
+
+    def test_its_foot_adds_up_what_it_lists(self, table_of):
+        table = table_of()
+        rows = [row for group in table.groups for row in group.rows]
+        counted = sum(row.worth for row in rows if row.worth and not row.faults)
+        assert table.foot.steps[-1].cumulative == counted == 450_000
+        assert table.foot.left_out_count == len(table.to_check) == 2
+
+    def test_is_narrowed_to_a_team(self, table_of, east):
+        table = table_of(member=east)
+        assert [group.name for group in table.groups] == ["Bob"]
+        assert table.foot.won == 150_000
+
+    def test_a_long_list_is_cut_but_its_foot_is_not(self, table_of):
+        table = table_of(limit=1)
+        assert (table.shown_count, table.count) == (1, 5)
+        assert table.foot.steps[-1].cumulative == 450_000
+
+
+class TestPage:
+    def test_says_where_the_period_lands_and_what_is_left_out(self, sales, dave, page_of):
+        page = page_of(dave, language="en")
+        assert (
+            "is expected to land at <strong>33.0%</strong> of the target (<strong>670,000 JPY</strong> short)" in page
+        )
+        assert "2 deals to be checked are left out (480,000 JPY)" in page
+        assert "25.0% is usually there by today" in page
+        assert "Past the expected date" in page
+
+    def test_in_japanese_as_it_is_spoken(self, sales, dave, page_of):
+        page = page_of(dave)
+        assert "2026年11月の受注額は、目標の<strong>33.0%</strong>で着地する見込みです" in page
+        assert "不足<strong>670,000円</strong>" in page
+
+    def test_a_member_sees_the_own_deals_and_no_target_for_them(self, sales, bob, page_of):
+        page = page_of(bob, language="en")
+        assert "Deal sure" in page
+        assert "Deal even" not in page
+        assert "Of the target" not in page
+
+    def test_a_manager_sees_the_led_team(self, sales, alice, page_of):
+        page = page_of(alice)
+        assert "Deal sure" in page
+        assert "Deal even" not in page
+
+    def test_nobody_looks_at_a_team_out_of_sight(self, sales, alice, client_for, acme):
+        assert client_for(alice, acme).get("/forecast/", {"segment": "team:west"}).status_code == 403
+
+    def test_says_what_changed_this_week(self, sales, dave, page_of):
+        send("deals", {"external_id": "even", "created_on": "2026-11-02", "expected_close_on": "2026-12-04"})
+        send("deals", {"external_id": "sure", "created_on": "2026-11-02", "confidence": "B"})
+        recompute(now=NOW)
+        page = page_of(dave, language="en")
+        assert "Mon 30 Nov → Fri 4 Dec" in page
+        assert "A → B" in page
+
+    def test_counts_losses_by_reason_competitor_phase_and_owner(self, sales, dave, page_of):
+        lost = {"outcome": "lost", "closed_on": "2026-11-06", "owner": "dora", "created_on": "2026-10-01"}
+        why = {"lost_reason": "価格", "competitor": "他社A", "phase": "最終交渉"}
+        send("deals", {"external_id": "l1", "amount": 70_000, **lost, **why}, {"external_id": "l2", **lost})
+        recompute(now=NOW)
+        page = page_of(dave, language="en")
+        assert "価格</th><td>他社A</td><td>最終交渉</td><td>Dora</td>" in page
+        assert "No reason given" in page
+
+    def test_without_a_tree_says_what_the_page_is_for(self, in_acme, dave, page_of):
+        assert "No KPI tree is active yet" in page_of(dave, language="en")
+
+    def test_a_quarter_has_a_table_too(self, sales, dave, page_of):
+        assert "Deal next" in page_of(dave, grain="quarter")
+
+    def test_needs_no_more_queries_with_more_deals(self, sales, dave, client_for, acme, django_assert_max_num_queries):
+        client = client_for(dave, acme)
+        client.get("/forecast/")
+        more = {"created_on": "2026-11-02", "expected_close_on": "2026-11-25", "confidence": "A", "amount": 10}
+        send("deals", *({"external_id": f"m{n}", "owner": "bob", **more} for n in range(30)))
+        recompute(now=NOW)
+        with django_assert_max_num_queries(70):
+            client.get("/forecast/")
+
+
+class TestCall:
+    def post(self, client, **fields):
+        return client.post("/forecast/?segment=team:east", {"value": "820000", "note": "内示2件", **fields})
+
+    def test_is_made_in_one_short_form(self, sales, alice, client_for, acme, in_acme):
+        assert self.post(client_for(alice, acme)).status_code == 302
+        call = ForecastCall.objects.get()
+        assert (call.value, call.note, call.actor, call.member.code) == (820_000, "内示2件", alice, "east")
+
+    def test_a_fault_stands_beside_the_field(self, sales, alice, client_for, acme, in_acme):
+        response = self.post(client_for(alice, acme), value="much")
+        assert response.status_code == 422
+        assert not ForecastCall.objects.exists()
+
+    def test_a_member_has_no_form_and_makes_no_call(self, sales, bob, client_for, acme, page_of):
+        assert "call-form" not in page_of(bob)
+        assert client_for(bob, acme).post("/forecast/", {"value": "1"}).status_code == 403
+
+    def test_a_manager_calls_for_the_team_not_for_the_company(self, sales, alice, client_for, acme, page_of):
+        assert "call-form" not in page_of(alice)
+        assert "call-form" in page_of(alice, segment="team:east")
+        assert client_for(alice, acme).post("/forecast/", {"value": "1"}).status_code == 403
+
+
+class TestWorkbook:
+    @pytest.fixture
+    def sheet(self, sales, dave, client_for, acme):
+        send("deals", {"external_id": "evil", "name": "=1+1", "created_on": "2026-11-02", "amount": 1,
+                       "expected_close_on": "2026-11-20", "confidence": "A", "owner": "bob"})  # fmt: skip
+        recompute(now=NOW)
+        response = client_for(dave, acme).get("/forecast/export/", headers={"accept-language": "en"})
+        assert response.status_code == 200
+        return load_workbook(io.BytesIO(response.content)).active
+
+    def test_has_a_line_for_each_deal_below_frozen_panes(self, sheet):
+        names = [sheet[f"B{row}"].value for row in range(4, 10)]
+        assert sorted(names) == ["=1+1", "Deal bare", "Deal even", "Deal late", "Deal sure", "won"]
+        assert sheet.freeze_panes == "C4"
+        assert sheet["G4"].value is not None
+
+    def test_its_foot_is_live(self, sheet):
+        formulas = {sheet[f"B{row}"].value: sheet[f"F{row}"].value for row in range(11, 20)}
+        assert formulas["Landing forecast (weighted)"] == "=E12+SUMPRODUCT(D13:D15,E13:E15)"
+        assert sheet["E13"].value == '=SUMIFS($F$4:$F$9,$D$4:$D$9,"Open deal",$E$4:$E$9,$C13,$J$4:$J$9,1)'
+        assert formulas["Target"] == 1_000_000
+
+    def test_what_begins_with_an_equals_sign_stays_a_text(self, sheet):
+        cell = next(sheet[f"B{row}"] for row in range(4, 10) if sheet[f"B{row}"].value == "=1+1")
+        assert cell.data_type == "s"
+
+
+class TestLandingElsewhere:
+    def test_today_speaks_of_one_landing_and_keeps_the_others_on_click(self, sales, dave, page_of):
+        make_call(node=sales.goal, period_start=NOVEMBER, value=Decimal(900_000), actor=dave, now=NOW)
+        page = page_of(dave, "/", "en")
+        assert "is expected to land at <strong>33.0%</strong> of the target" in page
+        assert page.count("900,000") == 1
+
+    def test_a_kpis_page_draws_the_landing(self, sales, dave, page_of):
+        page = page_of(dave, f"/kpis/{sales.goal.public_id}/", "en")
+        assert '"landing": {"value": 330000.0, "low": null, "high": null}' in page
+        assert "is expected to land at" in page
+
+    def test_a_period_that_is_over_has_none(self, sales, dave, page_of):
+        page = page_of(dave, f"/kpis/{sales.goal.public_id}/", "en", grain="month", start=str(date(2026, 10, 1)))
+        assert '"landing": null' in page

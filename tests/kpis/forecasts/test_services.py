@@ -1,0 +1,190 @@
+"""Calls, ranks and daily snapshots: written once, refused where they would be wrong, never changed."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+from django.utils import timezone
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kpis.models import ConfidenceRank, MetricSnapshot, Period
+from kpis.selectors.matrix import MatrixQuery, build_matrix
+from kpis.services.calls import CallError, make_call
+from kpis.services.definitions import create_metric
+from kpis.services.ranks import RankError, ensure_ranks, set_rank
+from kpis.services.recompute import recompute
+from kpis.services.snapshots import take_snapshots
+from kpis.services.trees import create_node
+from kpis.tasks import note_snapshots
+from tenants.context import public_context
+from tenants.models import DueSync
+from tests.kpis.forecasts.conftest import NOVEMBER, NOW, TODAY, send
+
+pytestmark = pytest.mark.django_db
+
+
+def call(sales, **changes):
+    fields = {"node": sales.goal, "period_start": NOVEMBER, "value": Decimal(5), "actor": None, "now": NOW, **changes}
+    return make_call(**fields)
+
+
+class TestMakeCall:
+    def test_keeps_who_said_what_when(self, sales, dave):
+        made = call(sales, value=Decimal(800_000), note=" 大型2件の内示あり ", actor=dave)
+        assert (made.value, made.note, made.actor, made.at) == (800_000, "大型2件の内示あり", dave, NOW)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"period_start": date(2026, 11, 2)},
+            {"period_start": date(2026, 10, 1)},
+            {"dimension": "team"},
+            {"grain": "quarter"},
+        ],
+        ids=["not a start", "over", "a team without member", "no quarter starts then"],
+    )
+    def test_refuses_what_names_no_running_period(self, sales, changes):
+        with pytest.raises(CallError):
+            call(sales, **changes)
+
+    def test_refuses_a_provisional_period(self, sales):
+        Period.objects.filter(grain="month", start_date=NOVEMBER).update(state="provisional")
+        with pytest.raises(CallError):
+            call(sales)
+
+    def test_refuses_a_factor_that_measures_nothing(self, sales):
+        factor = create_node(
+            tree=sales.tree, parent=sales.goal, level="ksf", code="skill", name="営業力", actor=None, now=NOW
+        )
+        with pytest.raises(CallError):
+            call(sales, node=factor)
+
+
+class TestRanks:
+    def test_are_seeded_from_what_open_deals_carry(self, sales):
+        ensure_ranks(now=NOW)
+        assert list(ConfidenceRank.objects.values_list("code", "weight")) == [
+            ("A", Decimal("0.8")),
+            ("B", Decimal("0.5")),
+            ("C", Decimal("0.2")),
+        ]
+
+    def test_a_described_rank_is_left_alone(self, sales):
+        set_rank(code="A", name="内示", weight=Decimal("0.95"), actor=None, now=NOW)
+        ensure_ranks(now=NOW)
+        assert ConfidenceRank.objects.get(code="A").name == "内示"
+
+    @pytest.mark.parametrize("changes", [{"weight": Decimal("1.1")}, {"weight": Decimal("-0.1")}, {"code": " "}])
+    def test_a_weight_is_a_share(self, sales, changes):
+        with pytest.raises(RankError):
+            set_rank(**{"code": "A", "weight": None, "actor": None, "now": NOW, **changes})
+
+
+def snapshot(measure, member=None, grain="month"):
+    rows = MetricSnapshot.objects.filter(measure=measure, date=TODAY, grain__in=["", grain])
+    return rows.get(member__code=member) if member else rows.get(member=None)
+
+
+class TestTakeSnapshots:
+    def test_writes_down_every_view_of_the_landing(self, sales):
+        call(sales, value=Decimal(777))
+        take_snapshots(now=NOW)
+        pace = snapshot("landing_pace")
+        assert (pace.value, pace.numerator, pace.denominator) == (600_000, 150_000, Decimal("0.25"))
+        assert snapshot("landing_rollup").value == 330_000
+        assert snapshot("landing_call").value == 777
+        assert snapshot("landing_rollup", "west").value == 100_000
+
+    def test_writes_down_pipeline_and_coverage(self, sales):
+        take_snapshots(now=NOW)
+        assert snapshot("open_pipeline").value == 1_680_000
+        assert (snapshot("open_deals").value, snapshot("open_deals", "west").value) == (5, 2)
+        coverage = snapshot("coverage")
+        assert (coverage.numerator, coverage.denominator) == (300_000, 850_000)
+
+    def test_an_absent_landing_keeps_its_reason(self, sales):
+        first = datetime(2026, 11, 2, 3, tzinfo=UTC)
+        take_snapshots(now=first)
+        row = MetricSnapshot.objects.get(measure="landing_pace", member=None, grain="month", date=date(2026, 11, 2))
+        assert (row.value, row.absence) == (None, "maturing")
+
+    def test_a_second_time_on_a_day_changes_nothing(self, sales):
+        take_snapshots(now=NOW)
+        before = list(MetricSnapshot.objects.order_by("pk").values())
+        send("deals", {"external_id": "sure", "created_on": "2026-11-02", "amount": 5})
+        recompute(now=NOW)
+        assert take_snapshots(now=NOW + timedelta(hours=3)) == 0
+        assert list(MetricSnapshot.objects.order_by("pk").values()) == before
+
+    def test_the_past_is_not_computed_again(self, sales):
+        take_snapshots(now=NOW)
+        send("deals", {"external_id": "sure", "created_on": "2026-11-02", "amount": 5})
+        recompute(now=NOW)
+        take_snapshots(now=NOW + timedelta(days=1))
+        values = dict(MetricSnapshot.objects.filter(measure="open_pipeline", member=None).values_list("date", "value"))
+        assert values == {TODAY: 1_680_000, TODAY + timedelta(days=1): 1_580_005}
+
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=5)
+    @given(st.lists(st.integers(0, 3), min_size=1, max_size=4))
+    def test_any_number_of_runs_leaves_one_row_a_day(self, sales, days):
+        for day in days:
+            take_snapshots(now=NOW + timedelta(days=day))
+        dates = MetricSnapshot.objects.filter(measure="open_deals", member=None).values_list("date", flat=True)
+        assert len(dates) == len(set(dates))
+
+    def test_nothing_to_say_without_a_tree(self, in_acme):
+        assert take_snapshots(now=timezone.now()) == 0
+
+
+class TestClock:
+    def test_comes_every_evening(self, acme, sales):
+        note_snapshots(company_id=str(acme.pk))
+        with public_context():
+            due = DueSync.objects.get(company_id=acme.pk, kind="snapshots")
+        assert timezone.localtime(due.next_run_at).isoformat() == "2026-11-16T23:00:00+09:00"
+        assert MetricSnapshot.objects.filter(date=TODAY).exists()
+
+    def test_a_new_company_has_one(self, acme):
+        with public_context():
+            assert DueSync.objects.filter(company_id=acme.pk, kind="snapshots").exists()
+
+
+class TestSnapshotMetric:
+    def cells(self, sales, measure, grain="month", start=date(2026, 10, 1), now=NOW):
+        metric = create_metric(
+            code=f"m_{measure}",
+            name=measure,
+            unit="amount",
+            accumulation="stock",
+            spec={"kind": "snapshot", "measure": measure},
+            actor=None,
+            now=NOW,
+        )
+        create_node(tree=sales.tree, parent=sales.goal, level="kpi", metric=metric, actor=None, now=NOW)
+        query = MatrixQuery(tree=sales.tree, grain=grain, start=start, end=date(2026, 12, 1), codes=[metric.code])
+        matrix = build_matrix(query, now=now)
+        return matrix.value[0][0], matrix.absence[0][0], matrix.nodes[0].as_of
+
+    def test_shows_the_last_snapshot_of_a_period_and_when_it_was_taken(self, sales):
+        for day in (0, 1):
+            take_snapshots(now=NOW + timedelta(days=day))
+        MetricSnapshot.objects.filter(measure="open_pipeline", date=TODAY).update(value=1)
+        values, absences, as_of = self.cells(sales, "open_pipeline")
+        assert (values, absences) == ([None, 1_680_000], ["missing", None])
+        assert as_of == NOW + timedelta(days=1)
+
+    def test_a_landing_is_read_at_its_own_grain(self, sales):
+        take_snapshots(now=NOW)
+        values, _absences, _as_of = self.cells(sales, "landing_rollup", grain="quarter")
+        assert values == [Decimal(910_000)]  # with the deal expected in December
+
+    def test_a_due_set_is_frozen_at_the_start(self, sales):
+        take_snapshots(now=NOW)
+        row = MetricSnapshot.objects.filter(measure="open_deals", member=None).get()
+        for day, value in ((2, 7), (20, 9)):
+            row.pk, row.measure, row.date, row.value = None, "renewal_due", date(2026, 11, day), value
+            row.grain, row.period_start = "month", NOVEMBER
+            row.save(force_insert=True)
+        values, _absences, _as_of = self.cells(sales, "renewal_due")
+        assert values == [None, 7]
