@@ -86,7 +86,7 @@ class RecordParameters(serializers.Serializer):
         if term is None:
             message = _("%(node)s has no records of its own on this side; ask for those of the metrics it names.")
             raise serializers.ValidationError({"side": message % {"node": node.code}}, code="not_applicable")
-        member = _member(attrs["dimension"], attrs["member"])
+        member = member_or_error(attrs["dimension"], attrs["member"])
         return {"term": term, "period": period, "dimension": attrs["dimension"], "member": member}
 
 
@@ -99,16 +99,17 @@ def _period(grain: str, start: date) -> Period:
     return period
 
 
-def _member(dimension: str, code: str | None) -> Any:
+def member_or_error(dimension: str, code: str | None, *, field: str = "member") -> Any:
+    """The member of a dimension, None for the company. Raises ValidationError."""
     if (dimension == DimensionCode.COMPANY) != (code is None):
         message = _("Name the member of the dimension by its code; the company has none.")
-        raise serializers.ValidationError({"member": message})
+        raise serializers.ValidationError({field: message})
     if code is None:
         return None
     member = find_member(dimension=dimension, code=code)
     if member is None:
         message = _("There is no “%(value)s” in %(dimension)s.") % {"value": code, "dimension": dimension}
-        raise serializers.ValidationError({"member": message}, code="does_not_exist")
+        raise serializers.ValidationError({field: message}, code="does_not_exist")
     return member
 
 

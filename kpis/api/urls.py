@@ -7,6 +7,7 @@ from kpis.api.views.definitions import MetricViewSet, NodeViewSet, TreeViewSet
 from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.periods import PeriodViewSet
+from kpis.api.views.proposals import TargetProposalView
 from kpis.api.views.results import MatrixView, RecordsView, RestatementsView
 from kpis.api.views.targets import ManualEntryViewSet, TargetViewSet
 
@@ -30,6 +31,7 @@ urlpatterns = [
         MemberViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
         name="member-detail",
     ),
+    path("targets/proposals/", TargetProposalView.as_view(), name="target-proposals"),
     path("matrix/", MatrixView.as_view(), name="matrix"),
     path("records/", RecordsView.as_view(), name="records"),
     path("restatements/", RestatementsView.as_view(), name="restatements"),
