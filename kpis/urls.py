@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from kpis.views import checklist, details, records, today, trees
+from kpis.views import checklist, details, records, target_grid, today, trees
 
 urlpatterns = [
     path("", today.today, name="home"),
@@ -10,4 +10,5 @@ urlpatterns = [
     path("kpis/", trees.tree, name="kpi-tree"),
     path("kpis/<uuid:public_id>/", details.detail, name="kpi"),
     path("kpis/<uuid:public_id>/records/", records.records, name="kpi-records"),
+    path("targets/", target_grid.targets, name="target-grid"),
 ]

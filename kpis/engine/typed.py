@@ -84,7 +84,7 @@ def _scaled(value: Decimal, suffix: str, unit: str, scale: int, text: str) -> De
             raise TypedNumberError(
                 "percent_or_fraction",
                 gettext_noop(
-                    "“%(text)s” could be a percentage or a fraction. Write it with %%, or as a fraction up to 1."
+                    "“%(text)s” could be a percentage or a fraction. Add the percent sign, or write a fraction up to 1."
                 ),
                 text=text,
             )

@@ -326,3 +326,12 @@ def date_text(day: date | None) -> str:
 @register.filter
 def short_date(day: date | None) -> str:
     return formats.write_date(day, language=language_code(), short=True) if day else ""
+
+
+@register.filter
+def exact(value: formats.Number | None) -> str:
+    """The number in full for scripts, whatever the page's language and scale; nothing where there is none."""
+    if value is None:
+        return ""
+    text = f"{formats.as_decimal(value):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
