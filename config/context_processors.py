@@ -1,6 +1,6 @@
 """What the shell of every page shows: whose company this is, where one can go, how one likes to read."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
@@ -49,6 +49,7 @@ class Shell:
     amount_scale: str
     amount_scales: list[ScaleChoice]
     navigation: list[Link]
+    further: list[Link] = field(default_factory=list)
     user_name: str = ""
     role_name: str = ""
     is_consultant: bool = False
@@ -90,7 +91,9 @@ def read_shell(request: HttpRequest) -> Shell:
     }
     if user is None or not user.is_authenticated or company is None:
         return Shell(**frame, navigation=[])
-    return Shell(**frame, navigation=_navigation_of(request, company), **_person_of(user, company))
+    links = _links_of(request, company)
+    navigation, further = links[:NAVIGATION_LIMIT], links[NAVIGATION_LIMIT:]
+    return Shell(**frame, navigation=navigation, further=further, **_person_of(user, company))
 
 
 def _settings_of(company: Company | None) -> CompanySettings | None:
@@ -107,13 +110,13 @@ def _amount_scale(request: HttpRequest, company_settings: CompanySettings | None
     return next((code for code, size in SCALES.items() if size == company_settings.amount_unit), "one")
 
 
-def _navigation_of(request: HttpRequest, company: Company) -> list[Link]:
+def _links_of(request: HttpRequest, company: Company) -> list[Link]:
+    """Where the reader may go; what is more than the navigation holds stands in the user menu."""
     registry = console_navigation if company.is_console else navigation
     entries = [
         entry for entry in registry if entry.capability is None or has_capability(request.user, entry.capability)
     ]
-    links = [_link(request, entry, url) for entry in entries if (url := _url(entry.url_name))]
-    return links[:NAVIGATION_LIMIT]
+    return [_link(request, entry, url) for entry in entries if (url := _url(entry.url_name))]
 
 
 def _link(request: HttpRequest, entry: NavigationEntry, url: str) -> Link:

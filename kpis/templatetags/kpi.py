@@ -335,3 +335,15 @@ def exact(value: formats.Number | None) -> str:
         return ""
     text = f"{formats.as_decimal(value):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@register.filter
+def size(value: formats.Number) -> formats.Number:
+    """The number without its sign, where a sentence says the direction."""
+    return abs(value)
+
+
+@register.filter
+def zipped(row: Any, columns: Any) -> list[tuple[Any, Any]]:
+    """Each column of a table with the row's cell in it."""
+    return list(zip(columns, row.cells, strict=True))

@@ -17,7 +17,7 @@ from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.today import find_tree
 from kpis.selectors.visibility import Sight, sight_of
 from kpis.views.choices import chosen_period, chosen_segment, period_switch
-from tenants.capabilities import Capability, require
+from tenants.capabilities import Capability, has_capability, require
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,7 @@ def tree(request: HttpRequest) -> HttpResponse:
         "roots": roots,
         "rows": rows_of(roots),
         "currency": matrix.currency,
+        "may_set_targets": has_capability(request.user, Capability.SET_TARGETS),
     }
     return render(request, "kpis/tree.html", {"page": page, "currency": matrix.currency})
 
