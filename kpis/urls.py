@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from kpis.views import budget_table, checklist, details, records, target_grid, today, trees
+from kpis.views import budget_table, checklist, details, records, target_files, target_grid, today, trees
 
 urlpatterns = [
     path("", today.today, name="home"),
@@ -14,4 +14,7 @@ urlpatterns = [
     path("kpis/<uuid:public_id>/", details.detail, name="kpi"),
     path("kpis/<uuid:public_id>/records/", records.records, name="kpi-records"),
     path("targets/", target_grid.targets, name="target-grid"),
+    path("targets/grid.<slug:ending>", target_files.target_file, name="target-file"),
+    path("targets/import/", target_files.target_import, name="target-import"),
+    path("targets/import/save/", target_files.target_import_save, name="target-import-save"),
 ]
