@@ -149,4 +149,9 @@ if (root) {
   find("[data-proposal]")?.addEventListener("submit", propose);
   window.addEventListener("beforeunload", (event) => cells.unsaved.length && event.preventDefault());
   cells.refresh();
+
+  // Closed periods are rarely what one comes for: begin at the first open one.
+  const open = cells.rows[0].targets.find((cell) => cells.isWritable(cell));
+  const scroll = cells.table.parentElement;
+  if (open) scroll.scrollLeft = open.offsetLeft - cells.rows[0].cells[0].offsetWidth - open.offsetWidth;
 }
