@@ -110,7 +110,8 @@ def _amount_scale(request: HttpRequest, company_settings: CompanySettings | None
     return next((code for code, size in SCALES.items() if size == company_settings.amount_unit), "one")
 
 
-def _navigation_of(request: HttpRequest, company: Company) -> list[Link]:
+def _links_of(request: HttpRequest, company: Company) -> list[Link]:
+    """Where the reader may go; what is more than the navigation holds stands in the user menu."""
     registry = console_navigation if company.is_console else navigation
     entries = [
         entry for entry in registry if entry.capability is None or has_capability(request.user, entry.capability)

@@ -95,6 +95,18 @@ class BackCalculationScenario(TextChoices):
     AMBITIOUS = "ambitious", _("Ambitious")
 
 
+class SpreadMethod(TextChoices):
+    """How targets of single periods are proposed."""
+
+    EVEN = "even", _("Evenly")
+    BUSINESS_DAYS = "business_days", _("By business days")
+    SEASONALITY = "seasonality", _("As in past years")
+    FROM_DATE = "from_date", _("The same from a period on")
+    CARRY_FORWARD = "carry_forward", _("Carry what is missing forward")
+    PRORATE = "prorate", _("Prorate by joining and leaving")
+    HAND_OVER = "hand_over", _("Hand over what is left")
+
+
 class TreeStatus(TextChoices):
     DRAFT = "draft", _("Draft")
     ACTIVE = "active", _("Active")

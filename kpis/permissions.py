@@ -30,18 +30,26 @@ class HasCapability(BasePermission):
 def check_reach(
     user: Any, scope: str, sight: Sight, dimension: str, member: DimensionMember | None, nodes: Iterable[KpiNode]
 ) -> None:
-    """Raises PermissionDenied when a write reaches beyond the caller's scope.
+    """Raises PermissionDenied when a write reaches beyond the caller's scope."""
+    if not reaches(user, scope, sight, dimension, member, nodes):
+        raise PermissionDenied(_("This is not yours to write: your role reaches your own people and KPIs."))
+
+
+def reaches(
+    user: Any, scope: str, sight: Sight, dimension: str, member: DimensionMember | None, nodes: Iterable[KpiNode]
+) -> bool:
+    """Whether a write stays within the caller's scope.
 
     Who does not write for all writes for the persons and teams in sight, and for the company only on nodes that he
     answers for himself.
     """
     if scope == Scope.ALL:
-        return
+        return True
+    if scope == Scope.NONE:
+        return False
     if member is not None and dimension in sight.members and sight.allows(dimension, member.pk):
-        return
-    if any(user.pk == node.responsible_user_id or user.pk == _login_of(node) for node in nodes):
-        return
-    raise PermissionDenied(_("This is not yours to write: your role reaches your own people and KPIs."))
+        return True
+    return any(user.pk == node.responsible_user_id or user.pk == _login_of(node) for node in nodes)
 
 
 def _login_of(node: KpiNode) -> int | None:

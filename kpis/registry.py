@@ -37,9 +37,10 @@ from tenants.registry import (
 
 NAVIGATION = (
     NavigationEntry("home", _("Home"), "home", "home", 10, Capability.READ_RESULTS),
+    NavigationEntry("budget", _("Budget versus actual table"), "budget-table", "table", 15, Capability.READ_RESULTS),
     NavigationEntry("kpis", _("KPI"), "kpi-tree", "tree", 20, Capability.READ_RESULTS),
     NavigationEntry("forecast", _("Deal forecast table"), "forecast", "table", 30, Capability.READ_RESULTS),
-    NavigationEntry("checklist", _("Checklist"), "checklist", "checklist", 70, Capability.MANAGE_DEFINITIONS),
+    NavigationEntry("checklist", _("Checklist"), "checklist", "checklist", 90, Capability.MANAGE_DEFINITIONS),
 )
 CHECKLIST = (
     ChecklistItem(1, Stage.SETTING, _("KGI set clearly"), items.check_goal),

@@ -4,11 +4,14 @@ from django.urls import path
 
 from kpis.views import (
     back_calculation,
+    budget_table,
     catalogue,
     checklist,
     details,
     forecasts,
     records,
+    target_files,
+    target_grid,
     today,
     tree_editor,
     trees,
@@ -18,6 +21,9 @@ from kpis.views import (
 urlpatterns = [
     path("", today.today, name="home"),
     path("back-calculation/", back_calculation.back_calculation, name="back-calculation"),
+    path("budget/", budget_table.budget_table, name="budget-table"),
+    path("budget/table.csv", budget_table.budget_as_csv, name="budget-csv"),
+    path("budget/table.xlsx", budget_table.budget_xlsx, name="budget-xlsx"),
     path("checklist/", checklist.checklist, name="checklist"),
     path("kpis/catalogue/", catalogue.catalogue, name="metric-catalogue"),
     path("forecast/", forecasts.table, name="forecast"),
@@ -37,4 +43,8 @@ urlpatterns = [
     path("trees/<uuid:public_id>/nodes/<uuid:node_id>/", tree_editor.node_edit, name="node-edit"),
     path("trees/<uuid:public_id>/nodes/<uuid:node_id>/move/", tree_editor.node_move, name="node-move"),
     path("trees/<uuid:public_id>/nodes/<uuid:node_id>/remove/", tree_editor.node_remove, name="node-remove"),
+    path("targets/", target_grid.targets, name="target-grid"),
+    path("targets/grid.<slug:ending>", target_files.target_file, name="target-file"),
+    path("targets/import/", target_files.target_import, name="target-import"),
+    path("targets/import/save/", target_files.target_import_save, name="target-import-save"),
 ]

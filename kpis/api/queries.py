@@ -100,17 +100,17 @@ def find_asked_period(grain: str, start: date) -> Period:
     return period
 
 
-def find_asked_member(dimension: str, code: str | None) -> Any:
-    """The member of a dimension by its code, None for the company. Raises ValidationError."""
+def find_asked_member(dimension: str, code: str | None, *, field: str = "member") -> Any:
+    """The member of a dimension by its code, None for the company. Raises ValidationError at `field`."""
     if (dimension == DimensionCode.COMPANY) != (code is None):
         message = _("Name the member of the dimension by its code; the company has none.")
-        raise serializers.ValidationError({"member": message})
+        raise serializers.ValidationError({field: message})
     if code is None:
         return None
     member = find_member(dimension=dimension, code=code)
     if member is None:
         message = _("There is no “%(value)s” in %(dimension)s.") % {"value": code, "dimension": dimension}
-        raise serializers.ValidationError({"member": message}, code="does_not_exist")
+        raise serializers.ValidationError({field: message}, code="does_not_exist")
     return member
 
 

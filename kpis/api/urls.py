@@ -10,6 +10,7 @@ from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet
 from kpis.api.views.forecasts import CallViewSet, LandingsView, RanksView
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.periods import PeriodViewSet
+from kpis.api.views.proposals import TargetProposalView
 from kpis.api.views.results import ContributionsView, MatrixView, RecordsView, RestatementsView
 from kpis.api.views.targets import ManualEntryViewSet, TargetViewSet
 
@@ -37,6 +38,7 @@ urlpatterns = [
     ),
     path("metric-catalogue/", CatalogueView.as_view(), name="metric-catalogue"),
     path("metric-catalogue/<slug:code>/add/", CatalogueAdditionView.as_view(), name="metric-catalogue-add"),
+    path("targets/proposals/", TargetProposalView.as_view(), name="target-proposals"),
     path("matrix/", MatrixView.as_view(), name="matrix"),
     path("contributions/", ContributionsView.as_view(), name="contributions"),
     path("records/", RecordsView.as_view(), name="records"),

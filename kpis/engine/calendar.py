@@ -237,6 +237,32 @@ def label(period: PeriodSpan, language: str, naming: Naming = Naming()) -> str:
             return year
 
 
+def short_label(period: PeriodSpan, language: str, naming: Naming = Naming()) -> str:
+    """The name of a period within its fiscal year, for the head of a column; of a year its whole name.
+
+    >>> november = PeriodSpan("month", date(2026, 10, 21), date(2026, 11, 21), 2026, 8, 2026, 11)
+    >>> short_label(november, "ja", Naming(closing_day=20)), short_label(november, "en")
+    ('11月度', 'Nov')
+    >>> short_label(PeriodSpan("quarter", date(2026, 10, 1), date(2027, 1, 1), 2026, 3, 2026, 10), "ja")
+    '第3四半期'
+    """
+    is_japanese = language.startswith("ja")
+    month = _ENGLISH_MONTHS[period.named_month - 1]
+    if is_japanese:
+        month = f"{period.named_month}月{'' if naming.closing_day == MONTH_END else '度'}"
+    match period.grain:
+        case "week":
+            return f"{month} 第{period.ordinal}週" if is_japanese else f"{month} W{period.ordinal}"
+        case "month":
+            return month
+        case "quarter":
+            return f"第{period.ordinal}四半期" if is_japanese else f"Q{period.ordinal}"
+        case "half":
+            return ("上期" if period.ordinal == 1 else "下期") if is_japanese else f"H{period.ordinal}"
+        case _:
+            return year_label(period.fiscal_year, language, naming)
+
+
 def year_label(start_year: int, language: str, naming: Naming = Naming()) -> str:
     """The name of a fiscal year.
 

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal
-from itertools import pairwise
+from decimal import Decimal
+
+from kpis.engine.spreading import spread_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,5 +66,4 @@ def spread(amount: Decimal, count: int, step: Decimal = Decimal(1)) -> tuple[Dec
     >>> [str(part) for part in spread(Decimal(100), 3)]
     ['33', '33', '34']
     """
-    reached = [(amount * index / count / step).quantize(Decimal(1), ROUND_FLOOR) * step for index in range(count)]
-    return tuple(after - before for before, after in pairwise([*reached, amount])) if reached else ()
+    return spread_target("sum", amount, [Decimal(1)] * count, step=step).parts if count else ()

@@ -26,9 +26,10 @@ def calendar_rules() -> tuple[engine.CalendarRule, ...]:
     )
 
 
-def period_namer(language: str | None = None) -> Callable[[Period], str]:
+def period_namer(language: str | None = None, *, short: bool = False) -> Callable[[Period], str]:
     """A function that names periods in a language (default: the caller's); two queries, whatever it names.
 
+    `short` names leave out the fiscal year, for the head of a column.
     Each period is named by the rule in force at its start; reads `period.fiscal_year`, so select it with the rows.
     """
     settings = company_settings()
@@ -51,7 +52,7 @@ def period_namer(language: str | None = None) -> Callable[[Period], str]:
             period.named_year,
             period.named_month,
         )
-        return engine.label(span, spoken, naming)
+        return (engine.short_label if short else engine.label)(span, spoken, naming)
 
     return name
 

@@ -331,3 +331,24 @@ def date_text(day: date | None) -> str:
 @register.filter
 def short_date(day: date | None) -> str:
     return formats.write_date(day, language=language_code(), short=True) if day else ""
+
+
+@register.filter
+def exact(value: formats.Number | None) -> str:
+    """The number in full for scripts, whatever the page's language and scale; nothing where there is none."""
+    if value is None:
+        return ""
+    text = f"{formats.as_decimal(value):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@register.filter
+def size(value: formats.Number) -> formats.Number:
+    """The number without its sign, where a sentence says the direction."""
+    return abs(value)
+
+
+@register.filter
+def zipped(row: Any, columns: Any) -> list[tuple[Any, Any]]:
+    """Each column of a table with the row's cell in it."""
+    return list(zip(columns, row.cells, strict=True))

@@ -70,7 +70,7 @@ def tree(request: HttpRequest) -> HttpResponse:
         "contributions": contributions,
         "rows": rows_of(roots),
         "currency": matrix.currency,
-        "may_work_back": has_capability(request.user, Capability.SET_TARGETS),
+        "may_set_targets": has_capability(request.user, Capability.SET_TARGETS),
     }
     return render(request, "kpis/tree.html", {"page": page, "currency": matrix.currency})
 

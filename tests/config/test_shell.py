@@ -50,6 +50,9 @@ class TestNavigation:
         assert [*shell.tabs, *shell.more_tabs] == shell.navigation
         assert len(shell.tabs) == 4
 
+    def test_what_is_more_than_that_stands_in_the_user_menu(self, in_acme, dave, entries):
+        assert [link.label for link in shell_of(dave).further] == ["Page 6", "Page 7"]
+
     def test_marks_where_one_is(self, in_acme, bob, entries):
         assert all(link.is_current for link in shell_of(bob, "/page/inside/").navigation)
 

@@ -1,0 +1,157 @@
+// The target grid: keys, one save, proposals for a row, 当初 and 現行.
+import { Cells } from "./cells.js";
+import { Keys } from "./keys.js";
+import { readNumber } from "./numbers.js";
+
+const root = document.getElementById("target-grid");
+if (root) {
+  const words = JSON.parse(document.getElementById("target-words").textContent);
+  const say = (word, values = {}) => Object.entries(values).reduce((text, [name, value]) => text.replace(`%(${name})s`, value), words[word]);
+  const find = (selector) => root.querySelector(selector);
+  const [state, faults, reason] = [".grid-state", ".grid-faults", ".grid-reason"].map(find);
+  const [save, revert] = ["[data-save]", "[data-revert]"].map(find);
+  let note = "";
+
+  const cells = new Cells(root, words, () => show());
+  const keys = new Keys(cells, {
+    onMove: (cell) => {
+      const row = find("[data-chosen-row]");
+      if (row) row.textContent = cell.parentElement.dataset.name;
+      showFaults(cell);
+    },
+    onPaste: ({ skipped, outside }) => {
+      note = [skipped && say("skipped", { count: skipped }), outside && say("outside", { count: outside })].filter(Boolean).join(" · ");
+      show();
+    },
+    onSave: () => send(),
+  });
+
+  function show() {
+    if (!state) return;
+    const [unsaved, faulty] = [cells.unsaved, cells.faulty];
+    const parts = [unsaved.length && say("unsaved", { count: unsaved.length }), faulty.length && say("faults", { count: faulty.length }), note];
+    state.textContent = parts.filter(Boolean).join(" · ");
+    save.disabled = !unsaved.length || faulty.length > 0;
+    revert.disabled = !unsaved.length;
+    showFaults();
+  }
+  function showFaults() {
+    if (!faults) return;
+    faults.replaceChildren(...cells.faulty.slice(0, 10).map((cell) => {
+      const item = document.createElement("li");
+      const head = cells.table.tHead.rows[0].cells[cell.cellIndex].firstElementChild.title;
+      item.textContent = `${cell.parentElement.dataset.name} ${head}: ${cell.dataset.fault}`;
+      return item;
+    }));
+  }
+
+  async function post(url, body) {
+    const token = JSON.parse(document.body.getAttribute("hx-headers"))["X-CSRFToken"];
+    const response = await fetch(url, {
+      method: "POST",
+      headers: { "Content-Type": "application/json", "X-CSRFToken": token },
+      body: JSON.stringify(body),
+    });
+    return [response.ok, await response.json()];
+  }
+  function place(row) {
+    const member = row.dataset.member || null;
+    return { node: row.dataset.node, line: root.dataset.line, dimension: member ? root.dataset.dimension : "company", member };
+  }
+
+  async function send() {
+    const changed = cells.unsaved;
+    if (!changed.length || cells.faulty.length || save.disabled) return;
+    if (!("draft" in root.dataset) && !reason.value.trim() && changed.some((cell) => cell.dataset.value !== "")) {
+      reason.setAttribute("aria-invalid", "true");
+      state.textContent = words.reason;
+      reason.focus();
+      return;
+    }
+    reason.removeAttribute("aria-invalid");
+    save.disabled = true;
+    const records = changed.map((cell) => ({
+      ...place(cell.parentElement),
+      period_start: cell.dataset.start,
+      value: cell.dataset.next,
+      upper: cell.dataset.nextUpper || null,
+      reason: reason.value.trim(),
+    }));
+    try {
+      const [ok, answer] = await post(root.dataset.bulkUrl, { records });
+      if (ok) {
+        cells.saved(changed);
+        reason.value = "";
+        note = say("saved", { count: changed.length });
+      } else {
+        for (const error of answer.errors ?? []) {
+          const cell = changed[Number(error.field.split(".")[1])];
+          if (cell) cells.fault(cell, error.message);
+        }
+        note = answer.errors?.length ? "" : answer.detail;
+      }
+    } catch {
+      note = words.failed;
+    }
+    show();
+    note = "";
+  }
+
+  async function propose(event) {
+    event.preventDefault();
+    const form = event.target;
+    const said = form.querySelector(".grid-fill-state");
+    if (!keys.active) {
+      said.textContent = words.chooseRow;
+      return;
+    }
+    const row = cells.rows[keys.active[0]];
+    const { unit } = row.dataset;
+    try {
+      const typed = readNumber(form.elements.value.value, unit, root.dataset.scale, words);
+      const body = { ...place(row), method: form.elements.method.value, value: typed || null, start: form.elements.start.value || null };
+      body.receiver = form.elements.receiver?.value || null;
+      if (unit === "amount" && root.dataset.currency === "JPY") body.step = { one: 1, thousand: 1000, million: 1000 }[root.dataset.scale];
+      else if (unit !== "count") body.step = 0.01;
+      const [ok, answer] = await post(root.dataset.proposalUrl, body);
+      if (!ok) {
+        said.textContent = answer.errors?.[0]?.message ?? answer.detail;
+        return;
+      }
+      const entries = answer.targets.map((target) => [cellOf(row, target), plain(target.value)]).filter(([cell]) => cell);
+      cells.propose(entries);
+      const rest = answer.remainder ? ` ${say("remainder", { value: cells.write(answer.remainder, unit) })}` : "";
+      said.textContent = say("proposed", { count: entries.length }) + rest;
+    } catch (error) {
+      said.textContent = error.message;
+    }
+  }
+  function cellOf(row, target) {
+    const member = target.member ?? "";
+    const found = cells.rows.find((each) => each.dataset.node === row.dataset.node && each.dataset.member === member);
+    const cell = found?.targets.find((each) => each.dataset.start === target.period_start);
+    return cell && cells.isWritable(cell) ? cell : null;
+  }
+  // A JSON number as exact text, never with an exponent.
+  function plain(value) {
+    const text = String(value);
+    return text.includes("e") ? value.toFixed(8).replace(/\.?0+$/, "") : text;
+  }
+
+  for (const button of root.parentElement.querySelectorAll("[data-versions] button")) {
+    button.addEventListener("click", () => {
+      cells.table.dataset.version = button.dataset.version;
+      for (const other of button.parentElement.children) other.setAttribute("aria-pressed", String(other === button));
+    });
+  }
+  save?.addEventListener("click", send);
+  revert?.addEventListener("click", () => cells.revert());
+  find("[data-proposal]")?.addEventListener("submit", propose);
+  window.addEventListener("beforeunload", (event) => cells.unsaved.length && event.preventDefault());
+  cells.refresh();
+
+  // Closed periods are rarely what one comes for: begin at the first open one.
+  const open = cells.rows[0].targets.find((cell) => cells.isWritable(cell));
+  const scroll = cells.table.parentElement;
+  if (open) scroll.scrollLeft = open.offsetLeft - cells.rows[0].cells[0].offsetWidth - open.offsetWidth;
+}

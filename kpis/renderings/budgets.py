@@ -1,0 +1,200 @@
+"""The table of target beside actual as the workbook that people know, and as CSV."""
+
+import io
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.utils.translation import gettext as _
+from openpyxl import Workbook
+from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.worksheet import Worksheet
+
+from kpis.choices import Grain
+from kpis.renderings.files import harmless, write_csv
+from kpis.selectors.budget_table import AHEAD, BudgetCell, BudgetColumn, BudgetRow, BudgetTable
+
+FIRST_ROW, FIRST_COLUMN = 4, 3
+SCALES = {"one": "", "thousand": ",", "million": ",,"}
+PERCENT = "0.0%;△0.0%"
+POINTS = '0.0"pt";△0.0"pt"'
+BOLD = Font(bold=True)
+HEAD = PatternFill("solid", start_color="FFE9EFF6")
+TOTAL = PatternFill("solid", start_color="FFF4F1EA")
+PLANNED = Font(italic=True, color="FF6B727A")
+THIN, BORDER = Side(style="thin", color="FFCDC6B8"), Side(style="medium", color="FF1F4E79")
+
+
+def measure_names() -> list[str]:
+    """The lines of each KPI, in order."""
+    return [
+        _("Target"),
+        _("Actual"),
+        _("Variance"),
+        _("Achievement rate"),
+        _("Same period last year"),
+        _("Year on year"),
+    ]
+
+
+def budget_csv(table: BudgetTable | None, *, encoding: str) -> bytes:
+    """One line per KPI and measure; numbers in full, rates as fractions; months that are ahead have no actual."""
+    if table is None:
+        return write_csv([], encoding=encoding)
+    head = [_("KPI"), _("Code"), _("Unit"), _("Measure"), *(column.label for column in table.columns)]
+    return write_csv([head, *_csv_lines(table)], encoding=encoding)
+
+
+def _csv_lines(table: BudgetTable) -> Iterator[list[Any]]:
+    for row in table.rows:
+        for number, name in enumerate(measure_names() if row.cells else []):
+            values = [_measures(cell)[number] for cell in row.cells]
+            yield [row.name, row.member_code or row.node.code, row.unit, name, *values]
+
+
+def _measures(cell: BudgetCell) -> tuple[Decimal | None, ...]:
+    return cell.target, cell.value, cell.variance, cell.achievement, cell.before, cell.year_on_year
+
+
+def budget_workbook(table: BudgetTable | None, *, scale: str = "one") -> bytes:
+    """A sheet with frozen panes and live formulas, A3 landscape on one page width.
+
+    Variance, achievement and year on year are formulas everywhere. Quarters, halves and the year of what adds up are
+    sums of the months; of rates they are what the system counted, since no sum of months gives them.
+    """
+    book = Workbook()
+    sheet = book.active
+    sheet.title = _("Budget versus actual table")[:31]
+    if table is not None:
+        _BudgetSheet(sheet, table, scale).write()
+    stream = io.BytesIO()
+    book.save(stream)
+    return stream.getvalue()
+
+
+class _BudgetSheet:
+    """Writes one table into one sheet."""
+
+    def __init__(self, sheet: Worksheet, table: BudgetTable, scale: str) -> None:
+        self.sheet = sheet
+        self.table = table
+        self.scale = SCALES.get(scale, "")
+
+    def write(self) -> None:
+        self.head()
+        line = FIRST_ROW
+        for row in self.table.rows:
+            line = self.block(row, line)
+        self.frame(line - 1)
+
+    def head(self) -> None:
+        sheet, query = self.sheet, self.table.query
+        sheet["A1"] = harmless(query.tree.name)
+        sheet["A1"].font = Font(bold=True, size=14)
+        mode = _("Running total") if query.is_cumulative else _("Single months")
+        sheet["A2"] = f"{mode} · {self.table.currency}"
+        for number, column in enumerate(self.table.columns, FIRST_COLUMN):
+            cell = sheet.cell(FIRST_ROW - 1, number, column.label)
+            cell.font, cell.fill = BOLD, TOTAL if column.is_total else HEAD
+            cell.alignment = Alignment(horizontal="center", wrap_text=True)
+        for number, name in enumerate([_("KPI"), _("Measure")], 1):
+            cell = sheet.cell(FIRST_ROW - 1, number, name)
+            cell.font, cell.fill = BOLD, HEAD
+
+    def block(self, row: BudgetRow, line: int) -> int:
+        """The lines of one KPI; returns the first line after them."""
+        name = self.sheet.cell(line, 1, harmless(row.name))
+        name.font = BOLD
+        name.alignment = Alignment(indent=min(row.depth, 4), vertical="top", wrap_text=True)
+        if not row.cells:
+            return line + 1
+        for offset, word in enumerate(measure_names()):
+            self.sheet.cell(line + offset, 2, word)
+        for index, (column, cell) in enumerate(zip(self.table.columns, row.cells, strict=True)):
+            self.cell(row, line, index, column, cell)
+        return line + len(measure_names())
+
+    def cell(self, row: BudgetRow, line: int, index: int, column: BudgetColumn, cell: BudgetCell) -> None:
+        letter = get_column_letter(FIRST_COLUMN + index)
+        target, actual, before = f"{letter}{line}", f"{letter}{line + 1}", f"{letter}{line + 4}"
+        is_rate = row.accumulation == "rate"
+        months = self.months_of(column) if row.accumulation == "sum" and column.is_total else []
+        contents: Sequence[tuple[Any, str]] = (
+            (self.summed(cell.target, months, line), self.format(row.unit)),
+            (None if column.phase == AHEAD else self.summed(cell.value, months, line + 1), self.format(row.unit)),
+            (_variance(row, target, actual, cell), POINTS if row.unit == "percent" else self.format(row.unit)),
+            (_achievement(row, target, actual, cell), PERCENT),
+            (cell.before, self.format(row.unit)),
+            (_year_on_year(actual, before, is_rate), POINTS if is_rate and row.unit == "percent" else PERCENT),
+        )
+        for offset, (content, style) in enumerate(contents):
+            place = self.sheet.cell(line + offset, FIRST_COLUMN + index, content)
+            place.number_format = style
+            if column.is_total:
+                place.fill = TOTAL
+            if column.phase == AHEAD:
+                place.font = PLANNED
+
+    def months_of(self, column: BudgetColumn) -> list[str]:
+        """The letters of the months in a longer period."""
+        span = column.row
+        return [
+            get_column_letter(FIRST_COLUMN + number)
+            for number, each in enumerate(self.table.columns)
+            if each.grain == Grain.MONTH and span.start_date <= each.row.start_date < span.end_date
+        ]
+
+    def summed(self, value: Decimal | None, months: Sequence[str], line: int) -> Any:
+        """A formula over the months; where nothing can be said there is none."""
+        if value is None or not months:
+            return value
+        return f"=SUM({','.join(f'{letter}{line}' for letter in months)})"
+
+    def format(self, unit: str) -> str:
+        if unit == "percent":
+            return PERCENT
+        if unit in {"amount", "count"}:
+            comma = self.scale if unit == "amount" else ""
+            return f"#,##0{comma};△#,##0{comma}"
+        return "#,##0.0;△#,##0.0"
+
+    def frame(self, last: int) -> None:
+        """Frozen panes, widths, the border before what is ahead, and the page it is printed on."""
+        sheet, width = self.sheet, FIRST_COLUMN + len(self.table.columns) - 1
+        sheet.freeze_panes = sheet.cell(FIRST_ROW, FIRST_COLUMN)
+        sheet.column_dimensions["A"].width = 26
+        sheet.column_dimensions["B"].width = 14
+        for number in range(FIRST_COLUMN, width + 1):
+            sheet.column_dimensions[get_column_letter(number)].width = 12
+        for number, column in enumerate(self.table.columns, FIRST_COLUMN):
+            for line in range(FIRST_ROW - 1, last + 1):
+                left = BORDER if column.is_border else THIN
+                sheet.cell(line, number).border = Border(left=left, bottom=THIN)
+        sheet.page_setup.orientation = "landscape"
+        sheet.page_setup.paperSize = sheet.PAPERSIZE_A3
+        sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
+        sheet.sheet_properties.pageSetUpPr.fitToPage = True
+        sheet.print_title_rows, sheet.print_title_cols = f"{FIRST_ROW - 1}:{FIRST_ROW - 1}", "A:B"
+
+
+def _variance(row: BudgetRow, target: str, actual: str, cell: BudgetCell) -> Any:
+    if row.direction == "range":
+        return None if cell.variance is None else cell.variance * (100 if row.unit == "percent" else 1)
+    difference = f"({actual}-{target})*100" if row.unit == "percent" else f"{actual}-{target}"
+    return f'=IF(OR({actual}="",{target}=""),"",{difference})'
+
+
+def _achievement(row: BudgetRow, target: str, actual: str, cell: BudgetCell) -> Any:
+    """As `kpis.engine.status.achievement` counts it; of a range the value itself."""
+    if row.direction == "range":
+        return cell.achievement
+    gain = f"({actual}-{target})/ABS({target})"
+    reached = f"1+{gain}" if row.direction == "up" else f"MAX(1-{gain},0)"
+    return f'=IF(OR({actual}="",{target}="",{target}=0),"",{reached})'
+
+
+def _year_on_year(actual: str, before: str, is_rate: bool) -> str:
+    if is_rate:
+        return f'=IF(OR({actual}="",{before}=""),"",({actual}-{before})*100)'
+    return f'=IF(OR({actual}="",{before}="",{before}<=0),"",{actual}/{before})'

@@ -1,0 +1,115 @@
+"""The table of target beside actual (予実表), and the files of it."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET
+
+from kpis.choices import DimensionCode, TargetLine, TreeStatus
+from kpis.models import KpiTree
+from kpis.renderings.budgets import budget_csv, budget_workbook
+from kpis.renderings.files import CSV_ENCODINGS
+from kpis.selectors.budget_table import BudgetQuery, BudgetTable, read_budget_table
+from kpis.selectors.target_grid import grid_nodes
+from kpis.selectors.visibility import sight_of
+from kpis.views.choices import Choice, address
+from kpis.views.downloads import XLSX_TYPE, attachment
+from kpis.views.target_grid import chosen_tree
+from tenants.capabilities import Capability, has_capability, require
+
+SEGMENTS = (DimensionCode.TEAM, DimensionCode.PERSON)
+
+
+@login_required
+@require_GET
+def budget_table(request: HttpRequest) -> HttpResponse:
+    """Months with quarters, halves and the year; rows are the tree, teams or people."""
+    require(request.user, Capability.READ_RESULTS)
+    tree = chosen_tree(request)
+    if tree is None:
+        return render(request, "kpis/budget_table.html", {"page": {"tree": None}})
+    query = chosen_query(request, tree)
+    table = _read(request, query)
+    page = {
+        "tree": tree,
+        "trees": KpiTree.objects.exclude(status=TreeStatus.RETIRED),
+        "table": table,
+        "nodes": grid_nodes(tree) if query.node else [],
+        "rows": _row_choices(request, query),
+        "modes": [
+            Choice(_("Single months"), address(request, sum=None), not query.is_cumulative),
+            Choice(_("Running total"), address(request, sum="1"), query.is_cumulative),
+        ],
+        "lines": _line_choices(request, query),
+        "file_query": request.GET.urlencode(),
+        "may_set": has_capability(request.user, Capability.SET_TARGETS),
+    }
+    return render(request, "kpis/budget_table.html", {"page": page, "currency": table.currency})
+
+
+@login_required
+@require_GET
+def budget_xlsx(request: HttpRequest) -> HttpResponse:
+    """The same as a workbook with live formulas, to be printed on A3."""
+    require(request.user, Capability.READ_RESULTS)
+    table = _read_or_empty(request)
+    scale = request.GET.get("scale", "")
+    return attachment(budget_workbook(table, scale=scale), name=_file_name(table, "xlsx"), content_type=XLSX_TYPE)
+
+
+@login_required
+@require_GET
+def budget_as_csv(request: HttpRequest) -> HttpResponse:
+    """The same as CSV: UTF-8 with BOM, or `?encoding=cp932`."""
+    require(request.user, Capability.READ_RESULTS)
+    table = _read_or_empty(request)
+    encoding = request.GET.get("encoding", "")
+    encoding = encoding if encoding in CSV_ENCODINGS else "utf-8-sig"
+    return attachment(
+        budget_csv(table, encoding=encoding),
+        name=_file_name(table, "csv"),
+        content_type=f"text/csv; charset={encoding}",
+    )
+
+
+def chosen_query(request: HttpRequest, tree: KpiTree) -> BudgetQuery:
+    """`?rows=team|person&kpi=&sum=1&line=`; whatever is not known is the tree, single months, the official line."""
+    line = request.GET.get("line", "")
+    line = line if line in TargetLine.values and line != tree.official_line else "official"
+    is_cumulative = request.GET.get("sum") == "1"
+    rows = request.GET.get("rows", "")
+    nodes = grid_nodes(tree) if rows in SEGMENTS else []
+    node = next((row for row in nodes if row.code == request.GET.get("kpi")), nodes[0] if nodes else None)
+    dimension = DimensionCode(rows) if node else DimensionCode.COMPANY
+    return BudgetQuery(tree, line, dimension, node, is_cumulative)
+
+
+def _read(request: HttpRequest, query: BudgetQuery) -> BudgetTable:
+    now = timezone.now()
+    sight = sight_of(user=request.user, today=timezone.localdate(now))
+    return read_budget_table(query, sight=sight, now=now)
+
+
+def _read_or_empty(request: HttpRequest) -> BudgetTable | None:
+    """None where no tree is there to be written down."""
+    tree = chosen_tree(request)
+    return _read(request, chosen_query(request, tree)) if tree else None
+
+
+def _file_name(table: BudgetTable | None, ending: str) -> str:
+    return f"{_('Budget versus actual table')}_{table.query.tree.name if table else ''}.{ending}"
+
+
+def _row_choices(request: HttpRequest, query: BudgetQuery) -> list[Choice]:
+    words = {DimensionCode.TEAM: _("Teams"), DimensionCode.PERSON: _("People")}
+    return [
+        Choice(_("KPI tree"), address(request, rows=None, kpi=None), query.node is None),
+        *(Choice(words[code], address(request, rows=code.value), query.dimension == code) for code in SEGMENTS),
+    ]
+
+
+def _line_choices(request: HttpRequest, query: BudgetQuery) -> list[Choice]:
+    current = query.tree.official_line if query.line == "official" else query.line
+    return [Choice(str(line.label), address(request, line=line.value), line == current) for line in TargetLine]

@@ -1,0 +1,194 @@
+"""The table of target beside actual: what stands in it, for whom, and what the files of it hold."""
+
+import csv
+import io
+import re
+from datetime import date
+
+import pytest
+from openpyxl import load_workbook
+
+from kpis.models import DimensionMember, KpiNode, Target
+from kpis.services.recompute import recompute
+from tests.kpis.pages.conftest import NOW, _deal, send
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def get(client_for, acme):
+    def read(user, address="/budget/", status=200):
+        response = client_for(user, acme).get(address)
+        assert response.status_code == status
+        return response
+
+    return read
+
+
+@pytest.fixture
+def open_table(get):
+    return lambda user, query="": get(user, f"/budget/{query}").content.decode()
+
+
+def block(page, name):
+    """The lines of one KPI as lists of texts."""
+    body = next(
+        body for body in re.findall(r"<tbody>.*?</tbody>", page, re.S) if re.search(rf">{re.escape(name)}[ <]", body)
+    )
+    rows = re.findall(r"<tr.*?</tr>", body, re.S)[1:]
+    return [[re.sub(r"<[^>]+>", "", cell).strip() for cell in re.findall(r"<td.*?</td>", row, re.S)] for row in rows]
+
+
+def columns(page):
+    heads = re.findall(r'<th scope="col" class="([^"]*)" title="([^"]*)"', page)
+    return [title for _classes, title in heads], [classes for classes, _title in heads]
+
+
+class TestColumns:
+    def test_months_with_quarters_halves_and_the_year(self, world, alice, open_table):
+        titles, _classes = columns(open_table(alice))
+        assert titles[:4] == ["2026年4月", "2026年5月", "2026年6月", "2026年度 第1四半期"]
+        assert titles[7:9] == ["2026年度 第2四半期", "2026年度 上期"]
+        assert titles[-3:] == ["2026年度 第4四半期", "2026年度 下期", "2026年度"]
+        assert len(titles) == 19
+
+    def test_the_border_stands_before_the_first_month_that_is_ahead(self, world, alice, open_table):
+        titles, classes = columns(open_table(alice))
+        assert [title for title, each in zip(titles, classes, strict=True) if "is-border" in each] == ["2026年12月"]
+
+    def test_running_totals_are_months_alone(self, world, alice, open_table):
+        titles, _classes = columns(open_table(alice, "?sum=1"))
+        assert len(titles) == 12
+
+
+class TestCells:
+    def column(self, page, title):
+        return columns(page)[0].index(title)
+
+    def test_target_actual_and_what_follows(self, world, alice, open_table):
+        page = open_table(alice)
+        at = self.column(page, "2026年10月")
+        target, actual, gap, reached, _year = (line[at] for line in block(page, "受注額"))
+        assert (target, actual, reached) == ("1,000,000", "800,000", "80.0%")
+        assert gap.startswith("△200,000")
+
+    def test_a_month_ahead_shows_its_target_and_no_actual(self, world, alice, open_table):
+        Target.objects.create(node=world.goal, period_start=date(2026, 12, 1), initial_value=5, value=5)
+        page = open_table(alice)
+        at = self.column(page, "2026年12月")
+        assert [line[at] for line in block(page, "受注額")] == ["5", "", "", "", ""]
+
+    def test_what_came_before_the_first_record_leaves_no_running_total(self, world, alice, open_table):
+        assert block(open_table(alice, "?sum=1"), "受注額")[1][6:8] == ["データなし"] * 2
+
+    def test_a_missing_value_is_a_word(self, world, alice, open_table):
+        page = open_table(alice)
+        assert block(page, "受注額")[1][self.column(page, "2026年4月")] == "データなし"
+
+    def test_the_year_before_stands_beside(self, world, alice, open_table):
+        send("deals", _deal("old", "bob", "2025-10-20", 400_000, "won"))
+        recompute(now=NOW)
+        page = open_table(alice)
+        assert block(page, "受注額")[4][self.column(page, "2026年10月")] == "200.0%"
+
+    def test_a_rate_is_all_cases_over_all_also_in_running_totals(self, world, alice, open_table):
+        send("deals", _deal("first", "bob", "2026-04-02", 0, "lost"))
+        recompute(now=NOW)
+        page = open_table(alice, "?sum=1")
+        actual = block(page, "決着件数")[1]
+        assert actual[6:8] == ["3", "6"]
+        assert [round(float(each), 1) for each in block(page, "受注率（件数）")[1][6:8]] == [66.7, 50.0]
+
+    def test_the_sentence_says_where_the_year_stands(self, world, alice, open_table):
+        for month in range(4, 10):
+            Target.objects.create(node=world.goal, period_start=date(2026, month, 1), initial_value=0, value=0)
+        send("deals", _deal("first", "bob", "2026-04-02", 0, "won"))
+        recompute(now=NOW)
+        lead = re.search(r'<p class="lead">(.*?)</p>', open_table(alice), re.S)
+        assert lead and "800,000" in lead[1] and "80.0%" in lead[1] and "200,000" in lead[1]
+
+
+class TestRows:
+    def test_the_tree_with_its_factors_as_headings(self, world, alice, open_table):
+        page = open_table(alice)
+        assert page.index("受注額</a>") < page.index("営業力を高める") < page.index("受注率（件数）</a>")
+
+    def test_people_in_sight_only(self, world, alice, bob, vera, dave, open_table):
+        query = "?rows=person&kpi=bookings"
+        assert all(name in open_table(dave, query) for name in ("Bob", "Dora"))
+        page = open_table(alice, query)
+        assert "Bob" in page and "Dora" not in page
+        assert "Dora" not in open_table(bob, query)
+        assert "Bob" not in open_table(vera, query)
+
+    def test_teams_with_their_own_targets(self, world, dave, open_table):
+        east = DimensionMember.objects.get(dimension__code="team", code="east")
+        Target.objects.create(
+            node=world.goal,
+            period_start=date(2026, 10, 1),
+            dimension="team",
+            member=east,
+            initial_value=350_000,
+            value=350_000,
+        )
+        page = open_table(dave, "?rows=team&kpi=bookings")
+        at = columns(page)[0].index("2026年10月")
+        assert [line[at] for line in block(page, "東日本営業部")][:2] == ["350,000", "700,000"]
+
+    def test_hr_reads_no_results(self, world, hana, get):
+        get(hana, status=403)
+
+
+class TestWorkbook:
+    @pytest.fixture
+    def sheet(self, world, dave, get):
+        return load_workbook(io.BytesIO(get(dave, "/budget/table.xlsx?scale=thousand").content)).active
+
+    def rows_of(self, sheet, name):
+        first = next(row for row in range(1, sheet.max_row) if sheet.cell(row, 1).value == name)
+        return [[cell.value for cell in sheet[first + offset]][2:] for offset in range(6)]
+
+    def test_is_the_sheet_that_people_know(self, sheet):
+        assert sheet.freeze_panes == "C4"
+        assert (sheet.page_setup.orientation, sheet.page_setup.paperSize) == ("landscape", 8)
+        assert sheet.sheet_properties.pageSetUpPr.fitToPage
+
+    def test_totals_differences_and_achievement_are_formulas(self, sheet):
+        target, actual, gap, reached, _before, _year = self.rows_of(sheet, "受注額")
+        line = next(row for row in range(1, 9) if sheet.cell(row, 1).value == "受注額")
+        titles = [cell.value for cell in sheet[3]][2:]
+        third = titles.index("2026年度 第3四半期")
+        assert actual[titles.index("2026年10月")] == 800_000
+        assert actual[third] == f"=SUM(L{line + 1},M{line + 1},N{line + 1})"
+        assert titles[9:12] == ["2026年10月", "2026年11月", "2026年12月"]
+        assert gap[9] == f'=IF(OR(L{line + 1}="",L{line}=""),"",L{line + 1}-L{line})'
+        assert reached[9].startswith("=IF(") and f"/ABS(L{line})" in reached[9]
+        assert target[9] == 1_000_000
+
+    def test_a_rate_is_not_summed(self, sheet):
+        titles = [cell.value for cell in sheet[3]][2:]
+        actual = self.rows_of(sheet, "受注率（件数）")[1]
+        assert actual[titles.index("2026年度 第3四半期")] == pytest.approx(0.6)
+
+    def test_negatives_and_scale_are_written_by_the_format(self, sheet):
+        assert sheet["L4"].number_format == "#,##0,;△#,##0,"
+
+    def test_a_name_is_never_a_formula(self, world, dave, get):
+        KpiNode.objects.filter(pk=world.goal.pk).update(name="=cmd()")
+        book = load_workbook(io.BytesIO(get(dave, "/budget/table.xlsx").content))
+        assert book.active["A4"].value == "'=cmd()"
+
+
+class TestCsv:
+    @pytest.mark.parametrize(("query", "encoding"), [("", "utf-8-sig"), ("&encoding=cp932", "cp932")])
+    def test_opens_in_excel(self, world, dave, get, query, encoding):
+        content = get(dave, f"/budget/table.csv?rows=tree{query}").content
+        assert content.startswith(b"\xef\xbb\xbf") == (encoding == "utf-8-sig")
+        rows = list(csv.reader(io.StringIO(content.decode(encoding))))
+        october = rows[0].index("2026年10月")
+        actual = next(row for row in rows if row[0] == "受注額" and row[3] == "実績")
+        assert actual[october] == "800000"
+
+    def test_what_cp932_lacks_is_a_geta(self, world, dave, get):
+        KpiNode.objects.filter(pk=world.goal.pk).update(name="受注額🎯")
+        assert "受注額〓" in get(dave, "/budget/table.csv?encoding=cp932").content.decode("cp932")
