@@ -91,7 +91,7 @@ def read_shell(request: HttpRequest) -> Shell:
     }
     if user is None or not user.is_authenticated or company is None:
         return Shell(**frame, navigation=[])
-    links = _navigation_of(request, company)
+    links = _links_of(request, company)
     places = {"navigation": links[:NAVIGATION_LIMIT], "further": links[NAVIGATION_LIMIT:]}
     return Shell(**frame, **places, **_person_of(user, company))
 
