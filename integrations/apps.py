@@ -16,6 +16,7 @@ class IntegrationsConfig(AppConfig):
         from integrations.services.runs import SYNC_REQUESTED
         from integrations.services.schedule import DUE_CONNECTION
         from integrations.tasks import look_into_connection, sync
+        from integrations.views.connections import first_step
         from tenants.capabilities import Capability
         from tenants.outbox.registry import on
         from tenants.registry import (
@@ -23,12 +24,14 @@ class IntegrationsConfig(AppConfig):
             DueKind,
             HealthSignal,
             NavigationEntry,
+            PagePanel,
             Stage,
             checklist,
             due_kinds,
             health_signals,
             model_capabilities,
             navigation,
+            panels,
         )
 
         on(SYNC_REQUESTED, sync)
@@ -40,6 +43,7 @@ class IntegrationsConfig(AppConfig):
         checklist.register(ChecklistItem(9, Stage.IMPLEMENTING, _("Little manual entry"), check_manual_entry))
         checklist.register(ChecklistItem(12, Stage.IMPLEMENTING, _("Update frequency set"), check_frequency))
         health_signals.register(HealthSignal("sync", read_sync_state, 10))
+        panels.register(PagePanel("today", "integrations", "integrations/panels/today.html", first_step, 10))
         for model in self.get_models():
             name = model._meta.model_name
             capability = Capability.MANAGE_KEYS if name == "apikey" else Capability.MANAGE_CONNECTIONS

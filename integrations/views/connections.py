@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -28,9 +29,17 @@ from integrations.services.connections import (
 )
 from integrations.services.runs import request_run, sync_now
 from integrations.services.uploads import IncomingFile, inbox_path, receive_files
-from tenants.capabilities import Capability, require
+from kpis.models import FactStream
+from tenants.capabilities import Capability, has_capability, require
 
 RUNS_SHOWN = 20
+
+
+def first_step(request: HttpRequest, **_objects: Any) -> dict[str, Any] | None:
+    """For the first page of the day: how data arrives at all, as long as none does."""
+    if not has_capability(request.user, Capability.MANAGE_CONNECTIONS):
+        return None
+    return None if Connection.objects.exists() or FactStream.objects.exists() else {}
 
 
 @require_GET

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 from django.db.models import Count
 from django.utils import timezone
@@ -16,6 +17,9 @@ from reviews.models import AgendaItem, Decision, Meeting, MeetingSeries
 from reviews.selectors.calendar import days_off
 from reviews.selectors.numbers import CellKey, Numbers, from_json, key_of_item, read_numbers
 from reviews.selectors.periods import period_labels
+
+# Stored numbers have fewer digits than computed ones; less than this is the same number.
+ROUNDING = Decimal("1e-8")
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,9 @@ class FigureThenNow:
     @property
     def is_restated(self) -> bool:
         """Whether the number is another one now than when it was frozen."""
-        return self.then is not None and (self.then.value, self.then.target) != (self.now.value, self.now.target)
+        if self.then is None:
+            return False
+        return _differ(self.then.value, self.now.value) or _differ(self.then.target, self.now.target)
 
 
 @dataclass(frozen=True)
@@ -100,6 +106,12 @@ def is_held_regularly(series: MeetingSeries, *, today: datetime.date) -> bool:
         return False
     holidays = days_off(start_date=last_two[1].day, end_date=today + datetime.timedelta(days=60))
     return is_regular(rhythm_of(series), last_two, today=today, holidays=holidays)
+
+
+def _differ(then: Decimal | None, now: Decimal | None) -> bool:
+    if then is None or now is None:
+        return then is not now
+    return abs(then - now) > ROUNDING
 
 
 def _figures(

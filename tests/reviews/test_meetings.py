@@ -83,6 +83,18 @@ class TestOpenMeeting:
         assert row.figure.then is not None
         assert (row.figure.then.value, row.figure.now.value, row.figure.is_restated) == (800_000, 990_000, True)
 
+    def test_what_was_locked_with_fewer_digits_is_no_other_number(
+        self, october_miss: Miss, bookings: KpiNode, next_meeting: Meeting
+    ) -> None:
+        type_in(bookings, "800000.33333333")
+        open_meeting(meeting=next_meeting, actor=None, now=NOW)
+        item = next_meeting.agenda_items.get()
+        item.frozen["value"] = "800000.333333333333333"
+        item.save()
+        (row,) = agenda_of(next_meeting, now=NOW)
+        assert row.figure is not None
+        assert not row.figure.is_restated
+
     def test_freezes_the_goal_of_the_running_period(self, bookings: KpiNode, next_meeting: Meeting) -> None:
         november = date(2026, 11, 1)
         aim(bookings, "100", november)

@@ -9,7 +9,7 @@ from django.urls import reverse
 from integrations.choices import RunState
 from integrations.models import Connection, SyncRun, Upload
 from integrations.services.connections import add_value
-from kpis.models import Deal, Person
+from kpis.models import Deal, KpiTree, Person
 from tenants.accounts.models import User
 from tenants.context import tenant_context
 from tests.integrations.conftest import NOW
@@ -27,6 +27,19 @@ def owner(client_for, acme, dave):
 
 def upload(client, connection, *files):
     return client.post(reverse("upload", args=[connection.public_id]), {"uploads": list(files)})
+
+
+class TestFirstPage:
+    @pytest.fixture(autouse=True)
+    def _tree(self, in_acme):
+        KpiTree.objects.create(name="計画", fiscal_year=2026, status="active")
+
+    def test_leads_to_the_first_connection_as_long_as_there_is_none(self, owner, client_for, alice, acme):
+        assert reverse("connection_new") in owner.get("/").content.decode()
+        assert reverse("connection_new") not in client_for(alice, acme).get("/").content.decode()
+
+    def test_says_nothing_of_it_afterwards(self, owner, connection):
+        assert reverse("connection_new") not in owner.get("/").content.decode()
 
 
 class TestUpload:
