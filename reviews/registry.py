@@ -17,7 +17,7 @@ from reviews.selectors.meetings import find_next_meeting, is_held_regularly
 from reviews.selectors.misses import open_cases
 from reviews.selectors.periods import with_period_labels
 from reviews.selectors.sight import answerable_misses, visible_actions, visible_misses
-from reviews.tasks import record_period_misses
+from reviews.tasks import record_late_misses, record_period_misses
 from tenants import registry
 from tenants.capabilities import Capability, has_capability
 from tenants.outbox.registry import on
@@ -31,6 +31,7 @@ def register() -> None:
     """Called once, when the apps are ready."""
     for topic in ("period.provisional", "period.closed"):
         on(topic, record_period_misses)
+    on("values.changed", record_late_misses)
     for entry in NAVIGATION:
         registry.navigation.register(entry)
     for panel in PANELS:

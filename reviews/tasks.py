@@ -3,6 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
+from kpis.choices import PeriodState
 from kpis.models import Period
 from reviews.services.misses import record_misses
 from tenants.tasks import CompanyTask
@@ -14,3 +15,11 @@ def record_period_misses(*, company_id: str, object_id: str) -> None:
     period = Period.objects.filter(pk=object_id).first()
     if period is not None:
         record_misses(period=period, now=timezone.now())
+
+
+@shared_task(base=CompanyTask)
+def record_late_misses(*, company_id: str, object_id: str = "") -> None:
+    """Numbers, targets or a tree that came after a period had become 速報 may show misses that it has not recorded."""
+    now = timezone.now()
+    for period in Period.objects.filter(state=PeriodState.PROVISIONAL):
+        record_misses(period=period, now=now, only_new=True)

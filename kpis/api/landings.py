@@ -110,7 +110,7 @@ class PaceSerializer(serializers.Serializer):
     period_count = serializers.IntegerField()
 
 
-class StepSerializer(serializers.Serializer):
+class RollUpStepSerializer(serializers.Serializer):
     """The counted open deals of one rank, unweighted."""
 
     rank = serializers.CharField(source="rank.code")
@@ -132,7 +132,7 @@ class LeftOutSerializer(serializers.Serializer):
 class RollUpSerializer(serializers.Serializer):
     """The confidence roll-up, and what is left out of it until somebody corrects it."""
 
-    steps = StepSerializer(many=True)
+    steps = RollUpStepSerializer(many=True)
     left_out_count = serializers.IntegerField()
     left_out_amount = Number()
     left_out = LeftOutSerializer(many=True)

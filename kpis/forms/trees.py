@@ -185,7 +185,7 @@ class TreeForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         language = company_settings().language
-        offered = [each for each in TEMPLATES.values() if each.is_installable]
+        offered = list(TEMPLATES.values())
         self.fields["template"].choices = [
             ("", _("An empty tree")),
             *((each.style, each.name.in_language(language)) for each in offered),

@@ -18,6 +18,8 @@ from kpis.selectors.trees import places_of, tree_issues
 from kpis.services.calendar import ensure_fiscal_year
 from kpis.services.fitness import check_tree
 from kpis.services.refusal import RefusedError
+from tenants.context import current_company
+from tenants.outbox.services import emit
 
 
 class TreeError(RefusedError):
@@ -95,6 +97,7 @@ def activate_tree(*, tree: KpiTree, actor: Any, now: datetime, needs_facts: bool
         tree.status = TreeStatus.ACTIVE
         tree.save(update_fields=["status"])
         check_tree(tree=tree, today=timezone.localdate(now))
+        emit(topic="values.changed", company_id=current_company().pk)
     return tree
 
 

@@ -32,8 +32,10 @@ class RecordedMisses:
 
 
 @transaction.atomic
-def record_misses(*, period: Period, now: datetime.datetime) -> RecordedMisses:
+def record_misses(*, period: Period, now: datetime.datetime, only_new: bool = False) -> RecordedMisses:
     """Open, confirm or withdraw the misses of a 速報 or 確定 period; on an open period nothing happens.
+
+    With `only_new` those that are recorded keep the numbers of their moment.
 
     Works on the official targets of every tree in force, for the company and for each segment that has a target of
     its own. Running it again changes nothing. Emits miss.opened for each new miss that asks for a response.
@@ -54,7 +56,11 @@ def record_misses(*, period: Period, now: datetime.datetime) -> RecordedMisses:
         for segment, miss in stored.items()
     }
     cells = missable_cells(period, now=now)
-    intents = decide_misses(cells, recorded, confirmed=confirmed)
+    intents = [
+        intent
+        for intent in decide_misses(cells, recorded, confirmed=confirmed)
+        if intent.change is Change.OPEN or not only_new
+    ]
     asked = is_asked(period_start=period.start_date, start_date=_start_date())
     counts = dict.fromkeys(Change, 0)
     for intent in intents:

@@ -7,7 +7,7 @@ from kpis.engine.templates import NEW_BUSINESS
 from kpis.models import KpiTree
 from kpis.services.facts import upsert_facts
 from kpis.services.recompute import recompute
-from kpis.services.trees import instantiate_template
+from kpis.services.templates import instantiate_template
 
 NOW = datetime(2026, 11, 16, 3, tzinfo=UTC)
 TODAY = date(2026, 11, 16)

@@ -14,6 +14,8 @@ from reviews.models import Meeting, Miss
 from reviews.selectors.misses import open_cases
 from reviews.services.errors import AlreadyAnsweredError, ReasonRequiredError, ReviewError
 from reviews.services.misses import RecordedMisses, answer_miss, record_misses
+from reviews.tasks import record_late_misses
+from tenants.context import current_company
 from tenants.models import Company
 from tenants.outbox.models import Event
 from tenants.outbox.services import emit
@@ -66,6 +68,17 @@ class TestRecordMisses:
         type_in(bookings, "700000")
         record_misses(period=finish(), now=NOW)
         assert Miss.objects.standing().get().value == 700_000
+
+    def test_what_comes_after_the_period_became_provisional_is_recorded_too(self, bookings: KpiNode) -> None:
+        record_misses(period=finish(), now=NOW)
+        type_in(bookings, "800000")
+        aim(bookings, "1000000")
+        record_late_misses(company_id=str(current_company().pk))
+        miss = Miss.objects.get()
+        type_in(bookings, "700000")
+        record_late_misses(company_id=str(current_company().pk))
+        miss.refresh_from_db()
+        assert miss.value == 800_000, "it keeps the numbers of its moment"
 
     def test_periods_before_the_start_date_are_recorded_and_not_asked(self, bookings: KpiNode) -> None:
         aim(bookings, "100", SEPTEMBER)
