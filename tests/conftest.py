@@ -14,6 +14,7 @@ import pytest
 from django.core.cache import caches
 from django.test import Client, override_settings
 from django.utils import timezone, translation
+from hypothesis import Phase
 from hypothesis import settings as hypothesis
 from pytest_django import DjangoDbBlocker
 
@@ -30,6 +31,8 @@ from tests.worker import broker, worker  # noqa: F401 - fixtures of the gate
 
 for tier, examples in {"test": 25, "gate": 100, "proof": 2000}.items():
     hypothesis.register_profile(tier, max_examples=examples, deadline=None)
+# Where a failure is what is waited for, nobody reads its smallest example.
+hypothesis.register_profile("first failure", max_examples=25, deadline=None, phases=[Phase.generate], database=None)
 hypothesis.load_profile(os.environ.get("MAWARU_TIER", "test"))
 
 STAFF = {

@@ -181,6 +181,8 @@ class TargetSerializer(Selectable):
         node = attrs.get("node") or self.instance.node
         if attrs.get("line") == OFFICIAL[0]:
             attrs["line"] = node.tree.official_line
+        if self.partial:
+            attrs.setdefault("dimension", self.instance.dimension)
         return with_member(attrs, self.context)
 
 

@@ -20,6 +20,7 @@ from tests.mutants.table import IN_THE_GATE, MUTANTS, Mutant
 PROJECT = Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".hypothesis", ".pytest_cache", ".mypy_cache", "screenshots")
 AT_ONCE = 2
+OPTIONS = ["-x", "-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-profile=first failure"]
 TESTS_FAILED = 1
 TRIED = MUTANTS if os.environ.get("MAWARU_TIER") == "proof" else IN_THE_GATE
 
@@ -35,7 +36,7 @@ def run(mutant: Mutant, place: Path) -> subprocess.CompletedProcess[str]:
     source.write_text(source.read_text().replace(mutant.old, mutant.new))
     try:
         return subprocess.run(
-            [sys.executable, "-m", "pytest", mutant.test, "-x", "-p", "no:randomly", "-p", "no:cacheprovider"],
+            [sys.executable, "-m", "pytest", mutant.test, *OPTIONS],
             cwd=place,
             env=os.environ | _environment(),
             capture_output=True,

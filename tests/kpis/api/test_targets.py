@@ -43,6 +43,13 @@ class TestTargets:
             (2, 900, "less"),
         ]
 
+    def test_a_change_names_no_member_of_the_company(self, api, plan):
+        made = api.made("targets/", {"node": plan["bookings"], "period_start": OCTOBER, "value": 5})
+        refused = api.patch(f"targets/{made['id']}/", {"member": "bob", "value": 6})
+        assert refused.status_code == 400
+        assert [error["field"] for error in refused.json()["errors"]] == ["member"]
+        assert api.shown(f"targets/{made['id']}/")["value"] == 5
+
     def test_the_node_may_be_a_code_and_the_line_official(self, api, plan):
         tree = api.patch(f"trees/{plan['tree']}/", {"official_line": "budget"})
         assert tree.status_code == 200
