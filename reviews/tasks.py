@@ -1,5 +1,7 @@
 """What the review floor does when something happened below."""
 
+from datetime import timedelta
+
 from celery import shared_task
 from django.utils import timezone
 
@@ -7,6 +9,8 @@ from kpis.choices import PeriodState
 from kpis.models import Period
 from reviews.services.misses import record_misses
 from tenants.tasks import CompanyTask
+
+JUST_ENDED = timedelta(days=31)
 
 
 @shared_task(base=CompanyTask)
@@ -19,7 +23,11 @@ def record_period_misses(*, company_id: str, object_id: str) -> None:
 
 @shared_task(base=CompanyTask)
 def record_late_misses(*, company_id: str, object_id: str = "") -> None:
-    """Numbers, targets or a tree that came after a period had become 速報 may show misses that it has not recorded."""
+    """Numbers, targets or a tree that came after a period had become 速報 may show misses that it has not recorded.
+
+    Looks at the periods that have just ended; older ones are waiting to be closed, which records what they missed.
+    """
     now = timezone.now()
-    for period in Period.objects.filter(state=PeriodState.PROVISIONAL):
+    ended_since = timezone.localdate(now) - JUST_ENDED
+    for period in Period.objects.filter(state=PeriodState.PROVISIONAL, end_date__gt=ended_since):
         record_misses(period=period, now=now, only_new=True)
