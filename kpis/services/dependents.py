@@ -11,10 +11,35 @@ from kpis.models.resources import MODELS
 # the facts that make events
 FACT_TABLES: Mapping[str, str] = MappingProxyType({fact: MODELS[fact]._meta.db_table for fact in FACTS})
 
-_OF_ACCOUNT = tuple(
-    (fact, f"SELECT f.id FROM {table} f JOIN {{rows}} a ON f.account_id = a.id WHERE NOT a.is_new")
-    for fact, table in FACT_TABLES.items()
-    if fact not in {"lead-stage-events", "deal-stage-events"}
+_OF_DEALS = (
+    ("deal-stage-events", "kpis_dealstageevent"),
+    ("activities", "kpis_activity"),
+    ("revenues", "kpis_revenueline"),
+)
+_OF_LEADS = (("lead-stage-events", "kpis_leadstageevent"), ("activities", "kpis_activity"))
+# What a fact does not say itself it reads from its deal or lead, and a deal from its lead.
+_OF_ACCOUNT = (
+    *(
+        (fact, f"SELECT f.id FROM {table} f JOIN {{rows}} a ON f.account_id = a.id WHERE NOT a.is_new")
+        for fact, table in FACT_TABLES.items()
+        if fact not in {"lead-stage-events", "deal-stage-events"}
+    ),
+    *(
+        (
+            fact,
+            f"SELECT f.id FROM {table} f JOIN kpis_deal d ON d.id = f.deal_id LEFT JOIN kpis_lead l ON l.id = d.lead_id"
+            " JOIN {rows} a ON a.id IN (d.account_id, l.account_id) WHERE NOT a.is_new",
+        )
+        for fact, table in _OF_DEALS
+    ),
+    *(
+        (
+            fact,
+            f"SELECT f.id FROM {table} f JOIN kpis_lead l ON l.id = f.lead_id"
+            " JOIN {rows} a ON l.account_id = a.id WHERE NOT a.is_new",
+        )
+        for fact, table in _OF_LEADS
+    ),
 )
 _OF_CURRENCY = tuple(
     (
@@ -31,13 +56,17 @@ _DEPENDENTS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         "accounts": _OF_ACCOUNT,
         "leads": (
             ("deals", "SELECT d.id FROM kpis_deal d JOIN {rows} a ON d.lead_id = a.id"),
-            (
-                "lead-stage-events",
-                "SELECT e.id FROM kpis_leadstageevent e JOIN {rows} a ON e.lead_id = a.id WHERE NOT a.is_new",
+            *(
+                (fact, f"SELECT f.id FROM {table} f JOIN {{rows}} a ON f.lead_id = a.id WHERE NOT a.is_new")
+                for fact, table in _OF_LEADS
             ),
-            (
-                "activities",
-                "SELECT f.id FROM kpis_activity f JOIN {rows} a ON f.lead_id = a.id WHERE NOT a.is_new",
+            *(
+                (
+                    fact,
+                    f"SELECT f.id FROM {table} f JOIN kpis_deal d ON d.id = f.deal_id"
+                    " JOIN {rows} a ON d.lead_id = a.id WHERE NOT a.is_new",
+                )
+                for fact, table in _OF_DEALS
             ),
         ),
         "lead-stage-events": (
@@ -48,11 +77,7 @@ _DEPENDENTS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
             ("leads", "SELECT l.id FROM kpis_lead l JOIN {rows} a ON l.converted_deal_id = a.id"),
             *(
                 (fact, f"SELECT f.id FROM {table} f JOIN {{rows}} a ON f.deal_id = a.id WHERE NOT a.is_new")
-                for fact, table in (
-                    ("deal-stage-events", "kpis_dealstageevent"),
-                    ("activities", "kpis_activity"),
-                    ("revenues", "kpis_revenueline"),
-                )
+                for fact, table in _OF_DEALS
             ),
         ),
         "deal-lines": (

@@ -110,11 +110,11 @@ def _mirror_members(cursor: CursorWrapper, resource: str) -> None:
 
 
 def name_aliases(cursor: CursorWrapper, *, source: str) -> None:
-    """A product is also found under its aliases."""
+    """A product is also found under its aliases; of two products with one alias the later one is."""
     cursor.execute(
         "INSERT INTO kpis_externalidentity (entity, source, external_id, row_id)"
-        " SELECT 'products', %s, alias, p.id FROM kpis_product p JOIN affected a USING (id),"
-        " jsonb_array_elements_text(p.aliases) AS alias"
+        " SELECT DISTINCT ON (alias) 'products', %s, alias, p.id FROM kpis_product p JOIN affected a USING (id),"
+        " jsonb_array_elements_text(p.aliases) AS alias ORDER BY alias, p.id DESC"
         " ON CONFLICT (entity, source, external_id) DO UPDATE SET row_id = excluded.row_id",
         [source],
     )

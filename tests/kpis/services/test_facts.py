@@ -142,6 +142,12 @@ class TestReferences:
         send("products", {"external_id": "GTX Pro", "name": "GTX Pro", "aliases": ["GTXPro"]})
         assert Deal.objects.get().product == Product.objects.get()
 
+    def test_of_two_products_with_one_alias_the_later_is_found(self) -> None:
+        twins = [{"external_id": name, "name": name, "aliases": ["GTXPro", "GTXPro"]} for name in ("Old", "New")]
+        send("products", *twins)
+        send("deals", DEAL | {"product": "GTXPro"})
+        assert Deal.objects.get().product.name == "New"
+
     def test_a_child_may_come_before_its_parent(self) -> None:
         send("teams", {"external_id": "T2", "name": "East", "parent": "T1"}, {"external_id": "T1", "name": "Sales"})
         assert Team.objects.get(external_id="T2").parent.name == "Sales"

@@ -88,7 +88,18 @@ CHANGES = {
         share=st.sampled_from([0.3, 0.7, 1]),
     ),
     "activities": record(
-        ["V0"], kind=st.just("call"), happened_on=days, owner=one_of(PEOPLE), deal=one_of(DEALS), lead=one_of(LEADS)
+        ["V0", "V1"],
+        kind=st.just("call"),
+        happened_on=days,
+        owner=one_of(PEOPLE),
+        deal=one_of(DEALS),
+        lead=one_of(LEADS),
+    ),
+    "deal-stage-events": record(
+        ["G0", "G1"],
+        deal=st.sampled_from(DEALS),
+        stage=st.sampled_from(["a", "b"]),
+        entered_at=days.map(lambda d: d + "T15:00:00+00:00"),
     ),
     "orders": record(
         ["O0"], account=st.sampled_from(ACCOUNTS), ordered_on=days, amount=st.integers(0, 500), owner=one_of(PEOPLE)
@@ -180,6 +191,15 @@ def begin() -> None:
         closed = {"closed_on": "2026-06-15", "outcome": "won", "amount": 90, "currency": "USD"}
         send("deals", day | closed | {"external_id": deal, "product": product, "lead": lead, "lead_source": None})
     send("deal-lines", {"external_id": "N0", "deal": "D0", "product": "X1", "amount": 40})
+    moment = "2026-06-01T15:00:00+00:00"
+    send("lead-stage-events", {"external_id": "E0", "lead": "L0", "stage": "mql", "entered_at": moment})
+    send("deal-stage-events", {"external_id": "G0", "deal": "D0", "phase": "a", "entered_at": moment})
+    calls = [{"deal": "D0"}, {"lead": "L1"}]
+    send(
+        "activities",
+        *({"external_id": f"V{n}", "kind": "call", "happened_on": "2026-06-02"} | by for n, by in enumerate(calls)),
+    )
+    send("revenues", {"external_id": "R0", "recognized_on": "2026-06-30", "amount": 90, "deal": "D0"})
     recompute(now=NOW)
 
 

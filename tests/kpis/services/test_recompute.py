@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from kpis.models import KpiEvent, KpiNode, KpiTree, MeasureBlock, Metric, MetricVersion
+from kpis.models import DimensionMember, KpiEvent, KpiNode, KpiTree, MeasureBlock, Metric, MetricVersion
 from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 from kpis.services.facts import upsert_facts
 from kpis.services.recompute import mark_groups, measured_terms, recompute
@@ -194,6 +194,39 @@ class TestCredit:
         found = matrix(tree, "won_deals", "median_size", dimension="team")
         assert by_member(found) == {"Sales": 2, "North": 2}
         assert by_member(found, 1) == {"Sales": 75, "North": 75}
+
+
+class TestReadThrough:
+    """What stage events, activities and revenue do not say themselves they read from their deal, lead and account."""
+
+    @pytest.fixture
+    def chain(self) -> None:
+        send("accounts", {"external_id": "A", "name": "A", "region": "north"})
+        send("leads", {"external_id": "L", "created_on": "2026-09-01", "account": "A", "lead_source": "Fair"})
+        send("deals", deal("D", 100, lead="L"))
+        moment = "2026-10-01T09:00:00+09:00"
+        send("lead-stage-events", {"external_id": "E", "lead": "L", "stage": "mql", "entered_at": moment})
+        send("deal-stage-events", {"external_id": "G", "deal": "D", "phase": "offer", "entered_at": moment})
+        send("activities", {"external_id": "V", "kind": "call", "happened_on": "2026-10-02", "deal": "D"})
+        send("revenues", {"external_id": "R", "recognized_on": "2026-10-30", "amount": 90, "deal": "D"})
+        recompute(now=NOW)
+
+    def of(self, dimension: str) -> dict[str, str]:
+        recompute(now=NOW)
+        names = dict(DimensionMember.objects.values_list("id", "name"))
+        return {kind: names[member] for kind, member in KpiEvent.objects.values_list("kind", f"{dimension}_id")}
+
+    def test_the_region_of_an_account_that_moves(self, tree: KpiTree, chain: None) -> None:
+        assert self.of("region")["lead-stage-events.entered_at"] == "north"
+        send("accounts", {"external_id": "A", "name": "A", "region": "south"})
+        found = self.of("region")
+        assert found["lead-stage-events.entered_at"] == found["activities.happened_on"] == "south"
+
+    def test_the_source_of_a_lead_that_is_corrected(self, tree: KpiTree, chain: None) -> None:
+        send("leads", {"external_id": "L", "created_on": "2026-09-01", "account": "A", "lead_source": "Web"})
+        found = self.of("lead_source")
+        below = ("deal-stage-events.entered_at", "activities.happened_on", "revenues.recognized_on", "deals.closed_on")
+        assert {kind: found[kind] for kind in below} == dict.fromkeys(below, "Web")
 
 
 class TestMoney:
