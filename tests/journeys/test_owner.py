@@ -43,7 +43,8 @@ def source() -> str:
 @pytest.fixture
 def connection(page: Page, source: str) -> Page:
     """The page of a new file connection for files named as the API."""
-    page.get_by_role("link", name="データ", exact=True).first.click()
+    page.locator("header .menu summary").click()
+    page.locator("header .menu-body").get_by_role("link", name="データ", exact=True).click()
     page.get_by_role("link", name="データ連携を追加する").click()
     page.locator("[name=name]").fill(f"展示会の商談 {source}")
     page.locator("[name=carries]").select_option("other")
