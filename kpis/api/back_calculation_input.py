@@ -45,11 +45,21 @@ class GoalPeriod(serializers.Field):
         return str(value)
 
 
+SMALLEST = Decimal("0.00000001")  # as targets are stored
+
+
+def refuse_zero(value: Decimal) -> None:
+    """Nothing can be worked back from nothing. The document says "minimum: 0", since it knows whole numbers only."""
+    if value < SMALLEST:
+        message = serializers.DecimalField.default_error_messages["min_value"].format(min_value=SMALLEST)
+        raise serializers.ValidationError(message, code="min_value")
+
+
 class GoalSerializer(serializers.Serializer):
     """What is to be reached, and by when."""
 
     metric = serializers.CharField(help_text=gettext_lazy("The code of the KGI's metric, or of a stage."))
-    value = Number(min_value=Decimal("0.00000001"))
+    value = Number(min_value=0, validators=[refuse_zero])
     period = GoalPeriod(required=False, default="")
     grain = serializers.ChoiceField(GRAINS, required=False, default=None, allow_null=True)
 
@@ -69,7 +79,7 @@ class BackCalculationInput(serializers.Serializer):
             "win_rate, opportunity_rate, mql_rate, lead_share, and <activity>_per_deal: a number, own or benchmark."
         ),
     )
-    average_deal_size = Number(required=False, allow_null=True, default=None, min_value=Decimal("0.00000001"))
+    average_deal_size = Number(required=False, allow_null=True, default=None, min_value=0, validators=[refuse_zero])
     lead_times_days = OpenObject(
         default=dict, help_text=gettext_lazy("Days before the order, by metric: {“new_leads”: 60}.")
     )
