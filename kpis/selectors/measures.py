@@ -32,10 +32,12 @@ class Measure:
     """SQL of one stored measure: suffix → aggregate expression, and the parameters they name.
 
     The bare suffix holds the measure; ".n" how many cases went into it; ".r" how many were left out for want of an
-    exchange rate (absent when none).
+    exchange rate (absent when none). What does not add up is an aggregate over whole facts: `of_fact` has column →
+    expression over the events of one fact within one member, and `columns` read those columns as e.<column>.
     """
 
     columns: Mapping[str, str]
+    of_fact: Mapping[str, str] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     needs_fact: bool = False
     later_axis: str | None = None
@@ -56,9 +58,10 @@ def measure(term: Simple) -> Measure:
     elif term.reached:
         later_axis = term.reached.axis
         clauses.append(f"later_{later_axis}.date - e.date BETWEEN 0 AND {term.reached.within_days}")
-    columns = _columns(term, " AND ".join(clauses) or "true")
-    needs_fact = any("f." in expression for expression in columns.values())
-    return Measure(columns, conditions.params, needs_fact, later_axis)
+    where = " AND ".join(clauses) or "true"
+    columns, of_fact = _whole(term, where) if term.aggregate in {"median", "distinct"} else (_columns(term, where), {})
+    needs_fact = any("f." in expression for expression in (*columns.values(), *of_fact.values()))
+    return Measure(columns, of_fact, conditions.params, needs_fact, later_axis)
 
 
 def _columns(term: Simple, where: str) -> dict[str, str]:
@@ -70,18 +73,34 @@ def _columns(term: Simple, where: str) -> dict[str, str]:
             return {"": f"trim_scale(sum(e.weight) FILTER (WHERE {where}))"}
         case "sum" | "average":
             columns = {"": f"trim_scale(sum({_weighted(term)}) FILTER (WHERE {where}))", COUNT: cases}
-        case "median":
-            columns = {
-                "": f"percentile_cont(0.5) WITHIN GROUP (ORDER BY {value}) FILTER (WHERE {where})",
-                COUNT: f"nullif(count({value}) FILTER (WHERE {where}), 0)",
-            }
-        case "distinct":
-            columns = {"": f"nullif(count(DISTINCT {value}) FILTER (WHERE {where}), 0)"}
         case _:
             raise ValueError(term.aggregate)
     if term.field in _EVENT_AMOUNTS:
         columns[RATE_MISSING] = f"nullif(count(*) FILTER (WHERE {where} AND e.is_rate_missing), 0)"
     return columns
+
+
+def _whole(term: Simple, where: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Aggregates over whole facts, and what each needs of one fact, however many credits and lines it has.
+
+    Events carry amounts in shares: divided by the credit that falls to the member they are those of the whole deal,
+    as an average has them too. Several lines of one product are one amount of it.
+    """
+    key, value = specs.measure_key(term), value_of(term)
+    if term.aggregate == "distinct":
+        of_fact = {key: f"min({value}::text) FILTER (WHERE {where})"}
+        columns = {"": f'nullif(count(DISTINCT e."{key}"), 0)'}
+    else:
+        of_fact = {key: f"min({value}) FILTER (WHERE {where})"}
+        columns = {
+            "": f'percentile_cont(0.5) WITHIN GROUP (ORDER BY e."{key}")',
+            COUNT: f'nullif(count(e."{key}"), 0)',
+        }
+    if term.field in _EVENT_AMOUNTS:
+        of_fact[key] = f"round(sum({value}) FILTER (WHERE {where}) / coalesce(nullif(sum(e.weight), 0), 1), 6)"
+        of_fact[key + RATE_MISSING] = f"bool_or(e.is_rate_missing) FILTER (WHERE {where})"
+        columns[RATE_MISSING] = f'nullif(count(*) FILTER (WHERE e."{key}{RATE_MISSING}"), 0)'
+    return columns, of_fact
 
 
 def condition(term: Simple) -> tuple[str, dict[str, Any]]:

@@ -201,6 +201,7 @@ def _store_exact(
     where, having, params = _within(starts)
     grains = ", ".join(f"(d.{grain}, e.member_id)" for grain in ALL_GRAINS)
     fact = _fact_join(kind, measures.values())
+    of_fact = ", ".join(f'{value} AS "{name}"' for each in measures.values() for name, value in each.of_fact.items())
     for dimension in (*(["company"] if credit == "revenue" else []), *dimensions):
         member = "NULL::bigint" if dimension == "company" else "path.ancestor_id"
         path = "" if dimension == "company" else f"JOIN path ON path.id = e.{dimension}_id"
@@ -217,11 +218,11 @@ def _store_exact(
                 SELECT %(group)s, CASE {_grain_case()} END, coalesce({", ".join(f"d.{grain}" for grain in ALL_GRAINS)}),
                        %(dimension)s, e.member_id, jsonb_strip_nulls(jsonb_build_object({_built(measures)})) AS measures
                 FROM (
-                    SELECT DISTINCT ON (member_id, e.fact_id) e.*, {member} AS member_id
-                    FROM kpis_kpievent e {path}
-                    WHERE e.kind = %(kind)s AND e.credit = %(credit)s ORDER BY member_id, e.fact_id, e.weight DESC
-                ) e JOIN kpis_calendarday d ON d.day = e.date {fact}
-                WHERE {where}
+                    SELECT {member} AS member_id, e.date, {of_fact}
+                    FROM kpis_kpievent e JOIN kpis_calendarday d ON d.day = e.date {path} {fact}
+                    WHERE e.kind = %(kind)s AND e.credit = %(credit)s AND ({where})
+                    GROUP BY 1, e.date, e.fact_id
+                ) e JOIN kpis_calendarday d ON d.day = e.date
                 GROUP BY GROUPING SETS ({grains}) HAVING {having}
             ) AS blocks WHERE measures <> '{{}}'
             """,

@@ -127,6 +127,25 @@ class TestCredit:
             "people", *({"external_id": p, "name": p, "team": t} for p, t in [("Aoi", "E"), ("Ren", "W"), ("Mei", "W")])
         )
 
+    def test_a_median_is_of_whole_deals_however_they_are_split(self, tree: KpiTree) -> None:
+        send("products", {"external_id": "X", "name": "X"}, {"external_id": "Y", "name": "Y"})
+        send("deals", deal("1", 100, owner="Aoi"))
+        credit = {"deal": "1", "kind": "revenue"}
+        send(
+            "deal-credits",
+            credit | {"external_id": "1a", "person": "Aoi", "share": 0.7},
+            credit | {"external_id": "1b", "person": "Ren", "share": 0.3},
+        )
+        send(
+            "deal-lines",
+            {"external_id": "x1", "deal": "1", "product": "X", "amount": 25},
+            {"external_id": "x2", "deal": "1", "product": "X", "amount": 5},
+            {"external_id": "y", "deal": "1", "product": "Y", "amount": 50},
+        )
+        assert matrix(tree, "median_size").value[0][0][0] == 100
+        assert by_member(matrix(tree, "median_size", dimension="person")) == {"Aoi": 100, "Ren": 100}
+        assert by_member(matrix(tree, "median_size", dimension="product")) == {"X": 30, "Y": 50, "unassigned": 20}
+
     def test_shares_split_counts_and_amounts_and_add_up(self, tree: KpiTree) -> None:
         send("deals", deal("1", 100, owner="Aoi"))
         credit = {"deal": "1", "kind": "revenue"}
