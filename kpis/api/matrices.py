@@ -11,7 +11,7 @@ from kpis.choices import Direction, Grain, Level, PeriodState, Unit
 from kpis.engine.status import Status
 from kpis.engine.values import Absence
 from kpis.models import Period
-from kpis.selectors.matrix import KpiMatrix, MatrixNode
+from kpis.selectors.matrix import KpiMatrix, MatrixNode, MatrixPeriod
 
 NUMBERS = ("value", "numerator", "denominator", "target", "upper", "achievement")
 WORDS = ("status", "absence")
@@ -24,16 +24,7 @@ def matrix_data(matrix: KpiMatrix, name_of: Callable[[Period], str]) -> dict[str
         "grain": matrix.grain,
         "currency": matrix.currency,
         "generated_at": matrix.generated_at,
-        "periods": [
-            {
-                "id": str(period.row.public_id),
-                "start": period.start,
-                "end": period.end,
-                "label": name_of(period.row),
-                "state": period.state,
-            }
-            for period in matrix.periods
-        ],
+        "periods": [period_data(period, name_of) for period in matrix.periods],
         "members": [
             {"id": member.id, "code": member.code, "name": member.name, "parent": member.parent}
             for member in matrix.members
@@ -41,6 +32,16 @@ def matrix_data(matrix: KpiMatrix, name_of: Callable[[Period], str]) -> dict[str
         "nodes": [_node(node) for node in matrix.nodes],
         "cells": {name: _numbers(getattr(matrix, name)) for name in NUMBERS}
         | {name: getattr(matrix, name) for name in WORDS},
+    }
+
+
+def period_data(period: MatrixPeriod, name_of: Callable[[Period], str]) -> dict[str, Any]:
+    return {
+        "id": str(period.row.public_id),
+        "start": period.start,
+        "end": period.end,
+        "label": name_of(period.row),
+        "state": period.state,
     }
 
 
@@ -60,7 +61,7 @@ def _node(node: MatrixNode) -> dict[str, Any]:
 
 
 def _numbers(grid: Sequence[Sequence[Sequence[Decimal | None]]]) -> list[list[list[int | float | None]]]:
-    return [[[as_number(value) for value in line] for line in plane] for plane in grid]
+    return [[[None if value is None else as_number(value) for value in line] for line in plane] for plane in grid]
 
 
 def _grid(child: serializers.Field) -> serializers.ListField:

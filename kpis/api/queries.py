@@ -7,13 +7,23 @@ from django.utils.translation import gettext as _
 from rest_framework import serializers
 
 from kpis.api.fields import TreeReference, node_or_error
-from kpis.choices import DimensionCode, Grain, TargetLine
-from kpis.models import Period
+from kpis.choices import DIMENSIONS, DimensionCode, Grain, TargetLine
+from kpis.models import Metric, Period
 from kpis.selectors.records import DENOMINATOR, NUMERATOR, find_term
 from kpis.selectors.references import find_member
 
 OFFICIAL = "official"
 LONGEST = timedelta(days=366 * 20)
+
+
+def check_stretch(attrs: dict[str, Any]) -> dict[str, Any]:
+    """The attributes, unless start to end is empty or more than anybody can read. Raises ValidationError."""
+    start, end = attrs["start"], attrs["end"]
+    if start >= end:
+        raise serializers.ValidationError({"to": _("to must lie after from: from is inclusive, to exclusive.")})
+    if end - start > LONGEST:
+        raise serializers.ValidationError({"to": _("At most 20 years at once. Ask in parts.")}, code="too_long")
+    return attrs
 
 
 class ResultQuery(serializers.Serializer):
@@ -31,13 +41,7 @@ class ResultQuery(serializers.Serializer):
         }
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Refuse a stretch that is empty or that nobody can read."""
-        start, end = attrs["start"], attrs["end"]
-        if start >= end:
-            raise serializers.ValidationError({"to": _("to must lie after from: from is inclusive, to exclusive.")})
-        if end - start > LONGEST:
-            raise serializers.ValidationError({"to": _("At most 20 years at once. Ask in parts.")}, code="too_long")
-        return attrs
+        return check_stretch(attrs)
 
 
 class MatrixParameters(ResultQuery):
@@ -131,3 +135,31 @@ class RestatementParameters(Stretch):
     tree = TreeReference(required=False, default=None)
     grain = serializers.ChoiceField(Grain.choices, default=Grain.MONTH)
     dimension = serializers.ChoiceField(DimensionCode.choices, default=DimensionCode.COMPANY)
+
+
+class BreakdownParameters(serializers.Serializer):
+    """A metric by two dimensions: periods whose start lies in [from, to)."""
+
+    metric = serializers.SlugRelatedField(
+        slug_field="code", queryset=Metric.objects.all(), help_text=_("The code of the metric.")
+    )
+    by = serializers.CharField(help_text=_("Two dimensions, separated by a comma, as team,product."))
+    grain = serializers.ChoiceField(Grain.choices)
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        return {
+            **super().get_fields(),
+            "from": serializers.DateField(source="start", help_text=_("Inclusive.")),
+            "to": serializers.DateField(source="end", help_text=_("Exclusive.")),
+        }
+
+    def validate_by(self, value: str) -> tuple[str, str]:
+        """Refuse anything but two different dimensions."""
+        named = tuple(each.strip() for each in value.split(","))
+        if len(named) != 2 or named[0] == named[1] or not set(named) <= set(DIMENSIONS):
+            message = _("Name two different ones of %(dimensions)s.") % {"dimensions": ", ".join(DIMENSIONS)}
+            raise serializers.ValidationError(message)
+        return named[0], named[1]
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        return check_stretch(attrs)

@@ -11,7 +11,7 @@ from kpis.api.views.forecasts import CallViewSet, LandingsView, RanksView
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.periods import PeriodViewSet
 from kpis.api.views.proposals import TargetProposalView
-from kpis.api.views.results import ContributionsView, MatrixView, RecordsView, RestatementsView
+from kpis.api.views.results import BreakdownView, ContributionsView, MatrixView, RecordsView, RestatementsView
 from kpis.api.views.targets import ManualEntryViewSet, TargetViewSet
 
 app_name = "kpis-api"
@@ -40,6 +40,7 @@ urlpatterns = [
     path("metric-catalogue/<slug:code>/add/", CatalogueAdditionView.as_view(), name="metric-catalogue-add"),
     path("targets/proposals/", TargetProposalView.as_view(), name="target-proposals"),
     path("matrix/", MatrixView.as_view(), name="matrix"),
+    path("breakdowns/", BreakdownView.as_view(), name="breakdowns"),
     path("contributions/", ContributionsView.as_view(), name="contributions"),
     path("records/", RecordsView.as_view(), name="records"),
     path("restatements/", RestatementsView.as_view(), name="restatements"),

@@ -1,6 +1,6 @@
 """From stored measures to the value of a cell. Whatever cannot be told is a coded absence, never zero."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -38,30 +38,17 @@ def block_group(term: Term) -> str:
     return specs.group(term) + ("" if specs.is_additive(term) else EXACT)
 
 
-def add_measures(parts: Iterable[Measures]) -> dict[str, Decimal]:
-    """The measures of several blocks together; a key that no part has stays absent.
-
-    >>> add_measures([{"a": Decimal(1)}, {"a": Decimal(2), "b": Decimal(5)}])
-    {'a': Decimal('3'), 'b': Decimal('5')}
-    """
-    total: dict[str, Decimal] = {}
-    for part in parts:
-        for key, value in part.items():
-            total[key] = total[key] + value if key in total else value
-    return total
-
-
-def simple_cell(term: Simple, measures: Measures, *, is_covered: bool) -> Cell:
+def simple_cell(term: Simple, measures: Measures, *, is_covered: bool, key: str | None = None) -> Cell:
     """The cell of a term. `is_covered`: the fact's stream was loaded for this period, so that no case means zero.
 
     Counts and sums without a case are 0 where covered, else missing; averages and medians without a case have no
-    denominator. An average shows its sum and count.
+    denominator. An average shows its sum and count. `key` is the term's measure key, where the caller has it already.
 
     >>> won = Simple("deals", "closed_on", "count")
     >>> simple_cell(won, {}, is_covered=True).value, str(simple_cell(won, {}, is_covered=False).value)
     (Decimal('0'), 'missing')
     """
-    key = specs.measure_key(term)
+    key = key or specs.measure_key(term)
     value = measures.get(key)
     cases = measures.get(key + COUNT, Decimal(0)) if term.aggregate in {"sum", "average", "median"} else value
     if measures.get(key + RATE_MISSING):

@@ -5,7 +5,7 @@ A formula knows + - * / ( ), the functions min, max, abs, round and if(condition
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal, DecimalException, DivisionByZero, InvalidOperation, Overflow
 from itertools import pairwise
@@ -23,6 +23,12 @@ RESERVED_NAMES = frozenset({"if", "min", "max", "abs", "round"})
 
 _TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?)|([A-Za-z_][A-Za-z0-9_]*)|(<=|>=|==|!=|\*\*|//|[-+*/(),<>]))", re.ASCII)
 _CONTEXT = Context(prec=34, rounding=ROUND_HALF_UP, traps=[InvalidOperation, DivisionByZero, Overflow])
+_OPERATIONS: dict[str, Callable[[Decimal, Decimal], Decimal]] = {
+    "+": _CONTEXT.add,
+    "-": _CONTEXT.subtract,
+    "*": _CONTEXT.multiply,
+    "/": _CONTEXT.divide,
+}
 _OPERATORS: dict[type[ast.operator], str] = {ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/"}
 _COMPARISONS: dict[type[ast.cmpop], str] = {
     ast.Lt: "<",
@@ -170,11 +176,20 @@ def evaluate(formula: CompiledFormula, values: Mapping[str, Value]) -> Evaluatio
     >>> evaluate(parse_formula("a + b"), {"a": Absence.MATURING, "b": Decimal(1)}).value
     <Absence.MATURING: 'maturing'>
     """
+    value, numerator, denominator = evaluate_column(formula, {code: [each] for code, each in values.items()}, 1)
+    return Evaluation(value[0], numerator[0], denominator[0])
+
+
+def evaluate_column(
+    formula: CompiledFormula, values: Mapping[str, Sequence[Value]], count: int
+) -> tuple[Sequence[Value], Sequence[Value | None], Sequence[Value | None]]:
+    """`evaluate` for `count` cells at once: code → its values in; values, numerators and denominators out."""
     top = formula.expression
     if not (isinstance(top, Binary) and top.operator == "/"):
-        return Evaluation(_evaluate(top, values))
-    numerator, denominator = _evaluate(top.left, values), _evaluate(top.right, values)
-    return Evaluation(_combine("/", numerator, denominator), numerator, denominator)
+        nothing = [None] * count
+        return _evaluate(top, values, count), nothing, nothing
+    numerator, denominator = _evaluate(top.left, values, count), _evaluate(top.right, values, count)
+    return _combine("/", numerator, denominator), numerator, denominator
 
 
 def _tokens(text: str) -> tuple[_Token, ...]:
@@ -345,46 +360,53 @@ def _is_digit_count(expression: Expression) -> bool:
     return isinstance(expression, Number) and expression.value == int(expression.value) and expression.value <= 10
 
 
-def _evaluate(expression: Expression, values: Mapping[str, Value]) -> Value:
+def _evaluate(expression: Expression, values: Mapping[str, Sequence[Value]], count: int) -> Sequence[Value]:
     match expression:
         case Number(value):
-            return value
+            return [value] * count
         case Name(code):
-            return values.get(code, Absence.MISSING)
+            return values[code] if code in values else [Absence.MISSING] * count
         case Negative(operand):
-            inner = _evaluate(operand, values)
-            return inner if isinstance(inner, Absence) else -inner
+            return [each if isinstance(each, Absence) else -each for each in _evaluate(operand, values, count)]
         case Binary(operator, left, right):
-            return _combine(operator, _evaluate(left, values), _evaluate(right, values))
+            return _combine(operator, _evaluate(left, values, count), _evaluate(right, values, count))
         case Call(function, arguments):
-            return _call(function, [_evaluate(argument, values) for argument in arguments])
+            sides = [_evaluate(argument, values, count) for argument in arguments]
+            return [_call(function, each) for each in zip(*sides, strict=True)]
         case Choice(operator, left, right, then, otherwise):
-            holds = _compare(operator, _evaluate(left, values), _evaluate(right, values))
-            return holds if isinstance(holds, Absence) else _evaluate(then if holds else otherwise, values)
+            sides = [_evaluate(each, values, count) for each in (left, right, then, otherwise)]
+            return [_choose(operator, *each) for each in zip(*sides, strict=True)]
         case _:
             assert_never(expression)
 
 
-def _combine(operator: str, left: Value, right: Value) -> Value:
-    if isinstance(left, Absence):
-        return left
-    if isinstance(right, Absence):
-        return right
-    if operator == "/" and right == 0:
-        return Absence.NO_DENOMINATOR
+def _combine(operator: str, lefts: Sequence[Value], rights: Sequence[Value]) -> list[Value]:
+    """One operation over pairs; an absence passes through, the left one first."""
+    operation, is_division = _OPERATIONS[operator], operator == "/"
+    found: list[Value] = []
+    for left, right in zip(lefts, rights, strict=True):
+        if isinstance(left, Absence):
+            found.append(left)
+        elif isinstance(right, Absence):
+            found.append(right)
+        elif is_division and not right:
+            found.append(Absence.NO_DENOMINATOR)
+        else:
+            found.append(_bounded(operation, left, right))
+    return found
+
+
+def _bounded(operation: Callable[[Decimal, Decimal], Decimal], left: Decimal, right: Decimal) -> Value:
     try:
-        match operator:
-            case "+":
-                result = _CONTEXT.add(left, right)
-            case "-":
-                result = _CONTEXT.subtract(left, right)
-            case "*":
-                result = _CONTEXT.multiply(left, right)
-            case _:
-                result = _CONTEXT.divide(left, right)
+        result = operation(left, right)
     except DecimalException:
         return Absence.ERROR
-    return result if abs(result) <= LARGEST else Absence.ERROR
+    return result if -LARGEST <= result <= LARGEST else Absence.ERROR
+
+
+def _choose(operator: str, left: Value, right: Value, then: Value, otherwise: Value) -> Value:
+    holds = _compare(operator, left, right)
+    return holds if isinstance(holds, Absence) else then if holds else otherwise
 
 
 def _compare(operator: str, left: Value, right: Value) -> bool | Absence:
@@ -396,7 +418,7 @@ def _compare(operator: str, left: Value, right: Value) -> bool | Absence:
     return order in {"<": {-1}, "<=": {-1, 0}, ">": {1}, ">=": {0, 1}, "==": {0}, "!=": {-1, 1}}[operator]
 
 
-def _call(function: str, arguments: list[Value]) -> Value:
+def _call(function: str, arguments: Sequence[Value]) -> Value:
     numbers: list[Decimal] = []
     for argument in arguments:
         if isinstance(argument, Absence):

@@ -1,6 +1,6 @@
 """Achievement and status of a cell: pure functions of what the cell shows."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
@@ -34,8 +34,8 @@ class StatusInput:
     state: str
     accumulation: str
     direction: str
-    actual: Value
-    target: Decimal | None
+    actual: Value = Absence.MISSING
+    target: Decimal | None = None
     upper: Decimal | None = None
     elapsed: int = 0
     total: int = 0
@@ -75,7 +75,16 @@ def judge(cell: StatusInput) -> Status:
     >>> judge(StatusInput("open", "sum", "up", Decimal(46), Decimal(100), elapsed=10, total=20))
     <Status.AT_RISK: 'at_risk'>
     """
-    return next(status for applies, status in _RULES if applies(cell))
+    return judge_column(cell, [compared_achievement(cell)])[0]
+
+
+def judge_column(period: StatusInput, compared: Sequence[Decimal | None]) -> list[Status]:
+    """The verdicts of many cells of one node and period, from the achievement that each is compared by."""
+    if period.state != "open":
+        return [Status.NONE if each is None else Status.MET if each >= ONE else Status.MISSED for each in compared]
+    if period.elapsed <= 1:
+        return [Status.NONE] * len(compared)
+    return [Status.NONE if each is None else _so_far(each) for each in compared]
 
 
 def compared_achievement(cell: StatusInput) -> Decimal | None:
@@ -84,11 +93,22 @@ def compared_achievement(cell: StatusInput) -> Decimal | None:
     >>> compared_achievement(StatusInput("open", "sum", "up", Decimal(45), Decimal(100), elapsed=10, total=20))
     Decimal('0.9')
     """
-    share = ONE
-    if cell.state == "open" and cell.accumulation == "sum" and cell.total:
-        share = Decimal(cell.elapsed) / cell.total
+    share = share_due(cell)
     target = None if cell.target is None else cell.target * share
     return achievement(cell.actual, target, cell.direction, None if cell.upper is None else cell.upper * share)
+
+
+def share_due(period: StatusInput) -> Decimal:
+    """How much of the target is due by now: of a sum in an open period the share of business days, else all of it."""
+    if period.state == "open" and period.accumulation == "sum" and period.total:
+        return Decimal(period.elapsed) / period.total
+    return ONE
+
+
+def _so_far(reached: Decimal) -> Status:
+    if reached >= ON_TRACK_FROM:
+        return Status.ON_TRACK
+    return Status.AT_RISK if reached >= AT_RISK_FROM else Status.BEHIND
 
 
 def _range_achievement(actual: Decimal, low: Decimal, high: Decimal | None) -> Decimal:
@@ -96,29 +116,3 @@ def _range_achievement(actual: Decimal, low: Decimal, high: Decimal | None) -> D
         return ONE
     bound = low if actual < low or high is None else high
     return ZERO if bound == 0 else max(ONE - abs(actual - bound) / abs(bound), ZERO)
-
-
-def _reaches(limit: Decimal) -> Callable[[StatusInput], bool]:
-    def reaches(cell: StatusInput) -> bool:
-        reached = compared_achievement(cell)
-        return reached is not None and reached >= limit
-
-    return reaches
-
-
-def _is_without_verdict(cell: StatusInput) -> bool:
-    return compared_achievement(cell) is None or (cell.state == "open" and cell.elapsed <= 1)
-
-
-def _is_over(cell: StatusInput) -> bool:
-    return cell.state != "open"
-
-
-_RULES: tuple[tuple[Callable[[StatusInput], bool], Status], ...] = (
-    (_is_without_verdict, Status.NONE),
-    (lambda cell: _is_over(cell) and _reaches(ONE)(cell), Status.MET),
-    (_is_over, Status.MISSED),
-    (_reaches(ON_TRACK_FROM), Status.ON_TRACK),
-    (_reaches(AT_RISK_FROM), Status.AT_RISK),
-    (lambda _: True, Status.BEHIND),
-)

@@ -24,6 +24,8 @@ _REF_TABLES = {
 _LATER_JOIN = (
     "LEFT JOIN kpis_kpievent later_{axis} ON later_{axis}.kind = 'leads.{axis}' AND later_{axis}.fact_id = e.fact_id"
 )
+# What may differ between the events of one fact: the product of a line, the region of who is credited.
+_OF_PARTS = frozenset({"product", "region"})
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
@@ -33,11 +35,13 @@ class Measure:
 
     The bare suffix holds the measure; ".n" how many cases went into it; ".r" how many were left out for want of an
     exchange rate (absent when none). What does not add up is an aggregate over whole facts: `of_fact` has column →
-    expression over the events of one fact within one member, and `columns` read those columns as e.<column>.
+    expression over the events of one fact within one member, and `columns` read those columns as e.<column>. `where`
+    leaves out facts of which no event counts.
     """
 
     columns: Mapping[str, str]
     of_fact: Mapping[str, str] = field(default_factory=dict)
+    where: str = "true"
     params: Mapping[str, Any] = field(default_factory=dict)
     needs_fact: bool = False
     later_axis: str | None = None
@@ -61,7 +65,8 @@ def measure(term: Simple) -> Measure:
     where = " AND ".join(clauses) or "true"
     columns, of_fact = _whole(term, where) if term.aggregate in {"median", "distinct"} else (_columns(term, where), {})
     needs_fact = any("f." in expression for expression in (*columns.values(), *of_fact.values()))
-    return Measure(columns, of_fact, conditions.params, needs_fact, later_axis)
+    of_parts = any(each.field in _OF_PARTS for each in term.filters)
+    return Measure(columns, of_fact, "true" if of_parts else where, conditions.params, needs_fact, later_axis)
 
 
 def _columns(term: Simple, where: str) -> dict[str, str]:
@@ -88,7 +93,7 @@ def _whole(term: Simple, where: str) -> tuple[dict[str, str], dict[str, str]]:
     """
     key, value = specs.measure_key(term), value_of(term)
     if term.aggregate == "distinct":
-        of_fact = {key: f"min({value}::text) FILTER (WHERE {where})"}
+        of_fact = {key: f"{_least(term)}({value}) FILTER (WHERE {where})"}
         columns = {"": f'nullif(count(DISTINCT e."{key}"), 0)'}
     else:
         of_fact = {key: f"min({value}) FILTER (WHERE {where})"}
@@ -101,6 +106,12 @@ def _whole(term: Simple, where: str) -> tuple[dict[str, str], dict[str, str]]:
         of_fact[key + RATE_MISSING] = f"bool_or(e.is_rate_missing) FILTER (WHERE {where})"
         columns[RATE_MISSING] = f'nullif(count(*) FILTER (WHERE e."{key}{RATE_MISSING}"), 0)'
     return columns, of_fact
+
+
+def _least(term: Simple) -> str:
+    """The aggregate that picks the one value which all events of a fact have."""
+    known = FACTS[term.fact].fields.get(term.field or "")
+    return "bool_and" if known and known.type is FieldType.BOOL else "min"
 
 
 def condition(term: Simple) -> tuple[str, dict[str, Any]]:

@@ -201,6 +201,7 @@ def _store_exact(
     where, having, params = _within(starts)
     grains = ", ".join(f"(d.{grain}, e.member_id)" for grain in ALL_GRAINS)
     fact = _fact_join(kind, measures.values())
+    counts = " OR ".join(dict.fromkeys(each.where for each in measures.values()))
     of_fact = ", ".join(f'{value} AS "{name}"' for each in measures.values() for name, value in each.of_fact.items())
     for dimension in (*(["company"] if credit == "revenue" else []), *dimensions):
         member = "NULL::bigint" if dimension == "company" else "path.ancestor_id"
@@ -220,7 +221,7 @@ def _store_exact(
                 FROM (
                     SELECT {member} AS member_id, e.date, {of_fact}
                     FROM kpis_kpievent e JOIN kpis_calendarday d ON d.day = e.date {path} {fact}
-                    WHERE e.kind = %(kind)s AND e.credit = %(credit)s AND ({where})
+                    WHERE e.kind = %(kind)s AND e.credit = %(credit)s AND ({where}) AND ({counts})
                     GROUP BY 1, e.date, e.fact_id
                 ) e JOIN kpis_calendarday d ON d.day = e.date
                 GROUP BY GROUPING SETS ({grains}) HAVING {having}

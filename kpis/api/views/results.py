@@ -6,15 +6,16 @@ from typing import Any
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
-from rest_framework.exceptions import PermissionDenied
+from rest_framework.exceptions import PermissionDenied, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kpis.api.base import CompanyAPIView
+from kpis.api.breakdowns import BreakdownSerializer, breakdown_data
 from kpis.api.contributions import ContributionParameters, ContributionsSerializer, contributions_data
 from kpis.api.matrices import MatrixSerializer, matrix_data
 from kpis.api.pagination import PAGE_PARAMETERS, ListPages
-from kpis.api.queries import MatrixParameters, RecordParameters, RestatementParameters
+from kpis.api.queries import BreakdownParameters, MatrixParameters, RecordParameters, RestatementParameters
 from kpis.api.serializers import (
     RecordPageSerializer,
     RecordSerializer,
@@ -22,6 +23,7 @@ from kpis.api.serializers import (
     RestatementSerializer,
 )
 from kpis.choices import DimensionCode
+from kpis.selectors.breakdown import BreakdownError, BreakdownQuery, read_breakdown
 from kpis.selectors.calendar import period_namer
 from kpis.selectors.contributions import read_contributions
 from kpis.selectors.details import Segment
@@ -52,6 +54,24 @@ class MatrixView(CompanyAPIView):
         visible = self.sight.members.get(asked["dimension"])
         query = MatrixQuery(**asked, is_live=live, member_ids=visible)
         return Response(matrix_data(build_matrix(query, now=timezone.now()), period_namer()))
+
+
+class BreakdownView(CompanyAPIView):
+    """One metric by two dimensions."""
+
+    capabilities = {"get": Capability.READ_RESULTS}
+
+    @extend_schema(summary="Breakdown", parameters=[BreakdownParameters], responses=BreakdownSerializer)
+    def get(self, request: Request) -> Response:
+        """A metric where two dimensions cross, as teams by products; only pairs that have records, and in sight."""
+        asked = _read(BreakdownParameters, request)
+        cover_stretch(start=asked["start"], end=asked["end"])
+        query = BreakdownQuery(dimensions=asked.pop("by"), visible=self.sight.members, **asked)
+        try:
+            found = read_breakdown(query, now=timezone.now())
+        except BreakdownError as error:
+            raise ValidationError({"metric": str(error)}, code="not_applicable") from None
+        return Response(breakdown_data(query, found, period_namer()))
 
 
 class ContributionsView(CompanyAPIView):

@@ -8,6 +8,7 @@ from kpis.models import KpiNode
 from kpis.selectors.matrix import loading
 from kpis.selectors.matrix.axes import load_members, load_periods
 from kpis.selectors.matrix.computing import Computation
+from kpis.selectors.matrix.counting import Counting
 from kpis.selectors.matrix.shapes import KpiMatrix, MatrixMember, MatrixNode, MatrixPeriod, MatrixQuery
 from tenants.settings.selectors import company_settings
 
@@ -27,8 +28,20 @@ def build_matrix(query: MatrixQuery, *, now: datetime) -> KpiMatrix:
     by_code = {row.code: row for row in nodes}
     shown = nodes if query.codes is None else [by_code[code] for code in query.codes if code in by_code]
     definitions = loading.load_definitions({row.metric.code for row in shown if row.metric})
-    periods = load_periods(query, today=today)
+    periods = load_periods(query.grain, query.start, query.end, today=today)
     members = load_members(query)
+    counting = Counting(
+        grain=query.grain,
+        dimensions=(query.dimension,),
+        today=today,
+        periods=periods,
+        members=members.shown,
+        definitions=definitions,
+        streams=loading.load_streams(definitions, now=now),
+        blocks=loading.load_blocks(query, definitions, periods, members),
+        entries=loading.load_entries(query, definitions, periods),
+        snapshots=loading.load_snapshots(query, definitions, nodes, periods),
+    )
     return Computation(
         query=query,
         now=now,
@@ -39,10 +52,7 @@ def build_matrix(query: MatrixQuery, *, now: datetime) -> KpiMatrix:
         periods=periods,
         members=members,
         definitions=definitions,
-        streams=loading.load_streams(definitions, now=now),
-        blocks=loading.load_blocks(query, definitions, periods, members),
-        entries=loading.load_entries(query, definitions, periods),
+        counting=counting,
         targets=loading.load_targets(query, nodes, periods),
         locks=loading.load_locks(query, shown, periods),
-        snapshots=loading.load_snapshots(query, definitions, nodes, periods),
     ).matrix()

@@ -41,10 +41,10 @@ class Members:
     lineage: Mapping[int, tuple[int, ...]]
 
 
-def load_periods(query: MatrixQuery, *, today: date) -> Periods:
-    """Three or four queries."""
+def load_periods(grain: str, start: date, end: date, *, today: date) -> Periods:
+    """The periods whose start lies in [start, end); three or four queries."""
     rows = list(
-        Period.objects.filter(grain=query.grain, start_date__gte=query.start, start_date__lt=query.end)
+        Period.objects.filter(grain=grain, start_date__gte=start, start_date__lt=end)
         .select_related("fiscal_year")
         .order_by("start_date")
     )
@@ -54,17 +54,17 @@ def load_periods(query: MatrixQuery, *, today: date) -> Periods:
     months = list(
         Period.objects.filter(grain=Grain.MONTH, end_date__gt=first, start_date__lt=last).order_by("start_date")
     )
-    start = min([first, *(month.start_date for month in months)])
-    end = max([last, *(month.end_date for month in months)])
-    days = _count_days({"month", query.grain}, start, end, today)
+    opens = min([first, *(month.start_date for month in months)])
+    closes = max([last, *(month.end_date for month in months)])
+    days = _count_days({"month", grain}, opens, closes, today)
     own = [(row, [month for month in months if row.start_date <= month.start_date < row.end_date]) for row in rows]
-    is_base = query.grain in _BASE_GRAINS
+    is_base = grain in _BASE_GRAINS
     return Periods(
         asked=tuple(
             MatrixPeriod(
                 row,
                 row.state if is_base else _state_of([month.state for month in inside]),
-                *days.get((query.grain, row.start_date), (0, 0)),
+                *days.get((grain, row.start_date), (0, 0)),
             )
             for row, inside in own
         ),

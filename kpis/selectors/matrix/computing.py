@@ -1,48 +1,27 @@
-"""From blocks, entries, targets and locks to cells; asks the database nothing."""
+"""From columns, targets and locks to the matrix; asks the database nothing."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 
-from kpis.choices import DimensionCode, Grain, PeriodState
-from kpis.engine import specs
-from kpis.engine.cells import (
-    Cell,
-    block_group,
-    cohort_cell,
-    formula_cell,
-    ratio_cell,
-    score_cell,
-    simple_cell,
-)
+from kpis.choices import Grain
+from kpis.engine.columns import Column, judged
 from kpis.engine.graph import needed
-from kpis.engine.specs import (
-    Clv,
-    Conversion,
-    Formula,
-    Manual,
-    Ratio,
-    Repeat,
-    Retention,
-    Score,
-    Simple,
-    Snapshot,
-    Window,
-)
-from kpis.engine.status import Status, StatusInput, achievement, judge
+from kpis.engine.specs import Formula, Snapshot
+from kpis.engine.status import Status, StatusInput
 from kpis.engine.targets import TargetPart, derive_longer, derive_shorter
-from kpis.engine.values import Absence, Value
-from kpis.engine.windows import WindowReading, clv_cell, repeat_cell, retention_cell, window_parts
-from kpis.models import KpiNode, LockedCell, Metric, MetricSnapshot
+from kpis.engine.values import Absence
+from kpis.models import KpiNode
 from kpis.selectors.matrix.axes import Members, Periods
-from kpis.selectors.matrix.loading import Blocks, Definition, Definitions, Entries, Locks, Snapshots, Stream, Targets
-from kpis.selectors.matrix.shapes import KpiMatrix, MatrixMember, MatrixNode, MatrixPeriod, MatrixQuery
+from kpis.selectors.matrix.counting import Columns, Counting
+from kpis.selectors.matrix.loading import Aim, Definitions, Lock, Locks, Targets
+from kpis.selectors.matrix.shapes import KpiMatrix, MatrixNode, MatrixPeriod, MatrixQuery
 
-CellsByCode = Mapping[str, list[list[Cell]]]
+GRIDS = ("value", "numerator", "denominator", "target", "upper", "achievement", "status", "absence")
 
-_COLUMNS = ("value", "numerator", "denominator", "target", "upper", "achievement", "status", "absence")
-_NOT_APPLICABLE = Cell(Absence.NOT_APPLICABLE)
+# One node in one period: for each grid the cells of all members.
+Plane = list[Sequence[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +37,21 @@ class Computation:
     periods: Periods
     members: Members
     definitions: Definitions
-    streams: Mapping[str, Stream]
-    blocks: Blocks
-    entries: Entries
+    counting: Counting
     targets: Targets
     locks: Locks
-    snapshots: Snapshots
 
     def matrix(self) -> KpiMatrix:
-        """Every cell asked for, in columns."""
-        cells = self._compute()
+        """Every cell asked for, in grids."""
+        columns, ids = self.counting.columns(), self.counting.ids
         by_code = {row.metric.code: row for row in self.nodes if row.metric}
-        columns: dict[str, list[list[list[object]]]] = {name: [] for name in _COLUMNS}
+        grids: dict[str, list[list[list[object]]]] = {name: [] for name in GRIDS}
         for row in self.shown:
             sides = self._sides(row, by_code)
-            for name in _COLUMNS:
-                columns[name].append([])
-            for m in range(len(self.members.shown)):
-                line = [self._column(row, m, p, cells, sides) for p in range(len(self.periods.asked))]
-                for name in _COLUMNS:
-                    columns[name][-1].append([each[name] for each in line])
+            planes = [self._plane(row, p, columns, sides) for p in range(len(self.periods.asked))]
+            for n, name in enumerate(GRIDS):
+                lines = [plane[n] for plane in planes]
+                grids[name].append(list(map(list, zip(*lines, strict=True))) if lines else [[] for _ in ids])
         return KpiMatrix(
             tree=self.query.tree,
             grain=self.query.grain,
@@ -86,129 +60,75 @@ class Computation:
             periods=self.periods.asked,
             members=self.members.shown,
             nodes=tuple(self._node(row) for row in self.shown),
-            **columns,  # type: ignore[arg-type]
+            **grids,  # type: ignore[arg-type]
         )
 
-    def _compute(self) -> CellsByCode:
-        """Code → cells [member][period], in the order in which formulas need one another."""
-        cells: dict[str, list[list[Cell]]] = {}
-        for code, definition in self.definitions.items():
-            cells[code] = [
-                [self._cell(definition, m, p, cells) for p in range(len(self.periods.asked))]
-                for m in range(len(self.members.shown))
-            ]
-        return cells
+    def _plane(self, row: KpiNode, p: int, columns: Columns, sides: tuple[KpiNode, KpiNode] | None) -> Plane:
+        period = self.periods.asked[p]
+        metric = row.metric
+        column = columns[metric.code][p] if metric and metric.code in columns else None
+        if column is None or metric is None:
+            column = self.counting.not_applicable()
+        target, upper = self._aims(row, period, sides)
+        shared = StatusInput(
+            state=period.state,
+            accumulation=metric.accumulation if metric else "",
+            direction=metric.direction if metric else "up",
+            elapsed=period.elapsed,
+            total=period.business_days,
+        )
+        achievement, status = judged(shared, column.value, target, upper)
+        plane = [*_numbers(column), target, upper, achievement, status, _words(column)]
+        locks = self.locks.get((row.pk, period.start))
+        return _with_locks(plane, [locks.get(each) for each in self.counting.ids]) if locks else plane
 
-    def _cell(self, definition: Definition, m: int, p: int, cells: CellsByCode) -> Cell:
-        member, period = self.members.shown[m], self.periods.asked[p]
-        number, spec = definition.at(period.start)
-        match spec:
-            case Simple():
-                return self._simple(spec, member, period)
-            case Ratio(numerator, denominator):
-                return ratio_cell(self._simple(numerator, member, period), self._simple(denominator, member, period))
-            case Formula():
-                formula = definition.formulas[number]
-                return formula_cell(formula, {name: cells[name][m][p].value for name in formula.names if name in cells})
-            case Manual():
-                return Cell(self._manual(definition.metric, member, period))
-            case Conversion():
-                sides = self._terms(specs.conversion_sides(spec), member, period)
-                if spec.basis == "period":
-                    return ratio_cell(*sides)
-                return cohort_cell(*sides, is_mature=period.end + timedelta(days=spec.window_days) <= self.today)
-            case Retention(measure="renewal_rate"):
-                return ratio_cell(*self._terms(specs.renewal_sides(spec), member, period))
-            case Score(survey):
-                return score_cell(survey, *self._terms(specs.score_sides(spec), member, period))
-            case Snapshot(measure):
-                return _snapshot_cell(self.snapshots.get((measure, period.start, member.id)))
-            case Retention() | Repeat() | Clv():
-                return self._customers(spec, member, period)
-
-    def _terms(self, terms: Sequence[Simple], member: MatrixMember, period: MatrixPeriod) -> list[Cell]:
-        return [self._simple(term, member, period) for term in terms]
-
-    def _customers(self, spec: Retention | Repeat | Clv, member: MatrixMember, period: MatrixPeriod) -> Cell:
-        """Windows are kept by the month and longer."""
-        if self.query.grain == Grain.WEEK:
-            return _NOT_APPLICABLE
-        readings = [
-            WindowReading(
-                window_parts(term, self.blocks.get((block_group(term), period.start, member.id), {})),
-                is_covered=self._is_covered(term.fact, period),
-                is_over=period.end <= self.today,
-            )
-            for term in specs.terms(spec)
-            if isinstance(term, Window)
-        ]
-        match spec:
-            case Retention():
-                return retention_cell(spec, readings[0])
-            case Repeat():
-                return repeat_cell(spec, readings[0])
-            case Clv():
-                return clv_cell(spec, *readings)
-
-    def _is_covered(self, fact: str, period: MatrixPeriod) -> bool:
-        """Whether the fact's stream was loaded for the period, so that no case means none."""
-        stream = self.streams.get(fact)
-        return bool(stream and stream.covered_from and stream.covered_from < period.end and period.start <= self.today)
-
-    def _simple(self, term: Simple, member: MatrixMember, period: MatrixPeriod) -> Cell:
-        if term.credit == "overlay" and self.query.dimension not in {DimensionCode.PERSON, DimensionCode.TEAM}:
-            return _NOT_APPLICABLE
-        measures = self.blocks.get((block_group(term), period.start, member.id), {})
-        return simple_cell(term, measures, is_covered=self._is_covered(term.fact, period))
-
-    def _manual(self, metric: Metric, member: MatrixMember, period: MatrixPeriod) -> Value:
-        """Typed values: flows add up where every month that has begun is there, stocks take the last."""
-        typed = self.entries.get((metric.pk, member.id))
-        if typed is None:
-            is_typed_here = any(key[0] == metric.pk and key[1] is not None for key in self.entries)
-            if self.query.grain == Grain.WEEK or (member.id is not None and not is_typed_here):
-                return Absence.NOT_APPLICABLE
-            return Absence.MISSING
-        starts = self.periods.base_starts[period.start]
-        values = [typed[start] for start in starts if start in typed]
-        if not values:
-            return Absence.MISSING
-        if len(starts) == 1 or metric.accumulation == "stock":
-            return values[-1]
-        if any(start not in typed and start <= self.today for start in starts):
-            return Absence.MISSING
-        return sum(values, Decimal(0)) if metric.accumulation == "sum" else Absence.NOT_APPLICABLE
-
-    def _target(
-        self, row: KpiNode, member: MatrixMember, period: MatrixPeriod, sides: tuple[KpiNode, KpiNode] | None
-    ) -> tuple[Decimal | None, Decimal | None]:
-        """Target and upper bound at the asked grain, derived from the node's own frequency."""
-        own = self.targets.get((row.pk, member.id), {})
+    def _aims(
+        self, row: KpiNode, period: MatrixPeriod, sides: tuple[KpiNode, KpiNode] | None
+    ) -> tuple[list[Decimal | None], list[Decimal | None]]:
+        """Targets and upper bounds of all members at the asked grain, derived from the node's own frequency."""
+        own = self.targets.get(row.pk, {})
+        nothing: list[Decimal | None] = [None] * len(self.members.shown)
         if not own or row.metric is None:
-            return None, None
+            return nothing, nothing
         if self.query.grain == row.frequency:
-            found = own.get(period.start)
-            return (found.value, found.upper) if found else (None, None)
+            aims = own.get(period.start)
+            if not aims:
+                return nothing, nothing
+            found = [aims.get(each) for each in self.counting.ids]
+            return [each and each.value for each in found], [each and each.upper for each in found]
+        pairs = [self._derived_aim(row, own, period, member, sides) for member in self.counting.ids]
+        return [value for value, _upper in pairs], [upper for _value, upper in pairs]
+
+    def _derived_aim(
+        self,
+        row: KpiNode,
+        own: Mapping[date, Mapping[int | None, Aim]],
+        period: MatrixPeriod,
+        member: int | None,
+        sides: tuple[KpiNode, KpiNode] | None,
+    ) -> tuple[Decimal | None, Decimal | None]:
+        assert row.metric is not None
         accumulation = row.metric.accumulation
         if self.query.grain == Grain.WEEK:
             month = self.periods.week_month[period.start]
-            found = own.get(month)
+            found = own.get(month, {}).get(member)
             total = self.periods.month_days.get(month, 0)
             return (
-                derive_shorter(accumulation, found.value if found else None, period.business_days, total),
-                derive_shorter(accumulation, found.upper if found else None, period.business_days, total),
+                derive_shorter(accumulation, found and found.value, period.business_days, total),
+                derive_shorter(accumulation, found and found.upper, period.business_days, total),
             )
         starts = self.periods.base_starts[period.start]
-        planned = [self.targets.get((side.pk, member.id), {}) for side in sides] if sides else [{}, {}]
+        aims = [own.get(start, {}).get(member) for start in starts]
+        if not any(aims):
+            return None, None
+        planned = [
+            [self.targets.get(side.pk, {}).get(start, {}).get(member) for start in starts] for side in sides or ()
+        ] or [[None] * len(starts)] * 2
         parts = [
-            TargetPart(
-                own[start].value if start in own else None,
-                planned[0][start].value if start in planned[0] else None,
-                planned[1][start].value if start in planned[1] else None,
-            )
-            for start in starts
+            TargetPart(aim and aim.value, top and top.value, bottom and bottom.value)
+            for aim, top, bottom in zip(aims, *planned, strict=True)
         ]
-        uppers = [TargetPart(own[start].upper if start in own else None) for start in starts]
+        uppers = [TargetPart(aim and aim.upper) for aim in aims]
         return derive_longer(accumulation, parts), derive_longer(accumulation, uppers)
 
     def _sides(self, row: KpiNode, by_code: Mapping[str, KpiNode]) -> tuple[KpiNode, KpiNode] | None:
@@ -223,16 +143,6 @@ class Computation:
         found = [by_code[code] for code in codes if code in by_code]
         return (found[0], found[1]) if len(codes) == len(found) == 2 else None
 
-    def _column(
-        self, row: KpiNode, m: int, p: int, cells: CellsByCode, sides: tuple[KpiNode, KpiNode] | None
-    ) -> dict[str, object]:
-        member, period = self.members.shown[m], self.periods.asked[p]
-        lock = self.locks.get((row.pk, period.start, member.id))
-        if lock is not None and period.state == PeriodState.CLOSED:
-            return _locked_column(lock)
-        cell = cells[row.metric.code][m][p] if row.metric and row.metric.code in cells else _NOT_APPLICABLE
-        return _live_column(row, period, cell, *self._target(row, member, period, sides))
-
     def _node(self, row: KpiNode) -> MatrixNode:
         definition = self.definitions.get(row.metric.code) if row.metric else None
         if definition is None:
@@ -245,65 +155,43 @@ class Computation:
             if code in self.definitions
             for term in self.definitions[code].terms
         }
-        streams = [self.streams.get(fact) for fact in facts]
+        streams = [self.counting.streams.get(fact) for fact in facts]
         times = [stream.as_of if stream else None for stream in streams]
         if isinstance(spec, Snapshot):
-            times.append(
-                max((row.taken_at for row in self.snapshots.values() if row.measure == spec.measure), default=None)
-            )
+            taken = (each.taken_at for each in self.counting.snapshots.values() if each.measure == spec.measure)
+            times.append(max(taken, default=None))
         as_of = None if not times or None in times else min(time for time in times if time)
         return MatrixNode(row, number, as_of, any(stream and stream.is_stale for stream in streams))
 
 
-def _snapshot_cell(row: MetricSnapshot | None) -> Cell:
-    if row is None:
-        return Cell(Absence.MISSING)
-    return Cell(Absence(row.absence) if row.value is None else row.value, row.numerator, row.denominator)
+def _numbers(column: Column) -> list[Sequence[object]]:
+    nothing = [None] * len(column.value)
+    return [
+        nothing if side is None else [None if each.__class__ is Absence else each for each in side]
+        for side in (column.value, column.numerator, column.denominator)
+    ]
 
 
-def _live_column(
-    row: KpiNode, period: MatrixPeriod, cell: Cell, target: Decimal | None, upper: Decimal | None
-) -> dict[str, object]:
-    metric = row.metric
-    status, reached = Status.NONE, None
-    if metric is not None:
-        status = judge(
-            StatusInput(
-                state=period.state,
-                accumulation=metric.accumulation,
-                direction=metric.direction,
-                actual=cell.value,
-                target=target,
-                upper=upper,
-                elapsed=period.elapsed,
-                total=period.business_days,
-            )
+def _words(column: Column) -> list[object]:
+    return [each if each.__class__ is Absence else None for each in column.value]
+
+
+def _with_locks(plane: Plane, locks: Sequence[Lock | None]) -> Plane:
+    """The plane with locked cells in the place of live ones."""
+    locked: list[tuple[object, ...] | None] = [
+        lock
+        and (
+            lock.value,
+            lock.numerator,
+            lock.denominator,
+            lock.target,
+            None,
+            lock.achievement,
+            Status(lock.status),
+            Absence(lock.absence) if lock.absence else None,
         )
-        reached = achievement(cell.value, target, metric.direction, upper)
-    return {
-        "value": _number(cell.value),
-        "numerator": _number(cell.numerator),
-        "denominator": _number(cell.denominator),
-        "target": target,
-        "upper": upper,
-        "achievement": reached,
-        "status": str(status),
-        "absence": str(cell.value) if isinstance(cell.value, Absence) else None,
-    }
-
-
-def _locked_column(lock: LockedCell) -> dict[str, object]:
-    return {
-        "value": lock.value,
-        "numerator": lock.numerator,
-        "denominator": lock.denominator,
-        "target": lock.target,
-        "upper": None,
-        "achievement": lock.achievement,
-        "status": lock.status,
-        "absence": lock.absence or None,
-    }
-
-
-def _number(value: Value | None) -> Decimal | None:
-    return None if isinstance(value, Absence) else value
+        for lock in locks
+    ]
+    return [
+        [lock[n] if lock else live for lock, live in zip(locked, line, strict=True)] for n, line in enumerate(plane)
+    ]

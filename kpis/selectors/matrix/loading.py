@@ -1,18 +1,19 @@
 """What cells are computed from: definitions, streams, blocks, entries, targets and locks; one query each."""
 
-import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from typing import NamedTuple
 
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 from django.db.models import Q
 
 from kpis.choices import DimensionCode, Level, PeriodState, SnapshotMeasure
 from kpis.engine import specs
-from kpis.engine.cells import EXACT, Measures, add_measures, block_group
+from kpis.engine.cells import EXACT, block_group
 from kpis.engine.formula import CompiledFormula, parse_formula
 from kpis.engine.graph import calculation_order, needed
 from kpis.engine.specs import Formula, Manual, Snapshot, Spec, Term
@@ -20,14 +21,32 @@ from kpis.models import FactStream, KpiNode, LockedCell, ManualEntry, Metric, Me
 from kpis.selectors.matrix.axes import Members, Periods
 from kpis.selectors.matrix.shapes import OFFICIAL, MatrixQuery
 
-_DECIMAL = json.JSONDecoder(parse_float=Decimal, parse_int=Decimal)
 _BASE = {"month": "month", "week": "week", "quarter": "month", "half": "month", "year": "month"}
 
-Blocks = Mapping[tuple[str, date, int | None], Measures]
+Blocks = Mapping[tuple[str, date], Mapping[str, Mapping[int | None, Decimal]]]  # group, period → key → member
 Entries = Mapping[tuple[int, int | None], Mapping[date, Decimal]]
-Targets = Mapping[tuple[int, int | None], Mapping[date, Target]]
-Locks = Mapping[tuple[int, date, int | None], LockedCell]
+Targets = Mapping[int, Mapping[date, Mapping[int | None, "Aim"]]]  # node → base period → member
+Locks = Mapping[tuple[int, date], Mapping[int | None, "Lock"]]  # node, period → member
 Snapshots = Mapping[tuple[str, date, int | None], MetricSnapshot]
+
+
+class Aim(NamedTuple):
+    """A target as it stands, and the upper end of a range."""
+
+    value: Decimal
+    upper: Decimal | None
+
+
+class Lock(NamedTuple):
+    """What a locked cell holds, in the order of the matrix's columns."""
+
+    value: Decimal | None
+    numerator: Decimal | None
+    denominator: Decimal | None
+    target: Decimal | None
+    achievement: Decimal | None
+    status: str
+    absence: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,22 +136,27 @@ def load_blocks(query: MatrixQuery, definitions: Definitions, periods: Periods, 
     asked = [period.start for period in periods.asked]
     with connection.cursor() as cursor:
         cursor.execute(
-            'SELECT "group", period_start, member_id, measures::text FROM kpis_measureblock WHERE dimension = %s'
+            'SELECT "group", period_start, key, array_agg(member_id), array_agg(value::numeric)'
+            " FROM kpis_measureblock, jsonb_each_text(measures) AS each (key, value) WHERE dimension = %s"
             ' AND (("group" = ANY(%s) AND grain = %s AND period_start = ANY(%s))'
-            ' OR ("group" = ANY(%s) AND grain = %s AND period_start = ANY(%s)))',
+            ' OR ("group" = ANY(%s) AND grain = %s AND period_start = ANY(%s)))'
+            " GROUP BY 1, 2, 3",
             [query.dimension, additive, _BASE[query.grain], list(into), exact, query.grain, asked],
         )
         found = cursor.fetchall()
-    parts: dict[tuple[str, date, int | None], list[Measures]] = defaultdict(list)
-    for group, start, member, text in found:
-        measures = _DECIMAL.decode(text)
-        line: tuple[int | None, ...] = members.lineage[member] if member else (None,)
-        if group.endswith(EXACT):
-            parts[group, start, line[0]].append(measures)
+    has_ancestors = any(len(line) > 1 or line[0] != member for member, line in members.lineage.items())
+    blocks: dict[tuple[str, date], dict[str, dict[int | None, Decimal]]] = defaultdict(lambda: defaultdict(dict))
+    for group, start, key, ids, values in found:
+        is_exact = group.endswith(EXACT)
+        place = blocks[group, start if is_exact else into[start]][key]
+        if not place and not has_ancestors:
+            place.update(zip(ids, values, strict=True))
             continue
-        for each in line:
-            parts[group, into[start], each].append(measures)
-    return {key: add_measures(each) if len(each) > 1 else each[0] for key, each in parts.items()}
+        for member, value in zip(ids, values, strict=True):
+            line: tuple[int | None, ...] = members.lineage[member] if member else (None,)
+            for each in line[:1] if is_exact else line:
+                place[each] = place[each] + value if each in place else value
+    return blocks
 
 
 def load_entries(query: MatrixQuery, definitions: Definitions, periods: Periods) -> Entries:
@@ -188,16 +212,18 @@ def load_snapshots(
 
 
 def load_targets(query: MatrixQuery, nodes: Sequence[KpiNode], periods: Periods) -> Targets:
-    """(node, member) → start → the target of the asked line; weeks also need their month's."""
-    targets: dict[tuple[int, int | None], dict[date, Target]] = defaultdict(dict)
-    for target in Target.objects.filter(
-        node__in=nodes,
+    """The targets of the asked line; weeks also need their month's."""
+    rows = Target.objects.filter(
+        node__in=[row.pk for row in nodes],
         line=query.tree.official_line if query.line == OFFICIAL else query.line,
         dimension=query.dimension,
         period_start__in={*periods.starts, *periods.week_month.values()},
-    ):
-        targets[target.node_id, target.member_id][target.period_start] = target
-    return dict(targets)
+    )
+    targets: dict[int, dict[date, dict[int | None, Aim]]] = defaultdict(dict)
+    of_members = {f"{name}s": ArrayAgg(name) for name in ("member_id", *Aim._fields)}
+    for node, start, *found in rows.order_by().values_list("node_id", "period_start").annotate(**of_members):
+        targets[node][start] = {member: Aim(*aim) for member, *aim in zip(*found, strict=True)}
+    return targets
 
 
 def load_locks(query: MatrixQuery, nodes: Sequence[KpiNode], periods: Periods) -> Locks:
@@ -205,9 +231,10 @@ def load_locks(query: MatrixQuery, nodes: Sequence[KpiNode], periods: Periods) -
     closed = [period.start for period in periods.asked if period.state == PeriodState.CLOSED]
     if query.is_live or query.org == "now" or query.line != OFFICIAL or not closed:
         return {}
-    return {
-        (each.node_id, each.period_start, each.member_id): each
-        for each in LockedCell.objects.filter(
-            node__in=nodes, grain=query.grain, period_start__in=closed, dimension=query.dimension
-        )
-    }
+    rows = LockedCell.objects.filter(
+        node__in=[row.pk for row in nodes], grain=query.grain, period_start__in=closed, dimension=query.dimension
+    )
+    locks: dict[tuple[int, date], dict[int | None, Lock]] = defaultdict(dict)
+    for node, start, member, *cell in rows.values_list("node_id", "period_start", "member_id", *Lock._fields):
+        locks[node, start][member] = Lock(*cell)
+    return locks

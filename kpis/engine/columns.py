@@ -1,0 +1,108 @@
+"""Cells of many members at once: the rules of kpis.engine.cells and kpis.engine.status, without an object for each.
+
+A large company asks for tens of thousands of cells in one page; what is the same for all of a column is settled once.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TypeVar
+
+from kpis.engine import specs
+from kpis.engine.cells import COUNT, RATE_MISSING, Cell, ratio_cell, simple_cell
+from kpis.engine.formula import CompiledFormula, evaluate_column
+from kpis.engine.specs import Simple
+from kpis.engine.status import ONE, Status, StatusInput, achievement, judge_column, share_due
+from kpis.engine.values import Value
+
+M = TypeVar("M")  # how a member is named: its id, None for the company
+
+_PLAIN = frozenset({"count", "sum", "distinct"})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One metric in one period for all members in order: value, numerator and denominator as in `Cell`.
+
+    A side that no member has is None as a whole.
+    """
+
+    value: Sequence[Value]
+    numerator: Sequence[Value | None] | None = None
+    denominator: Sequence[Value | None] | None = None
+
+    @classmethod
+    def of(cls, cells: Iterable[Cell]) -> "Column":
+        rows = [(each.value, each.numerator, each.denominator) for each in cells]
+        value, numerator, denominator = zip(*rows, strict=True) if rows else ((), (), ())
+        return cls(value, numerator, denominator)
+
+    @classmethod
+    def filled(cls, value: Value, count: int) -> "Column":
+        """The same value for every member."""
+        return cls([value] * count)
+
+    def cells(self) -> list[Cell]:
+        nothing = [None] * len(self.value)
+        return list(map(Cell, self.value, self.numerator or nothing, self.denominator or nothing))
+
+
+def simple_column(
+    term: Simple, measures: Mapping[str, Mapping[M, Decimal]], members: Sequence[M], *, is_covered: bool
+) -> Column:
+    """`simple_cell` for every member, from the stored measures: measure key → member → number.
+
+    >>> won = Simple("deals", "closed_on", "count")
+    >>> simple_column(won, {specs.measure_key(won): {7: Decimal(2)}}, [7, 8], is_covered=True).value
+    [Decimal('2'), Decimal('0')]
+    """
+    key = specs.measure_key(term)
+    stored = {name: measures[name] for name in (key, key + COUNT, key + RATE_MISSING) if name in measures}
+    empty = simple_cell(term, {}, is_covered=is_covered, key=key)
+    if is_covered and term.aggregate in _PLAIN and term.min_count is None and key + RATE_MISSING not in stored:
+        found = stored.get(key, {})
+        return Column([found.get(member, empty.value) for member in members])
+    return Column.of(
+        simple_cell(term, measures_of(member, stored), is_covered=is_covered, key=key) for member in members
+    )
+
+
+def measures_of(member: M, measures: Mapping[str, Mapping[M, Decimal]]) -> dict[str, Decimal]:
+    """What is stored for one member: measure key → number."""
+    return {key: found[member] for key, found in measures.items() if member in found}
+
+
+def ratio_column(numerator: Column, denominator: Column) -> Column:
+    """`ratio_cell` for every member.
+
+    >>> ratio_column(Column.of([Cell(Decimal(3))]), Column.of([Cell(Decimal(4))])).value
+    (Decimal('0.75'),)
+    """
+    return Column.of(map(ratio_cell, numerator.cells(), denominator.cells()))
+
+
+def formula_column(formula: CompiledFormula, columns: Mapping[str, Column], count: int) -> Column:
+    """`formula_cell` for each of `count` members; a code without a column is missing."""
+    return Column(*evaluate_column(formula, {code: column.value for code, column in columns.items()}, count))
+
+
+def judged(
+    period: StatusInput, actual: Sequence[Value], target: Sequence[Decimal | None], upper: Sequence[Decimal | None]
+) -> tuple[list[Decimal | None], list[Status]]:
+    """Achievement and status of every member; `period` says what the cells of one node and period share."""
+    share = share_due(period)
+    reached = _achievements(actual, target, upper, period.direction)
+    if share == ONE:
+        return reached, judge_column(period, reached)
+    due = [None if aim is None else aim * share for aim in target]
+    so_far = _achievements(actual, due, [None if high is None else high * share for high in upper], period.direction)
+    return reached, judge_column(period, so_far)
+
+
+def _achievements(
+    actual: Sequence[Value], target: Sequence[Decimal | None], upper: Sequence[Decimal | None], direction: str
+) -> list[Decimal | None]:
+    return [
+        None if aim is None else achievement(value, aim, direction, high)
+        for value, aim, high in zip(actual, target, upper, strict=True)
+    ]
