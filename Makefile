@@ -6,7 +6,7 @@ RUN := $(VENV)/bin
 PYTEST := MAWARU_TESTING=1 $(RUN)/pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset check test gate proof journeys screenshots messages
+.PHONY: help setup demo demo-reset check test gate proof journeys screenshots bench-engine messages
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ screenshots: setup ## Take the pictures in docs/screenshots anew from a fresh de
 
 proof: setup ## The full counts, before an issue is called resolved (up to 90 minutes)
 	MAWARU_TIER=proof $(PYTEST)
+
+bench-engine: setup ## Measure the engine with a million deals, and write docs/benchmarks/engine.md (up to an hour)
+	DEBUG=1 MAWARU_EMBEDDED_DIR=/var/tmp/mawaru-bench $(RUN)/python manage.py bench_engine
 
 messages: setup ## Collect the texts of pages and code into the catalogue, and compile it
 	DEBUG=1 $(RUN)/python -m config.catalogue extract

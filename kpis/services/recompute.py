@@ -27,6 +27,8 @@ from tenants.context import current_company
 from tenants.outbox.services import emit
 from tenants.settings.selectors import company_settings
 
+# Grouping by many dimensions at once is several times quicker where nothing has to be spilled to disk.
+WORK_MEM = "128MB"
 BASE_GRAINS = ("month", "week")
 ALL_GRAINS = ("month", "week", "quarter", "half", "year")
 
@@ -47,6 +49,7 @@ def recompute(*, now: datetime) -> RecomputeResult:
     settings = company_settings()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ':recompute'))")
+        cursor.execute("SELECT set_config('work_mem', %s, true)", [WORK_MEM])
         touched: dict[str, Dates] = dict(derive_events(cursor, currency=settings.currency))
         dates = set().union(*(each for each in touched.values() if each))
         if dates:

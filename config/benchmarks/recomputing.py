@@ -1,0 +1,201 @@
+"""How long it takes until changed records are in the blocks, against the bare grouped SQL and a full recompute."""
+
+from __future__ import annotations
+
+import hashlib
+import resource
+from collections.abc import Callable
+from datetime import date, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+
+from config.benchmarks.report import Line, Report, timed
+from config.benchmarks.world import FIRST_DAY, NOW, SOURCE, Size, World, build
+from kpis.choices import DIMENSIONS
+from kpis.engine import specs
+from kpis.engine.cells import EXACT
+from kpis.engine.specs import Simple
+from kpis.models import Person, Team
+from kpis.selectors.measures import condition, measure, value_of
+from kpis.services import dependents
+from kpis.services.facts import upsert_facts
+from kpis.services.recompute import ALL_GRAINS, BASE_GRAINS, mark_groups, measured_terms, recompute
+from tenants.context import tenant_context
+
+FULL_GOAL = 1.2
+INCREMENTAL_GOAL = 1 / 20
+MEGABYTE = 1024 * 1024
+CURVE = (100_000, 300_000)
+SMALL = Size(deals=8_000, leads=12_000, people=30, teams=5, products=10, accounts=300)
+
+
+def measure_recompute(world: World, report: Report) -> None:
+    """First fill, full against bare, and what three kinds of change cost."""
+    with tenant_context(world.company):
+        with timed() as first:
+            recompute(now=NOW)
+        report.add(Line("Events and blocks of all records, from nothing", first[0], "s"))
+        _analyse()
+        report.add(Line("Size of the blocks", _size_of_blocks() / MEGABYTE, "MB", 150))
+        bare = _bare()
+        full = _full()
+        report.add(
+            Line(
+                "Full recompute of all blocks ÷ the bare grouped SQL", full / bare, "×", FULL_GOAL, f"{bare:.1f} s bare"
+            )
+        )
+        for name, change, goal in CHANGES:
+            report.add(Line(f"Recompute after {name} ÷ full", _incremental(change) / full, "", goal))
+        before = _fingerprint()
+        _full()
+        report.add(Line("Blocks that differ from a full recompute", float(before != _fingerprint()), "", 0))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    report.add(Line("Memory of the process at its peak", peak, "MB", 400))
+
+
+def measure_curve(report: Report, *, say: Callable[[str], None], prefix: str) -> None:
+    """The same change in companies of other sizes, and the blocks of a small one."""
+    for deals in CURVE:
+        world = build(Size.of(deals), slug=f"{prefix}-{deals // 1000}k", say=say)
+        with tenant_context(world.company):
+            recompute(now=NOW)
+            _analyse()
+            full = _full()
+            taken = _incremental(_change_deals)
+        report.add(Line(f"After 1 % of {deals:,} deals changed ÷ full", taken / full, "", None, f"{taken:.2f} s"))
+    world = build(SMALL, slug=f"{prefix}-small", say=say)
+    with tenant_context(world.company):
+        recompute(now=NOW)
+        report.add(Line("Size of the blocks, 30 people and 20,000 records", _size_of_blocks() / MEGABYTE, "MB", 2))
+
+
+def _full() -> float:
+    with timed() as taken, transaction.atomic():
+        mark_groups(measured_terms())
+        recompute(now=NOW)
+    with connection.cursor() as cursor:
+        cursor.execute("VACUUM ANALYZE kpis_measureblock")
+    return taken[0]
+
+
+def _bare() -> float:
+    """Seconds for the same groups, sums and grouping sets as plain SQL that a person would write."""
+    seconds = 0.0
+    for name, terms in measured_terms().items():
+        kind, credit = name.removesuffix(EXACT).rsplit(":", 1)
+        values: list[str] = []
+        params: dict[str, Any] = {"kind": kind, "credit": credit}
+        for term in terms.values():
+            assert isinstance(term, Simple), "the measured company has no windows"
+            found, of_term = _plain(term)
+            values += found
+            params |= of_term
+        grains = ALL_GRAINS if name.endswith(EXACT) else BASE_GRAINS
+        columns = ["", *(f"e.{each}_id" for each in DIMENSIONS)]
+        sets = ", ".join(f"({', '.join(filter(None, [f'd.{grain}', each]))})" for grain in grains for each in columns)
+        named = ", ".join(f"{value} AS v{n}" for n, value in enumerate(values))
+        fact = f"JOIN {dependents.FACT_TABLES[kind.split('.', 1)[0]]} f ON f.id = e.fact_id" if "f." in named else ""
+        with timed() as taken, transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(
+                f"CREATE TEMPORARY TABLE bare ON COMMIT DROP AS SELECT {named}"
+                f" FROM kpis_kpievent e JOIN kpis_calendarday d ON d.day = e.date {fact}"
+                f" WHERE e.kind = %(kind)s AND e.credit = %(credit)s GROUP BY GROUPING SETS ({sets})",
+                params,
+            )
+        seconds += taken[0]
+    return seconds
+
+
+def _plain(term: Simple) -> tuple[list[str], dict[str, Any]]:
+    """The expressions of a term over events, and their parameters."""
+    if specs.is_additive(term):
+        found = measure(term)
+        return list(found.columns.values()), dict(found.params)
+    where, params = condition(term)
+    value = value_of(term)
+    if term.aggregate == "distinct":
+        return [f"count(DISTINCT {value}) FILTER (WHERE {where})"], params
+    return [f"percentile_cont(0.5) WITHIN GROUP (ORDER BY {value}) FILTER (WHERE {where})"], params
+
+
+def _incremental(change: Callable[[CursorWrapper], None]) -> float:
+    """Seconds from changed records to changed blocks."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        change(cursor)
+    with timed() as taken:
+        recompute(now=NOW)
+    return taken[0]
+
+
+def _change_deals(cursor: CursorWrapper) -> None:
+    """The amount of one of a hundred deals, among those that were closed in two months."""
+    start = FIRST_DAY + timedelta(days=900)
+    cursor.execute(
+        "CREATE TEMPORARY TABLE affected ON COMMIT DROP AS SELECT id, false AS is_new FROM kpis_deal"
+        " WHERE closed_on >= %s AND closed_on < %s ORDER BY id LIMIT (SELECT count(*) / 100 FROM kpis_deal)",
+        [start, start + timedelta(days=61)],
+    )
+    dependents.mark(cursor, "deals")
+    cursor.execute("UPDATE kpis_deal d SET amount = amount + 1000 FROM affected a WHERE a.id = d.id")
+    dependents.mark(cursor, "deals")
+
+
+def _change_stages(cursor: CursorWrapper) -> None:
+    """The stage dates of one of a hundred leads, among those of two months."""
+    start = FIRST_DAY + timedelta(days=900)
+    cursor.execute(
+        "CREATE TEMPORARY TABLE affected ON COMMIT DROP AS SELECT e.id, false AS is_new"
+        " FROM kpis_leadstageevent e JOIN kpis_lead l ON l.id = e.lead_id"
+        " WHERE l.created_on >= %s AND l.created_on < %s ORDER BY e.id LIMIT (SELECT count(*) / 100 FROM kpis_lead)",
+        [start, start + timedelta(days=61)],
+    )
+    cursor.execute(
+        "UPDATE kpis_leadstageevent e SET entered_at = entered_at + interval '1 day' FROM affected a WHERE a.id = e.id"
+    )
+    dependents.mark(cursor, "lead-stage-events")
+
+
+def _transfer_back(_cursor: CursorWrapper) -> None:
+    """One person turns out to have changed teams 90 days ago."""
+    person, team = Person.objects.order_by("id")[0], Team.objects.order_by("-id")[0]
+    moved = date(2026, 3, 25) - timedelta(days=90)
+    old = person.memberships.get()
+    records = [
+        {"external_id": "before", "person": person.external_id, "team": old.team.external_id, "ends_on": str(moved)},
+        {"external_id": "after", "person": person.external_id, "team": team.external_id, "starts_on": str(moved)},
+    ]
+    result = upsert_facts(resource="memberships", source=SOURCE, records=records, now=NOW)
+    assert not result.rejected, result.rejected
+
+
+CHANGES: tuple[tuple[str, Callable[[CursorWrapper], None], float | None], ...] = (
+    ("1 % of the deals changed over two months", _change_deals, INCREMENTAL_GOAL),
+    ("1 % of the leads' stage events", _change_stages, None),
+    ("one backdated transfer of a person", _transfer_back, None),
+)
+
+
+def _size_of_blocks() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_total_relation_size('kpis_measureblock')")
+        return cursor.fetchone()[0]
+
+
+def _fingerprint() -> str:
+    """All blocks as one text."""
+    digest = hashlib.sha256()
+    with connection.cursor() as cursor:
+        cursor.execute(
+            'SELECT "group", grain, period_start, dimension, member_id, measures::text FROM kpis_measureblock'
+            " ORDER BY 1, 2, 3, 4, 5"
+        )
+        while rows := cursor.fetchmany(10_000):
+            digest.update(repr(rows).encode())
+    return digest.hexdigest()
+
+
+def _analyse() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE kpis_kpievent, kpis_measureblock")

@@ -1,0 +1,263 @@
+"""A large company: a million deals, two million leads with stage events, 500 people in 60 teams, 36 months, 40 nodes.
+
+The records are written by SQL straight into the fact tables, since what is measured begins behind the bulk door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+
+from kpis.choices import Grain, Level, Link
+from kpis.models import DimensionMember, KpiNode, KpiTree, Period, Target
+from kpis.services import dependents
+from kpis.services.calendar import ensure_calendar
+from kpis.services.definitions import create_metric
+from kpis.services.facts import upsert_facts
+from kpis.services.trees import create_node, create_tree
+from tenants.accounts.choices import Role
+from tenants.accounts.models import User
+from tenants.accounts.services import create_user
+from tenants.context import public_context, tenant_context
+from tenants.models import Company
+from tenants.services.companies import request_company
+from tenants.services.installation import prepare_installation
+from tenants.services.provisioning import provision_company
+
+SOURCE = "bench"
+FIRST_DAY = date(2023, 4, 1)  # the first of 36 months
+DAYS = 1096
+NOW = datetime.fromisoformat("2026-03-25T03:00:00+00:00")
+PASSWORD = "mawaru-bench"  # noqa: S105 - a company that exists for a measurement only
+LEAD_SOURCES = ("Web", "Exhibition", "Referral", "Seminar", "Mail", "Partner", "Phone", "Advertising")
+CHANNELS = ("direct", "partner")
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How many records the company has."""
+
+    deals: int
+    leads: int
+    people: int = 500
+    teams: int = 60
+    products: int = 40
+    accounts: int = 5000
+
+    @classmethod
+    def of(cls, deals: int) -> Size:
+        """Two leads to a deal, in the large company."""
+        return cls(deals, 2 * deals)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The company with what the measurements ask about."""
+
+    company: Company
+    tree: KpiTree
+    size: Size
+
+
+def build(size: Size, *, slug: str, say: Callable[[str], None]) -> World:
+    """Make the company with all its records; every record waits to be looked at by the first recompute."""
+    say(f"Making a company of {size.deals:,} deals and {size.leads:,} leads …")
+    with public_context():
+        prepare_installation(now=NOW)
+        company = request_company(slug=slug, name=slug, fiscal_start_month=4, closing_day=31, currency="JPY", now=NOW)
+    company = provision_company(company_id=company.id, now=NOW)
+    with tenant_context(company):
+        with transaction.atomic():
+            actor = create_user(username="owner", name="Owner", role=Role.OWNER, password=PASSWORD)
+            ensure_calendar(first_day=FIRST_DAY, last_day=FIRST_DAY + timedelta(days=DAYS))
+            _organise(size)
+            tree = _plan(actor)
+        with transaction.atomic():
+            _record(size)
+    return World(company, tree, size)
+
+
+def _organise(size: Size) -> None:
+    """Teams of eight or nine people in six regions, and what they sell."""
+    teams = size.teams
+    _send("teams", ({"external_id": f"T{n}", "name": f"Team {n}", "region": f"Region {n % 6}"} for n in range(teams)))
+    _send(
+        "people", ({"external_id": f"P{n}", "name": f"Person {n}", "team": f"T{n % teams}"} for n in range(size.people))
+    )
+    _send("products", ({"external_id": f"X{n}", "name": f"Product {n}"} for n in range(size.products)))
+    _send("accounts", ({"external_id": f"A{n}", "name": f"Account {n}"} for n in range(size.accounts)))
+
+
+def _send(resource: str, records: Iterator[dict[str, Any]]) -> None:
+    result = upsert_facts(resource=resource, source=SOURCE, records=list(records), now=NOW)
+    assert not result.rejected, result.rejected
+
+
+def _record(size: Size) -> None:
+    """Deals close after up to four months, three of ten won; seven of ten come from a lead of their time.
+
+    Of the leads four of ten become an MQL and two of ten an SQL, by stage events.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT setseed(0.5)")
+        cursor.execute("CREATE TEMPORARY TABLE people ON COMMIT DROP AS SELECT array_agg(id) AS ids FROM kpis_person")
+        for name in ("account", "product"):
+            cursor.execute(
+                f"CREATE TEMPORARY TABLE {name}s ON COMMIT DROP AS SELECT array_agg(id) AS ids FROM kpis_{name}"
+            )
+        common = {
+            "source": SOURCE,
+            "first": FIRST_DAY,
+            "days": DAYS,
+            "now": NOW,
+            "sources": list(LEAD_SOURCES),
+            "channels": list(CHANNELS),
+            "leads": size.leads,
+            "deals": size.deals,
+        }
+        for statement in (_LEADS, _STAGES, _DEALS):
+            cursor.execute(statement, common)
+        for fact in ("leads", "lead-stage-events", "deals"):
+            cursor.execute(
+                "INSERT INTO kpis_factstream (source, fact, covered_from, last_success_at) VALUES (%s, %s, %s, %s)",
+                [SOURCE, fact, FIRST_DAY, NOW],
+            )
+        dependents.mark_all(cursor)
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE kpis_lead, kpis_leadstageevent, kpis_deal, kpis_dirtyfact")
+
+
+_ACCOUNT, _PERSON, _PRODUCT = (
+    f"{name}.ids[1 + floor(random() * cardinality({name}.ids))::int]" for name in ("accounts", "people", "products")
+)
+_LEADS = f"""
+    INSERT INTO kpis_lead (source, external_id, content_hash, refs, attributes, source_url, recorded_at, changed_at,
+        created_on, account_id, owner_id, lead_source, status, disqualified_reason, email_hash)
+    SELECT %(source)s, 'L' || n, '', '{{}}', '{{}}', '', %(now)s, %(now)s,
+           %(first)s::date + (n::bigint * %(days)s / %(leads)s)::int, {_ACCOUNT},
+           {_PERSON}, (%(sources)s::text[])[1 + floor(random() * 8)::int], '', '', ''
+    FROM generate_series(0, %(leads)s - 1) AS n, people, accounts
+"""
+_STAGES = """
+    INSERT INTO kpis_leadstageevent (source, external_id, content_hash, refs, attributes, source_url, recorded_at,
+        changed_at, lead_id, stage, entered_at)
+    SELECT %(source)s, stage || l.external_id, '', '{}', '{}', '', %(now)s, %(now)s, l.id, stage,
+           l.created_on + make_interval(days => wait, hours => 3)
+    FROM kpis_lead l CROSS JOIN LATERAL (VALUES ('mql', 4, 7), ('sql', 2, 30)) AS s (stage, tenths, wait)
+    WHERE right(l.external_id, 1)::int < tenths
+"""
+_DEALS = f"""
+    INSERT INTO kpis_deal (source, external_id, content_hash, refs, attributes, source_url, recorded_at, changed_at,
+        currency, tax, name, account_id, owner_id, created_on, expected_close_on, closed_on, outcome, phase, confidence,
+        amount, origin, lead_id, lead_source, sales_channel, partner, product_id, region, customer_type, lost_reason,
+        competitor)
+    SELECT %(source)s, 'D' || n, '', '{{}}', '{{}}', '', %(now)s, %(now)s, '', 'excluded', 'Deal ' || n,
+           {_ACCOUNT}, {_PERSON},
+           day, day + 60, closed, CASE WHEN closed IS NULL THEN 'open' WHEN luck < 0.3 THEN 'won' ELSE 'lost' END,
+           '', '', (50000 + floor(luck * 40) * 10000)::numeric, CASE WHEN n %% 10 < 7 THEN 'lead' ELSE 'existing' END,
+           CASE WHEN n %% 10 < 7 THEN lead.id END, (%(sources)s::text[])[1 + floor(random() * 8)::int],
+           (%(channels)s::text[])[1 + n %% 2], '', {_PRODUCT}, '', '', '', ''
+    FROM (
+        SELECT n, random() AS luck, %(first)s::date + (n::bigint * %(days)s / %(deals)s)::int AS day,
+               CASE WHEN random() < 0.9
+                    THEN %(first)s::date + (n::bigint * %(days)s / %(deals)s)::int + floor(random() * 120)::int
+               END AS maybe
+        FROM generate_series(0, %(deals)s - 1) AS n
+    ) AS made
+    CROSS JOIN LATERAL (SELECT CASE WHEN maybe < %(first)s::date + %(days)s THEN maybe END AS closed) AS ended
+    LEFT JOIN kpis_lead lead ON n %% 10 < 7 AND lead.source = %(source)s AND lead.external_id = 'L' || (2 * n),
+    people, accounts, products
+"""
+
+
+def _plan(actor: User) -> KpiTree:
+    """A tree of 40 nodes: a KGI, three KSFs, and under them counts, sums, averages, a median and rates."""
+    tree = create_tree(name="2025", fiscal_year=2025, style=None, actor=actor, now=NOW)
+    parent: KpiNode | None = None
+    for position, (code, spec) in enumerate(SPECS.items()):
+        metric = create_metric(
+            code=code,
+            name=code,
+            unit="ratio" if spec["kind"] == "formula" else "count",
+            accumulation="rate" if spec["kind"] == "formula" else "sum",
+            direction="up",
+            spec=spec,
+            actor=actor,
+            now=NOW,
+        )
+        node = create_node(
+            tree=tree,
+            parent=parent,
+            level=Level.KPI if parent else Level.KGI,
+            code=code,
+            name=code,
+            metric=metric,
+            link=Link.INFLUENCE,
+            position=position,
+            actor=actor,
+            now=NOW,
+        )
+        parent = parent or node
+    _aim(tree)
+    return tree
+
+
+def _aim(tree: KpiTree) -> None:
+    """A monthly target of every node for the company and each team."""
+    months = Period.objects.filter(grain=Grain.MONTH, fiscal_year__start_year=tree.fiscal_year)
+    members = [("company", None), *(("team", m.pk) for m in DimensionMember.objects.filter(dimension__code="team"))]
+    Target.objects.bulk_create(
+        (
+            Target(
+                node=node,
+                period_start=month.start_date,
+                dimension=dimension,
+                member_id=member,
+                initial_value=100,
+                value=100,
+            )
+            for node in tree.nodes.all()
+            for month in months
+            for dimension, member in members
+        ),
+        batch_size=5000,
+    )
+
+
+def _simple(fact: str, axis: str, *filters: tuple[str, str], **more: Any) -> dict[str, Any]:
+    conditions = [{"field": field, "op": "eq", "value": value} for field, value in filters]
+    return {"kind": "simple", "fact": fact, "date": axis, "aggregate": "count", "filters": conditions} | more
+
+
+def _share(part: str, whole: str) -> dict[str, Any]:
+    return {"kind": "formula", "expression": f"{part} / {whole}"}
+
+
+_WON = ("outcome", "won")
+_SUM = {"aggregate": "sum", "field": "amount"}
+SPECS: dict[str, dict[str, Any]] = {
+    "bookings": _simple("deals", "closed_on", _WON, **_SUM),
+    "won": _simple("deals", "closed_on", _WON),
+    "lost": _simple("deals", "closed_on", ("outcome", "lost")),
+    "closed": _simple("deals", "closed_on"),
+    "win_rate": _share("won", "closed"),
+    "deal_size": _share("bookings", "won"),
+    "median_size": _simple("deals", "closed_on", _WON, aggregate="median", field="amount"),
+    "cycle": _simple("deals", "closed_on", _WON, aggregate="average", days_between=["created_on", "closed_on"]),
+    "buyers": _simple("deals", "closed_on", _WON, aggregate="distinct", field="account"),
+    "opportunities": _simple("deals", "created_on"),
+    "pipeline_made": _simple("deals", "created_on", **_SUM),
+    "leads": _simple("leads", "created_on"),
+    "mqls": _simple("leads", "mql_on"),
+    "sqls": _simple("leads", "sql_on"),
+    "mql_rate": _share("mqls", "leads"),
+    "sql_rate": _share("sqls", "mqls"),
+    "leads_per_deal": _share("leads", "opportunities"),
+    **{f"won_{n}": _simple("deals", "closed_on", _WON, ("lead_source", name)) for n, name in enumerate(LEAD_SOURCES)},
+    **{f"leads_{n}": _simple("leads", "created_on", ("lead_source", name)) for n, name in enumerate(LEAD_SOURCES)},
+    **{f"share_{n}": _share(f"won_{n}", "won") for n in range(7)},
+}

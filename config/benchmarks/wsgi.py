@@ -1,0 +1,14 @@
+"""The application with one more address, which does nothing: what middleware, session and permission cost alone."""
+
+from __future__ import annotations
+
+import os
+
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+settings.TENANT_TYPES["company"]["URLCONF"] = "config.benchmarks.urls"
+settings.API_CALLS_PER_MINUTE = 1_000_000  # the limit is not what is measured
+
+application = get_wsgi_application()
