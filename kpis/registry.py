@@ -79,7 +79,15 @@ MODEL_CAPABILITIES = {
         "calendarday",
     ),
     Capability.READ_LOCKED_VALUES: ("lockedcell",),
-    Capability.SET_TARGETS: ("target", "targetrevision", "backcalculation", "forecastcall"),
+    Capability.SET_TARGETS: (
+        "target",
+        "targetrevision",
+        "targetrequest",
+        "targetrequestcell",
+        "targetrequestdecision",
+        "backcalculation",
+        "forecastcall",
+    ),
     Capability.ENTER_VALUES: ("manualentry",),
     Capability.MANAGE_DEFINITIONS: ("kpifinding", "benchmarkreview"),
 }
