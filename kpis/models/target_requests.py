@@ -12,7 +12,7 @@ from kpis.models.dimensions import DimensionMember
 
 
 class TargetRequest(models.Model):
-    """One proposal of several targets of a tree together; `steps` is how many approvals it needs, fixed when proposed."""
+    """One proposal of several targets of a tree; `steps` is how many approvals it needs, fixed when proposed."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     tree = models.ForeignKey(KpiTree, models.CASCADE, related_name="target_requests", verbose_name=_("KPI tree"))
@@ -41,6 +41,10 @@ class TargetRequest(models.Model):
 
     def __str__(self) -> str:
         return f"{self.tree} {self.proposed_at:%Y-%m-%d}"
+
+    @property
+    def is_waiting(self) -> bool:
+        return self.status == RequestStatus.WAITING
 
 
 class TargetRequestCell(models.Model):
