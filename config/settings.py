@@ -292,6 +292,8 @@ SPECTACULAR_SETTINGS = {
         "DimensionEnum": "kpis.choices.DimensionCode",
         "LandingMethodEnum": "kpis.api.landings.METHODS",
         "DecisionKindEnum": "reviews.choices.DecisionKind",
+        "LineEnum": "kpis.api.serializers.LINES",
+        "OfficialLineEnum": "kpis.choices.TargetLine",
         "PeriodStateEnum": "kpis.choices.PeriodState",
         "RunStateEnum": "integrations.choices.RunState",
     },

@@ -12,6 +12,7 @@ from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.periods import PeriodViewSet
 from kpis.api.views.proposals import TargetProposalView
 from kpis.api.views.results import ContributionsView, MatrixView, RecordsView, RestatementsView
+from kpis.api.views.target_requests import TargetRequestViewSet
 from kpis.api.views.targets import ManualEntryViewSet, TargetViewSet
 
 app_name = "kpis-api"
@@ -21,6 +22,7 @@ router.register("metrics", MetricViewSet, basename="metric")
 router.register("trees", TreeViewSet)
 router.register("nodes", NodeViewSet)
 router.register("targets", TargetViewSet)
+router.register("target-requests", TargetRequestViewSet)
 router.register("back-calculations", BackCalculationViewSet)
 router.register("entries", ManualEntryViewSet)
 router.register("forecast-calls", CallViewSet)

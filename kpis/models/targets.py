@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from kpis.choices import BackCalculationScenario, Grain, TargetLine
+from kpis.choices import BackCalculationScenario, Grain, RequestVerdict, TargetLine
 from kpis.models.definitions import KpiNode, KpiTree, Metric
 from kpis.models.dimensions import DimensionMember
 
@@ -73,6 +73,12 @@ class TargetRevision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.target} r{self.number}"
+
+    @property
+    def approvers(self) -> list[object]:
+        """Who approved it, in order; load `request__decisions__actor` with it."""
+        decisions = self.request.decisions.all() if self.request else ()
+        return [each.actor for each in decisions if each.actor is not None and each.verdict == RequestVerdict.APPROVED]
 
 
 class BackCalculation(models.Model):

@@ -1,0 +1,98 @@
+"""Target change requests, confirmations and gaps as JSON."""
+
+from typing import Any
+
+import django_filters as filters
+from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from kpis.api.fields import ActorField, MemberReference, NodeReference, Number
+from kpis.api.filters import ReferenceFilter
+from kpis.api.serializers import Selectable, TargetSerializer
+from kpis.choices import DimensionCode, RequestStatus, RequestVerdict, TargetLine
+from kpis.models import TargetRequest
+from kpis.selectors.references import find_tree
+
+
+class TargetRequestFilter(filters.FilterSet):
+    """Requests."""
+
+    tree = ReferenceFilter(find=find_tree, field_name="tree")
+    status = filters.ChoiceFilter(choices=RequestStatus.choices)
+
+    class Meta:
+        model = TargetRequest
+        fields = ("tree", "status")
+
+
+class RequestedCellSerializer(serializers.Serializer):
+    """One target of a request: when it was proposed (null = not set), and as it is to be."""
+
+    node = NodeReference()
+    period_start = serializers.DateField()
+    dimension = serializers.ChoiceField(DimensionCode.choices)
+    member = MemberReference(allow_null=True)
+    line = serializers.ChoiceField(TargetLine.choices)
+    seen_value = Number(allow_null=True)
+    seen_upper = Number(allow_null=True)
+    value = Number()
+    upper = Number(allow_null=True)
+
+
+class RequestDecisionSerializer(serializers.Serializer):
+    """What one person said at one step."""
+
+    step = serializers.IntegerField()
+    verdict = serializers.ChoiceField(RequestVerdict.choices)
+    comment = serializers.CharField()
+    actor = ActorField(allow_null=True)
+    at = serializers.DateTimeField()
+
+
+class TargetRequestSerializer(Selectable):
+    """A proposal of targets; `may_decide` says whether it waits for the caller."""
+
+    id = serializers.UUIDField(source="public_id")
+    tree = serializers.UUIDField(source="tree.public_id")
+    status = serializers.ChoiceField(RequestStatus.choices)
+    steps = serializers.IntegerField(help_text=_("How many approvals it needs."))
+    reason = serializers.CharField()
+    proposer = ActorField(allow_null=True)
+    proposed_at = serializers.DateTimeField()
+    answers = serializers.UUIDField(source="answers.public_id", default=None, allow_null=True)
+    cells = RequestedCellSerializer(many=True)
+    decisions = RequestDecisionSerializer(many=True)
+    may_decide = serializers.SerializerMethodField()
+
+    @extend_schema_field(bool)
+    def get_may_decide(self, request: TargetRequest) -> bool:
+        return self.context["approver"].may_decide(request)
+
+
+class RequestedTargetsSerializer(serializers.Serializer):
+    """Targets to propose together."""
+
+    records = serializers.ListField(child=TargetSerializer(), allow_empty=False, max_length=5000)
+    reason = serializers.CharField(max_length=2000)
+    answers = serializers.UUIDField(
+        allow_null=True, default=None, help_text=_("The returned request that this one answers.")
+    )
+
+    def validate_answers(self, value: Any) -> TargetRequest | None:
+        """Find the request that is answered."""
+        if value is None:
+            return None
+        found: QuerySet[TargetRequest] = self.context["visible"]
+        request = found.filter(public_id=value).first()
+        if request is None:
+            message = _("There is no “%(value)s” here.") % {"value": value}
+            raise serializers.ValidationError(message, code="does_not_exist")
+        return request
+
+
+class CommentSerializer(serializers.Serializer):
+    """What is said with a decision; sending back needs it."""
+
+    comment = serializers.CharField(allow_blank=True, default="", max_length=2000)
