@@ -8,9 +8,9 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from kpis.api.fields import ActorField, MemberReference, NodeReference, Number
+from kpis.api.fields import ActorField, MemberReference, NodeReference, Number, TreeReference
 from kpis.api.filters import ReferenceFilter
-from kpis.api.serializers import Selectable, TargetSerializer
+from kpis.api.serializers import PageSerializer, Selectable, TargetSerializer
 from kpis.choices import DimensionCode, RequestStatus, RequestVerdict, TargetLine
 from kpis.models import TargetRequest
 from kpis.selectors.references import find_tree
@@ -96,3 +96,38 @@ class CommentSerializer(serializers.Serializer):
     """What is said with a decision; sending back needs it."""
 
     comment = serializers.CharField(allow_blank=True, default="", max_length=2000)
+
+
+class PersonConfirmationSerializer(serializers.Serializer):
+    """How far one person has confirmed the own targets of a tree's year."""
+
+    person = serializers.UUIDField(source="person.public_id")
+    name = serializers.CharField(source="person.name")
+    target_count = serializers.IntegerField()
+    unconfirmed_count = serializers.IntegerField()
+    confirmed_at = serializers.DateTimeField(allow_null=True)
+    waiting_since = serializers.DateTimeField(allow_null=True)
+
+
+class PersonConfirmationPageSerializer(PageSerializer):
+    """Everybody in sight with targets of their own."""
+
+    results = PersonConfirmationSerializer(many=True)
+
+
+class ConfirmationParameters(serializers.Serializer):
+    """Which tree."""
+
+    tree = TreeReference(required=False, default=None, help_text=_("Default: the tree in force."))
+
+
+class ConfirmationSerializer(ConfirmationParameters):
+    """What a person has seen."""
+
+    seen_at = serializers.DateTimeField(help_text=_("Targets that were set later are not confirmed."))
+
+
+class ConfirmedSerializer(serializers.Serializer):
+    """How many targets were confirmed by this."""
+
+    confirmed = serializers.IntegerField()

@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from kpis.api.views.back_calculations import BackCalculationViewSet
 from kpis.api.views.catalogue import CatalogueAdditionView, CatalogueView
+from kpis.api.views.confirmations import ConfirmationsView
 from kpis.api.views.definitions import MetricViewSet, NodeViewSet, TreeViewSet
 from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet
 from kpis.api.views.forecasts import CallViewSet, LandingsView, RanksView
@@ -40,6 +41,7 @@ urlpatterns = [
     ),
     path("metric-catalogue/", CatalogueView.as_view(), name="metric-catalogue"),
     path("metric-catalogue/<slug:code>/add/", CatalogueAdditionView.as_view(), name="metric-catalogue-add"),
+    path("targets/confirmations/", ConfirmationsView.as_view(), name="target-confirmations"),
     path("targets/proposals/", TargetProposalView.as_view(), name="target-proposals"),
     path("matrix/", MatrixView.as_view(), name="matrix"),
     path("contributions/", ContributionsView.as_view(), name="contributions"),

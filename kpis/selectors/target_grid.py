@@ -7,10 +7,10 @@ from decimal import Decimal
 
 from django.db.models import OuterRef, Q, Subquery
 
-from kpis.choices import DimensionCode, Direction, Level, PeriodState
+from kpis.choices import DimensionCode, Direction, Level, PeriodState, RequestStatus
 from kpis.engine.spreading import Gap, gap_between
 from kpis.engine.targets import TargetPart, derive_longer
-from kpis.models import DimensionMember, KpiNode, KpiTree, Period, Target, TargetRevision
+from kpis.models import DimensionMember, KpiNode, KpiTree, Period, Target, TargetRequestCell, TargetRevision
 from kpis.selectors.calendar import period_namer
 from kpis.selectors.visibility import Sight
 from tenants.settings.selectors import company_settings
@@ -41,7 +41,10 @@ class GridColumn:
 
 @dataclass(frozen=True)
 class GridCell:
-    """One target as first set (当初) and as it stands (現行), None where none is set; `reason` is its last change's."""
+    """One target as first set (当初) and as it stands (現行), None where none is set; `reason` is its last change's.
+
+    `proposed` is what waits for approval, None where nothing does.
+    """
 
     start: date
     is_locked: bool
@@ -50,6 +53,7 @@ class GridCell:
     initial: Decimal | None = None
     initial_upper: Decimal | None = None
     reason: str = ""
+    proposed: Decimal | None = None
 
     @property
     def is_changed(self) -> bool:
@@ -115,7 +119,7 @@ def grid_nodes(tree: KpiTree) -> list[KpiNode]:
 
 
 def read_target_grid(query: GridQuery, *, sight: Sight, may_write: MayWrite) -> TargetGrid:
-    """The grid as the reader may see it; `may_write` says which rows he may change. At most eight queries."""
+    """The grid as the reader may see it; `may_write` says which rows he may change. At most nine queries."""
     periods = list(
         Period.objects.select_related("fiscal_year")
         .filter(grain=query.grain, fiscal_year__start_year=query.tree.fiscal_year)
@@ -126,7 +130,7 @@ def read_target_grid(query: GridQuery, *, sight: Sight, may_write: MayWrite) -> 
         GridColumn(period.start_date, name(period), short(period), period.state == PeriodState.CLOSED)
         for period in periods
     )
-    reader = _Reader(query, columns, _load_targets(query), may_write)
+    reader = _Reader(query, columns, _load_targets(query), _load_proposed(query), may_write)
     if query.node is None:
         nodes = [node for node in grid_nodes(query.tree) if node.frequency == query.grain]
         rows = tuple(reader.row(node, None, node.name, 0) for node in nodes)
@@ -174,11 +178,23 @@ def _load_targets(query: GridQuery) -> dict[_TargetKey, Target]:
     return {(row.node_id, row.member_id, row.period_start): row for row in rows}
 
 
+def _load_proposed(query: GridQuery) -> dict[_TargetKey, Decimal]:
+    """What waits for approval."""
+    cells = TargetRequestCell.objects.filter(
+        request__tree=query.tree,
+        request__status=RequestStatus.WAITING,
+        line=query.line,
+        dimension__in={query.dimension, DimensionCode.COMPANY},
+    )
+    return {(cell.node_id, cell.member_id, cell.period_start): cell.value for cell in cells}
+
+
 @dataclass(frozen=True)
 class _Reader:
     query: GridQuery
     columns: tuple[GridColumn, ...]
     targets: Mapping[_TargetKey, Target]
+    proposed: Mapping[_TargetKey, Decimal]
     may_write: MayWrite
 
     def row(self, node: KpiNode, member: DimensionMember | None, name: str, depth: int) -> GridRow:
@@ -186,9 +202,10 @@ class _Reader:
         return GridRow(node, member, name, depth, self.may_write(node, member), cells)
 
     def _cell(self, node: KpiNode, member: DimensionMember | None, column: GridColumn) -> GridCell:
-        target = self.targets.get((node.pk, member.pk if member else None, column.start))
+        key = (node.pk, member.pk if member else None, column.start)
+        target, proposed = self.targets.get(key), self.proposed.get(key)
         if target is None:
-            return GridCell(column.start, column.is_locked)
+            return GridCell(column.start, column.is_locked, proposed=proposed)
         return GridCell(
             column.start,
             column.is_locked,
@@ -197,6 +214,7 @@ class _Reader:
             target.initial_value,
             target.initial_upper,
             getattr(target, "reason", None) or "",
+            proposed,
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Q, QuerySet
 
-from kpis.choices import PeriodState, RequestStatus
+from kpis.choices import Accumulation, PeriodState, RequestStatus
 from kpis.models import DimensionMember, KpiNode, Period, Target, TargetRequest, TargetRequestCell
 from kpis.selectors.approvals import Approver
 from kpis.selectors.calendar import period_namer
@@ -83,6 +83,31 @@ class RequestItem:
         return is_returned and not hasattr(self.row, "answered_by")
 
 
+@dataclass(frozen=True)
+class DifferenceGroup:
+    """The differences of one node for the company or one member, on one line."""
+
+    node: KpiNode
+    member: DimensionMember | None
+    line: str
+    differences: tuple[Difference, ...]
+
+    @property
+    def change(self) -> Decimal | None:
+        """What all of them together change, where the number adds up and each had a target before."""
+        changes = [each.change for each in self.differences if each.change is not None]
+        is_sum = self.node.metric is not None and self.node.metric.accumulation == Accumulation.SUM
+        return sum(changes, Decimal(0)) if is_sum and len(changes) == len(self.differences) else None
+
+
+def grouped(differences: Sequence[Difference]) -> list[DifferenceGroup]:
+    """Differences that belong to one row of the grid together, in the order of their first."""
+    groups: dict[tuple[int, int | None, str], list[Difference]] = {}
+    for each in differences:
+        groups.setdefault((each.node.pk, each.member.pk if each.member else None, each.line), []).append(each)
+    return [DifferenceGroup(rows[0].node, rows[0].member, rows[0].line, tuple(rows)) for rows in groups.values()]
+
+
 def with_content(requests: QuerySet[TargetRequest]) -> QuerySet[TargetRequest]:
     """The rows with cells, decisions, people and the answer, in four queries."""
     cells = "cells__node__metric", "cells__member"
@@ -112,12 +137,20 @@ def read_requests(*, approver: Approver, tree_id: int | None = None) -> list[Req
     return sorted(items, key=lambda item: (not item.is_for_me, not item.is_to_be_answered))
 
 
-def read_own_business(*, user: Any, approver: Approver) -> list[RequestItem]:
-    """What asks the reader for something: requests to decide, and own ones that came back."""
-    open_states = [RequestStatus.WAITING, RequestStatus.RETURNED]
-    rows = with_content(TargetRequest.objects.filter(status__in=open_states))
+def read_own_business(*, user: Any, today: date) -> list[RequestItem]:
+    """What asks the reader for something: requests to decide, and own ones that came back. One query where none is."""
+    returned = Q(status=RequestStatus.RETURNED, proposer=user, answered_by=None)
+    rows = with_content(TargetRequest.objects.filter(Q(status=RequestStatus.WAITING) | returned))
+    if not rows:
+        return []
+    approver = Approver.load(user=user, today=today)
     items = [_item(row, approver) for row in rows]
     return [item for item in items if item.is_for_me or item.is_to_be_answered]
+
+
+def read_item(row: TargetRequest, *, approver: Approver) -> RequestItem:
+    """One request with its content."""
+    return _item(with_content(TargetRequest.objects.all()).get(pk=row.pk), approver)
 
 
 def _item(row: TargetRequest, approver: Approver) -> RequestItem:

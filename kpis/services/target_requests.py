@@ -15,7 +15,14 @@ from kpis.engine.issues import Issue, gettext_noop
 from kpis.models import KpiTree, Period, TargetRequest, TargetRequestCell, TargetRequestDecision
 from kpis.selectors.approvals import Approver, approval_steps
 from kpis.services.refusal import RefusedError
-from kpis.services.targets import TargetChange, TargetEntry, TargetError, find_changes, set_targets
+from kpis.services.targets import (
+    NeedsApprovalError,
+    TargetChange,
+    TargetEntry,
+    TargetError,
+    find_changes,
+    set_targets,
+)
 
 
 class TargetRequestError(RefusedError):
@@ -73,6 +80,19 @@ def request_targets(
         if not request.steps:
             _apply(request, now)
     return request
+
+
+def set_or_request(*, entries: Sequence[TargetEntry], actor: Any, now: datetime) -> TargetRequest | None:
+    """Set targets where the actor may, else propose them together with the reason of the first; the request, or None.
+
+    Raises TargetError and TargetRequestError.
+    """
+    try:
+        with transaction.atomic():
+            set_targets(entries=entries, actor=actor, now=now)
+    except NeedsApprovalError:
+        return request_targets(entries=entries, reason=entries[0].reason, actor=actor, now=now)
+    return None
 
 
 @transaction.atomic
