@@ -292,6 +292,8 @@ SPECTACULAR_SETTINGS = {
         "DimensionEnum": "kpis.choices.DimensionCode",
         "LandingMethodEnum": "kpis.api.landings.METHODS",
         "DecisionKindEnum": "reviews.choices.DecisionKind",
+        "GapVerdictEnum": "kpis.api.target_levels.VERDICTS",
+        "RequestVerdictEnum": "kpis.choices.RequestVerdict",
         "LineEnum": "kpis.api.serializers.LINES",
         "OfficialLineEnum": "kpis.choices.TargetLine",
         "PeriodStateEnum": "kpis.choices.PeriodState",

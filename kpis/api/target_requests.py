@@ -1,4 +1,4 @@
-"""Target change requests, confirmations and gaps as JSON."""
+"""Target change requests and confirmations as JSON."""
 
 from typing import Any
 

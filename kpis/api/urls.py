@@ -13,6 +13,7 @@ from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.periods import PeriodViewSet
 from kpis.api.views.proposals import TargetProposalView
 from kpis.api.views.results import ContributionsView, MatrixView, RecordsView, RestatementsView
+from kpis.api.views.target_levels import TargetGapsView, TargetHandOverView
 from kpis.api.views.target_requests import TargetRequestViewSet
 from kpis.api.views.targets import ManualEntryViewSet, TargetViewSet
 
@@ -41,6 +42,8 @@ urlpatterns = [
     ),
     path("metric-catalogue/", CatalogueView.as_view(), name="metric-catalogue"),
     path("metric-catalogue/<slug:code>/add/", CatalogueAdditionView.as_view(), name="metric-catalogue-add"),
+    path("targets/gaps/", TargetGapsView.as_view(), name="target-gaps"),
+    path("targets/hand-over/", TargetHandOverView.as_view(), name="target-hand-over"),
     path("targets/confirmations/", ConfirmationsView.as_view(), name="target-confirmations"),
     path("targets/proposals/", TargetProposalView.as_view(), name="target-proposals"),
     path("matrix/", MatrixView.as_view(), name="matrix"),
