@@ -21,6 +21,7 @@ class OwnTarget:
     """One target of a person; without one, `value` is None. `before` is what it was, where a change is unconfirmed."""
 
     start: date
+    label: str
     value: Decimal | None = None
     upper: Decimal | None = None
     before: Decimal | None = None
@@ -153,13 +154,13 @@ class _Tables:
     def cell(self, node: KpiNode, column: GridColumn) -> OwnTarget:
         target = self.targets.get((node.pk, column.start))
         if target is None:
-            return OwnTarget(column.start)
+            return OwnTarget(column.start, column.label)
         revisions = list(target.revisions.all())
         latest = revisions[-1] if revisions else None
         is_unconfirmed = latest is not None and latest.confirmed_at is None and not column.is_locked
         before = revisions[-2].value if is_unconfirmed and len(revisions) > 1 else None
         reason = latest.reason if latest else ""
-        return OwnTarget(column.start, target.value, target.upper, before, reason, is_unconfirmed)
+        return OwnTarget(column.start, column.label, target.value, target.upper, before, reason, is_unconfirmed)
 
 
 def read_confirmations(*, tree: KpiTree, members: frozenset[int] | None) -> list[PersonConfirmation]:

@@ -34,6 +34,9 @@ class TestMayDecide:
         assert [may_decide(SUPERIOR, done=done, steps=2) for done in (0, 1)] == [True, False]
         assert [may_decide(OWNER, done=done, steps=2) for done in (0, 1)] == [True, True]
 
+    def test_not_even_an_owner_decides_on_the_own_proposal(self) -> None:
+        assert not may_decide(Standing(is_proposer=True, is_owner=True), done=0, steps=2)
+
     def test_who_is_neither_decides_nothing(self) -> None:
         assert not may_decide(Standing(), done=0, steps=1)
 
