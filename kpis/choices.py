@@ -107,6 +107,22 @@ class SpreadMethod(TextChoices):
     HAND_OVER = "hand_over", _("Hand over what is left")
 
 
+class RequestStatus(TextChoices):
+    """Where a target change request stands."""
+
+    WAITING = "waiting", _("Waiting for approval")
+    APPROVED = "approved", _("Approved")
+    RETURNED = "returned", _("Returned")
+    WITHDRAWN = "withdrawn", _("Withdrawn")
+
+
+class RequestVerdict(TextChoices):
+    """What one person said about a target change request."""
+
+    APPROVED = "approved", _("Approved")
+    RETURNED = "returned", _("Returned")
+
+
 class TreeStatus(TextChoices):
     DRAFT = "draft", _("Draft")
     ACTIVE = "active", _("Active")

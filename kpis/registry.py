@@ -1,13 +1,18 @@
-"""What this floor adds to the floor below: navigation, templates, the clock of periods, and who may open its models."""
+"""What this floor adds to the one below: navigation, panels, templates, clocks, and who may open its models."""
 
 from datetime import timedelta
+from typing import Any
 
+from django.http import HttpRequest
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from kpis.choices import Style
 from kpis.engine.templates import TEMPLATES as TREES
 from kpis.selectors import checklist as items
+from kpis.selectors.confirmations import read_own_targets
 from kpis.selectors.health import read_goal
+from kpis.selectors.target_requests import read_own_business
 from kpis.services.calendar import seed_calendar
 from kpis.services.templates import instantiate_requested, typed_fields
 from kpis.tasks import (
@@ -22,7 +27,7 @@ from kpis.tasks import (
     seed_snapshot_clock,
 )
 from tenants import registry
-from tenants.capabilities import Capability
+from tenants.capabilities import Capability, Scope, has_capability, scope_of
 from tenants.choices import CompanyType
 from tenants.outbox.registry import on
 from tenants.registry import (
@@ -31,6 +36,7 @@ from tenants.registry import (
     DueKind,
     HealthSignal,
     NavigationEntry,
+    PagePanel,
     ProvisionStep,
     Stage,
 )
@@ -79,16 +85,39 @@ MODEL_CAPABILITIES = {
         "calendarday",
     ),
     Capability.READ_LOCKED_VALUES: ("lockedcell",),
-    Capability.SET_TARGETS: ("target", "targetrevision", "backcalculation", "forecastcall"),
+    Capability.SET_TARGETS: (
+        "target",
+        "targetrevision",
+        "targetrequest",
+        "targetrequestcell",
+        "targetrequestdecision",
+        "backcalculation",
+        "forecastcall",
+    ),
     Capability.ENTER_VALUES: ("manualentry",),
     Capability.MANAGE_DEFINITIONS: ("kpifinding", "benchmarkreview"),
 }
+
+
+def targets_panel(request: HttpRequest, **_objects: Any) -> dict[str, Any] | None:
+    """What targets ask of the reader: requests to decide or to answer, own targets to confirm. None where nothing."""
+    today = timezone.localdate()
+    may_set = has_capability(request.user, Capability.SET_TARGETS)
+    requests = read_own_business(user=request.user, today=today) if may_set else []
+    is_person = scope_of(request.user, Capability.READ_PERSON_RESULTS) in {Scope.OWN, Scope.TEAM}
+    own = read_own_targets(user=request.user, today=today) if is_person else None
+    return {"requests": requests, "own": own} if requests or own else None
+
+
+PANELS = (PagePanel("today", "targets", "kpis/targets_panel.html", targets_panel, 10),)
 
 
 def register() -> None:
     """Called once, when the apps are ready."""
     for entry in NAVIGATION:
         registry.navigation.register(entry)
+    for panel in PANELS:
+        registry.panels.register(panel)
     for item in CHECKLIST:
         registry.checklist.register(item)
     for template in TEMPLATES:

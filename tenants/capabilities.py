@@ -29,6 +29,7 @@ class Capability(models.TextChoices):
     READ_PERSON_RESULTS = "read_person_results"
     READ_LOCKED_VALUES = "read_locked_values"
     SET_TARGETS = "set_targets"
+    APPROVE_TARGETS = "approve_targets"
     CLOSE_PERIODS = "close_periods"
     PROVISIONAL_PERIODS = "provisional_periods"
     ANSWER_MISSES = "answer_misses"
@@ -67,13 +68,18 @@ _RUNS_THE_COMPANY: Final = {
 }
 
 COMPANY_TABLE: Final[dict[str, dict[str, str]]] = {
-    Role.OWNER: {**_RUNS_THE_COMPANY, Capability.READ_EVALUATIONS: Scope.OWN},
+    Role.OWNER: {
+        **_RUNS_THE_COMPANY,
+        Capability.APPROVE_TARGETS: Scope.ALL,
+        Capability.READ_EVALUATIONS: Scope.OWN,
+    },
     Role.CONSULTANT: _RUNS_THE_COMPANY,
     Role.MANAGER: {
         Capability.READ_RESULTS: Scope.TEAM,
         Capability.READ_PERSON_RESULTS: Scope.TEAM,
         Capability.READ_LOCKED_VALUES: Scope.TEAM,
         Capability.SET_TARGETS: Scope.TEAM,
+        Capability.APPROVE_TARGETS: Scope.TEAM,
         Capability.PROVISIONAL_PERIODS: Scope.ALL,
         Capability.ANSWER_MISSES: Scope.TEAM,
         Capability.LOG_ACTIONS: Scope.TEAM,

@@ -1,6 +1,17 @@
 """Every model of this floor in the admin site."""
 
-from kpis.admin import calendar, definitions, dimensions, facts, fitness, forecasts, measures, organisation, targets
+from kpis.admin import (
+    calendar,
+    definitions,
+    dimensions,
+    facts,
+    fitness,
+    forecasts,
+    measures,
+    organisation,
+    target_requests,
+    targets,
+)
 
 __all__ = [
     "calendar",
@@ -11,5 +22,6 @@ __all__ = [
     "forecasts",
     "measures",
     "organisation",
+    "target_requests",
     "targets",
 ]

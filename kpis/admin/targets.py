@@ -82,7 +82,7 @@ class RevisionInline(TabularInline):
     model = TargetRevision
     extra = 0
     can_delete = False
-    fields = readonly_fields = ("number", *REVISED, "reason", "actor", "at")
+    fields = readonly_fields = ("number", *REVISED, "reason", "actor", "at", "request", "confirmed_at")
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
@@ -109,8 +109,8 @@ class TargetAdmin(ServiceAdmin):
 class TargetRevisionAdmin(ReadOnlyAdmin):
     """Revisions of targets."""
 
-    list_display = ("target", "number", *REVISED, "reason", "actor", "at")
-    list_select_related = ("target__node__metric", "actor")
+    list_display = ("target", "number", *REVISED, "reason", "actor", "at", "request", "confirmed_at")
+    list_select_related = ("target__node__metric", "actor", "request__tree")
     list_filter = ("target__node__tree",)
     search_fields = ("target__node__name", "target__node__code", "reason")
     date_hierarchy = "at"

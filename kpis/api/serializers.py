@@ -205,8 +205,17 @@ class TargetRevisionSerializer(Selectable):
     value = Number()
     upper = Number(allow_null=True)
     reason = serializers.CharField()
-    actor = ActorField(allow_null=True)
+    actor = ActorField(allow_null=True, help_text=_("Who set it, or proposed it where it was approved."))
     at = serializers.DateTimeField()
+    request = serializers.UUIDField(
+        source="request.public_id", default=None, allow_null=True, help_text=_("The approved request behind it.")
+    )
+    approvers = serializers.ListField(
+        child=ActorField(), help_text=_("Who approved it, in order; empty where nobody had to.")
+    )
+    confirmed_at = serializers.DateTimeField(
+        allow_null=True, help_text=_("When the person whose target it is has confirmed it.")
+    )
 
 
 class ManualEntrySerializer(Selectable):

@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from kpis.api.views.back_calculations import BackCalculationViewSet
 from kpis.api.views.catalogue import CatalogueAdditionView, CatalogueView
+from kpis.api.views.confirmations import ConfirmationsView
 from kpis.api.views.definitions import MetricViewSet, NodeViewSet, TreeViewSet
 from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet
 from kpis.api.views.forecasts import CallViewSet, LandingsView, RanksView
@@ -12,6 +13,8 @@ from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.periods import PeriodViewSet
 from kpis.api.views.proposals import TargetProposalView
 from kpis.api.views.results import BreakdownView, ContributionsView, MatrixView, RecordsView, RestatementsView
+from kpis.api.views.target_levels import TargetGapsView, TargetHandOverView
+from kpis.api.views.target_requests import TargetRequestViewSet
 from kpis.api.views.targets import ManualEntryViewSet, TargetViewSet
 
 app_name = "kpis-api"
@@ -21,6 +24,7 @@ router.register("metrics", MetricViewSet, basename="metric")
 router.register("trees", TreeViewSet)
 router.register("nodes", NodeViewSet)
 router.register("targets", TargetViewSet)
+router.register("target-requests", TargetRequestViewSet)
 router.register("back-calculations", BackCalculationViewSet)
 router.register("entries", ManualEntryViewSet)
 router.register("forecast-calls", CallViewSet)
@@ -38,6 +42,9 @@ urlpatterns = [
     ),
     path("metric-catalogue/", CatalogueView.as_view(), name="metric-catalogue"),
     path("metric-catalogue/<slug:code>/add/", CatalogueAdditionView.as_view(), name="metric-catalogue-add"),
+    path("targets/gaps/", TargetGapsView.as_view(), name="target-gaps"),
+    path("targets/hand-over/", TargetHandOverView.as_view(), name="target-hand-over"),
+    path("targets/confirmations/", ConfirmationsView.as_view(), name="target-confirmations"),
     path("targets/proposals/", TargetProposalView.as_view(), name="target-proposals"),
     path("matrix/", MatrixView.as_view(), name="matrix"),
     path("breakdowns/", BreakdownView.as_view(), name="breakdowns"),

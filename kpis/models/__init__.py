@@ -24,6 +24,7 @@ from kpis.models.forecasts import ConfidenceRank, ForecastCall, MetricSnapshot
 from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock
 from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
 from kpis.models.sourced import ExternalIdentity, FactChange, FactStream, UnresolvedReference
+from kpis.models.target_requests import TargetRequest, TargetRequestCell, TargetRequestDecision
 from kpis.models.targets import BackCalculation, ManualEntry, Target, TargetRevision
 
 __all__ = [
@@ -70,6 +71,9 @@ __all__ = [
     "RevenueLine",
     "SurveyResponse",
     "Target",
+    "TargetRequest",
+    "TargetRequestCell",
+    "TargetRequestDecision",
     "TargetRevision",
     "Team",
     "TeamLeader",

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from kpis.choices import BackCalculationScenario, Grain, TargetLine
+from kpis.choices import BackCalculationScenario, Grain, RequestVerdict, TargetLine
 from kpis.models.definitions import KpiNode, KpiTree, Metric
 from kpis.models.dimensions import DimensionMember
 
@@ -44,7 +44,7 @@ class Target(models.Model):
 
 
 class TargetRevision(models.Model):
-    """One setting of a target: what, by whom, why."""
+    """One setting of a target: what, proposed by whom, why; who approved it stands in its request, if it needed one."""
 
     target = models.ForeignKey(Target, models.CASCADE, related_name="revisions", verbose_name=_("Target"))
     number = models.PositiveIntegerField(_("Revision"))
@@ -53,6 +53,17 @@ class TargetRevision(models.Model):
     reason = models.TextField(_("Reason"), blank=True, default="")
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name=_("By"))
     at = models.DateTimeField(_("At"))
+    request = models.ForeignKey(
+        "kpis.TargetRequest",
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="revisions",
+        verbose_name=_("Target change request"),
+    )
+    confirmed_at = models.DateTimeField(
+        _("Confirmed at"), null=True, blank=True, help_text=_("When the person whose target it is has confirmed it.")
+    )
 
     class Meta:
         verbose_name = _("Target revision")
@@ -62,6 +73,12 @@ class TargetRevision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.target} r{self.number}"
+
+    @property
+    def approvers(self) -> list[object]:
+        """Who approved it, in order; load `request__decisions__actor` with it."""
+        decisions = self.request.decisions.all() if self.request else ()
+        return [each.actor for each in decisions if each.actor is not None and each.verdict == RequestVerdict.APPROVED]
 
 
 class BackCalculation(models.Model):

@@ -7,10 +7,10 @@ from decimal import Decimal
 
 from django.db.models import OuterRef, Q, Subquery
 
-from kpis.choices import DimensionCode, Direction, Level, PeriodState
+from kpis.choices import DimensionCode, Direction, Level, PeriodState, RequestStatus
 from kpis.engine.spreading import Gap, gap_between
 from kpis.engine.targets import TargetPart, derive_longer
-from kpis.models import DimensionMember, KpiNode, KpiTree, Period, Target, TargetRevision
+from kpis.models import DimensionMember, KpiNode, KpiTree, Period, Person, Target, TargetRequestCell, TargetRevision
 from kpis.selectors.calendar import period_namer
 from kpis.selectors.visibility import Sight
 from tenants.settings.selectors import company_settings
@@ -41,7 +41,10 @@ class GridColumn:
 
 @dataclass(frozen=True)
 class GridCell:
-    """One target as first set (当初) and as it stands (現行), None where none is set; `reason` is its last change's."""
+    """One target as first set (当初) and as it stands (現行), None where none is set; `reason` is its last change's.
+
+    `proposed` is what waits for approval, None where nothing does.
+    """
 
     start: date
     is_locked: bool
@@ -50,6 +53,7 @@ class GridCell:
     initial: Decimal | None = None
     initial_upper: Decimal | None = None
     reason: str = ""
+    proposed: Decimal | None = None
 
     @property
     def is_changed(self) -> bool:
@@ -58,7 +62,10 @@ class GridCell:
 
 @dataclass(frozen=True)
 class GridRow:
-    """The targets of one node for the company or one member, one cell per column; `depth` below another row."""
+    """The targets of one node for the company or one member, one cell per column; `depth` below another row.
+
+    `left_on` is the last day of a person who has left: what stands in later columns is held by nobody.
+    """
 
     node: KpiNode
     member: DimensionMember | None
@@ -66,6 +73,7 @@ class GridRow:
     depth: int
     is_writable: bool
     cells: tuple[GridCell, ...]
+    left_on: date | None = None
 
     @property
     def accumulation(self) -> str:
@@ -115,29 +123,35 @@ def grid_nodes(tree: KpiTree) -> list[KpiNode]:
 
 
 def read_target_grid(query: GridQuery, *, sight: Sight, may_write: MayWrite) -> TargetGrid:
-    """The grid as the reader may see it; `may_write` says which rows he may change. At most eight queries."""
-    periods = list(
-        Period.objects.select_related("fiscal_year")
-        .filter(grain=query.grain, fiscal_year__start_year=query.tree.fiscal_year)
-        .order_by("start_date")
-    )
-    name, short = period_namer(), period_namer(short=True)
-    columns = tuple(
-        GridColumn(period.start_date, name(period), short(period), period.state == PeriodState.CLOSED)
-        for period in periods
-    )
-    reader = _Reader(query, columns, _load_targets(query), may_write)
+    """The grid as the reader may see it; `may_write` says which rows he may change. At most ten queries."""
+    columns = read_columns(query)
+    reader = _Reader(query, columns, _load_targets(query), _load_proposed(query), may_write)
     if query.node is None:
         nodes = [node for node in grid_nodes(query.tree) if node.frequency == query.grain]
         rows = tuple(reader.row(node, None, node.name, 0) for node in nodes)
         return TargetGrid(query, company_settings().currency, columns, rows)
     aimed = {member for _node, member, _start in reader.targets if member is not None}
     members = grid_members(query.dimension, sight=sight, also=aimed)
-    rows = tuple(reader.row(query.node, member, str(member.name), depth) for member, depth in members)
+    left = _load_leaving(query, [member.pk for member, _depth in members])
+    rows = tuple(
+        reader.row(query.node, member, str(member.name), depth, left.get(member.pk)) for member, depth in members
+    )
     is_additive = query.node.metric is not None and query.node.metric.accumulation == "sum"
     top = reader.row(query.node, None, query.node.name, 0) if is_additive else None
     gaps = tuple(_gaps(top, rows, len(columns))) if top and query.dimension not in sight.members else ()
     return TargetGrid(query, company_settings().currency, columns, rows, top if gaps else None, gaps)
+
+
+def read_columns(query: GridQuery) -> tuple[GridColumn, ...]:
+    """The periods of the tree's fiscal year at the query's frequency."""
+    periods = Period.objects.select_related("fiscal_year").filter(
+        grain=query.grain, fiscal_year__start_year=query.tree.fiscal_year
+    )
+    name, short = period_namer(), period_namer(short=True)
+    return tuple(
+        GridColumn(period.start_date, name(period), short(period), period.state == PeriodState.CLOSED)
+        for period in periods.order_by("start_date")
+    )
 
 
 def grid_members(
@@ -174,21 +188,44 @@ def _load_targets(query: GridQuery) -> dict[_TargetKey, Target]:
     return {(row.node_id, row.member_id, row.period_start): row for row in rows}
 
 
+def _load_leaving(query: GridQuery, members: Sequence[int]) -> dict[int | None, date | None]:
+    """The last day of every person among the members who has left."""
+    if query.dimension != DimensionCode.PERSON:
+        return {}
+    left = Person.objects.filter(member__in=members, left_on__isnull=False)
+    return dict(left.values_list("member_id", "left_on"))
+
+
+def _load_proposed(query: GridQuery) -> dict[_TargetKey, Decimal]:
+    """What waits for approval."""
+    cells = TargetRequestCell.objects.filter(
+        request__tree=query.tree,
+        request__status=RequestStatus.WAITING,
+        line=query.line,
+        dimension__in={query.dimension, DimensionCode.COMPANY},
+    )
+    return {(cell.node_id, cell.member_id, cell.period_start): cell.value for cell in cells}
+
+
 @dataclass(frozen=True)
 class _Reader:
     query: GridQuery
     columns: tuple[GridColumn, ...]
     targets: Mapping[_TargetKey, Target]
+    proposed: Mapping[_TargetKey, Decimal]
     may_write: MayWrite
 
-    def row(self, node: KpiNode, member: DimensionMember | None, name: str, depth: int) -> GridRow:
+    def row(
+        self, node: KpiNode, member: DimensionMember | None, name: str, depth: int, left_on: date | None = None
+    ) -> GridRow:
         cells = tuple(self._cell(node, member, column) for column in self.columns)
-        return GridRow(node, member, name, depth, self.may_write(node, member), cells)
+        return GridRow(node, member, name, depth, self.may_write(node, member), cells, left_on)
 
     def _cell(self, node: KpiNode, member: DimensionMember | None, column: GridColumn) -> GridCell:
-        target = self.targets.get((node.pk, member.pk if member else None, column.start))
+        key = (node.pk, member.pk if member else None, column.start)
+        target, proposed = self.targets.get(key), self.proposed.get(key)
         if target is None:
-            return GridCell(column.start, column.is_locked)
+            return GridCell(column.start, column.is_locked, proposed=proposed)
         return GridCell(
             column.start,
             column.is_locked,
@@ -197,6 +234,7 @@ class _Reader:
             target.initial_value,
             target.initial_upper,
             getattr(target, "reason", None) or "",
+            proposed,
         )
 
 

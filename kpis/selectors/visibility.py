@@ -66,7 +66,7 @@ def _member_ids(rows: QuerySet[Any]) -> frozenset[int]:
     return frozenset(rows.exclude(member=None).values_list("member_id", flat=True))
 
 
-def _on(day: date) -> Q:
+def in_force(day: date) -> Q:
     """Rows in force on a day."""
     begun = Q(starts_on__isnull=True) | Q(starts_on__lte=day)
     return begun & (Q(ends_on__isnull=True) | Q(ends_on__gt=day))
@@ -74,7 +74,7 @@ def _on(day: date) -> Q:
 
 def people_by_team(day: date) -> dict[int, set[int]]:
     """Team → the people who belong to it on a day."""
-    memberships = TeamMembership.objects.filter(_on(day), deleted_at=None).exclude(team=None).exclude(person=None)
+    memberships = TeamMembership.objects.filter(in_force(day), deleted_at=None).exclude(team=None).exclude(person=None)
     people: dict[int, set[int]] = defaultdict(set)
     for team, person in memberships.values_list("team_id", "person_id"):
         people[team].add(person)
@@ -83,7 +83,7 @@ def people_by_team(day: date) -> dict[int, set[int]]:
 
 def led_teams(person: Person, day: date) -> set[int]:
     """Teams that a person leads or stands in for, with those below them."""
-    led = set(TeamLeader.objects.filter(_on(day), person=person).values_list("team_id", flat=True))
+    led = set(TeamLeader.objects.filter(in_force(day), person=person).values_list("team_id", flat=True))
     children: dict[int | None, list[int]] = defaultdict(list)
     for team, parent in Team.objects.filter(deleted_at=None).values_list("pk", "parent_id"):
         children[parent].append(team)

@@ -9,8 +9,9 @@ from typing import Any
 from django.db import transaction
 
 from kpis.engine.issues import Issue, gettext_noop
-from kpis.models import Target
-from kpis.services.targets import TargetEntry, TargetError, set_targets
+from kpis.models import Target, TargetRequest
+from kpis.services.target_requests import set_or_request
+from kpis.services.targets import TargetEntry, TargetError
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +22,16 @@ class ImportedTarget:
     seen: Decimal | None
 
 
-def import_targets(*, imported: Sequence[ImportedTarget], actor: Any, now: datetime) -> tuple[Target, ...]:
-    """Set all of them, or none. Raises TargetError, also where a target was changed after it was looked at."""
+def import_targets(*, imported: Sequence[ImportedTarget], actor: Any, now: datetime) -> TargetRequest | None:
+    """Set all of them, or none; the request where they wait for approval, else None.
+
+    Raises TargetError, also where a target was changed after it was looked at, and TargetRequestError.
+    """
     with transaction.atomic():
         issues = tuple(_changed_meanwhile(imported))
         if issues:
             raise TargetError(issues=issues)
-        return set_targets(entries=[each.entry for each in imported], actor=actor, now=now)
+        return set_or_request(entries=[each.entry for each in imported], actor=actor, now=now)
 
 
 def _changed_meanwhile(imported: Sequence[ImportedTarget]) -> list[Issue]:

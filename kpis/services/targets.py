@@ -1,4 +1,7 @@
-"""Targets as people set and change them: every change is a revision, nothing moves in a closed period."""
+"""Targets as people set and change them: every change is a revision, nothing moves in a closed period.
+
+What needs somebody's approval is not set but requested (kpis.services.target_requests).
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,10 +10,12 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from kpis.choices import Direction, Grain, Level, PeriodState, TreeStatus
 from kpis.engine.issues import Issue, gettext_noop
-from kpis.models import DimensionMember, KpiNode, Period, Target, TargetRevision
+from kpis.models import DimensionMember, KpiNode, KpiTree, Period, Target, TargetRequest, TargetRevision
+from kpis.selectors.approvals import approval_steps
 from kpis.services.calendar import ensure_fiscal_year
 from kpis.services.refusal import RefusedError
 from tenants.context import current_company
@@ -23,6 +28,12 @@ class TargetError(RefusedError):
     """Targets that cannot be set; an issue's field is "<index of the entry>.<field>"."""
 
     code = "invalid_target"
+
+
+class NeedsApprovalError(TargetError):
+    """Targets in force that this person may not change alone."""
+
+    code = "needs_approval"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +55,49 @@ def set_target(*, entry: TargetEntry, actor: Any, now: datetime) -> Target:
     return set_targets(entries=[entry], actor=actor, now=now)[0]
 
 
-def set_targets(*, entries: Sequence[TargetEntry], actor: Any, now: datetime) -> tuple[Target, ...]:
+def set_targets(
+    *, entries: Sequence[TargetEntry], actor: Any, now: datetime, request: TargetRequest | None = None
+) -> tuple[Target, ...]:
     """Set several targets, all or none, and write a revision for each that is new or changed.
 
     While its tree is a draft a target has no history to keep: initial and current are the same. In an active tree the
-    initial target stays, and a change needs its reason. Raises TargetError naming every entry at fault.
+    initial target stays, and a change needs its reason. `request` is the approved request that asked for them; `actor`
+    is then who proposed it. Raises TargetError naming every entry at fault, and NeedsApprovalError where the change
+    has to be requested instead.
     """
     with transaction.atomic():
         writer = _Writer(entries)
-        targets = writer.write(actor, now)
+        changes = writer.changes()
+        if request is None:
+            _refuse_unapproved([each.entry for each in changes], actor, now)
+        targets = writer.write(actor, now, request)
         if writer.is_changed:
             emit(topic="values.changed", company_id=current_company().pk)
     return targets
+
+
+@dataclass(frozen=True, slots=True)
+class TargetChange:
+    """An entry that would change something: the line it stands for, and the target as it is (None = not set)."""
+
+    index: int
+    entry: TargetEntry
+    line: str
+    existing: Target | None
+
+
+def find_changes(entries: Sequence[TargetEntry]) -> list[TargetChange]:
+    """What setting the entries would change. Raises TargetError where they could not be set."""
+    return _Writer(entries).changes()
+
+
+def _refuse_unapproved(entries: Sequence[TargetEntry], actor: Any, now: datetime) -> None:
+    trees: dict[int, KpiTree] = {entry.node.tree_id: entry.node.tree for entry in entries}
+    today = timezone.localdate(now)
+    if any(approval_steps(user=actor, tree=tree, today=today) for tree in trees.values()):
+        raise NeedsApprovalError(
+            gettext_noop("These targets are in force. Propose the change; it holds once it is approved.")
+        )
 
 
 _Key = tuple[int, date, str, int | None, str]
@@ -89,15 +131,26 @@ class _Writer:
             (row.node_id, row.period_start, row.dimension, row.member_id, row.line): row for row in existing
         }
 
-    def write(self, actor: Any, now: datetime) -> tuple[Target, ...]:
-        keys = [self.key(index) for index in range(len(self.entries))]
+    def changes(self) -> list[TargetChange]:
+        """Check everything; the entries that differ from what is set."""
+        seen: set[_Key] = set()
+        changes = []
         for index, entry in enumerate(self.entries):
-            self.check(index, entry, self.existing.get(keys[index]))
-            if keys[index] in keys[:index]:
+            key = self.key(index)
+            existing = self.existing.get(key)
+            self.check(index, entry, existing)
+            if key in seen:
                 self.note(index, "period_start", "duplicate", gettext_noop("This target is in the list twice."))
+            seen.add(key)
+            if existing is None or (existing.value, existing.upper) != (entry.value, entry.upper):
+                changes.append(TargetChange(index, entry, self.lines[index], existing))
         if self.issues:
             raise TargetError(issues=self.issues)
-        return tuple(self.store(entry, key, actor, now) for entry, key in zip(self.entries, keys, strict=True))
+        return changes
+
+    def write(self, actor: Any, now: datetime, request: TargetRequest | None) -> tuple[Target, ...]:
+        keys = [self.key(index) for index in range(len(self.entries))]
+        return tuple(self.store(entry, key, actor, now, request) for entry, key in zip(self.entries, keys, strict=True))
 
     def key(self, index: int) -> _Key:
         entry = self.entries[index]
@@ -166,7 +219,7 @@ class _Writer:
         if direction == Direction.RANGE and (entry.upper is None or entry.upper < entry.value):
             self.note(index, "upper", "invalid", gettext_noop("A range needs an upper bound, not below the lower one."))
 
-    def store(self, entry: TargetEntry, key: _Key, actor: Any, now: datetime) -> Target:
+    def store(self, entry: TargetEntry, key: _Key, actor: Any, now: datetime, request: TargetRequest | None) -> Target:
         target = self.existing.get(key)
         if target is not None and (target.value, target.upper) == (entry.value, entry.upper):
             return target
@@ -189,5 +242,6 @@ class _Writer:
             reason=entry.reason,
             actor=actor,
             at=now,
+            request=request,
         )
         return target

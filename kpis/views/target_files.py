@@ -23,8 +23,9 @@ from kpis.renderings.files import CSV_ENCODINGS
 from kpis.renderings.targets import target_csv, target_workbook
 from kpis.selectors.target_import import ImportChange, plan_import
 from kpis.selectors.visibility import sight_of
+from kpis.services.refusal import RefusedError
 from kpis.services.target_import import ImportedTarget, import_targets
-from kpis.services.targets import TargetEntry, TargetError
+from kpis.services.targets import TargetEntry
 from kpis.views.downloads import XLSX_TYPE, attachment
 from kpis.views.target_grid import chosen_query, chosen_tree, read_grid
 from tenants.capabilities import Capability, require
@@ -107,11 +108,14 @@ def target_import_save(request: HttpRequest) -> HttpResponse:
         check_reach(request.user, scope, sight, each.entry.dimension, each.entry.member, [each.entry.node])
     tree = imported[0].entry.node.tree.public_id
     try:
-        import_targets(imported=imported, actor=request.user, now=timezone.now())
-    except TargetError as error:
+        asked = import_targets(imported=imported, actor=request.user, now=timezone.now())
+    except RefusedError as error:
         messages.error(request, str(error))
         return redirect(f"{reverse('target-import')}?tree={tree}")
-    messages.success(request, _("Saved: %(count)s") % {"count": len(imported)})
+    said = _("Saved: %(count)s")
+    if asked is not None:
+        said = _("Proposed for approval: %(count)s. Until it is approved the current targets stay in force.")
+    messages.success(request, said % {"count": len(imported)})
     return redirect(f"{reverse('target-grid')}?tree={tree}")
 
 

@@ -1,17 +1,22 @@
 """The targets of a tree as a grid that is filled in like a spreadsheet."""
 
+from typing import Any
+
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from kpis.choices import DimensionCode, Grain, SpreadMethod, TargetLine, TreeStatus
-from kpis.models import Dimension, DimensionMember, KpiNode, KpiTree
+from kpis.choices import DimensionCode, Grain, RequestStatus, SpreadMethod, TargetLine, TreeStatus
+from kpis.models import Dimension, DimensionMember, KpiNode, KpiTree, TargetRequest
 from kpis.permissions import reaches
+from kpis.selectors.approvals import approval_steps
 from kpis.selectors.details import read_dimensions
 from kpis.selectors.target_grid import GridQuery, TargetGrid, grid_nodes, read_target_grid
+from kpis.selectors.target_requests import read_own_business
 from kpis.selectors.today import find_tree
 from kpis.selectors.visibility import Sight, sight_of
 from kpis.views.choices import Choice, address
@@ -41,6 +46,9 @@ def targets(request: HttpRequest) -> HttpResponse:
         "grains": _grains(request, query, nodes),
         "methods": [(method.value, method.label) for method in SpreadMethod],
         "is_draft": tree.status == TreeStatus.DRAFT,
+        "steps": approval_steps(user=request.user, tree=tree, today=timezone.localdate()),
+        "asks": len(read_own_business(user=request.user, today=timezone.localdate())),
+        "answered": _answered(request),
         "words": grid_words(),
         "file_query": request.GET.urlencode(),
     }
@@ -80,6 +88,33 @@ def chosen_query(request: HttpRequest, tree: KpiTree) -> GridQuery:
     return GridQuery(tree, line, grain)
 
 
+def _answered(request: HttpRequest) -> dict[str, Any] | None:
+    """`?answers=`: the reader's own request that came back, to be proposed anew from what it said."""
+    requests = TargetRequest.objects.filter(proposer=request.user, status=RequestStatus.RETURNED, answered_by=None)
+    try:
+        row = requests.filter(public_id=request.GET.get("answers") or None).first()
+    except ValidationError:
+        return None
+    if row is None:
+        return None
+    cells = row.cells.select_related("node", "member")
+    return {
+        "id": str(row.public_id),
+        "reason": row.reason,
+        "comment": row.decisions.last().comment,
+        "cells": [
+            {
+                "node": str(cell.node.public_id),
+                "member": cell.member.code if cell.member else "",
+                "period_start": cell.period_start.isoformat(),
+                "value": f"{cell.value.normalize():f}",
+                "upper": "" if cell.upper is None else f"{cell.upper.normalize():f}",
+            }
+            for cell in cells
+        ],
+    }
+
+
 def grid_words() -> dict[str, str]:
     """The sentences that the page's script speaks."""
     return {
@@ -93,6 +128,8 @@ def grid_words() -> dict[str, str]:
         "skipped": _("Left as they are: %(count)s (closed, or not yours to write)"),
         "outside": _("Outside the grid: %(count)s"),
         "saved": _("Saved: %(count)s"),
+        "requested": _("Proposed for approval: %(count)s. Until it is approved the current targets stay in force."),
+        "waiting": _("Waits for approval: %(value)s"),
         "reason": _("These targets are in force. Write why they change."),
         "failed": _("The server could not be reached. Nothing was lost; please try again."),
         "remainder": _("The rounding remainder of %(value)s is in the last period."),

@@ -13,7 +13,7 @@ from tenants.settings.models import CompanySettings
 class CompanySettingsAdmin(KeptAdmin):
     """One row, made with the company."""
 
-    list_display = ("name", "fiscal_start_month", "closing_day", "currency", "visibility")
+    list_display = ("name", "fiscal_start_month", "closing_day", "currency", "visibility", "target_approval")
     readonly_fields = ("fiscal_start_month", "closing_day", "currency", "updated_at")
 
     def has_add_permission(self, request: HttpRequest) -> bool:

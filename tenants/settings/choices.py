@@ -32,6 +32,15 @@ class Visibility(models.TextChoices):
     COMPANY = "company", _("The company")
 
 
+class TargetApproval(models.TextChoices):
+    """Who has to agree before a target in force changes."""
+
+    BY_SIZE = "by_size", _("As fits the size of the company")
+    NONE = "none", _("Nobody")
+    ONE = "one", _("One step: a superior or an owner")
+    TWO = "two", _("Two steps: a superior, then an owner")
+
+
 class RolloutStage(models.TextChoices):
     SETTING = "setting", _("Setting")
     IMPLEMENTING = "implementing", _("Implementing")

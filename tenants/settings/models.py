@@ -5,7 +5,15 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from tenants.settings.choices import AmountUnit, MonthNamedBy, RolloutStage, Visibility, WeekRule, YearNameStyle
+from tenants.settings.choices import (
+    AmountUnit,
+    MonthNamedBy,
+    RolloutStage,
+    TargetApproval,
+    Visibility,
+    WeekRule,
+    YearNameStyle,
+)
 
 SEGMENTS = ("seg1", "seg2", "seg3", "seg4", "seg5")
 
@@ -54,6 +62,13 @@ class CompanySettings(models.Model):
         max_length=8,
         choices=Visibility.choices,
         default=Visibility.PERSON,
+    )
+    target_approval = models.CharField(
+        _("changes of targets are approved by"),
+        max_length=7,
+        choices=TargetApproval.choices,
+        default=TargetApproval.BY_SIZE,
+        help_text=_("By size: up to 10 people nobody, up to 50 one step, above that two."),
     )
     segments = models.JSONField(
         _("segments"),

@@ -31,6 +31,7 @@ ENGINE = "tests/kpis/engine/"
 KPIS = "tests/kpis/"
 DATA = "tests/integrations/"
 REVIEWS = "tests/reviews/"
+AGREED = "tests/kpis/targets_agreed/"
 
 AREAS: dict[str, list[Mutant]] = {
     "the schema of a company": [
@@ -298,6 +299,50 @@ AREAS: dict[str, list[Mutant]] = {
             "if is_first or entry.node.tree.status == TreeStatus.DRAFT:",
             "if target:",
             f"{KPIS}test_targets.py::TestSetTarget::test_a_change_in_an_active_tree_keeps_the_initial_target",
+        ),
+    ],
+    "targets that people agree to": [
+        Mutant(
+            "kpis/engine/approval.py",
+            "if standing.is_proposer or standing.has_decided or done >= steps:",
+            "if standing.has_decided or done >= steps:",
+            f"{ENGINE}test_approval.py::TestMayDecide::test_not_even_an_owner_decides_on_the_own_proposal",
+        ),
+        Mutant(
+            "kpis/services/targets.py",
+            "            _refuse_unapproved([each.entry for each in changes], actor, now)",
+            "            pass",
+            f"{AGREED}test_requests.py::TestNeedsApproval::test_a_target_in_force_is_not_set_by_who_needs_approval",
+        ),
+        Mutant(
+            "kpis/selectors/approvals.py",
+            "        return bool(self.led & higher)",
+            "        return bool(self.led)",
+            f"{AGREED}test_requests.py::TestApprove::test_nor_does_a_peer_or_who_stands_in_for_the_proposer",
+        ),
+        Mutant(
+            "kpis/services/target_requests.py",
+            "    _refuse_changed(open_cells, entries)",
+            "    len(entries)",
+            f"{AGREED}test_requests.py::TestApprove::test_a_target_changed_after_the_proposal_is_not_overwritten",
+        ),
+        Mutant(
+            "kpis/services/confirmations.py",
+            "if row.confirmed_at is None and row.at <= seen_at]",
+            "if row.confirmed_at is None]",
+            f"{AGREED}test_pages.py::TestConfirming::test_what_was_set_after_looking_is_not_confirmed",
+        ),
+        Mutant(
+            "kpis/selectors/target_gaps.py",
+            "if not above & aimed[start]:",
+            "if start:",
+            f"{AGREED}test_levels.py::TestLevels::test_teams_below_teams_do_not_count_twice",
+        ),
+        Mutant(
+            "kpis/services/leavers.py",
+            "before + target.value",
+            "target.value",
+            f"{AGREED}test_levels.py::TestLeaver::test_moves_the_rest_and_keeps_every_sum",
         ),
     ],
     "who sees what": [

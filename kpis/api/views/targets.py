@@ -59,7 +59,10 @@ class TargetViewSet(SeenViewSet):
 
     @extend_schema(summary="Set a target")
     def create(self, request: Request) -> Response:
-        """Set the target of a node for one period; setting it again is a revision."""
+        """Set the target of a node for one period; setting it again is a revision.
+
+        Answers 409 `needs_approval` where the caller's change has to be proposed (`target-requests/`) instead.
+        """
         target = self._set([self.checked()])[0]
         return self.created(target.pk)
 
@@ -88,9 +91,13 @@ class TargetViewSet(SeenViewSet):
     @action(detail=True, filterset_class=None)
     def revisions(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Every setting of a target: what, by whom, why."""
-        page = self.paginate_queryset(self.get_object().revisions.select_related("actor"))
+        page = self.paginate_queryset(self._revisions())
         shown = TargetRevisionSerializer(page, many=True, context=self.get_serializer_context())
         return self.get_paginated_response(shown.data)
+
+    def _revisions(self) -> QuerySet[TargetRevision]:
+        rows = self.get_object().revisions.select_related("actor", "request")
+        return rows.prefetch_related("request__decisions__actor")
 
     def _set(self, rows: list[dict[str, Any]], *, path: str = "") -> tuple[Target, ...]:
         """Set all or none; faults are named by `path` and place, or by field alone where there is one target only."""
@@ -101,6 +108,8 @@ class TargetViewSet(SeenViewSet):
         try:
             return set_targets(entries=entries, actor=self.actor, now=timezone.now())
         except TargetError as refusal:
+            if not refusal.issues:
+                raise
             issues = [
                 replace(issue, field=f"{path}.{issue.field}" if path else issue.field.partition(".")[2])
                 for issue in refusal.issues

@@ -66,7 +66,8 @@ READ_ONLY = {
         "period",
         "periodtransition",
     ),
-    *("product", "revenueline", "surveyresponse", "targetrevision", "unresolvedreference"),
+    *("product", "revenueline", "surveyresponse", "unresolvedreference"),
+    *("targetrequest", "targetrequestcell", "targetrequestdecision", "targetrevision"),
 }
 WON = {
     "kind": "simple",

@@ -55,6 +55,8 @@ class TestDocument:
 class TestAnswers:
     def test_every_documented_read_agrees(self, api, sales, document, in_acme):  # noqa: F811
         api.made("targets/", {"node": sales["bookings"], "period_start": "2026-10-01", "value": 5})
+        asked = {"node": sales["bookings"], "period_start": "2026-11-01", "value": 6}
+        api.made("target-requests/", {"records": [asked], "reason": "Plan"})
         manual = {"unit": "count", "accumulation": "sum", "spec": {"kind": "manual"}}
         api.made("metrics/", {"code": "visits", "name": "Visits", **manual})
         api.made("entries/", {"metric": "visits", "period_start": "2026-10-01", "value": 3})

@@ -72,7 +72,7 @@ export class Cells {
   }
   propose(entries) {
     this.undone.push(entries.map(([cell]) => [cell, { ...cell.dataset }]));
-    for (const [cell, value] of entries) this.set(cell, value, this.upper(cell));
+    for (const [cell, value, upper] of entries) this.set(cell, value, upper ?? this.upper(cell));
     this.refresh();
   }
   clear(cell) {
@@ -111,7 +111,20 @@ export class Cells {
     this.refresh();
   }
 
+  // What waits for approval: the target in force stays.
+  requested(cells) {
+    for (const cell of cells) {
+      cell.dataset.proposed = cell.dataset.next;
+      this.clear(cell);
+    }
+    this.undone = [];
+    this.refresh();
+  }
+
   refresh() {
+    for (const cell of this.table.querySelectorAll("td[data-proposed]")) {
+      cell.title = this.words.waiting.replace("%(value)s", this.write(cell.dataset.proposed, this.unitOf(cell)));
+    }
     for (const row of this.rows) {
       for (const cell of row.targets) {
         cell.querySelector(".now").textContent = this.shown(cell);

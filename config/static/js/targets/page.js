@@ -62,7 +62,9 @@ if (root) {
   async function send() {
     const changed = cells.unsaved;
     if (!changed.length || cells.faulty.length || save.disabled) return;
-    if (!("draft" in root.dataset) && !reason.value.trim() && changed.some((cell) => cell.dataset.value !== "")) {
+    const { requestUrl, answers } = root.dataset;
+    const isChange = changed.some((cell) => cell.dataset.value !== "");
+    if (!("draft" in root.dataset) && !reason.value.trim() && (requestUrl || isChange)) {
       reason.setAttribute("aria-invalid", "true");
       state.textContent = words.reason;
       reason.focus();
@@ -78,11 +80,15 @@ if (root) {
       reason: reason.value.trim(),
     }));
     try {
-      const [ok, answer] = await post(root.dataset.bulkUrl, { records });
+      const body = requestUrl ? { records, reason: reason.value.trim(), answers: answers ?? null } : { records };
+      const [ok, answer] = await post(requestUrl ?? root.dataset.bulkUrl, body);
       if (ok) {
-        cells.saved(changed);
+        if (requestUrl) cells.requested(changed);
+        else cells.saved(changed);
+        delete root.dataset.answers;
         reason.value = "";
-        note = say("saved", { count: changed.length });
+        note = say(requestUrl ? "requested" : "saved", { count: changed.length });
+        document.body.dispatchEvent(new CustomEvent("targets-saved"));
       } else {
         for (const error of answer.errors ?? []) {
           const cell = changed[Number(error.field.split(".")[1])];
@@ -138,6 +144,19 @@ if (root) {
     return text.includes("e") ? value.toFixed(8).replace(/\.?0+$/, "") : text;
   }
 
+  // What came back is filled in again, to be changed and proposed anew.
+  function refill() {
+    const found = document.getElementById("target-answered");
+    if (!found) return;
+    const answered = JSON.parse(found.textContent);
+    const entries = answered.cells.map((each) => {
+      const row = cells.rows.find((one) => one.dataset.node === each.node && one.dataset.member === each.member);
+      return [row?.targets.find((cell) => cell.dataset.start === each.period_start), each.value, each.upper];
+    });
+    cells.propose(entries.filter(([cell]) => cell && cells.isWritable(cell)));
+    reason.value = answered.reason;
+  }
+
   for (const button of root.parentElement.querySelectorAll("[data-versions] button")) {
     button.addEventListener("click", () => {
       cells.table.dataset.version = button.dataset.version;
@@ -149,6 +168,7 @@ if (root) {
   find("[data-proposal]")?.addEventListener("submit", propose);
   window.addEventListener("beforeunload", (event) => cells.unsaved.length && event.preventDefault());
   cells.refresh();
+  refill();
 
   // Closed periods are rarely what one comes for: begin at the first open one.
   const open = cells.rows[0].targets.find((cell) => cells.isWritable(cell));
