@@ -1,0 +1,207 @@
+"""What stood behind a number at an earlier moment, and what has happened to it since."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Min
+from django.utils import timezone
+
+from kpis.choices import DimensionCode
+from kpis.engine.cells import Cell
+from kpis.engine.evidence import Cause, CauseCount, Happening, History, Part, cause_of, count_causes, differing
+from kpis.engine.issues import gettext_noop
+from kpis.engine.specs import Simple
+from kpis.models import DimensionMember, Metric, Period
+from kpis.models.resources import MODELS
+from kpis.selectors.changes import RecordChange, read_changes
+from kpis.selectors.parts import facts_of, read_cell, read_parts
+from kpis.selectors.records import DENOMINATOR, NUMERATOR, RELATED, RecordPage, find_term, read_records
+from kpis.services.past import facts_as_of
+from kpis.services.refusal import RefusedError
+
+LISTED = 100
+
+
+class HistoryError(RefusedError):
+    """A moment of which nothing is remembered."""
+
+    code = "no_history"
+
+
+@dataclass(frozen=True, slots=True)
+class CellAddress:
+    """Which number: a metric in a period, of the company or one member of a dimension."""
+
+    metric: Metric
+    period: Period
+    dimension: str = DimensionCode.COMPANY
+    member: DimensionMember | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRecord:
+    """One record that counts otherwise than it did: its part then and now (None = not counted) and what happened.
+
+    `changes` are those since the moment, earliest first, of the record and of the records it reads from.
+    """
+
+    side: str
+    row: Any
+    before: Part | None
+    after: Part | None
+    cause: Cause
+    changes: tuple[RecordChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A number then and now, why it differs, and the records that explain it (at most 100, of those in sight).
+
+    `causes` count every record once, whoever may see it; `hidden_count` are those not listed.
+    """
+
+    moment: datetime
+    then: Cell
+    now: Cell
+    causes: tuple[CauseCount, ...]
+    records: tuple[ChangedRecord, ...]
+    hidden_count: int
+
+    @property
+    def is_changed(self) -> bool:
+        return self.then != self.now
+
+    @property
+    def unknown_count(self) -> int:
+        """Records that count otherwise though nothing is remembered of them."""
+        return sum(each.count for each in self.causes if each.cause.happening is Happening.UNKNOWN)
+
+
+def check_moment(moment: datetime, *, facts: Collection[str], now: datetime) -> None:
+    """Raises HistoryError for a moment to come, or before the first record of one of these kinds was known."""
+    if moment > now:
+        raise HistoryError(
+            gettext_noop("%(moment)s is still to come. Ask for a moment that has passed."), moment=moment
+        )
+    begins = [MODELS[fact]._default_manager.aggregate(first=Min("recorded_at"))["first"] for fact in facts]
+    first = max((each for each in begins if each), default=None)
+    if first is None or moment < first:
+        raise HistoryError(
+            gettext_noop("The history of these records begins on %(first)s; what they were before is not known."),
+            first=timezone.localtime(first).strftime("%Y-%m-%d %H:%M") if first else "-",
+        )
+
+
+def read_records_as_of(*, moment: datetime, now: datetime, term: Simple, period: Period, **asked: Any) -> RecordPage:
+    """`read_records` as of a moment. Raises HistoryError."""
+    check_moment(moment, facts=[term.fact], now=now)
+    with facts_as_of(moment, facts=[term.fact], period=period):
+        return read_records(term=term, period=period, **asked)
+
+
+def compare_with_past(
+    address: CellAddress, *, moment: datetime, people: Collection[int] | None = None, now: datetime
+) -> Evidence | None:
+    """A number as of a moment beside the same number now, from its records; None where it is not made of records.
+
+    `people` narrows the listed records, not the numbers. Raises HistoryError.
+    """
+    current = _cell(address, now)
+    facts = facts_of(address.metric, day=address.period.start_date)
+    if current is None or not facts:
+        return None
+    check_moment(moment, facts=facts, now=now)
+    sides = _sides(address)
+    with facts_as_of(moment, facts=facts, period=address.period) as changed:
+        past = _cell(address, moment)
+        before = {side: _parts(address, term, changed) for side, term in sides.items()}
+        seen = {side: {*_parts(address, term, changed, people)} for side, term in sides.items()}
+    assert past is not None
+    after = {side: _parts(address, term, changed) for side, term in sides.items()}
+    records = [record for side in sides for record in _changed_records(side, sides[side], before, after, moment)]
+    for side, term in sides.items():
+        seen[side] |= {*_parts(address, term, changed, people)}
+    shown = [each for each in records if each.row.pk in seen[each.side]][:LISTED]
+    return Evidence(
+        moment=moment,
+        then=past,
+        now=current,
+        causes=count_causes(each.cause for each in _once(records)),
+        records=tuple(shown),
+        hidden_count=len(records) - len(shown),
+    )
+
+
+def _cell(address: CellAddress, moment: datetime) -> Cell | None:
+    return read_cell(
+        address.metric,
+        address.period,
+        dimension=address.dimension,
+        member=address.member,
+        today=timezone.localdate(moment),
+    )
+
+
+def _sides(address: CellAddress) -> dict[str, Simple]:
+    """What is counted above and, where it is something else, below."""
+    found = {
+        side: find_term(address.metric, day=address.period.start_date, side=side) for side in (NUMERATOR, DENOMINATOR)
+    }
+    sides = {side: term for side, term in found.items() if term is not None}
+    if sides.get(NUMERATOR) == sides.get(DENOMINATOR):
+        sides.pop(DENOMINATOR, None)
+    return sides
+
+
+def _parts(
+    address: CellAddress, term: Simple, changed: Mapping[str, Collection[int]], people: Collection[int] | None = None
+) -> dict[int, Part]:
+    return read_parts(
+        term,
+        address.period,
+        dimension=address.dimension,
+        member=address.member,
+        ids=changed[term.fact],
+        people=people,
+    )
+
+
+def _once(records: Sequence[ChangedRecord]) -> Iterator[ChangedRecord]:
+    """A record that counts on both sides of a rate is one cause: each record once, by what it did above."""
+    seen: set[tuple[type, int]] = set()
+    for each in sorted(records, key=lambda record: record.side != NUMERATOR):
+        key = (type(each.row), each.row.pk)
+        if key not in seen:
+            seen.add(key)
+            yield each
+
+
+def _changed_records(
+    side: str,
+    term: Simple,
+    before: Mapping[str, Mapping[int, Part]],
+    after: Mapping[str, Mapping[int, Part]],
+    moment: datetime,
+) -> Iterator[ChangedRecord]:
+    """The records of one side whose part is another one."""
+    moved = differing(before[side], after[side])
+    model = MODELS[term.fact]
+    named = {field.name for field in model._meta.get_fields()}
+    rows = model._default_manager.select_related(*(name for name in RELATED if name in named)).in_bulk(moved)
+    changes = read_changes(term.fact, moved, since=moment)
+    for pk in moved:
+        was, is_now = before[side].get(pk), after[side].get(pk)
+        history = _history(rows[pk], term.fact, changes[pk], moment)
+        yield ChangedRecord(side, rows[pk], was, is_now, cause_of(term, was, is_now, history), tuple(changes[pk]))
+
+
+def _history(row: Any, fact: str, changes: Sequence[RecordChange], moment: datetime) -> History:
+    own = [change for change in changes if change.fact == fact]
+    return History(
+        has_arrived=row.recorded_at > moment,
+        turns=tuple(change.action for change in own if change.action != "updated"),
+        fields=frozenset(name for change in own for name in change.changes),
+        linked=frozenset(change.fact for change in changes if change.fact != fact),
+    )
