@@ -11,7 +11,7 @@ from django.utils import timezone
 from kpis.choices import DimensionCode
 from kpis.engine.cells import Cell
 from kpis.engine.evidence import Cause, CauseCount, Happening, History, Part, cause_of, count_causes, differing
-from kpis.engine.issues import gettext_noop
+from kpis.engine.issues import Issue, gettext_noop
 from kpis.engine.specs import Simple
 from kpis.models import DimensionMember, Metric, Period
 from kpis.models.resources import MODELS
@@ -48,6 +48,7 @@ class ChangedRecord:
     """
 
     side: str
+    fact: str
     row: Any
     before: Part | None
     after: Part | None
@@ -59,10 +60,12 @@ class ChangedRecord:
 class Evidence:
     """A number then and now, why it differs, and the records that explain it (at most 100, of those in sight).
 
-    `causes` count every record once, whoever may see it; `hidden_count` are those not listed.
+    `fact` is what is counted (above, of a rate; "" of a number made of other numbers). `causes` count every record
+    once, whoever may see it; `hidden_count` are those not listed.
     """
 
     moment: datetime
+    fact: str
     then: Cell
     now: Cell
     causes: tuple[CauseCount, ...]
@@ -82,16 +85,20 @@ class Evidence:
 def check_moment(moment: datetime, *, facts: Collection[str], now: datetime) -> None:
     """Raises HistoryError for a moment to come, or before the first record of one of these kinds was known."""
     if moment > now:
-        raise HistoryError(
-            gettext_noop("%(moment)s is still to come. Ask for a moment that has passed."), moment=moment
-        )
+        raise _no_history(gettext_noop("This moment is still to come. Ask for one that has passed."))
     begins = [MODELS[fact]._default_manager.aggregate(first=Min("recorded_at"))["first"] for fact in facts]
     first = max((each for each in begins if each), default=None)
-    if first is None or moment < first:
-        raise HistoryError(
+    if first is None:
+        raise _no_history(gettext_noop("There are no records of this kind, so nothing is known of earlier moments."))
+    if moment < first:
+        raise _no_history(
             gettext_noop("The history of these records begins on %(first)s; what they were before is not known."),
-            first=timezone.localtime(first).strftime("%Y-%m-%d %H:%M") if first else "-",
+            first=timezone.localtime(first).strftime("%Y-%m-%d %H:%M"),
         )
+
+
+def _no_history(template: str, **params: object) -> HistoryError:
+    return HistoryError(issues=[Issue("as_of", "no_history", template, tuple(params.items()))])
 
 
 def read_records_as_of(*, moment: datetime, now: datetime, term: Simple, period: Period, **asked: Any) -> RecordPage:
@@ -126,6 +133,7 @@ def compare_with_past(
     shown = [each for each in records if each.row.pk in seen[each.side]][:LISTED]
     return Evidence(
         moment=moment,
+        fact=next((term.fact for term in sides.values()), ""),
         then=past,
         now=current,
         causes=count_causes(each.cause for each in _once(records)),
@@ -194,7 +202,8 @@ def _changed_records(
     for pk in moved:
         was, is_now = before[side].get(pk), after[side].get(pk)
         history = _history(rows[pk], term.fact, changes[pk], moment)
-        yield ChangedRecord(side, rows[pk], was, is_now, cause_of(term, was, is_now, history), tuple(changes[pk]))
+        cause = cause_of(term, was, is_now, history)
+        yield ChangedRecord(side, term.fact, rows[pk], was, is_now, cause, tuple(changes[pk]))
 
 
 def _history(row: Any, fact: str, changes: Sequence[RecordChange], moment: datetime) -> History:

@@ -68,7 +68,8 @@ class TestAnswers:
         schema = {**worked["application/json"]["schema"], "components": document["components"]}
         jsonschema.validate(api.made("back-calculations/", goal), schema)
 
-        values = {**PARAMETERS, "tree": sales["tree"], "node": sales["bookings"]}
+        moment = timezone.now().isoformat()
+        values = {**PARAMETERS, "tree": sales["tree"], "node": sales["bookings"], "as_of": moment}
         seen, without_rows = set(), set()
         for path, operation in sorted(self._reads(document), key=lambda each: each[0].count("/")):
             address = self._address(api, path)

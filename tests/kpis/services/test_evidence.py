@@ -216,6 +216,7 @@ STATES = st.fixed_dictionaries(
 CHANGE = st.tuples(st.sampled_from(["D1", "D2", "D3", "D4", "D5"]), st.one_of(st.none(), STATES))
 
 
+@pytest.mark.gate
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=st.lists(CHANGE, max_size=4), second=st.lists(CHANGE, max_size=4))
 def test_a_moment_shows_what_was_counted_at_that_moment(won: Metric, first: list, second: list) -> None:
