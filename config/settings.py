@@ -293,6 +293,7 @@ SPECTACULAR_SETTINGS = {
         "LandingMethodEnum": "kpis.api.landings.METHODS",
         "DecisionKindEnum": "reviews.choices.DecisionKind",
         "PeriodStateEnum": "kpis.choices.PeriodState",
+        "RestatementVerdictEnum": "kpis.choices.RestatementVerdict",
         "RunStateEnum": "integrations.choices.RunState",
     },
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -13,7 +13,7 @@ from kpis.models import RestatementDecision
 from kpis.selectors.restatements import CellNumbers
 
 
-class DecisionSerializer(Selectable):
+class RestatementDecisionSerializer(Selectable):
     """What was decided about one locked cell: `old` was locked, `new` was live."""
 
     id = serializers.UUIDField(source="public_id")
@@ -64,4 +64,4 @@ class DecisionRequestSerializer(serializers.Serializer):
 class DecisionListSerializer(serializers.Serializer):
     """The decisions that were made, one for each cell."""
 
-    results = DecisionSerializer(many=True)
+    results = RestatementDecisionSerializer(many=True)

@@ -9,7 +9,7 @@ from decimal import Decimal
 from django.db.models import Max, Min, Q
 
 from kpis.choices import DimensionCode, RestatementVerdict, TreeStatus
-from kpis.models import Dimension, KpiTree, LockedCell, Period, RestatementDecision
+from kpis.models import Dimension, DimensionMember, KpiNode, KpiTree, LockedCell, Period, RestatementDecision
 from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 from kpis.selectors.visibility import Sight
 
@@ -81,7 +81,9 @@ def find_restatements(
             is_live=True,
             member_ids=member_ids,
         )
-        rows = cells.select_related("node__tree", "member").order_by("node_id", "period_start", "member_id")
+        rows = cells.select_related("node__tree", "node__metric", "member").order_by(
+            "node_id", "period_start", "member_id"
+        )
         found += _differences(rows, build_matrix(query, now=now))
     return _with_refusals(found, grain)
 
@@ -118,6 +120,17 @@ def read_decisions(period: Period, *, sight: Sight, limit: int) -> list[Restatem
     for dimension, members in sight.members.items():
         rows = rows.exclude(Q(dimension=dimension, member__isnull=False) & ~Q(member__in=members))
     return list(rows.select_related("node__metric", "member", "actor")[:limit])
+
+
+def find_refusal(
+    node: KpiNode, period: Period, dimension: str, member: DimensionMember | None
+) -> RestatementDecision | None:
+    """The latest decision about one cell, where that was to let the locked number stand."""
+    rows = RestatementDecision.objects.filter(
+        node=node, grain=period.grain, period_start=period.start_date, dimension=dimension, member=member
+    )
+    latest = rows.select_related("actor").first()
+    return latest if latest is not None and latest.verdict == RestatementVerdict.REFUSED else None
 
 
 Key = tuple[int, date, str, int | None]

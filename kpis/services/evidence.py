@@ -115,27 +115,69 @@ def compare_with_past(
 
     `people` narrows the listed records, not the numbers. Raises HistoryError.
     """
-    current = _cell(address, now)
-    facts = facts_of(address.metric, day=address.period.start_date)
-    if current is None or not facts:
-        return None
+    return compare_all_with_past([address], moment=moment, people=people, now=now)[0]
+
+
+def compare_all_with_past(
+    addresses: Sequence[CellAddress], *, moment: datetime, people: Collection[int] | None = None, now: datetime
+) -> list[Evidence | None]:
+    """The same for several numbers of one period, going back once for all of them. Raises HistoryError."""
+    current = [_cell(address, now) for address in addresses]
+    facts = {
+        fact
+        for address, cell in zip(addresses, current, strict=True)
+        if cell is not None
+        for fact in facts_of(address.metric, day=address.period.start_date)
+    }
+    if not facts:
+        return [None] * len(addresses)
     check_moment(moment, facts=facts, now=now)
+    with facts_as_of(moment, facts=sorted(facts), period=addresses[0].period) as changed:
+        past = [
+            _reading(address, moment, changed, people) if cell is not None else None
+            for address, cell in zip(addresses, current, strict=True)
+        ]
+    return [
+        _compared(address, moment, then, _reading(address, now, changed, people)) if then is not None else None
+        for address, then in zip(addresses, past, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A number at one moment, and per side the parts of the records that may differ, with those in sight."""
+
+    cell: Cell
+    parts: Mapping[str, Mapping[int, Part]]
+    in_sight: Mapping[str, frozenset[int]]
+
+
+def _reading(
+    address: CellAddress, moment: datetime, changed: Mapping[str, Collection[int]], people: Collection[int] | None
+) -> _Reading:
+    cell = _cell(address, moment)
+    assert cell is not None
     sides = _sides(address)
-    with facts_as_of(moment, facts=facts, period=address.period) as changed:
-        past = _cell(address, moment)
-        before = {side: _parts(address, term, changed) for side, term in sides.items()}
-        seen = {side: {*_parts(address, term, changed, people)} for side, term in sides.items()}
-    assert past is not None
-    after = {side: _parts(address, term, changed) for side, term in sides.items()}
-    records = [record for side in sides for record in _changed_records(side, sides[side], before, after, moment)]
-    for side, term in sides.items():
-        seen[side] |= {*_parts(address, term, changed, people)}
-    shown = [each for each in records if each.row.pk in seen[each.side]][:LISTED]
+    return _Reading(
+        cell,
+        {side: _parts(address, term, changed) for side, term in sides.items()},
+        {side: frozenset(_parts(address, term, changed, people)) for side, term in sides.items()},
+    )
+
+
+def _compared(address: CellAddress, moment: datetime, then: _Reading, now: _Reading) -> Evidence:
+    sides = _sides(address)
+    records = [
+        record
+        for side, term in sides.items()
+        for record in _changed_records(side, term, then.parts[side], now.parts[side], moment)
+    ]
+    shown = [each for each in records if each.row.pk in then.in_sight[each.side] | now.in_sight[each.side]][:LISTED]
     return Evidence(
         moment=moment,
         fact=next((term.fact for term in sides.values()), ""),
-        then=past,
-        now=current,
+        then=then.cell,
+        now=now.cell,
         causes=count_causes(each.cause for each in _once(records)),
         records=tuple(shown),
         hidden_count=len(records) - len(shown),
@@ -189,18 +231,18 @@ def _once(records: Sequence[ChangedRecord]) -> Iterator[ChangedRecord]:
 def _changed_records(
     side: str,
     term: Simple,
-    before: Mapping[str, Mapping[int, Part]],
-    after: Mapping[str, Mapping[int, Part]],
+    before: Mapping[int, Part],
+    after: Mapping[int, Part],
     moment: datetime,
 ) -> Iterator[ChangedRecord]:
     """The records of one side whose part is another one."""
-    moved = differing(before[side], after[side])
+    moved = differing(before, after)
     model = MODELS[term.fact]
     named = {field.name for field in model._meta.get_fields()}
     rows = model._default_manager.select_related(*(name for name in RELATED if name in named)).in_bulk(moved)
     changes = read_changes(term.fact, moved, since=moment)
     for pk in moved:
-        was, is_now = before[side].get(pk), after[side].get(pk)
+        was, is_now = before.get(pk), after.get(pk)
         history = _history(rows[pk], term.fact, changes[pk], moment)
         cause = cause_of(term, was, is_now, history)
         yield ChangedRecord(side, term.fact, rows[pk], was, is_now, cause, tuple(changes[pk]))

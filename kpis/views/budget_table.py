@@ -44,6 +44,7 @@ def budget_table(request: HttpRequest) -> HttpResponse:
         ],
         "lines": _line_choices(request, query),
         "file_query": request.GET.urlencode(),
+        "may_step": has_capability(request.user, Capability.PROVISIONAL_PERIODS),
         "may_set": has_capability(request.user, Capability.SET_TARGETS),
     }
     return render(request, "kpis/budget_table.html", {"page": page, "currency": table.currency})

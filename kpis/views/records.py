@@ -18,7 +18,9 @@ from kpis.choices import DimensionCode, Unit
 from kpis.engine.specs import Simple
 from kpis.models import KpiNode, Period
 from kpis.selectors.details import Segment
+from kpis.selectors.locked import CLOSING
 from kpis.selectors.records import DENOMINATOR, NUMERATOR, RecordPage, find_term, read_records
+from kpis.selectors.restatements import find_refusal
 from kpis.selectors.visibility import Sight, sight_of
 from kpis.services.evidence import CellAddress, Evidence, HistoryError, compare_with_past, read_records_as_of
 from kpis.templatetags.kpi import language_code
@@ -115,7 +117,14 @@ def _read_past(place: Place, chosen: NotedNumber | None) -> dict[str, Any]:
         found = compare_with_past(cell, moment=chosen.at, people=people, now=timezone.now())
     except HistoryError as refusal:
         return {"note": chosen, "refusal": str(refusal)}
-    return {"note": chosen, "evidence": found, "is_otherwise_noted": found is not None and _is_other(found, chosen)}
+    return {
+        "note": chosen,
+        "evidence": found,
+        "is_otherwise_noted": found is not None and _is_other(found, chosen),
+        "refusal_of": find_refusal(place.node, place.period, place.segment.dimension, place.segment.member)
+        if chosen.kind == CLOSING
+        else None,
+    }
 
 
 def _is_other(found: Evidence, noted: NotedNumber) -> bool:

@@ -10,7 +10,7 @@ from kpis.api.base import CompanyAPIView
 from kpis.api.filters import DecisionFilter
 from kpis.api.pagination import PAGE_PARAMETERS, ListPages
 from kpis.api.queries import RestatementParameters
-from kpis.api.restatements import DecisionListSerializer, DecisionRequestSerializer, DecisionSerializer
+from kpis.api.restatements import DecisionListSerializer, DecisionRequestSerializer, RestatementDecisionSerializer
 from kpis.api.serializers import RestatementPageSerializer, RestatementSerializer
 from kpis.api.views.targets import SeenViewSet
 from kpis.models import RestatementDecision
@@ -48,7 +48,7 @@ class RestatementsView(CompanyAPIView):
 class DecisionViewSet(SeenViewSet):
     """What was decided about closed numbers that would be others today; never changed or removed."""
 
-    serializer_class = DecisionSerializer
+    serializer_class = RestatementDecisionSerializer
     filterset_class = DecisionFilter
     queryset = RestatementDecision.objects.select_related("node", "member", "actor")
     capabilities = {
