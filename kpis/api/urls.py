@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from kpis.api.views.back_calculations import BackCalculationViewSet
+from kpis.api.views.budgets import BudgetView
 from kpis.api.views.catalogue import CatalogueAdditionView, CatalogueView
 from kpis.api.views.definitions import MetricViewSet, NodeViewSet, TreeViewSet
 from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet
@@ -43,6 +44,7 @@ urlpatterns = [
     path("metric-catalogue/<slug:code>/add/", CatalogueAdditionView.as_view(), name="metric-catalogue-add"),
     path("targets/proposals/", TargetProposalView.as_view(), name="target-proposals"),
     path("matrix/", MatrixView.as_view(), name="matrix"),
+    path("budget/", BudgetView.as_view(), name="budget"),
     path("contributions/", ContributionsView.as_view(), name="contributions"),
     path("evidence/", EvidenceView.as_view(), name="evidence"),
     path("records/", RecordsView.as_view(), name="records"),
