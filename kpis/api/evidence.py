@@ -50,10 +50,10 @@ class RecordChangeSerializer(serializers.Serializer):
 
 
 class PartSerializer(serializers.Serializer):
-    """A record's part in the number: share and money."""
+    """A record's part in the number: its share, and what is measured of it (null where the number counts)."""
 
     weight = Number()
-    amount = Number(allow_null=True)
+    measured = Number(allow_null=True)
 
 
 class ChangedRecordSerializer(serializers.Serializer):

@@ -26,10 +26,10 @@ class Happening(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """A record's part in a number: its share of the count, its money where it has any (company currency)."""
+    """A record's part in a number: its share of the count, and what is measured of it where something is."""
 
     weight: Decimal
-    amount: Decimal | None = None
+    measured: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,10 @@ from kpis.engine.formula import parse_formula
 from kpis.engine.specs import Conversion, Formula, Ratio, Retention, Score, Simple
 from kpis.models import DimensionMember, FactStream, Metric, Period
 from kpis.models.resources import MODELS
-from kpis.selectors.measures import measure
+from kpis.selectors.measures import measure, weighted_value
 from kpis.selectors.records import find_version, matching_events, with_descendants
+
+NUMERIC = ("sum", "average", "median")  # aggregates of a measured value; the others count
 
 
 def read_parts(
@@ -33,12 +35,13 @@ def read_parts(
 ) -> dict[int, Part]:
     """Of these facts those which a term counts, with their part; one query (and one for the members below)."""
     rows, params = matching_events(term, period, dimension=dimension, member=member, people=people)
+    measured = f"sum({weighted_value(term)})" if term.aggregate in NUMERIC else "NULL::numeric"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT e.fact_id, sum(e.weight), sum(e.amount) {rows} AND e.fact_id = ANY(%(ids)s) GROUP BY e.fact_id",
+            f"SELECT e.fact_id, sum(e.weight), {measured} {rows} AND e.fact_id = ANY(%(ids)s) GROUP BY e.fact_id",
             {**params, "ids": list(ids)},
         )
-        return {fact: Part(weight, amount) for fact, weight, amount in cursor.fetchall()}
+        return {fact: Part(weight, value) for fact, weight, value in cursor.fetchall()}
 
 
 def read_cell(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from django.db.models import Max, Min, Q
+from django.db.models import F, Max, Min, Q
 
 from kpis.choices import DimensionCode, RestatementVerdict, TreeStatus
 from kpis.models import Dimension, DimensionMember, KpiNode, KpiTree, LockedCell, Period, RestatementDecision
@@ -115,10 +115,11 @@ def find_restatements_of(
 
 
 def read_decisions(period: Period, *, sight: Sight, limit: int) -> list[RestatementDecision]:
-    """What was decided about a period, latest first, of the members in sight."""
+    """What was decided about a period, latest first, the company before the members in sight."""
     rows = RestatementDecision.objects.filter(grain=period.grain, period_start=period.start_date)
     for dimension, members in sight.members.items():
         rows = rows.exclude(Q(dimension=dimension, member__isnull=False) & ~Q(member__in=members))
+    rows = rows.order_by("-decided_at", "node__position", F("member").asc(nulls_first=True), "id")
     return list(rows.select_related("node__metric", "member", "actor")[:limit])
 
 

@@ -16,6 +16,7 @@ from kpis.engine.specs import Simple
 from kpis.models import DimensionMember, Metric, Period
 from kpis.models.resources import MODELS
 from kpis.selectors.changes import RecordChange, read_changes
+from kpis.selectors.measures import is_money
 from kpis.selectors.parts import facts_of, read_cell, read_parts
 from kpis.selectors.records import DENOMINATOR, NUMERATOR, RELATED, RecordPage, find_term, read_records
 from kpis.services.past import facts_as_of
@@ -44,6 +45,7 @@ class CellAddress:
 class ChangedRecord:
     """One record that counts otherwise than it did: its part then and now (None = not counted) and what happened.
 
+    `is_money`: what is measured of it is money in the company's currency.
     `changes` are those since the moment, earliest first, of the record and of the records it reads from.
     """
 
@@ -52,6 +54,7 @@ class ChangedRecord:
     row: Any
     before: Part | None
     after: Part | None
+    is_money: bool
     cause: Cause
     changes: tuple[RecordChange, ...]
 
@@ -245,7 +248,7 @@ def _changed_records(
         was, is_now = before.get(pk), after.get(pk)
         history = _history(rows[pk], term.fact, changes[pk], moment)
         cause = cause_of(term, was, is_now, history)
-        yield ChangedRecord(side, term.fact, rows[pk], was, is_now, cause, tuple(changes[pk]))
+        yield ChangedRecord(side, term.fact, rows[pk], was, is_now, is_money(term), cause, tuple(changes[pk]))
 
 
 def _history(row: Any, fact: str, changes: Sequence[RecordChange], moment: datetime) -> History:

@@ -117,15 +117,14 @@ def cell_text(context: Context, cell: Cell, unit: str) -> str:
 
 @register.simple_tag(takes_context=True)
 def part_text(context: Context, record: ChangedRecord, when: str) -> str:
-    """A record's part before or after: its money, else its share, else that it was not counted."""
+    """A record's part before or after: what is measured of it, else its share, else that it was not counted."""
     part = record.before if when == "before" else record.after
     if part is None:
         return _("not counted")
-    if part.amount is not None:
-        return plain_number(context, part.amount, "amount")
-    return formats.grouped(
-        part.weight, places=0 if part.weight == part.weight.to_integral_value() else 2, language="en"
-    )
+    if part.measured is not None and record.is_money:
+        return plain_number(context, part.measured, "amount")
+    number = part.weight if part.measured is None else part.measured
+    return formats.grouped(number, places=formats.count_places(round(number, 2)), language=language_code())
 
 
 def field_words(fact: str, name: str) -> str:
@@ -154,6 +153,9 @@ def _value_text(fact: str, name: str, value: Any) -> str:
         return str(value[-1]) if name in _refs(fact) else _listed(map(str, value))
     if isinstance(value, dict):
         return _listed(f"{key}: {each}" for key, each in value.items())
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number = Decimal(str(value))
+        return formats.grouped(number, places=formats.count_places(round(number, 2)), language=language_code())
     if isinstance(value, str) and (day := _day(value)):
         return day
     model = MODELS[fact]

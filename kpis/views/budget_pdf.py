@@ -95,7 +95,10 @@ def _lines(row: BudgetRow, column: BudgetColumn, cell: BudgetCell, style: dict[s
     """Target, actual, variance, achievement, last year, year on year; blank is what nobody expects there."""
 
     def number(value: Decimal | None, unit: str = row.unit) -> str:
-        return "" if value is None else formats.write_number(value, unit=unit, **style, language=language_code()).text
+        if value is None:
+            return ""
+        written = formats.write_number(value, unit=unit, **style, language=language_code())
+        return f"{written.text}%" if written.unit == "percent" else written.text
 
     def difference(value: Decimal | None) -> str:
         if value is None:

@@ -17,7 +17,7 @@ from kpis.templatetags.kpi import absence_text, language_code
 
 PAPER = "A4"
 # account, deal, person, status, rank, amount, expected, postponed, last activity, to be checked
-WIDTHS = (46, 62, 24, 16, 14, 27, 22, 12, 22)
+WIDTHS = (44, 58, 23, 23, 14, 26, 21, 13, 21)
 
 
 def forecast_pdf(found: ForecastTable, *, head: PageHead, currency: str, target: Decimal | None) -> bytes:

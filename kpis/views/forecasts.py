@@ -109,10 +109,11 @@ def export_pdf(request: HttpRequest) -> HttpResponse:
     label = period_namer()(place.period)
     settings = company_settings()
     landing = _landing(place)
+    unit = _("Unit: %(unit)s") % {"unit": _unit(place.goal)} if _unit(place.goal) else ""
     head = PageHead(
         settings.name,
         _("Deal forecast table"),
-        " · ".join(filter(None, [label, str(place.segment.member or ""), settings.currency])),
+        " · ".join(filter(None, [label, str(place.segment.member or ""), unit])),
         data_as_of(timezone.now()),
         str(STATE_WORDS.get(place.period.state, "")),
     )

@@ -53,7 +53,7 @@ class TestEvidence:
     def test_lists_the_record_with_what_happened_and_its_link(self, api, moved):
         (record,) = api.shown("evidence/", tree=moved["tree"], **CELL)["records"]
         assert (record["external_id"], record["url"]) == ("D2", "https://crm.example/D2")
-        assert (record["before"], record["after"]) == ({"weight": 1, "amount": 100}, None)
+        assert (record["before"], record["after"]) == ({"weight": 1, "measured": None}, None)
         (change,) = record["changes"]
         assert (change["action"], change["changes"]) == ("updated", {"closed_on": ["2026-10-05", "2026-11-02"]})
         assert datetime.fromisoformat(change["at"]) == LATER

@@ -111,6 +111,17 @@ class TestCompareWithPast:
         assert compared(bookings, LATER).then.value == 500
         assert causes(found) == [("changed", "amount", 1)]
 
+    def test_what_a_number_does_not_read_changes_nothing(self, won: Metric) -> None:
+        send("deals", deal("D1", amount=900), at=LATER)
+        assert compared(won).records == ()
+
+    def test_a_measured_value_that_is_no_money_is_told(self, won: Metric) -> None:
+        cycle = {**CLOSED, "aggregate": "average", "days_between": ["created_on", "closed_on"]}
+        send("deals", deal("D1", created_on="2026-09-05"), at=LATER)
+        found = compared(metric("cycle", cycle, "days", "average"))
+        assert (found.then.value, found.now.value) == (34, 33)
+        assert causes(found) == [("changed", "created_on", 1)]
+
     def test_changes_before_the_moment_are_not_told(self, won: Metric) -> None:
         send("deals", deal("D1", closed_on="2026-11-04"), at=MEETING)
         found = compared(won)
