@@ -206,6 +206,9 @@ TIME_ZONE = "Asia/Tokyo"
 USE_I18N = True
 USE_TZ = True
 
+# A TrueType font with Japanese that is put into every PDF; without it each reader sets the text with one of its own.
+PDF_FONT = env.str("PDF_FONT", default="")
+
 # --- files -------------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"
 STATIC_ROOT = env.path("STATIC_ROOT", default=str(BASE_DIR / "staticfiles"))
@@ -297,6 +300,7 @@ SPECTACULAR_SETTINGS = {
         "LineEnum": "kpis.api.serializers.LINES",
         "OfficialLineEnum": "kpis.choices.TargetLine",
         "PeriodStateEnum": "kpis.choices.PeriodState",
+        "RestatementVerdictEnum": "kpis.choices.RestatementVerdict",
         "RunStateEnum": "integrations.choices.RunState",
     },
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -2,6 +2,7 @@
 
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 
 class Grain(TextChoices):
@@ -16,6 +17,13 @@ class PeriodState(TextChoices):
     OPEN = "open", _("Open")
     PROVISIONAL = "provisional", _("Provisional")
     CLOSED = "closed", _("Closed")
+
+
+class RestatementVerdict(TextChoices):
+    """What is done about a closed number that would be another one today."""
+
+    APPROVED = "approved", pgettext_lazy("of a restatement", "Approved")
+    REFUSED = "refused", pgettext_lazy("of a restatement", "Refused")
 
 
 class Outcome(TextChoices):

@@ -12,6 +12,7 @@ from kpis.engine.templates import TEMPLATES as TREES
 from kpis.selectors import checklist as items
 from kpis.selectors.confirmations import read_own_targets
 from kpis.selectors.health import read_goal
+from kpis.selectors.locked import read_locked_numbers
 from kpis.selectors.target_requests import read_own_business
 from kpis.services.calendar import seed_calendar
 from kpis.services.templates import instantiate_requested, typed_fields
@@ -36,6 +37,7 @@ from tenants.registry import (
     DueKind,
     HealthSignal,
     NavigationEntry,
+    NumberNotes,
     PagePanel,
     ProvisionStep,
     Stage,
@@ -84,7 +86,6 @@ MODEL_CAPABILITIES = {
         "periodtransition",
         "calendarday",
     ),
-    Capability.READ_LOCKED_VALUES: ("lockedcell",),
     Capability.SET_TARGETS: (
         "target",
         "targetrevision",
@@ -94,6 +95,7 @@ MODEL_CAPABILITIES = {
         "backcalculation",
         "forecastcall",
     ),
+    Capability.READ_LOCKED_VALUES: ("lockedcell", "restatementdecision"),
     Capability.ENTER_VALUES: ("manualentry",),
     Capability.MANAGE_DEFINITIONS: ("kpifinding", "benchmarkreview"),
 }
@@ -128,6 +130,7 @@ def register() -> None:
     registry.due_kinds.register(DueKind(DUE_FITNESS, check_fitness, retry_after=timedelta(hours=1)))
     registry.due_kinds.register(DueKind(DUE_SNAPSHOTS, note_snapshots, retry_after=timedelta(hours=1)))
     registry.health_signals.register(HealthSignal("goal", read_goal, 20))
+    registry.number_notes.register(NumberNotes("closing", read_locked_numbers, 10))
     on("calendar.changed", move_periods)
     for topic in ("facts.changed", "definition.changed", "calendar.changed"):
         on(topic, recompute_values)

@@ -15,13 +15,23 @@ from reviews.choices import MeetingStatus
 from reviews.models import Meeting, MeetingSeries
 from reviews.selectors.meetings import find_next_meeting, is_held_regularly
 from reviews.selectors.misses import open_cases
+from reviews.selectors.noted import read_noted_numbers
 from reviews.selectors.periods import with_period_labels
 from reviews.selectors.sight import answerable_misses, visible_actions, visible_misses
 from reviews.tasks import record_late_misses, record_period_misses
 from tenants import registry
 from tenants.capabilities import Capability, has_capability
 from tenants.outbox.registry import on
-from tenants.registry import ChecklistItem, HealthSignal, ItemState, ItemStatus, NavigationEntry, PagePanel, Stage
+from tenants.registry import (
+    ChecklistItem,
+    HealthSignal,
+    ItemState,
+    ItemStatus,
+    NavigationEntry,
+    NumberNotes,
+    PagePanel,
+    Stage,
+)
 
 MISSES_ON_TODAY = 3
 ACTIONS_ON_TODAY = 5
@@ -40,6 +50,7 @@ def register() -> None:
         ChecklistItem(18, Stage.IMPROVING, gettext_lazy("Weekly or monthly review meeting"), check_meetings)
     )
     registry.health_signals.register(HealthSignal("reviews", read_health, 40))
+    registry.number_notes.register(NumberNotes("meetings", read_noted_numbers, 20))
     registry.model_capabilities.update(
         {
             "reviews.miss": Capability.ANSWER_MISSES,

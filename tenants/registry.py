@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from django.db import models
@@ -163,6 +164,25 @@ class CompanyTemplate:
 
 
 @dataclass(frozen=True)
+class NotedNumber:
+    """What a number was said to be at a moment that people remember, as a meeting; `value` None = it had none."""
+
+    kind: str
+    label: Text
+    at: datetime
+    value: Decimal | None
+
+
+@dataclass(frozen=True)
+class NumberNotes:
+    """What a floor knows of moments at which the number of a cell was noted, latest first."""
+
+    code: str
+    read: Callable[..., list[NotedNumber]]
+    position: int
+
+
+@dataclass(frozen=True)
 class DemoSeeder:
     """What a floor adds to a demo company."""
 
@@ -204,6 +224,7 @@ templates: Registry[CompanyTemplate] = Registry(
     name=lambda template: template.code, sort=lambda template: template.position
 )
 demo_seeders: Registry[DemoSeeder] = Registry(name=lambda seeder: seeder.code, sort=lambda seeder: seeder.position)
+number_notes: Registry[NumberNotes] = Registry(name=lambda notes: notes.code, sort=lambda notes: notes.position)
 health_signals: Registry[HealthSignal] = Registry(name=lambda signal: signal.code, sort=lambda signal: signal.position)
 due_kinds: Registry[DueKind] = Registry(name=lambda kind: kind.code, sort=lambda kind: kind.code)
 model_capabilities: dict[str, str] = {}
@@ -216,3 +237,8 @@ def panels_of(page: str, request: HttpRequest, **objects: Any) -> list[dict[str,
         for panel in panels
         if panel.page == page and (context := panel.context(request, **objects)) is not None
     ]
+
+
+def noted_numbers(**cell: Any) -> list[NotedNumber]:
+    """Every moment at which the number of a cell was noted, by the order of who noted it."""
+    return [noted for notes in number_notes for noted in notes.read(**cell)]

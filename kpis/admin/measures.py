@@ -14,6 +14,7 @@ from kpis.models import (
     KpiEvent,
     LockedCell,
     MeasureBlock,
+    RestatementDecision,
     UnresolvedReference,
 )
 
@@ -60,6 +61,29 @@ class LockedCellAdmin(ReadOnlyAdmin):
     list_filter = ("grain", "dimension", "status", "absence")
     search_fields = ("node__name", "node__code", "member__name")
     date_hierarchy = "period_start"
+
+
+@admin.register(RestatementDecision)
+class RestatementDecisionAdmin(ReadOnlyAdmin):
+    """What was decided about closed numbers that would be others today."""
+
+    list_display = (
+        "node",
+        "grain",
+        "period_start",
+        "dimension",
+        "member",
+        "verdict",
+        measured("old_value", _("Locked value"), metric="node.metric"),
+        measured("new_value", _("Live value"), metric="node.metric"),
+        "reason",
+        "actor",
+        "decided_at",
+    )
+    list_select_related = ("node__metric", "member", "actor")
+    list_filter = ("verdict", "grain", "dimension")
+    search_fields = ("node__name", "node__code", "member__name", "reason")
+    date_hierarchy = "decided_at"
 
 
 @admin.register(FactChange)

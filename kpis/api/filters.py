@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
 
 from kpis.api.fields import node_or_error
-from kpis.choices import DimensionCode, Grain, Level, PeriodState, TargetLine, TreeStatus, Unit
+from kpis.choices import DimensionCode, Grain, Level, PeriodState, RestatementVerdict, TargetLine, TreeStatus, Unit
 from kpis.models import (
     BackCalculation,
     DimensionMember,
@@ -19,6 +19,7 @@ from kpis.models import (
     ManualEntry,
     Metric,
     Period,
+    RestatementDecision,
     Target,
 )
 from kpis.selectors.references import find_metric, find_tree
@@ -160,6 +161,24 @@ class PeriodFilter(filters.FilterSet):
 # `from` is a word of Python, so the two bounds are declared by their names in the request.
 PeriodFilter.base_filters["from"] = filters.DateFilter(field_name="start_date", lookup_expr="gte")
 PeriodFilter.base_filters["to"] = filters.DateFilter(field_name="start_date", lookup_expr="lt")
+
+
+class DecisionFilter(filters.FilterSet):
+    """Decisions about restatements."""
+
+    tree = ReferenceFilter(find=find_tree, field_name="node__tree")
+    node = filters.CharFilter(method="by_node")
+    grain = filters.ChoiceFilter(choices=Grain.choices)
+    period_start = filters.DateFilter()
+    verdict = filters.ChoiceFilter(choices=RestatementVerdict.choices)
+
+    class Meta:
+        model = RestatementDecision
+        fields = ("tree", "node", "grain", "period_start", "verdict")
+
+    def by_node(self, queryset: QuerySet[RestatementDecision], name: str, value: str) -> QuerySet[RestatementDecision]:
+        """Decisions about one node."""
+        return queryset.filter(node=node_or_error(value, find_tree(self.data.get("tree", ""))))
 
 
 class MemberFilter(filters.FilterSet):

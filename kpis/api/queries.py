@@ -1,6 +1,6 @@
 """What may be asked of the matrix and of the records behind a cell, checked field by field."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -64,8 +64,8 @@ class MatrixParameters(ResultQuery):
         return {**attrs, "codes": tuple(dict.fromkeys(asked)) or None}
 
 
-class RecordParameters(serializers.Serializer):
-    """The parameters of the records behind one cell."""
+class CellParameters(serializers.Serializer):
+    """The parameters that name one cell."""
 
     tree = TreeReference(required=False, default=None)
     node = serializers.CharField(help_text=_("The id; or the code, together with tree."))
@@ -73,25 +73,36 @@ class RecordParameters(serializers.Serializer):
     grain = serializers.ChoiceField(Grain.choices)
     dimension = serializers.ChoiceField(DimensionCode.choices, default=DimensionCode.COMPANY)
     member = serializers.CharField(required=False, default=None)
-    side = serializers.ChoiceField([NUMERATOR, DENOMINATOR], default=NUMERATOR)
-    as_of = serializers.DateTimeField(required=False, default=None)
-
-    def validate_as_of(self, value: datetime | None) -> None:
-        """Refuse rather than answer for another moment than was asked."""
-        if value is not None:
-            message = _("Records of an earlier moment cannot be listed yet. Leave as_of out to see those of now.")
-            raise serializers.ValidationError(message, code="not_available")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Find period, member, and the one set of facts that this side of the node's metric counts."""
+        """Find node, period and member."""
         node = node_or_error(attrs["node"], attrs["tree"])
         period = find_asked_period(attrs["grain"], attrs["period_start"])
+        member = find_asked_member(attrs["dimension"], attrs["member"])
+        return {**attrs, "node": node, "period": period, "member": member}
+
+
+class RecordParameters(CellParameters):
+    """The parameters of the records behind one cell; `as_of` asks for those that were counted at a moment."""
+
+    side = serializers.ChoiceField([NUMERATOR, DENOMINATOR], default=NUMERATOR)
+    as_of = serializers.DateTimeField(required=False, default=None, help_text=_("A moment that has passed."))
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Find also the one set of facts that this side of the node's metric counts."""
+        attrs = super().validate(attrs)
+        node, period = attrs["node"], attrs["period"]
         term = find_term(node.metric, day=period.start_date, side=attrs["side"]) if node.metric else None
         if term is None:
             message = _("%(node)s has no records of its own on this side; ask for those of the metrics it names.")
             raise serializers.ValidationError({"side": message % {"node": node.code}}, code="not_applicable")
-        member = find_asked_member(attrs["dimension"], attrs["member"])
-        return {"term": term, "period": period, "dimension": attrs["dimension"], "member": member}
+        return {
+            "term": term,
+            "period": period,
+            "dimension": attrs["dimension"],
+            "member": attrs["member"],
+            "as_of": attrs["as_of"],
+        }
 
 
 def find_asked_period(grain: str, start: date) -> Period:

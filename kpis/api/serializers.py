@@ -261,8 +261,16 @@ class CellNumbersSerializer(serializers.Serializer):
     absence = serializers.CharField(allow_null=True)
 
 
+class RefusalSerializer(serializers.Serializer):
+    """Why a locked number stands although it would be another one today; who said so, and when."""
+
+    reason = serializers.CharField()
+    actor = ActorField()
+    decided_at = serializers.DateTimeField()
+
+
 class RestatementSerializer(serializers.Serializer):
-    """A locked cell that would say something else today."""
+    """A locked cell that would say something else today; `refusal` where that was refused, else it is open."""
 
     node = NodeReference(source="cell.node")
     tree = serializers.UUIDField(source="cell.node.tree.public_id")
@@ -274,6 +282,8 @@ class RestatementSerializer(serializers.Serializer):
     locked = CellNumbersSerializer()
     live = CellNumbersSerializer()
     locked_at = serializers.DateTimeField(source="cell.locked_at")
+
+    refusal = RefusalSerializer(allow_null=True)
 
 
 class RestatementPageSerializer(PageSerializer):

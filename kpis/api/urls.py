@@ -4,15 +4,18 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from kpis.api.views.back_calculations import BackCalculationViewSet
+from kpis.api.views.budgets import BudgetView
 from kpis.api.views.catalogue import CatalogueAdditionView, CatalogueView
 from kpis.api.views.confirmations import ConfirmationsView
 from kpis.api.views.definitions import MetricViewSet, NodeViewSet, TreeViewSet
 from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet
+from kpis.api.views.evidence import EvidenceView
 from kpis.api.views.forecasts import CallViewSet, LandingsView, RanksView
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.periods import PeriodViewSet
 from kpis.api.views.proposals import TargetProposalView
-from kpis.api.views.results import BreakdownView, ContributionsView, MatrixView, RecordsView, RestatementsView
+from kpis.api.views.restatements import DecisionViewSet, RestatementsView
+from kpis.api.views.results import BreakdownView, ContributionsView, MatrixView, RecordsView
 from kpis.api.views.target_levels import TargetGapsView, TargetHandOverView
 from kpis.api.views.target_requests import TargetRequestViewSet
 from kpis.api.views.targets import ManualEntryViewSet, TargetViewSet
@@ -29,6 +32,7 @@ router.register("back-calculations", BackCalculationViewSet)
 router.register("entries", ManualEntryViewSet)
 router.register("forecast-calls", CallViewSet)
 router.register("periods", PeriodViewSet)
+router.register("restatement-decisions", DecisionViewSet)
 router.register("dimensions", DimensionViewSet)
 router.register("changes", ChangeViewSet)
 
@@ -48,7 +52,9 @@ urlpatterns = [
     path("targets/proposals/", TargetProposalView.as_view(), name="target-proposals"),
     path("matrix/", MatrixView.as_view(), name="matrix"),
     path("breakdowns/", BreakdownView.as_view(), name="breakdowns"),
+    path("budget/", BudgetView.as_view(), name="budget"),
     path("contributions/", ContributionsView.as_view(), name="contributions"),
+    path("evidence/", EvidenceView.as_view(), name="evidence"),
     path("records/", RecordsView.as_view(), name="records"),
     path("restatements/", RestatementsView.as_view(), name="restatements"),
     path("landings/", LandingsView.as_view(), name="landings"),

@@ -77,7 +77,7 @@ def _columns(term: Simple, where: str) -> dict[str, str]:
         case "count":
             return {"": f"trim_scale(sum(e.weight) FILTER (WHERE {where}))"}
         case "sum" | "average":
-            columns = {"": f"trim_scale(sum({_weighted(term)}) FILTER (WHERE {where}))", COUNT: cases}
+            columns = {"": f"trim_scale(sum({weighted_value(term)}) FILTER (WHERE {where}))", COUNT: cases}
         case _:
             raise ValueError(term.aggregate)
     if term.field in _EVENT_AMOUNTS:
@@ -166,6 +166,11 @@ def value_of(term: Simple) -> str:
     return f"nullif(f.{name}, '')" if kind is FieldType.TEXT else f"f.{name}"
 
 
+def is_money(term: Simple) -> bool:
+    """Whether a term measures money of the company's currency."""
+    return term.field in _EVENT_AMOUNTS
+
+
 def _is_won_within(reached: Reached) -> str:
     """A deal carries its end itself."""
     return f"e.outcome = 'won' AND f.closed_on - e.date BETWEEN 0 AND {reached.within_days}"
@@ -176,7 +181,8 @@ def _date(term: Simple, name: str) -> str:
     return "e.date" if name == term.date else f"f.{name}"
 
 
-def _weighted(term: Simple) -> str:
+def weighted_value(term: Simple) -> str:
+    """SQL of an event's part in what a term adds up."""
     value = value_of(term)
     return value if value in _EVENT_AMOUNTS.values() else f"{value} * e.weight"
 

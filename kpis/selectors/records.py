@@ -22,7 +22,7 @@ from kpis.models.resources import MODELS
 from kpis.selectors.measures import condition
 
 NUMERATOR, DENOMINATOR = "numerator", "denominator"
-_RELATED = ("account", "owner", "owner_at_close", "deal", "lead")
+RELATED = ("account", "owner", "owner_at_close", "deal", "lead")
 _RESULTS = ("outcome", "stage", "phase", "status", "score", "kind", "subscription")
 
 
@@ -98,6 +98,34 @@ def read_records(
 
     `people` narrows to facts credited to these members of the dimension person (None = everybody).
     """
+    events, params = matching_events(term, period, dimension=dimension, member=member, people=people)
+    model = MODELS[term.fact]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT e.fact_id, min(e.date), sum(e.weight), sum(e.amount), count(*) OVER () {events}"
+            " GROUP BY e.fact_id ORDER BY min(e.date) DESC, e.fact_id DESC OFFSET %(offset)s LIMIT %(limit)s",
+            {**params, "offset": offset, "limit": limit},
+        )
+        found = cursor.fetchall()
+    named = {field.name for field in model._meta.get_fields()}
+    rows = model._default_manager.select_related(*(name for name in RELATED if name in named)).in_bulk(
+        [fact_id for fact_id, *_rest in found]
+    )
+    records = tuple(
+        _record(term.fact, rows[fact_id], day, weight, amount) for fact_id, day, weight, amount, _count in found
+    )
+    return RecordPage(term, records, found[0][-1] if found else 0)
+
+
+def matching_events(
+    term: specs.Simple,
+    period: Period,
+    *,
+    dimension: str,
+    member: DimensionMember | None,
+    people: Collection[int] | None = None,
+) -> tuple[str, dict[str, Any]]:
+    """SQL from FROM on of the events (e) with their facts (f) that a term counts in a period, and its parameters."""
     where, params = condition(term)
     clauses = [where]
     if member is not None:
@@ -106,33 +134,17 @@ def read_records(
     if people is not None:
         clauses.append("e.person_id = ANY(%(people)s)")
         params["people"] = list(people)
-    model = MODELS[term.fact]
     params |= {
-        "kind": f"{term.fact}.{term.date}",
+        "kind": specs.event_kind(term),
         "credit": term.credit,
         "start": period.start_date,
         "end": period.end_date,
-        "offset": offset,
-        "limit": limit,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT e.fact_id, min(e.date), sum(e.weight), sum(e.amount), count(*) OVER ()"  # noqa: S608
-            f" FROM kpis_kpievent e JOIN {model._meta.db_table} f ON f.id = e.fact_id"
-            " WHERE e.kind = %(kind)s AND e.credit = %(credit)s AND e.date >= %(start)s AND e.date < %(end)s"
-            f" AND {' AND '.join(clauses)}"
-            " GROUP BY e.fact_id ORDER BY min(e.date) DESC, e.fact_id DESC OFFSET %(offset)s LIMIT %(limit)s",
-            params,
-        )
-        found = cursor.fetchall()
-    named = {field.name for field in model._meta.get_fields()}
-    rows = model._default_manager.select_related(*(name for name in _RELATED if name in named)).in_bulk(
-        [fact_id for fact_id, *_rest in found]
-    )
-    records = tuple(
-        _record(term.fact, rows[fact_id], day, weight, amount) for fact_id, day, weight, amount, _count in found
-    )
-    return RecordPage(term, records, found[0][-1] if found else 0)
+    return (
+        f"FROM kpis_kpievent e JOIN {MODELS[term.fact]._meta.db_table} f ON f.id = e.fact_id"
+        " WHERE e.kind = %(kind)s AND e.credit = %(credit)s AND e.date >= %(start)s AND e.date < %(end)s"
+        f" AND {' AND '.join(clauses)}"
+    ), params
 
 
 def _side_of_formula(expression: str, day: date, side: str) -> specs.Simple | None:

@@ -64,6 +64,35 @@ def lock_cells(*, periods: Sequence[Period], now: datetime) -> int:
     return count
 
 
+def relock_cells(*, cells: Sequence[LockedCell], now: datetime) -> int:
+    """Lock what is live now in place of these cells, whose node is loaded with its tree; returns how many."""
+    groups: dict[tuple[KpiTree, str, str], list[LockedCell]] = {}
+    for cell in cells:
+        groups.setdefault((cell.node.tree, cell.grain, cell.dimension), []).append(cell)
+    versions, count = _versions(), 0
+    for (tree, grain, dimension), locked in groups.items():
+        starts = {cell.period_start for cell in locked}
+        places = {(cell.node_id, cell.period_start.isoformat(), cell.member_id) for cell in locked}
+        query = MatrixQuery(
+            tree=tree,
+            grain=grain,
+            start=min(starts),
+            end=max(starts) + date.resolution,
+            dimension=dimension,
+            codes=list(dict.fromkeys(cell.node.code for cell in locked)),
+            is_live=True,
+        )
+        rows = _rows(build_matrix(query, now=now), dimension, starts, versions, now)
+        LockedCell.objects.filter(pk__in=[cell.pk for cell in locked]).delete()
+        count += _store(row for row in rows if _place(row) in places)
+    return count
+
+
+def _place(row: tuple[object, ...]) -> tuple[object, ...]:
+    """Node, period and member of a row."""
+    return tuple(row[COLUMNS.index(name)] for name in ("node_id", "period_start", "member_id"))
+
+
 def _store(rows: Iterator[tuple[object, ...]]) -> int:
     count = 0
     statement = f"COPY {LockedCell._meta.db_table} ({', '.join(COLUMNS)}) FROM STDIN"

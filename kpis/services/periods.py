@@ -13,7 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from kpis.choices import Grain, PeriodState, TreeStatus
-from kpis.engine.issues import gettext_noop
+from kpis.engine.issues import Issue, gettext_noop
 from kpis.models import KpiNode, LockedCell, Period, PeriodTransition
 from kpis.selectors.calendar import business_day
 from kpis.services.locks import lock_cells
@@ -112,7 +112,8 @@ def reopen_period(*, period: Period, reason: str, actor: Any, now: datetime) -> 
     Raises PeriodError.
     """
     if not reason.strip():
-        raise PeriodError(gettext_noop("Write why the period is opened again: those who used its numbers will ask."))
+        template = gettext_noop("Write why the period is opened again: those who used its numbers will ask.")
+        raise PeriodError(issues=[Issue("reason", "required", template)])
     with transaction.atomic():
         _lock_states()
         period = _checked(period, now)

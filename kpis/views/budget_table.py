@@ -14,10 +14,12 @@ from kpis.renderings.files import CSV_ENCODINGS
 from kpis.selectors.budget_table import BudgetQuery, BudgetTable, read_budget_table
 from kpis.selectors.target_grid import grid_nodes
 from kpis.selectors.visibility import sight_of
+from kpis.views.budget_pdf import budget_pdf
 from kpis.views.choices import Choice, address
-from kpis.views.downloads import XLSX_TYPE, attachment
+from kpis.views.downloads import PDF_TYPE, XLSX_TYPE, attachment, data_as_of
 from kpis.views.target_grid import chosen_tree
 from tenants.capabilities import Capability, has_capability, require
+from tenants.settings.selectors import company_settings
 
 SEGMENTS = (DimensionCode.TEAM, DimensionCode.PERSON)
 
@@ -44,6 +46,7 @@ def budget_table(request: HttpRequest) -> HttpResponse:
         ],
         "lines": _line_choices(request, query),
         "file_query": request.GET.urlencode(),
+        "may_step": has_capability(request.user, Capability.PROVISIONAL_PERIODS),
         "may_set": has_capability(request.user, Capability.SET_TARGETS),
     }
     return render(request, "kpis/budget_table.html", {"page": page, "currency": table.currency})
@@ -72,6 +75,21 @@ def budget_as_csv(request: HttpRequest) -> HttpResponse:
         name=_file_name(table, "csv"),
         content_type=f"text/csv; charset={encoding}",
     )
+
+
+@login_required
+@require_GET
+def budget_as_pdf(request: HttpRequest) -> HttpResponse:
+    """The same on A3, as it is printed and passed on."""
+    require(request.user, Capability.READ_RESULTS)
+    table = _read_or_empty(request)
+    content = budget_pdf(
+        table,
+        company=company_settings().name,
+        as_of=data_as_of(timezone.now()),
+        scale=request.GET.get("scale", ""),
+    )
+    return attachment(content, name=_file_name(table, "pdf"), content_type=PDF_TYPE)
 
 
 def chosen_query(request: HttpRequest, tree: KpiTree) -> BudgetQuery:

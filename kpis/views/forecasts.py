@@ -1,4 +1,4 @@
-"""The deal forecast table (ヨミ表), its Excel export, and the manager's call."""
+"""The deal forecast table (ヨミ表), its files, and the manager's call."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,6 +18,7 @@ from kpis.choices import DimensionCode, Grain, Level
 from kpis.forms.forecasts import CallForm
 from kpis.models import ForecastCall, KpiNode, Period
 from kpis.permissions import check_reach
+from kpis.renderings.pdf import PageHead
 from kpis.selectors.calendar import find_period, period_namer
 from kpis.selectors.details import Segment, read_groups
 from kpis.selectors.forecast_table import (
@@ -32,8 +33,10 @@ from kpis.selectors.landings import Landing, read_landing
 from kpis.selectors.today import find_tree
 from kpis.selectors.visibility import Sight, sight_of
 from kpis.services.calls import CallError, make_call
-from kpis.templatetags.kpi import unit_word
+from kpis.templatetags.kpi import STATE_WORDS, unit_word
 from kpis.views.choices import Choice, address, chosen_period, chosen_segment, period_switch
+from kpis.views.downloads import PDF_TYPE, attachment, data_as_of
+from kpis.views.forecast_pdf import forecast_pdf
 from kpis.views.forecast_workbook import forecast_workbook
 from tenants.capabilities import Capability, require, scope_of
 from tenants.settings.selectors import company_settings
@@ -92,6 +95,31 @@ def export(request: HttpRequest) -> HttpResponse:
     response = HttpResponse(forecast_workbook(found, title=title, target=target), content_type=EXCEL)
     response["Content-Disposition"] = f"attachment; filename=\"forecast.xlsx\"; filename*=UTF-8''{quote(name)}"
     return response
+
+
+@login_required
+@require_safe
+def export_pdf(request: HttpRequest) -> HttpResponse:
+    """All deals of the table as a PDF. Raises Http404 where there is no table."""
+    require(request.user, Capability.READ_RESULTS)
+    place = _place(request)
+    found = _table(request, place, limit=None) if place else None
+    if place is None or found is None:
+        raise Http404(_("There is no deal forecast table for this period."))
+    label = period_namer()(place.period)
+    settings = company_settings()
+    landing = _landing(place)
+    unit = _("Unit: %(unit)s") % {"unit": _unit(place.goal)} if _unit(place.goal) else ""
+    head = PageHead(
+        settings.name,
+        _("Deal forecast table"),
+        " · ".join(filter(None, [label, str(place.segment.member or ""), unit])),
+        data_as_of(timezone.now()),
+        str(STATE_WORDS.get(place.period.state, "")),
+    )
+    target = landing.target if landing and _is_whole(place) else None
+    content = forecast_pdf(found, head=head, currency=settings.currency, target=target)
+    return attachment(content, name=f"{_('Deal forecast table')}_{label}.pdf", content_type=PDF_TYPE)
 
 
 def _place(request: HttpRequest) -> Place | None:

@@ -1,4 +1,4 @@
-"""What was achieved: the matrix, why the KGI is not its target, the records behind a cell, what differs from locks."""
+"""What was achieved: the matrix, why the KGI is not its target, the records behind a cell."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -15,12 +15,10 @@ from kpis.api.breakdowns import BreakdownSerializer, breakdown_data
 from kpis.api.contributions import ContributionParameters, ContributionsSerializer, contributions_data
 from kpis.api.matrices import MatrixSerializer, matrix_data
 from kpis.api.pagination import PAGE_PARAMETERS, ListPages
-from kpis.api.queries import BreakdownParameters, MatrixParameters, RecordParameters, RestatementParameters
+from kpis.api.queries import BreakdownParameters, MatrixParameters, RecordParameters
 from kpis.api.serializers import (
     RecordPageSerializer,
     RecordSerializer,
-    RestatementPageSerializer,
-    RestatementSerializer,
 )
 from kpis.choices import DimensionCode
 from kpis.selectors.breakdown import BreakdownError, BreakdownQuery, read_breakdown
@@ -29,8 +27,8 @@ from kpis.selectors.contributions import read_contributions
 from kpis.selectors.details import Segment
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.records import Record, RecordPage, read_records
-from kpis.selectors.restatements import find_restatements
 from kpis.services.calendar import cover_stretch
+from kpis.services.evidence import read_records_as_of
 from tenants.capabilities import Capability
 
 
@@ -118,32 +116,18 @@ class RecordsView(CompanyAPIView):
         responses=RecordPageSerializer,
     )
     def get(self, request: Request) -> Response:
-        """Latest first, with the link to each in its own system; a reader finds only those in sight."""
+        """Latest first, with the link to each in its own system; a reader finds only those in sight.
+
+        With `as_of` those that were counted at that moment, with what they were then.
+        """
         asked, sight = _read(RecordParameters, request), self.sight
         if asked["member"] is not None and not sight.allows(asked["dimension"], asked["member"].pk):
             raise PermissionDenied
+        moment = asked.pop("as_of")
+        read = read_records
+        if moment is not None:
+            read = partial(read_records_as_of, moment=moment, now=timezone.now())
+        pages = ListPages()
         people = sight.members.get(DimensionCode.PERSON)
-        pages = ListPages()
-        page = pages.paginate_queryset(_Records(partial(read_records, **asked, people=people)), request)
+        page = pages.paginate_queryset(_Records(partial(read, **asked, people=people)), request)
         return pages.get_paginated_response(RecordSerializer(page, many=True).data)
-
-
-class RestatementsView(CompanyAPIView):
-    """Closed numbers that would be others today, because facts changed after they were locked."""
-
-    capabilities = {"get": Capability.READ_LOCKED_VALUES}
-
-    @extend_schema(
-        summary="Restatements",
-        operation_id="restatements_list",
-        parameters=[RestatementParameters, *PAGE_PARAMETERS],
-        responses=RestatementPageSerializer,
-    )
-    def get(self, request: Request) -> Response:
-        """Locked and live numbers of every cell that differs."""
-        asked = _read(RestatementParameters, request)
-        visible = self.sight.members.get(asked["dimension"])
-        pages = ListPages()
-        rows = find_restatements(**asked, member_ids=visible, now=timezone.now())
-        page = pages.paginate_queryset(rows, request)
-        return pages.get_paginated_response(RestatementSerializer(page, many=True).data)

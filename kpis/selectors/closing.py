@@ -1,0 +1,163 @@
+"""What closing a period is about: the recent periods with their states, and what the next step would lock."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from kpis.choices import DimensionCode, Grain, PeriodState, TreeStatus
+from kpis.models import Dimension, KpiNode, KpiTree, Period, PeriodTransition
+from kpis.selectors.calendar import period_namer
+from kpis.selectors.matrix import MatrixQuery, build_matrix
+from kpis.selectors.matrix.axes import load_members
+from kpis.selectors.restatements import Restatement
+from kpis.selectors.sources import Source, read_sources
+
+BASE_GRAINS = (Grain.MONTH, Grain.WEEK)
+
+
+@dataclass(frozen=True)
+class ClosingPeriod:
+    """One period with the last change of its state, None while nothing changed it."""
+
+    row: Period
+    label: str
+    transition: PeriodTransition | None
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A KPI whose company number would be locked without a value, and the code of why."""
+
+    node: KpiNode
+    absence: str
+
+
+@dataclass(frozen=True)
+class ClosingPreview:
+    """What closing a period would lock: how many numbers, which without a value, from which stale sources.
+
+    `week_count` weeks close with a month; `longer` are the names of longer periods that become complete.
+    """
+
+    cell_count: int
+    gaps: tuple[Gap, ...]
+    stale: tuple[Source, ...]
+    week_count: int
+    longer: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LateChange:
+    """One node of a closed period of which numbers would be others today: the company's (None where only segments
+    differ), and how many of its members'. `is_refused`: all of it was refused, so that the locked numbers stand."""
+
+    node: KpiNode
+    company: Restatement | None
+    member_count: int
+    is_refused: bool
+
+
+def read_closing_periods(grain: str, *, today: date, limit: int) -> list[ClosingPeriod]:
+    """The periods that have begun, latest first; three queries and those for names."""
+    rows = list(
+        Period.objects.select_related("fiscal_year")
+        .filter(grain=grain, start_date__lte=today)
+        .order_by("-start_date")[:limit]
+    )
+    changes = PeriodTransition.objects.filter(period__in=rows).select_related("actor").order_by("at", "id")
+    latest = {change.period_id: change for change in changes}
+    name = period_namer()
+    return [ClosingPeriod(row, name(row), latest.get(row.pk)) for row in rows]
+
+
+def read_transitions(period: Period) -> list[PeriodTransition]:
+    """Every change of a period's state, latest first."""
+    return list(period.transitions.select_related("actor").order_by("-at", "-id"))
+
+
+def preview_closing(period: Period, *, now: datetime) -> ClosingPreview:
+    """What closing would lock if it was done now. The numbers themselves are computed for the company only."""
+    dimensions = [DimensionCode.COMPANY.value, *Dimension.objects.filter(is_active=True).values_list("code", flat=True)]
+    count, gaps = 0, []
+    for tree in KpiTree.objects.exclude(status=TreeStatus.RETIRED):
+        codes = _codes(tree, period.grain)
+        if not codes:
+            continue
+        queries = {code: _query(tree, period, code, codes) for code in dimensions}
+        count += len(codes) * sum(len(load_members(query).shown) for query in queries.values())
+        matrix = build_matrix(queries[DimensionCode.COMPANY], now=now)
+        gaps += [
+            Gap(node.row, absence)
+            for number, node in enumerate(matrix.nodes)
+            for absence in matrix.absence[number][0]
+            if absence is not None
+        ]
+    return ClosingPreview(
+        cell_count=count,
+        gaps=tuple(gaps),
+        stale=tuple(source for source in read_sources(now=now) if source.is_stale),
+        week_count=_weeks_in(period),
+        longer=tuple(_completed_by(period)),
+    )
+
+
+def group_late_changes(found: Sequence[Restatement]) -> list[LateChange]:
+    """The restatements of one period by node, in the order in which they were found."""
+    by_node: dict[int, list[Restatement]] = {}
+    for each in found:
+        by_node.setdefault(each.cell.node_id, []).append(each)
+    return [
+        LateChange(
+            node=rows[0].cell.node,
+            company=next((row for row in rows if row.cell.member_id is None), None),
+            member_count=sum(row.cell.member_id is not None for row in rows),
+            is_refused=all(row.refusal for row in rows),
+        )
+        for rows in by_node.values()
+    ]
+
+
+def _codes(tree: KpiTree, grain: str) -> list[str]:
+    """What is locked: nodes with a number, by the week only those that are kept by the week."""
+    nodes = tree.nodes.exclude(metric=None)
+    if grain == Grain.WEEK:
+        nodes = nodes.filter(frequency=Grain.WEEK)
+    return list(nodes.values_list("code", flat=True))
+
+
+def _query(tree: KpiTree, period: Period, dimension: str, codes: Sequence[str]) -> MatrixQuery:
+    return MatrixQuery(
+        tree=tree,
+        grain=period.grain,
+        start=period.start_date,
+        end=period.end_date,
+        dimension=dimension,
+        codes=codes,
+        is_live=True,
+    )
+
+
+def _weeks_in(period: Period) -> int:
+    if period.grain != Grain.MONTH:
+        return 0
+    weeks = Period.objects.filter(
+        grain=Grain.WEEK, end_date__gt=period.start_date, end_date__lte=period.end_date
+    ).exclude(state=PeriodState.CLOSED)
+    return weeks.count()
+
+
+def _completed_by(period: Period) -> list[str]:
+    """The names of longer periods of which this is the last month to be closed."""
+    if period.grain != Grain.MONTH:
+        return []
+    longer = Period.objects.select_related("fiscal_year").filter(
+        start_date__lte=period.start_date, end_date__gte=period.end_date
+    )
+    name = period_namer()
+    open_months = Period.objects.filter(grain=Grain.MONTH).exclude(state=PeriodState.CLOSED).exclude(pk=period.pk)
+    starts = list(open_months.values_list("start_date", flat=True))
+    return [
+        name(each)
+        for each in longer.exclude(grain__in=BASE_GRAINS).order_by("end_date", "-start_date")
+        if not any(each.start_date <= start < each.end_date for start in starts)
+    ]

@@ -1,0 +1,261 @@
+"""What stood behind a number at an earlier moment, and what has happened to it since."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Min
+from django.utils import timezone
+
+from kpis.choices import DimensionCode
+from kpis.engine.cells import Cell
+from kpis.engine.evidence import Cause, CauseCount, Happening, History, Part, cause_of, count_causes, differing
+from kpis.engine.issues import Issue, gettext_noop
+from kpis.engine.specs import Simple
+from kpis.models import DimensionMember, Metric, Period
+from kpis.models.resources import MODELS
+from kpis.selectors.changes import RecordChange, read_changes
+from kpis.selectors.measures import is_money
+from kpis.selectors.parts import facts_of, read_cell, read_parts
+from kpis.selectors.records import DENOMINATOR, NUMERATOR, RELATED, RecordPage, find_term, read_records
+from kpis.services.past import facts_as_of
+from kpis.services.refusal import RefusedError
+
+LISTED = 100
+
+
+class HistoryError(RefusedError):
+    """A moment of which nothing is remembered."""
+
+    code = "no_history"
+
+
+@dataclass(frozen=True, slots=True)
+class CellAddress:
+    """Which number: a metric in a period, of the company or one member of a dimension."""
+
+    metric: Metric
+    period: Period
+    dimension: str = DimensionCode.COMPANY
+    member: DimensionMember | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedRecord:
+    """One record that counts otherwise than it did: its part then and now (None = not counted) and what happened.
+
+    `is_money`: what is measured of it is money in the company's currency.
+    `changes` are those since the moment, earliest first, of the record and of the records it reads from.
+    """
+
+    side: str
+    fact: str
+    row: Any
+    before: Part | None
+    after: Part | None
+    is_money: bool
+    cause: Cause
+    changes: tuple[RecordChange, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A number then and now, why it differs, and the records that explain it (at most 100, of those in sight).
+
+    `fact` is what is counted (above, of a rate; "" of a number made of other numbers). `causes` count every record
+    once, whoever may see it; `hidden_count` are those not listed.
+    """
+
+    moment: datetime
+    fact: str
+    then: Cell
+    now: Cell
+    causes: tuple[CauseCount, ...]
+    records: tuple[ChangedRecord, ...]
+    hidden_count: int
+
+    @property
+    def is_changed(self) -> bool:
+        return self.then != self.now
+
+    @property
+    def unknown_count(self) -> int:
+        """Records that count otherwise though nothing is remembered of them."""
+        return sum(each.count for each in self.causes if each.cause.happening is Happening.UNKNOWN)
+
+
+def check_moment(moment: datetime, *, facts: Collection[str], now: datetime) -> None:
+    """Raises HistoryError for a moment to come, or before the first record of one of these kinds was known."""
+    if moment > now:
+        raise _no_history(gettext_noop("This moment is still to come. Ask for one that has passed."))
+    begins = [MODELS[fact]._default_manager.aggregate(first=Min("recorded_at"))["first"] for fact in facts]
+    first = max((each for each in begins if each), default=None)
+    if first is None:
+        raise _no_history(gettext_noop("There are no records of this kind, so nothing is known of earlier moments."))
+    if moment < first:
+        raise _no_history(
+            gettext_noop("The history of these records begins on %(first)s; what they were before is not known."),
+            first=timezone.localtime(first).strftime("%Y-%m-%d %H:%M"),
+        )
+
+
+def _no_history(template: str, **params: object) -> HistoryError:
+    return HistoryError(issues=[Issue("as_of", "no_history", template, tuple(params.items()))])
+
+
+def read_records_as_of(*, moment: datetime, now: datetime, term: Simple, period: Period, **asked: Any) -> RecordPage:
+    """`read_records` as of a moment. Raises HistoryError."""
+    check_moment(moment, facts=[term.fact], now=now)
+    with facts_as_of(moment, facts=[term.fact], period=period):
+        return read_records(term=term, period=period, **asked)
+
+
+def compare_with_past(
+    address: CellAddress, *, moment: datetime, people: Collection[int] | None = None, now: datetime
+) -> Evidence | None:
+    """A number as of a moment beside the same number now, from its records; None where it is not made of records.
+
+    `people` narrows the listed records, not the numbers. Raises HistoryError.
+    """
+    return compare_all_with_past([address], moment=moment, people=people, now=now)[0]
+
+
+def compare_all_with_past(
+    addresses: Sequence[CellAddress], *, moment: datetime, people: Collection[int] | None = None, now: datetime
+) -> list[Evidence | None]:
+    """The same for several numbers of one period, going back once for all of them. Raises HistoryError."""
+    current = [_cell(address, now) for address in addresses]
+    facts = {
+        fact
+        for address, cell in zip(addresses, current, strict=True)
+        if cell is not None
+        for fact in facts_of(address.metric, day=address.period.start_date)
+    }
+    if not facts:
+        return [None] * len(addresses)
+    check_moment(moment, facts=facts, now=now)
+    with facts_as_of(moment, facts=sorted(facts), period=addresses[0].period) as changed:
+        past = [
+            _reading(address, moment, changed, people) if cell is not None else None
+            for address, cell in zip(addresses, current, strict=True)
+        ]
+    return [
+        _compared(address, moment, then, _reading(address, now, changed, people)) if then is not None else None
+        for address, then in zip(addresses, past, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """A number at one moment, and per side the parts of the records that may differ, with those in sight."""
+
+    cell: Cell
+    parts: Mapping[str, Mapping[int, Part]]
+    in_sight: Mapping[str, frozenset[int]]
+
+
+def _reading(
+    address: CellAddress, moment: datetime, changed: Mapping[str, Collection[int]], people: Collection[int] | None
+) -> _Reading:
+    cell = _cell(address, moment)
+    assert cell is not None
+    sides = _sides(address)
+    return _Reading(
+        cell,
+        {side: _parts(address, term, changed) for side, term in sides.items()},
+        {side: frozenset(_parts(address, term, changed, people)) for side, term in sides.items()},
+    )
+
+
+def _compared(address: CellAddress, moment: datetime, then: _Reading, now: _Reading) -> Evidence:
+    sides = _sides(address)
+    records = [
+        record
+        for side, term in sides.items()
+        for record in _changed_records(side, term, then.parts[side], now.parts[side], moment)
+    ]
+    shown = [each for each in records if each.row.pk in then.in_sight[each.side] | now.in_sight[each.side]][:LISTED]
+    return Evidence(
+        moment=moment,
+        fact=next((term.fact for term in sides.values()), ""),
+        then=then.cell,
+        now=now.cell,
+        causes=count_causes(each.cause for each in _once(records)),
+        records=tuple(shown),
+        hidden_count=len(records) - len(shown),
+    )
+
+
+def _cell(address: CellAddress, moment: datetime) -> Cell | None:
+    return read_cell(
+        address.metric,
+        address.period,
+        dimension=address.dimension,
+        member=address.member,
+        today=timezone.localdate(moment),
+    )
+
+
+def _sides(address: CellAddress) -> dict[str, Simple]:
+    """What is counted above and, where it is something else, below."""
+    found = {
+        side: find_term(address.metric, day=address.period.start_date, side=side) for side in (NUMERATOR, DENOMINATOR)
+    }
+    sides = {side: term for side, term in found.items() if term is not None}
+    if sides.get(NUMERATOR) == sides.get(DENOMINATOR):
+        sides.pop(DENOMINATOR, None)
+    return sides
+
+
+def _parts(
+    address: CellAddress, term: Simple, changed: Mapping[str, Collection[int]], people: Collection[int] | None = None
+) -> dict[int, Part]:
+    return read_parts(
+        term,
+        address.period,
+        dimension=address.dimension,
+        member=address.member,
+        ids=changed[term.fact],
+        people=people,
+    )
+
+
+def _once(records: Sequence[ChangedRecord]) -> Iterator[ChangedRecord]:
+    """A record that counts on both sides of a rate is one cause: each record once, by what it did above."""
+    seen: set[tuple[type, int]] = set()
+    for each in sorted(records, key=lambda record: record.side != NUMERATOR):
+        key = (type(each.row), each.row.pk)
+        if key not in seen:
+            seen.add(key)
+            yield each
+
+
+def _changed_records(
+    side: str,
+    term: Simple,
+    before: Mapping[int, Part],
+    after: Mapping[int, Part],
+    moment: datetime,
+) -> Iterator[ChangedRecord]:
+    """The records of one side whose part is another one."""
+    moved = differing(before, after)
+    model = MODELS[term.fact]
+    named = {field.name for field in model._meta.get_fields()}
+    rows = model._default_manager.select_related(*(name for name in RELATED if name in named)).in_bulk(moved)
+    changes = read_changes(term.fact, moved, since=moment)
+    for pk in moved:
+        was, is_now = before.get(pk), after.get(pk)
+        history = _history(rows[pk], term.fact, changes[pk], moment)
+        cause = cause_of(term, was, is_now, history)
+        yield ChangedRecord(side, term.fact, rows[pk], was, is_now, is_money(term), cause, tuple(changes[pk]))
+
+
+def _history(row: Any, fact: str, changes: Sequence[RecordChange], moment: datetime) -> History:
+    own = [change for change in changes if change.fact == fact]
+    return History(
+        has_arrived=row.recorded_at > moment,
+        turns=tuple(change.action for change in own if change.action != "updated"),
+        fields=frozenset(name for change in own for name in change.changes),
+        linked=frozenset(change.fact for change in changes if change.fact != fact),
+    )

@@ -1,0 +1,139 @@
+"""Closing periods in a browser: the steps, what they would lock, and what is done about late changes."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from kpis.choices import Grain
+from kpis.models import Deal, FactStream, LockedCell, Period
+from kpis.selectors.calendar import find_period
+from kpis.services.facts import upsert_facts
+from kpis.services.periods import close_period
+from kpis.services.recompute import recompute
+
+from .conftest import NOW, _deal
+
+pytestmark = pytest.mark.django_db
+OCTOBER = date(2026, 10, 1)
+CLOSED_AT = datetime(2026, 11, 16, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def october(world):
+    period = find_period(Grain.MONTH, OCTOBER)
+    assert period is not None
+    return period
+
+
+@pytest.fixture
+def late(world, october):
+    """October is closed; then one of its two deals turns out to be worth more."""
+    earlier = datetime(2026, 11, 1, tzinfo=UTC)
+    Deal.objects.update(recorded_at=earlier, changed_at=earlier)
+    close_period(period=october, actor=None, now=CLOSED_AT)
+    dearer = _deal("d2", "dora", "2026-10-06", 400_000, "won")
+    upsert_facts(resource="deals", source="crm", records=[dearer], now=NOW)
+    recompute(now=NOW)
+    return october
+
+
+@pytest.fixture
+def read(client_for, acme):
+    def read(user, query="?start=2026-10-01", status=200):
+        response = client_for(user, acme).get(f"/closing/{query}", headers={"accept-language": "en"})
+        assert response.status_code == status
+        return response.content.decode()
+
+    return read
+
+
+@pytest.fixture
+def send_form(client_for, acme):
+    """Sends a form and shows the page that follows."""
+
+    def post(user, address, status=200, **fields):
+        client = client_for(user, acme)
+        response = client.post(address, fields, follow=True, headers={"accept-language": "en"})
+        assert response.status_code == status
+        return response.content.decode()
+
+    return post
+
+
+class TestSteps:
+    def test_says_what_closing_would_lock(self, october, dave, read):
+        FactStream.objects.update(expected_every=timedelta(hours=1), last_success_at=NOW - timedelta(days=2))
+        page = read(dave)
+        close_period(period=october, actor=dave, now=NOW)
+        count = LockedCell.objects.filter(grain="month").count()
+        assert f"{count} numbers, of the company and all segments" in page
+        assert "Stale sources" in page and "<div>crm " in page
+
+    def test_names_what_has_no_value(self, october, dave, read):
+        assert "受注率（件数） <span" in read(dave, "?start=2026-09-01")
+
+    def test_begins_with_the_latest_period_that_is_over(self, october, dave, read):
+        assert "<h2>Oct 2026" in read(dave, "")
+
+    def test_a_manager_makes_provisional_and_does_not_close(self, october, alice, read, send_form):
+        page = read(alice)
+        assert 'value="provisional"' in page
+        assert 'value="close"' not in page
+        assert "is provisional now" in send_form(alice, f"/closing/{october.public_id}/", step="provisional")
+        send_form(alice, f"/closing/{october.public_id}/", step="close", status=403)
+        assert Period.objects.get(pk=october.pk).state == "provisional"
+
+    def test_an_owner_closes_and_is_named(self, october, dave, send_form):
+        page = send_form(dave, f"/closing/{october.public_id}/", step="close", reason="All invoices are in.")
+        assert "Its numbers are locked" in page
+        assert "All invoices are in." in page and "Dave" in page
+
+    def test_opening_again_needs_a_reason(self, late, dave, send_form):
+        assert "Write why the period is opened again" in send_form(dave, f"/closing/{late.public_id}/", step="reopen")
+        page = send_form(dave, f"/closing/{late.public_id}/", step="reopen", reason="A large order came late.")
+        assert "is provisional again" in page
+        assert not LockedCell.objects.exists()
+
+    def test_a_running_period_waits(self, october, dave, read):
+        assert "still running" in read(dave, "?start=2026-11-01")
+
+    def test_members_do_not_come_here(self, october, bob, read):
+        read(bob, status=403)
+
+
+class TestLateChanges:
+    def test_lists_locked_and_now_with_the_cause(self, late, dave, read):
+        page = read(dave)
+        assert "2 KPIs to decide on" not in page
+        assert "1 KPI to decide on" in page
+        assert "At closing 800,000 JPY → now 1,100,000 JPY: Amount changed in 1 record" in page
+
+    def test_approving_locks_the_new_number_and_keeps_the_old_in_sight(self, late, world, dave, send_form):
+        address = f"/closing/{late.public_id}/restatements/"
+        page = send_form(dave, address, node=world.goal.public_id, verdict="approved", reason="Contract was extended.")
+        assert "to decide on" not in page
+        assert "<s>" in page and "800,000" in page and "Contract was extended." in page
+        assert LockedCell.objects.get(node=world.goal, grain="month", dimension="company").value == 1_100_000
+
+    def test_refusing_keeps_the_locked_number_and_says_so(self, late, world, dave, read, send_form):
+        send_form(dave, f"/closing/{late.public_id}/restatements/", verdict="refused", reason="Belongs to November.")
+        page = read(dave)
+        assert "Refused: the locked number stands" in page
+        assert "Belongs to November." in page
+        assert LockedCell.objects.get(node=world.goal, grain="month", dimension="company").value == 800_000
+
+    def test_a_reason_is_needed(self, late, dave, send_form):
+        page = send_form(dave, f"/closing/{late.public_id}/restatements/", verdict="approved", reason=" ")
+        assert "Write why" in page
+        assert "1 KPI to decide on" in page
+
+    def test_a_manager_sees_them_and_does_not_decide(self, late, alice, read, send_form):
+        page = read(alice)
+        assert "An owner or a consultant approves or refuses." in page
+        send_form(alice, f"/closing/{late.public_id}/restatements/", verdict="approved", reason="No.", status=403)
+
+    def test_the_records_page_says_that_it_was_refused(self, late, world, client_for, acme, dave, send_form):
+        send_form(dave, f"/closing/{late.public_id}/restatements/", verdict="refused", reason="Belongs to November.")
+        asked = {"start": "2026-10-01", "as_of": CLOSED_AT.isoformat()}
+        page = client_for(dave, acme).get(f"/kpis/{world.goal.public_id}/records/", asked).content.decode()
+        assert "Belongs to November." in page

@@ -1,0 +1,255 @@
+"""What stood behind a number at an earlier moment, and what has happened to it since."""
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kpis.engine.evidence import Happening
+from kpis.models import Deal, DimensionMember, KpiEvent, Metric, MetricVersion, Period
+from kpis.selectors.calendar import find_period
+from kpis.selectors.parts import read_cell
+from kpis.selectors.records import find_term, read_records
+from kpis.services.calendar import ensure_calendar
+from kpis.services.evidence import CellAddress, Evidence, HistoryError, compare_with_past, read_records_as_of
+from kpis.services.facts import upsert_facts
+from kpis.services.recompute import recompute
+
+pytestmark = pytest.mark.usefixtures("in_acme")
+LOADED = datetime(2026, 11, 1, tzinfo=UTC)
+MEETING = datetime(2026, 11, 9, 1, tzinfo=UTC)
+LATER = datetime(2026, 11, 16, 3, tzinfo=UTC)
+NOW = datetime(2026, 11, 20, 3, tzinfo=UTC)
+CLOSED = {"kind": "simple", "fact": "deals", "date": "closed_on", "aggregate": "count"}
+WON = {"field": "outcome", "op": "eq", "value": "won"}
+
+
+@pytest.fixture(autouse=True)
+def calendar(in_acme: Any) -> None:
+    ensure_calendar(first_day=date(2026, 4, 1), last_day=date(2027, 3, 31))
+
+
+def month() -> Period:
+    period = find_period("month", date(2026, 10, 1))
+    assert period is not None
+    return period
+
+
+def metric(code: str, spec: dict, unit: str = "count", accumulation: str = "sum") -> Metric:
+    row = Metric.objects.create(code=code, name=code, unit=unit, accumulation=accumulation)
+    MetricVersion.objects.create(metric=row, number=1, spec=spec)
+    return row
+
+
+def deal(external_id: str, **more: Any) -> dict:
+    return {
+        "external_id": external_id,
+        "created_on": "2026-09-01",
+        "closed_on": "2026-10-05",
+        "outcome": "won",
+        "amount": 100,
+        "owner": "bob",
+        **more,
+    }
+
+
+def send(resource: str, *records: dict, at: datetime = LOADED) -> None:
+    result = upsert_facts(resource=resource, source="crm", records=records, now=at)
+    assert not result.rejected, result.rejected
+    recompute(now=at)
+
+
+@pytest.fixture
+def won() -> Metric:
+    """Won deals of October: four when everything was loaded, of Bob and Cleo."""
+    send("people", {"external_id": "bob", "name": "Bob"}, {"external_id": "cleo", "name": "Cleo"})
+    send("deals", deal("D1"), deal("D2"), deal("D3", owner="cleo"), deal("D4"))
+    return metric("won", {**CLOSED, "filters": [WON]})
+
+
+def compared(metric: Metric, moment: datetime = MEETING, **more: Any) -> Evidence:
+    found = compare_with_past(CellAddress(metric, month(), **more), moment=moment, now=NOW)
+    assert found is not None
+    return found
+
+
+def causes(found: Evidence) -> list[tuple[str, str, int]]:
+    return [(each.cause.happening.value, each.cause.name, each.count) for each in found.causes]
+
+
+class TestCompareWithPast:
+    def test_says_how_many_there_were_and_why_there_are_fewer(self, won: Metric) -> None:
+        send("deals", deal("D1", closed_on="2026-11-04"), deal("D2", closed_on="2026-12-01"), at=LATER)
+        found = compared(won)
+        assert (found.then.value, found.now.value) == (4, 2)
+        assert causes(found) == [("changed", "closed_on", 2)]
+
+    def test_lists_each_record_with_field_old_new_and_when(self, won: Metric) -> None:
+        send("deals", deal("D1", closed_on="2026-11-04"), at=LATER)
+        (record,) = compared(won).records
+        assert (record.row.external_id, record.before.weight, record.after) == ("D1", 1, None)
+        (change,) = record.changes
+        assert (change.changes, change.at) == ({"closed_on": ["2026-10-05", "2026-11-04"]}, LATER)
+
+    def test_what_arrived_what_was_deleted_and_what_came_back(self, won: Metric) -> None:
+        send("deals", {"external_id": "D4", "deleted": True}, at=MEETING - timedelta(days=1))
+        send("deals", deal("D5"), deal("D4"), {"external_id": "D1", "deleted": True}, at=LATER)
+        found = compared(won)
+        assert (found.then.value, found.now.value) == (3, 4)
+        assert causes(found) == [("arrived", "", 1), ("deleted", "", 1), ("restored", "", 1)]
+
+    def test_goes_back_over_several_changes_of_one_field(self, won: Metric) -> None:
+        for number, amount in enumerate((200, 300, 400)):
+            send("deals", deal("D1", amount=amount), at=LATER + timedelta(hours=number))
+        bookings = metric("bookings", {**CLOSED, "aggregate": "sum", "field": "amount", "filters": [WON]}, "amount")
+        found = compared(bookings)
+        assert (found.then.value, found.now.value) == (400, 700)
+        assert compared(bookings, LATER).then.value == 500
+        assert causes(found) == [("changed", "amount", 1)]
+
+    def test_what_a_number_does_not_read_changes_nothing(self, won: Metric) -> None:
+        send("deals", deal("D1", amount=900), at=LATER)
+        assert compared(won).records == ()
+
+    def test_a_measured_value_that_is_no_money_is_told(self, won: Metric) -> None:
+        cycle = {**CLOSED, "aggregate": "average", "days_between": ["created_on", "closed_on"]}
+        send("deals", deal("D1", created_on="2026-09-05"), at=LATER)
+        found = compared(metric("cycle", cycle, "days", "average"))
+        assert (found.then.value, found.now.value) == (34, 33)
+        assert causes(found) == [("changed", "created_on", 1)]
+
+    def test_changes_before_the_moment_are_not_told(self, won: Metric) -> None:
+        send("deals", deal("D1", closed_on="2026-11-04"), at=MEETING)
+        found = compared(won)
+        assert (found.then.value, found.causes, found.records) == (3, (), ())
+
+    def test_a_rate_has_both_sides_and_each_record_once(self, won: Metric) -> None:
+        metric("closed", CLOSED)
+        rate = metric("rate", {"kind": "formula", "expression": "won / closed"}, "percent", "rate")
+        send("deals", deal("D1", closed_on="2026-11-04"), deal("D2", outcome="lost"), at=LATER)
+        found = compared(rate)
+        assert (found.then.numerator, found.then.denominator) == (4, 4)
+        assert (found.now.numerator, found.now.denominator) == (2, 3)
+        assert causes(found) == [("changed", "closed_on", 1), ("changed", "outcome", 1)]
+        assert [(each.side, each.row.external_id) for each in found.records] == [
+            ("numerator", "D1"),
+            ("numerator", "D2"),
+            ("denominator", "D1"),
+        ]
+
+    def test_follows_the_owner_to_whom_a_deal_was_credited(self, won: Metric) -> None:
+        send("deals", deal("D5", outcome="open", closed_on=None))
+        send("deals", deal("D5", outcome="won", owner="cleo"), deal("D1", outcome="open"), at=LATER)
+        bob, cleo = (DimensionMember.objects.get(dimension__code="person", code=code) for code in ("bob", "cleo"))
+        assert compared(won, dimension="person", member=bob).then.value == 3
+        assert compared(won, dimension="person", member=cleo).then.value == 1
+        assert compared(won, dimension="person", member=cleo).now.value == 2
+
+    def test_shares_that_were_set_since_are_told_as_of_the_linked_record(self, won: Metric) -> None:
+        credits = [
+            {"external_id": f"C{name}", "deal": "D1", "person": name, "kind": "revenue", "share": 0.5}
+            for name in ("bob", "cleo")
+        ]
+        send("deal-credits", *credits, at=LATER)
+        bob = DimensionMember.objects.get(dimension__code="person", code="bob")
+        found = compared(won, dimension="person", member=bob)
+        assert (found.then.value, found.now.value) == (3, Decimal("2.5"))
+        assert causes(found) == [("linked", "deal-credits", 1)]
+
+    def test_a_stage_that_was_entered_since_counts_for_the_lead(self) -> None:
+        send("leads", {"external_id": "L1", "created_on": "2026-10-02"})
+        mqls = metric("mqls", {"kind": "simple", "fact": "leads", "date": "mql_on", "aggregate": "count"})
+        event = {"external_id": "S1", "lead": "L1", "stage": "mql", "entered_at": "2026-10-20T03:00:00+09:00"}
+        send("lead-stage-events", event, at=LATER)
+        found = compared(mqls)
+        assert (found.then.value, found.now.value) == (0, 1)
+        assert causes(found) == [("linked", "lead-stage-events", 1)]
+
+    def test_what_nothing_explains_is_said_and_not_guessed(self, won: Metric) -> None:
+        send("deals", deal("D1", name="Renamed"), at=LATER)
+        KpiEvent.objects.filter(fact_id=Deal.objects.get(external_id="D1").pk).delete()
+        found = compared(won)
+        assert found.causes[0].cause.happening is Happening.UNKNOWN
+        assert found.unknown_count == 1
+
+    def test_records_out_of_sight_are_counted_and_not_listed(self, won: Metric) -> None:
+        send("deals", deal("D1", closed_on="2026-11-04"), deal("D3", owner="cleo", closed_on="2026-11-04"), at=LATER)
+        bob = DimensionMember.objects.get(dimension__code="person", code="bob")
+        found = compare_with_past(CellAddress(won, month()), moment=MEETING, people=[bob.pk], now=NOW)
+        assert found is not None
+        assert [each.row.external_id for each in found.records] == ["D1"]
+        assert (found.hidden_count, found.causes[0].count) == (1, 2)
+
+    def test_typed_values_have_no_records(self) -> None:
+        typed = metric("typed", {"kind": "manual"})
+        assert compare_with_past(CellAddress(typed, month()), moment=MEETING, now=NOW) is None
+
+    def test_refuses_a_moment_before_the_history_begins(self, won: Metric) -> None:
+        with pytest.raises(HistoryError, match="2026-11-01"):
+            compared(won, LOADED - timedelta(minutes=1))
+
+    def test_refuses_a_moment_to_come(self, won: Metric) -> None:
+        with pytest.raises(HistoryError):
+            compared(won, NOW + timedelta(minutes=1))
+
+    def test_leaves_everything_as_it_was(self, won: Metric) -> None:
+        send("deals", deal("D1", closed_on="2026-11-04"), at=LATER)
+        before = list(KpiEvent.objects.order_by("pk").values())
+        compared(won)
+        assert list(KpiEvent.objects.order_by("pk").values()) == before
+        assert read_cell(won, month(), dimension="company", member=None, today=NOW.date()).value == 3
+
+
+class TestReadRecordsAsOf:
+    def test_lists_what_was_counted_with_what_it_was(self, won: Metric) -> None:
+        send("deals", deal("D1", closed_on="2026-11-04", amount=900), at=LATER)
+        term = find_term(won, day=month().start_date)
+        assert term is not None
+        page = read_records_as_of(moment=MEETING, now=NOW, term=term, period=month())
+        assert sorted(row.external_id for row in page.records) == ["D1", "D2", "D3", "D4"]
+        first = next(row for row in page.records if row.external_id == "D1")
+        assert (first.amount, first.date) == (100, date(2026, 10, 5))
+        assert read_records(term=term, period=month()).count == 3
+
+
+STATES = st.fixed_dictionaries(
+    {
+        "closed_on": st.sampled_from(["2026-10-05", "2026-10-31", "2026-11-01", None]),
+        "outcome": st.sampled_from(["won", "lost", "open", "void"]),
+        "amount": st.sampled_from([100, 250, None]),
+        "owner": st.sampled_from(["bob", "cleo", None]),
+    }
+)
+CHANGE = st.tuples(st.sampled_from(["D1", "D2", "D3", "D4", "D5"]), st.one_of(st.none(), STATES))
+
+
+@pytest.mark.gate
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(first=st.lists(CHANGE, max_size=4), second=st.lists(CHANGE, max_size=4))
+def test_a_moment_shows_what_was_counted_at_that_moment(won: Metric, first: list, second: list) -> None:
+    """Whatever happened before and since: the number of a moment is the one that was seen then."""
+    bob = DimensionMember.objects.get(dimension__code="person", code="bob")
+    with transaction.atomic():
+        bookings = metric("bookings", {**CLOSED, "aggregate": "sum", "field": "amount"}, "amount")
+        places = [(won, {}), (bookings, {"dimension": "person", "member": bob})]
+        _apply(first, MEETING - timedelta(days=2))
+        seen = [_cell_now(each, **{"dimension": "company", "member": None, **place}) for each, place in places]
+        _apply(second, LATER)
+        shown = [compared(each, **place).then for each, place in places]
+        transaction.set_rollback(True)
+    assert shown == seen
+
+
+def _cell_now(each: Metric, **place: Any) -> Any:
+    return read_cell(each, month(), **place, today=NOW.date())
+
+
+def _apply(changes: list, start: datetime) -> None:
+    for number, (external_id, state) in enumerate(changes):
+        record = {"external_id": external_id, "deleted": True} if state is None else deal(external_id, **state)
+        upsert_facts(resource="deals", source="crm", records=[record], now=start + timedelta(minutes=number))
+    recompute(now=start + timedelta(hours=1))
