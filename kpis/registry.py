@@ -8,6 +8,7 @@ from kpis.choices import Style
 from kpis.engine.templates import TEMPLATES as TREES
 from kpis.selectors import checklist as items
 from kpis.selectors.health import read_goal
+from kpis.selectors.template_use import read_template
 from kpis.services.calendar import seed_calendar
 from kpis.services.templates import instantiate_requested, typed_fields
 from kpis.tasks import (
@@ -81,7 +82,7 @@ MODEL_CAPABILITIES = {
     Capability.READ_LOCKED_VALUES: ("lockedcell",),
     Capability.SET_TARGETS: ("target", "targetrevision", "backcalculation", "forecastcall"),
     Capability.ENTER_VALUES: ("manualentry",),
-    Capability.MANAGE_DEFINITIONS: ("kpifinding", "benchmarkreview"),
+    Capability.MANAGE_DEFINITIONS: ("kpifinding", "benchmarkreview", "templateuse"),
 }
 
 
@@ -99,6 +100,7 @@ def register() -> None:
     registry.due_kinds.register(DueKind(DUE_FITNESS, check_fitness, retry_after=timedelta(hours=1)))
     registry.due_kinds.register(DueKind(DUE_SNAPSHOTS, note_snapshots, retry_after=timedelta(hours=1)))
     registry.health_signals.register(HealthSignal("goal", read_goal, 20))
+    registry.health_signals.register(HealthSignal("template", read_template, 21))
     on("calendar.changed", move_periods)
     for topic in ("facts.changed", "definition.changed", "calendar.changed"):
         on(topic, recompute_values)

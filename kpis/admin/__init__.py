@@ -1,6 +1,17 @@
 """Every model of this floor in the admin site."""
 
-from kpis.admin import calendar, definitions, dimensions, facts, fitness, forecasts, measures, organisation, targets
+from kpis.admin import (
+    calendar,
+    definitions,
+    dimensions,
+    facts,
+    fitness,
+    forecasts,
+    measures,
+    organisation,
+    targets,
+    templates,
+)
 
 __all__ = [
     "calendar",
@@ -12,4 +23,5 @@ __all__ = [
     "measures",
     "organisation",
     "targets",
+    "templates",
 ]

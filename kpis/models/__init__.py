@@ -25,6 +25,7 @@ from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, Me
 from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
 from kpis.models.sourced import ExternalIdentity, FactChange, FactStream, UnresolvedReference
 from kpis.models.targets import BackCalculation, ManualEntry, Target, TargetRevision
+from kpis.models.templates import TemplateUse
 
 __all__ = [
     "Account",
@@ -74,5 +75,6 @@ __all__ = [
     "Team",
     "TeamLeader",
     "TeamMembership",
+    "TemplateUse",
     "UnresolvedReference",
 ]

@@ -1,11 +1,11 @@
 """What templates and companies' trees have in common, so that they can be compared: places and definitions."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from kpis.engine import specs
 from kpis.engine.formula import names
-from kpis.engine.graph import needed
+from kpis.engine.graph import calculation_order, needed
 from kpis.engine.specs import Formula, Spec
 from kpis.engine.templates.documents import TemplateDocument
 from kpis.engine.templates.shapes import Template, TemplateMetric, TemplateNode, Text
@@ -75,15 +75,24 @@ def outline_of(document: TemplateDocument, *, language: str) -> Outline:
     )
 
 
+def in_order(metrics: Iterable[TemplateMetric]) -> tuple[TemplateMetric, ...]:
+    """Metrics so that each comes after those that its formula names.
+
+    >>> from kpis.engine.templates.metrics import CLOSED_DEALS, WIN_RATE, WON_DEALS
+    >>> [each.code for each in in_order([WIN_RATE, CLOSED_DEALS, WON_DEALS])]
+    ['won_deals', 'closed_deals', 'win_rate']
+    """
+    by_code = {each.code: each for each in metrics}
+    order = calculation_order({code: _parts(each.spec) for code, each in by_code.items()})
+    return tuple(by_code[code] for code in order.codes if code in by_code)
+
+
 def template_from(outline: Outline, *, name: Text, style: str) -> Template:
     """A company's tree as a template: its places and the definitions they need, never a person or a number.
 
     Texts are the company's own in both languages, until somebody translates them.
     """
-    formulas = {
-        code: names(each.spec.expression) if isinstance(each.spec, Formula) else ()
-        for code, each in outline.metrics.items()
-    }
+    formulas = {code: _parts(each.spec) for code, each in outline.metrics.items()}
     wanted = needed(formulas, [node.metric for node in outline.nodes.values() if node.metric])
     return Template(
         style=style,
@@ -91,6 +100,10 @@ def template_from(outline: Outline, *, name: Text, style: str) -> Template:
         metrics=tuple(_template_metric(each) for code, each in outline.metrics.items() if code in wanted),
         nodes=tuple(_template_node(node) for node in outline.nodes.values()),
     )
+
+
+def _parts(spec: Spec) -> tuple[str, ...]:
+    return names(spec.expression) if isinstance(spec, Formula) else ()
 
 
 def _outline_node(node: TemplateNode, language: str) -> OutlineNode:
