@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from kpis.engine.specs import Formula
 from kpis.engine.templates import NEW_BUSINESS, Suggestion, TemplateDocument, TemplateNode, Text, document_of
-from kpis.engine.templates.editing import put_benchmark, put_metric, put_node, put_suggestion, remove_node
+from kpis.engine.templates.editing import put_benchmarks, put_metric, put_node, put_suggestion, remove_node
 from kpis.models import KpiTree, LockedCell, Metric, Period, Target, TemplateUse
 from kpis.selectors.calendar import find_period
 from kpis.selectors.template_use import benchmarks_of_tree, preview_offer, read_template, template_suggestions
@@ -196,7 +196,7 @@ class TestOffer:
 class TestGuidance:
     def test_the_tree_shows_its_templates_own_figures(self, tree: KpiTree) -> None:
         figure = replace(FIRST.benchmarks_of("win_rate")[0], low=Decimal("0.4"), high=Decimal("0.5"))
-        new = put_benchmark(FIRST, figure, index=0)
+        new = put_benchmarks(FIRST, "win_rate", [figure])
         assert benchmarks_of_tree(tree, "win_rate")[0].low == Decimal("0.15")
         assert preview_offer(template_id=TEMPLATE_ID, document=new).is_guidance_changed
         offer(new, 2)
@@ -208,6 +208,9 @@ class TestGuidance:
         offer(put_suggestion(FIRST, suggestion), 2)
         take()
         assert template_suggestions("win_rate") == [("Ours", suggestion)]
+        from reviews.selectors.suggestions import suggestions_for
+
+        assert suggestions_for(Metric.objects.get(code="win_rate")).causes[0].text == "価格"
 
     def test_the_summary_names_version_and_own_changes(self, tree: KpiTree) -> None:
         assert read_template(NOW) == {

@@ -65,23 +65,10 @@ def remove_metric(document: TemplateDocument, code: str) -> TemplateDocument:
     )
 
 
-def put_benchmark(document: TemplateDocument, benchmark: Benchmark, *, index: int | None = None) -> TemplateDocument:
-    """The document with a benchmark added, or in place of the one at `index` of its metric's."""
-    others = [each for each in document.benchmarks if each.metric != benchmark.metric]
-    own = list(document.benchmarks_of(benchmark.metric))
-    if index is None:
-        own.append(benchmark)
-    else:
-        own[index] = benchmark
-    return replace(document, benchmarks=(*others, *own))
-
-
-def remove_benchmark(document: TemplateDocument, metric: str, index: int) -> TemplateDocument:
-    """The document without one benchmark of a metric."""
-    others = [each for each in document.benchmarks if each.metric != metric]
-    own = list(document.benchmarks_of(metric))
-    del own[index]
-    return replace(document, benchmarks=(*others, *own))
+def put_benchmarks(document: TemplateDocument, metric: str, benchmarks: Sequence[Benchmark]) -> TemplateDocument:
+    """The document with these benchmarks of a metric in place of those before."""
+    others = tuple(each for each in document.benchmarks if each.metric != metric)
+    return replace(document, benchmarks=(*others, *benchmarks))
 
 
 def put_suggestion(document: TemplateDocument, suggestion: Suggestion) -> TemplateDocument:

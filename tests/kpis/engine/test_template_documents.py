@@ -26,11 +26,10 @@ from kpis.engine.templates import (
 )
 from kpis.engine.templates.checking import document_issues, keeping_from_publishing
 from kpis.engine.templates.editing import (
-    put_benchmark,
+    put_benchmarks,
     put_metric,
     put_node,
     put_suggestion,
-    remove_benchmark,
     remove_metric,
     remove_node,
     step_node,
@@ -115,13 +114,13 @@ class TestChecking:
     def test_a_benchmark_has_a_source_a_caveat_and_bounds_in_order(self) -> None:
         first = OWN.benchmarks_of("win_rate")[0]
         bare = replace(first, source=Text("", ""), note=Text(" ", " "), low=Decimal(2), high=Decimal(1))
-        assert {code for _field, code in found(put_benchmark(OWN, bare, index=0))} == {
+        assert {code for _field, code in found(put_benchmarks(OWN, "win_rate", [bare]))} == {
             "no_source_named",
             "no_caveat",
             "wrong_order",
         }
-        assert ("win_rate", "no_figure") in found(put_benchmark(OWN, replace(first, low=None)))
-        assert ("visits", "unknown_metric") in found(put_benchmark(OWN, replace(first, metric="visits")))
+        assert ("win_rate", "no_figure") in found(put_benchmarks(OWN, "win_rate", [replace(first, low=None)]))
+        assert ("visits", "unknown_metric") in found(put_benchmarks(OWN, "visits", [replace(first, metric="visits")]))
 
     def test_a_published_metric_keeps_its_unit(self) -> None:
         changed = put_metric(OWN, replace(NEW_BUSINESS.metrics[0], unit="count"))
@@ -164,10 +163,10 @@ class TestEditing:
 
     def test_metrics_benchmarks_and_suggestions_come_and_go(self) -> None:
         figure = replace(OWN.benchmarks_of("win_rate")[0], metric="visits")
-        document = put_benchmark(put_metric(OWN, visits()), figure)
+        document = put_benchmarks(put_metric(OWN, visits()), "visits", [figure])
         document = put_suggestion(document, Suggestion("visits", actions=(Text("Call first", "先に電話する"),)))
         assert document.suggestion_of("visits").actions[0].english == "Call first"
-        assert remove_benchmark(document, "visits", 0).benchmarks == OWN.benchmarks
+        assert put_benchmarks(document, "visits", []).benchmarks == OWN.benchmarks
         assert remove_metric(document, "visits") == OWN
         assert put_suggestion(document, Suggestion("visits")).suggestions == ()
 
