@@ -166,7 +166,7 @@ class MetricForm(forms.Form):
     direction = forms.ChoiceField(label=gettext_lazy("Direction"), choices=Direction.choices)
     spec = forms.CharField(
         label=gettext_lazy("Definition"),
-        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false", "class": "code"}),
+        widget=forms.Textarea(attrs={"rows": 5, "spellcheck": "false"}),
         help_text=gettext_lazy("As the API takes it (POST /metrics/)."),
     )
     causes_ja = forms.CharField(label=gettext_lazy("Suggested causes (Japanese, one per line)"), required=False)
@@ -250,7 +250,7 @@ class BenchmarkForm(forms.Form):
     denominator_en = forms.CharField(label=gettext_lazy("Counted as (English)"), max_length=200, required=False)
     note_ja = forms.CharField(label=gettext_lazy("Caveat (Japanese)"), max_length=500)
     note_en = forms.CharField(label=gettext_lazy("Caveat (English)"), max_length=500, required=False)
-    is_confirmed = forms.BooleanField(label=gettext_lazy("Confirmed"), required=False)
+    is_confirmed = forms.BooleanField(label=gettext_lazy("Checked against its source"), required=False)
 
     def __init__(self, *args: Any, unit: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

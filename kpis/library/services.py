@@ -166,7 +166,7 @@ def receive_push(*, push_id: uuid.UUID, now: datetime) -> None:
 def settle_push(*, push_id: uuid.UUID, status: str, now: datetime) -> None:
     """In the company: tell the console what the company decided about an offer."""
     company = current_company()
-    with tenant_context(get_console()):
+    with transaction.atomic(), tenant_context(get_console()):
         push = _find_push(push_id, company, PushStatus.OFFERED)
         if push is not None:
             _finish(push, status, "", now)

@@ -25,7 +25,7 @@ NO_TEMPLATE = {"template_id": None, "template_name": "", "template_version": Non
 class OfferPreview:
     """What a version would do here: the tree that it changes (None: it becomes a draft) and the difference.
 
-    `version` is the one in use, None where none is. `is_guidance_changed`: benchmarks or suggestions differ.
+    `version` is the one in use, None where none is. `is_guidance_changed`: its benchmarks or suggestions are others.
     """
 
     tree: KpiTree | None
@@ -57,7 +57,7 @@ def preview_offer(*, template_id: uuid.UUID, document: TemplateDocument) -> Offe
     if use is None:
         language = company_settings().language
         merged = merge(Outline(), read_outline(None), outline_of(document, language=language))
-        return OfferPreview(None, None, merged, bool(document.benchmarks or document.suggestions))
+        return OfferPreview(None, None, merged, is_guidance_changed=False)
     return preview_use(use, document)
 
 

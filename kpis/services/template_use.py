@@ -113,25 +113,27 @@ def take_offer(*, use: TemplateUse, actor: Any, now: datetime) -> Taking:
     """Change the tree as the offered version does, as far as the company has not changed it itself.
 
     Nodes keep their numbers, targets and people. A definition holds from the next month on. Raises OfferError where
-    nothing is offered, TreeError where the tree would no longer make sense.
+    nothing is offered or the tree is not in force, TreeError where it would no longer make sense.
     """
     with transaction.atomic():
         use = _locked_offer(use)
         tree = use.tree
+        if tree.status != TreeStatus.ACTIVE:
+            raise OfferError(gettext_noop("The tree “%(name)s” is not in force any more."), name=tree.name)
         document = parse_document(use.offered_document)
         merged = preview_use(use, document).merge
         before = {(issue.field, issue.code) for issue in blocking(tree_issues(tree))}
-        _Changes(tree, merged, actor, now).apply_metrics(document)
-        left = _Changes(tree, merged, actor, now).apply_nodes()
+        changes = _Changes(tree, merged, actor, now)
+        changes.apply_metrics(document)
+        left = changes.apply_nodes()
         broken = [issue for issue in blocking(tree_issues(tree)) if (issue.field, issue.code) not in before]
-        if broken and tree.status == TreeStatus.ACTIVE:
+        if broken:
             raise TreeError(issues=broken)
         offer_id = use.offer_id
         use.version, use.document, use.taken_at = use.offered_version or use.version, use.offered_document, now
         _settle(use, TAKEN, offer_id)
-        if tree.status == TreeStatus.ACTIVE:
-            check_tree(tree=tree, today=timezone.localdate(now))
-            emit(topic="values.changed", company_id=current_company().pk)
+        check_tree(tree=tree, today=timezone.localdate(now))
+        emit(topic="values.changed", company_id=current_company().pk)
     return Taking(merged, left)
 
 

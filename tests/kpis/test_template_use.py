@@ -24,7 +24,7 @@ from kpis.services.template_use import (
     offer_template,
     take_offer,
 )
-from kpis.services.trees import activate_tree, create_node, retire_tree, update_node
+from kpis.services.trees import TreeError, activate_tree, create_node, retire_tree, update_node
 from tenants.outbox.models import Event
 from tenants.registry import ProvisionRequest
 
@@ -182,6 +182,21 @@ class TestOffer:
         offer(put_node(put_metric(new, metric), node), 2)
         take()
         assert Metric.objects.filter(code__in=["proposals", "per_deal"]).count() == 2
+
+    def test_a_tree_that_is_retired_takes_nothing_any_more(self, tree: KpiTree) -> None:
+        offer(renamed(FIRST, "mql", "Qualified"), 2)
+        retire_tree(tree=tree, actor=None, now=NOW)
+        with pytest.raises(OfferError):
+            take()
+
+    def test_a_tree_that_would_break_stays_as_it_is(self, tree: KpiTree) -> None:
+        update_node(node=tree.nodes.get(code="bookings"), name="うちの受注", actor=None, now=NOW)
+        goal = FIRST.template.nodes[0]
+        offer(put_node(FIRST, replace(goal, code="sales_goal"), replaces=goal.code), 2)
+        with pytest.raises(TreeError, match="KGI"):
+            take()
+        assert not tree.nodes.filter(code="sales_goal").exists()
+        assert TemplateUse.objects.get().is_offered
 
     def test_can_be_declined(self, tree: KpiTree) -> None:
         offer(renamed(FIRST, "mql", "Qualified"), 2)

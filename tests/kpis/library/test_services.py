@@ -140,6 +140,19 @@ class TestPush:
         with tenant_context(globex):
             assert not KpiTree.objects.get().nodes.filter(name="Qualified").exists()
 
+    def test_a_decision_arrives_where_every_step_commits(
+        self, committed_db, console, acme, template, in_force, rename, publish, push, drain_outbox
+    ) -> None:
+        in_force(acme)
+        rename("mql", "Qualified")
+        publish()
+        push(acme)
+        with tenant_context(acme):
+            take_offer(use=TemplateUse.objects.get(), actor=None, now=NOW)
+        drain_outbox()
+        with tenant_context(console):
+            assert TemplatePush.objects.get(version__number=2).status == "taken"
+
     def test_the_console_sees_who_is_behind_and_deviates(
         self, console, acme, globex, carol, template, in_force, rename, publish, drain_outbox
     ) -> None:
