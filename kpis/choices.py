@@ -137,6 +137,14 @@ class TreeStatus(TextChoices):
     RETIRED = "retired", _("Retired")
 
 
+class OfferOutcome(TextChoices):
+    """What came of a template's version in a company."""
+
+    DRAFTED = "drafted", _("A draft was made")
+    OFFERED = "offered", _("Waits for the company")
+    UNCHANGED = "unchanged", _("Nothing to change")
+
+
 class BenchmarkVerdict(TextChoices):
     CONSULTED = "consulted", _("Benchmark consulted")
     OWN_HISTORY = "own_history", _("Own history preferred")

@@ -14,6 +14,7 @@ from kpis.selectors.confirmations import read_own_targets
 from kpis.selectors.health import read_goal
 from kpis.selectors.locked import read_locked_numbers
 from kpis.selectors.target_requests import read_own_business
+from kpis.selectors.template_use import read_template
 from kpis.services.calendar import seed_calendar
 from kpis.services.templates import instantiate_requested, typed_fields
 from kpis.tasks import (
@@ -97,7 +98,7 @@ MODEL_CAPABILITIES = {
     ),
     Capability.READ_LOCKED_VALUES: ("lockedcell", "restatementdecision"),
     Capability.ENTER_VALUES: ("manualentry",),
-    Capability.MANAGE_DEFINITIONS: ("kpifinding", "benchmarkreview"),
+    Capability.MANAGE_DEFINITIONS: ("kpifinding", "benchmarkreview", "templateuse"),
 }
 
 
@@ -131,6 +132,7 @@ def register() -> None:
     registry.due_kinds.register(DueKind(DUE_SNAPSHOTS, note_snapshots, retry_after=timedelta(hours=1)))
     registry.health_signals.register(HealthSignal("goal", read_goal, 20))
     registry.number_notes.register(NumberNotes("closing", read_locked_numbers, 10))
+    registry.health_signals.register(HealthSignal("template", read_template, 21))
     on("calendar.changed", move_periods)
     for topic in ("facts.changed", "definition.changed", "calendar.changed"):
         on(topic, recompute_values)

@@ -183,6 +183,15 @@ class NumberNotes:
 
 
 @dataclass(frozen=True)
+class TemplateSource:
+    """Templates that are rows rather than code: those offered now, and one by its code, offered or not."""
+
+    code: str
+    offered: Callable[[], list[CompanyTemplate]]
+    find: Callable[[str], CompanyTemplate | None]
+
+
+@dataclass(frozen=True)
 class DemoSeeder:
     """What a floor adds to a demo company."""
 
@@ -223,11 +232,26 @@ provision_steps: Registry[ProvisionStep] = Registry(
 templates: Registry[CompanyTemplate] = Registry(
     name=lambda template: template.code, sort=lambda template: template.position
 )
+template_sources: Registry[TemplateSource] = Registry(name=lambda source: source.code, sort=lambda source: source.code)
 demo_seeders: Registry[DemoSeeder] = Registry(name=lambda seeder: seeder.code, sort=lambda seeder: seeder.position)
 number_notes: Registry[NumberNotes] = Registry(name=lambda notes: notes.code, sort=lambda notes: notes.position)
 health_signals: Registry[HealthSignal] = Registry(name=lambda signal: signal.code, sort=lambda signal: signal.position)
 due_kinds: Registry[DueKind] = Registry(name=lambda kind: kind.code, sort=lambda kind: kind.code)
 model_capabilities: dict[str, str] = {}
+
+
+def offered_templates() -> list[CompanyTemplate]:
+    """Every template that a new company can be made from, those of the product first."""
+    shipped = [template for template in templates if template.instantiate is not None]
+    return [*shipped, *(template for source in template_sources for template in source.offered())]
+
+
+def find_template(code: str | None) -> CompanyTemplate | None:
+    """A template by its code, also one that is no longer or not yet offered."""
+    if not code:
+        return None
+    found = (source.find(code) for source in template_sources)
+    return templates.get(code) or next((template for template in found if template is not None), None)
 
 
 def panels_of(page: str, request: HttpRequest, **objects: Any) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from kpis.admin import (
     organisation,
     target_requests,
     targets,
+    templates,
 )
 
 __all__ = [
@@ -24,4 +25,5 @@ __all__ = [
     "organisation",
     "target_requests",
     "targets",
+    "templates",
 ]

@@ -27,6 +27,7 @@ from kpis.models.restatements import RestatementDecision
 from kpis.models.sourced import ExternalIdentity, FactChange, FactStream, UnresolvedReference
 from kpis.models.target_requests import TargetRequest, TargetRequestCell, TargetRequestDecision
 from kpis.models.targets import BackCalculation, ManualEntry, Target, TargetRevision
+from kpis.models.templates import TemplateUse
 
 __all__ = [
     "Account",
@@ -80,5 +81,6 @@ __all__ = [
     "Team",
     "TeamLeader",
     "TeamMembership",
+    "TemplateUse",
     "UnresolvedReference",
 ]

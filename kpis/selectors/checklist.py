@@ -12,7 +12,6 @@ from django.utils.translation import gettext as _
 
 from kpis.choices import DIMENSIONS, Grain, Level, TreeStatus
 from kpis.engine import formats
-from kpis.engine.templates import benchmarks_for
 from kpis.engine.values import Absence
 from kpis.models import BackCalculation, BenchmarkReview, Dimension, FiscalYear, KpiNode, KpiTree, Period, Target
 from kpis.selectors.back_calculation.agreement import read_deviations
@@ -20,6 +19,7 @@ from kpis.selectors.back_calculation.places import read_places
 from kpis.selectors.back_calculation.wording import stage_words
 from kpis.selectors.fitness import open_findings, reaches_goal
 from kpis.selectors.matrix import MatrixQuery, build_matrix
+from kpis.selectors.template_use import benchmark_lookup
 from tenants.registry import ItemState, ItemStatus
 
 MOST_FACTORS = 5
@@ -178,13 +178,13 @@ def check_benchmarks(today: date) -> ItemState:
     trees = _active_trees(today)
     if not trees:
         return _without_tree()
-    told = [
-        (node, node.tree.style)
+    find = benchmark_lookup(trees)
+    asked = [
+        node
         for tree in trees
         for node in tree.nodes.all()
-        if node.level == Level.KPI and node.metric
+        if node.level == Level.KPI and node.metric and find(tree, node.metric.code)
     ]
-    asked = [node for node, style in told if node.metric and benchmarks_for(node.metric.code, style)]
     reviewed = set(BenchmarkReview.objects.filter(node__in=asked).values_list("node_id", flat=True))
     waiting = [node for node in asked if node.pk not in reviewed]
     evidence = _("KPIs whose benchmark was consulted: %(done)s of %(all)s.") % {

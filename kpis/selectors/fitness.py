@@ -13,10 +13,11 @@ from django.utils.translation import gettext
 from kpis.choices import DimensionCode, Grain, Level
 from kpis.engine.quartiles import LEAST_MONTHS, Quartiles, quartiles
 from kpis.engine.smart import REMARK_DAYS, TARGETS, Finding, KpiFacts, check_kpi
-from kpis.engine.templates import SURVEY_NOTES, Benchmark, SurveyNote, benchmarks_for
+from kpis.engine.templates import SURVEY_NOTES, Benchmark, SurveyNote
 from kpis.models import BenchmarkReview, KpiFinding, KpiNode, KpiTree, Period, Target
 from kpis.selectors.definitions import newest_specs, sourced_codes
 from kpis.selectors.matrix import MatrixQuery, build_matrix
+from kpis.selectors.template_use import benchmarks_of_tree
 from kpis.selectors.trees import nodes_of
 
 HISTORY_MONTHS = 12
@@ -104,7 +105,7 @@ def read_guidance(node: KpiNode, *, today: date) -> Guidance:
     code = node.metric.code if node.metric else ""
     values = read_history(node.tree, today=today, codes=[node.code]).get(node.code, ())
     return Guidance(
-        benchmarks=benchmarks_for(code, node.tree.style),
+        benchmarks=benchmarks_of_tree(node.tree, code),
         notes=SURVEY_NOTES.get(code, ()),
         own=quartiles(values) if len(values) >= LEAST_MONTHS else None,
         months_missing=max(LEAST_MONTHS - len(values), 0),

@@ -10,6 +10,7 @@ from kpis.choices import Accumulation, DimensionCode, Grain, Unit
 from kpis.models import KpiNode, KpiTree, Target
 from kpis.selectors.calendar import months_of_year
 from kpis.services.targets import TargetEntry, set_targets
+from kpis.services.template_use import copy_use
 from kpis.services.trees import create_tree
 
 WHOLE = {Unit.COUNT, Unit.AMOUNT}
@@ -40,6 +41,7 @@ def copy_tree(
             now=now,
         )
         copies = _copy_nodes(tree, copy)
+        copy_use(tree=tree, to=copy, now=now)
         if growth is not None:
             set_targets(entries=_grown(tree, copies, fiscal_year, growth), actor=actor, now=now)
     return copy

@@ -9,9 +9,9 @@ from django.utils import timezone
 from kpis.choices import BenchmarkVerdict, TreeStatus
 from kpis.engine.issues import Issue, gettext_noop
 from kpis.engine.smart import REMARK_DAYS
-from kpis.engine.templates import benchmarks_for
 from kpis.models import BenchmarkReview, KpiFinding, KpiNode, KpiTree
 from kpis.selectors.fitness import find_findings
+from kpis.selectors.template_use import benchmarks_of_tree
 from kpis.services.refusal import RefusedError
 
 
@@ -59,7 +59,7 @@ def check_tree(*, tree: KpiTree, today: date) -> int:
 def review_benchmark(*, node: KpiNode, verdict: str, note: str, actor: Any, now: datetime) -> BenchmarkReview:
     """Keep somebody's word on the benchmark of a KPI; a later one replaces it. Raises ReviewError."""
     issues = []
-    if node.metric is None or not benchmarks_for(node.metric.code, node.tree.style):
+    if node.metric is None or not benchmarks_of_tree(node.tree, node.metric.code):
         issues.append(
             Issue("node", "invalid", gettext_noop("There is no benchmark for %(node)s."), (("node", node.name),))
         )

@@ -21,6 +21,7 @@ from kpis.engine.templates import (
     TypedNumberError,
     targets_from,
 )
+from kpis.engine.templates.outlines import in_order
 from kpis.models import KpiNode, KpiTree, Metric
 from kpis.selectors.calendar import find_period, months_of_year
 from kpis.services.definitions import create_metric
@@ -56,7 +57,8 @@ _GOALS = {
 
 def typed_fields(template: Template) -> tuple[TemplateField, ...]:
     """The numbers that are asked for when a company is created from a template."""
-    goal = TemplateField("kgi_amount", _GOALS[template.goal], "amount", _("Without tax"))
+    label = _GOALS.get(template.goal, _("KGI of the fiscal year"))
+    goal = TemplateField("kgi_amount", label, "amount", _("Without tax"))
     return tuple(goal if code == goal.code else _KNOWN_FIELDS[code] for code in template.typed)
 
 
@@ -65,11 +67,11 @@ def draft_template(
 ) -> KpiTree:
     """A draft of a template's tree. Metrics that the company already has are used as they are. Raises TemplateError."""
     with transaction.atomic():
-        metrics = {each.code: _find_or_create_metric(each, language, actor, now) for each in template.metrics}
+        metrics = {each.code: _find_or_create_metric(each, language, actor, now) for each in in_order(template.metrics)}
         tree = create_tree(
             name=name or template.name.in_language(language),
             fiscal_year=fiscal_year,
-            style=template.style,
+            style=template.style or None,
             actor=actor,
             now=now,
         )
@@ -119,15 +121,22 @@ def instantiate_requested(request: ProvisionRequest) -> None:
     Reads the answers to the template's `typed_fields`; one left empty or 0 counts as not given.
     """
     template = TEMPLATES[request.template or ""]
-    if KpiTree.objects.filter(style=template.style).exists():
-        return
+    if not KpiTree.objects.filter(style=template.style).exists():
+        instantiate_for(request=request, template=template)
+
+
+def instantiate_for(*, request: ProvisionRequest, template: Template) -> KpiTree:
+    """The tree of a new company in force, from a template and the answers to its `typed_fields`.
+
+    Raises TemplateError.
+    """
     fields = typed_fields(template)
     typed = {field.code: _typed_number(field.code, request.template_values.get(field.code)) for field in fields}
     given = {code: number for code, number in typed.items() if number}
     month = find_period(Grain.MONTH, timezone.localdate(request.now))
     if month is None:
         raise TemplateError(gettext_noop("The calendar does not cover today. Extend it and try again."))
-    instantiate_template(
+    return instantiate_template(
         template=template,
         fiscal_year=month.fiscal_year.start_year,
         kgi_amount=given.get("kgi_amount"),

@@ -16,12 +16,13 @@ from django.views.decorators.http import require_GET, require_POST
 
 from kpis.choices import Level
 from kpis.engine.issues import Issue
-from kpis.engine.templates import SURVEY_NOTES, benchmarks_for
+from kpis.engine.templates import SURVEY_NOTES
 from kpis.forms.trees import NodeForm
 from kpis.models import KpiNode, KpiTree
 from kpis.selectors.editing import newest_definition, read_editor, remarks_of
 from kpis.selectors.fitness import open_findings, read_guidance
 from kpis.selectors.references import find_node
+from kpis.selectors.template_use import benchmarks_of_tree
 from kpis.selectors.trees import issues_of, nodes_of, read_tree, with_draft
 from kpis.services.first_targets import set_first_targets
 from kpis.services.refusal import RefusedError
@@ -192,7 +193,7 @@ def _looked_at(tree: KpiTree, form: NodeForm) -> dict[str, Any]:
         "remarks": remarks_of(issues),
         "metric": metric,
         "definition": newest_definition(metric),
-        "benchmarks": benchmarks_for(metric.code, tree.style) if metric else (),
+        "benchmarks": benchmarks_of_tree(tree, metric.code) if metric else (),
         "notes": SURVEY_NOTES.get(metric.code, ()) if metric else (),
         "guidance": read_guidance(form.node, today=timezone.localdate()) if metric and is_as_stored else None,
         "currency": company_settings().currency,

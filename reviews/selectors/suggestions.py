@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
+from kpis.engine.templates import Text
 from kpis.models import DimensionMember, KpiNode, Metric, Person
+from kpis.selectors.template_use import template_suggestions
 from reviews.engine.hints import SOURCE_YEAR, Hint, hints_for
 from reviews.models import Action, Miss
 from reviews.selectors.meetings import find_next_meeting
@@ -36,15 +39,18 @@ class Suggestions:
 
 
 def suggestions_for(metric: Metric, *, besides: Miss | None = None) -> Suggestions:
-    """What this company logged before about the same metric, then what surveys say."""
+    """What this company logged before about the same metric, what its template suggests, then what surveys say."""
     before = Action.objects.filter(node__metric=metric).order_by("-created_at")
     if besides is not None:
         before = before.exclude(miss=besides)
     own = list(before.values_list("cause", "action")[:OWN_COUNT])
     hints = hints_for(metric.code)
+    templates = template_suggestions(metric.code)
+    causes = [each for name, suggestion in templates for each in _templated(suggestion.causes, name)]
+    actions = [each for name, suggestion in templates for each in _templated(suggestion.actions, name)]
     return Suggestions(
-        causes=[*_own(cause for cause, _action in own), *_surveyed(hints.causes)],
-        actions=[*_own(action for _cause, action in own), *_surveyed(hints.actions)],
+        causes=[*_own(cause for cause, _action in own), *causes, *_surveyed(hints.causes)],
+        actions=[*_own(action for _cause, action in own), *actions, *_surveyed(hints.actions)],
     )
 
 
@@ -68,6 +74,12 @@ def default_due_date(*, now: datetime.datetime) -> datetime.date:
 
 def _own(texts: Any) -> list[Suggestion]:
     return [Suggestion(text, _("logged before")) for text in dict.fromkeys(texts)]
+
+
+def _templated(texts: Sequence[Text], name: str) -> list[Suggestion]:
+    language = get_language() or "ja"
+    origin = _("from the template “%(name)s”") % {"name": name}
+    return [Suggestion(text.in_language(language), origin) for text in texts]
 
 
 def _surveyed(hints: Sequence[Hint]) -> list[Suggestion]:

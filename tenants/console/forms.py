@@ -8,7 +8,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from tenants.registry import CompanyTemplate, templates
+from tenants.registry import CompanyTemplate, offered_templates
 
 
 class CompanyForm(forms.Form):
@@ -28,7 +28,7 @@ class CompanyForm(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.initial.setdefault("fiscal_start", 4)
-        self.offered = offered = [template for template in templates if template.instantiate is not None]
+        self.offered = offered = offered_templates()
         self.fields["template"].choices = [*((each.code, each.label) for each in offered), ("", _("None yet"))]
         for template in offered:
             for field in template.fields:
@@ -64,7 +64,7 @@ class CompanyForm(forms.Form):
 
     def template_values(self) -> dict[str, str]:
         """The answers for the chosen template, rates as fractions."""
-        template = templates.get(self.cleaned_data["template"])
+        template = next((each for each in self.offered if each.code == self.cleaned_data["template"]), None)
         return {} if template is None else dict(self._answers(template))
 
     def _answers(self, template: CompanyTemplate) -> list[tuple[str, str]]:

@@ -30,6 +30,10 @@ class CompanyHealth(models.Model):
     next_meeting_at = models.DateTimeField(_("next meeting"), null=True, blank=True)
     kgi_name = models.CharField(_("KGI"), max_length=200, blank=True)
     kgi_achievement = models.DecimalField(_("KGI achievement"), max_digits=12, decimal_places=6, null=True, blank=True)
+    template_id = models.UUIDField(_("template"), null=True, blank=True)
+    template_name = models.CharField(_("template name"), max_length=200, blank=True)
+    template_version = models.PositiveIntegerField(_("template version"), null=True, blank=True)
+    template_deviation_count = models.PositiveIntegerField(_("own changes to the template"), default=0)
     updated_at = models.DateTimeField(_("updated at"))
 
     class Meta:

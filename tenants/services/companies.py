@@ -17,7 +17,7 @@ from tenants.context import public_context, tenant_context
 from tenants.models import Company, Domain
 from tenants.outbox.models import OPEN_STATES
 from tenants.outbox.services import emit
-from tenants.registry import templates
+from tenants.registry import offered_templates, templates
 
 CONSOLE_SLUG: Final = "console"
 RESERVED_SLUGS: Final = frozenset(
@@ -179,20 +179,21 @@ def _check_values(name: str, fiscal_start_month: int, closing_day: int, currency
 def _check_template(template: str | None) -> None:
     if template is None:
         return
-    known = templates.get(template)
-    offered = ", ".join(each.code for each in templates if each.instantiate is not None)
-    if known is None:
+    codes = [each.code for each in offered_templates()]
+    offered = ", ".join(codes)
+    if template in codes:
+        return
+    if templates.get(template) is None:
         raise CompanyRequestError(
             "template",
             _("There is no template “%(template)s”. Use one of: %(offered)s.")
             % {"template": template, "offered": offered},
         )
-    if known.instantiate is None:
-        raise CompanyRequestError(
-            "template",
-            _(
-                "The template “%(template)s” cannot be used for a new company yet. "
-                "Create the company without a template, or use one of: %(offered)s."
-            )
-            % {"template": template, "offered": offered},
+    raise CompanyRequestError(
+        "template",
+        _(
+            "The template “%(template)s” cannot be used for a new company yet. "
+            "Create the company without a template, or use one of: %(offered)s."
         )
+        % {"template": template, "offered": offered},
+    )

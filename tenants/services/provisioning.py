@@ -21,7 +21,7 @@ from tenants.console.models import CompanyRequest
 from tenants.context import bare_context, public_context, tenant_context
 from tenants.locks import hold
 from tenants.models import Company
-from tenants.registry import ProvisionRequest, provision_steps, templates
+from tenants.registry import ProvisionRequest, find_template, provision_steps
 from tenants.services.companies import get_console
 
 
@@ -104,7 +104,7 @@ def _seed(company: Company, now: datetime) -> None:
             for step in provision_steps:
                 if step.company_type == company.type:
                     step.run(request)
-            template = templates.get(request.template)
+            template = find_template(request.template)
             if template is not None and template.instantiate is not None:
                 template.instantiate(request)
         company.status = CompanyStatus.READY

@@ -529,6 +529,32 @@ AREAS: dict[str, list[Mutant]] = {
             f"{REVIEWS}test_meetings.py::TestMinutes::test_nobodys_words_are_overwritten",
         ),
     ],
+    "templates of the consultancy": [
+        Mutant(
+            "kpis/engine/templates/merging.py",
+            'return "" if before == mine else OWN_CHANGE',
+            'return ""',
+            f"{ENGINE}test_template_merging.py::TestMerge::test_own_changes_survive",
+        ),
+        Mutant(
+            "kpis/library/services.py",
+            "            if not is_allowed:",
+            "            if is_allowed is None:",
+            f"{KPIS}library/test_services.py::TestPush::test_needs_a_grant_when_asked_for_and_when_it_arrives",
+        ),
+        Mutant(
+            "kpis/services/template_use.py",
+            "spec=specs.to_data(metric.spec), effective_from=_next_month(self.now), **self.acting",
+            "spec=specs.to_data(metric.spec), **self.acting",
+            f"{KPIS}test_template_use.py::TestOffer::test_a_definition_holds_from_the_next_month_and_closed_numbers_stay",
+        ),
+        Mutant(
+            "kpis/library/services.py",
+            "pushes.filter(public_id=push_id, company_id=company.id, status=status)",
+            "pushes.filter(public_id=push_id, status=status)",
+            f"{KPIS}library/test_services.py::TestPush::test_a_push_of_another_company_is_not_found",
+        ),
+    ],
 }
 MUTANTS = [mutant for mutants in AREAS.values() for mutant in mutants]
 IN_THE_GATE = [mutant for mutants in AREAS.values() for mutant in mutants[:2]]

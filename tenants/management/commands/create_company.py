@@ -22,7 +22,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", help="the first part of its address: lower-case letters, digits and hyphens")
         parser.add_argument("--name", required=True, help="the name to show")
-        parser.add_argument("--template", help=f"sales style: {', '.join(each.code for each in templates)}")
+        shipped = ", ".join(each.code for each in templates)
+        parser.add_argument("--template", help=f"{shipped}, or the code of a template that the consultancy published")
         parser.add_argument("--fiscal-start", type=int, default=4, help="month in which the fiscal year starts")
         parser.add_argument("--closing-day", type=int, default=31, help="last day of a month, 31 = its end")
         parser.add_argument("--currency", default="JPY", help="three-letter code")
