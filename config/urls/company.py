@@ -1,7 +1,7 @@
 """Every address of a client company's host."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
 
 from kpis.api.base import NowhereView
 from kpis.api.views.documents import DocsView, SchemaView
@@ -19,6 +19,6 @@ urlpatterns = [
     path("api/v1/", include("reviews.api.urls")),
     path("api/schema/", SchemaView.as_view(), name="api-schema"),
     path("api/docs/", DocsView.as_view(), name="api-docs"),
-    path("api/<path:rest>", NowhereView.as_view()),
+    re_path(r"^api/(?P<rest>[\s\S]*)\Z", NowhereView.as_view()),
     path("", include("reviews.urls")),
 ]

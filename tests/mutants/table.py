@@ -228,14 +228,14 @@ AREAS: dict[str, list[Mutant]] = {
     "what a number means": [
         Mutant(
             "kpis/engine/status.py",
-            "lambda cell: _is_over(cell) and _reaches(ONE)(cell)",
-            "lambda cell: _is_over(cell) and _reaches(ON_TRACK_FROM)(cell)",
+            "Status.MET if each >= ONE",
+            "Status.MET if each >= ON_TRACK_FROM",
             f"{ENGINE}test_status.py::TestJudge::test_a_finished_period",
         ),
         Mutant(
             "kpis/engine/status.py",
-            'cell.state == "open" and cell.accumulation == "sum" and cell.total',
-            'cell.state == "open" and cell.total',
+            'period.state == "open" and period.accumulation == "sum" and period.total',
+            'period.state == "open" and period.total',
             f"{ENGINE}test_status.py::TestJudge::test_an_open_period",
         ),
         Mutant(
@@ -246,8 +246,8 @@ AREAS: dict[str, list[Mutant]] = {
         ),
         Mutant(
             "kpis/engine/status.py",
-            "cell.elapsed <= 1",
-            "cell.elapsed < 1",
+            "period.elapsed <= 1",
+            "period.elapsed < 1",
             f"{ENGINE}test_status.py::TestJudge::test_no_verdict_before_the_second_business_day",
         ),
         Mutant(

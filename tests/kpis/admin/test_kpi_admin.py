@@ -65,6 +65,8 @@ READ_ONLY = {
         "order",
         "period",
         "periodtransition",
+        "restatementdecision",
+        "templateuse",
     ),
     *("product", "revenueline", "surveyresponse", "unresolvedreference"),
     *("targetrequest", "targetrequestcell", "targetrequestdecision", "targetrevision"),
@@ -124,7 +126,7 @@ class TestAccess:
     def test_hr_sees_people_and_locked_cells(self, client_for, hana, acme):
         client = client_for(hana, acme)
         seen = {model._meta.model_name for model in MODELS if client.get(url(model, "changelist")).status_code == 200}
-        assert seen == {"person", "team", "teammembership", "teamleader", "lockedcell"}
+        assert seen == {"person", "team", "teammembership", "teamleader", "lockedcell", "restatementdecision"}
 
     def test_the_console_has_no_company_models(self, client_for, olivia, console):
         client = client_for(olivia, console)

@@ -43,6 +43,7 @@ class TestProblems:
         ("path", "status", "code"),
         [
             ("metrics/00000000-0000-0000-0000-000000000000/", 404, "not_found"),
+            ("metrics/%0A/", 404, "not_found"),
             ("metrics/7/", 404, "not_found"),
             ("changes/1/", 404, "not_found"),
             ("astrology/", 404, "not_found"),
