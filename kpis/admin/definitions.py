@@ -99,6 +99,7 @@ class NodeForm(ServiceForm):
             "link",
             "position",
             "controllable_by",
+            "status_rules",
             "reason",
         )
 

@@ -146,6 +146,14 @@ class NodeSerializer(Selectable):
     position = serializers.IntegerField(min_value=0, max_value=32767, default=0)
     controllable_by = OpenObject(default=dict, help_text=_("Function → full, partial or none."))
     reason = serializers.CharField(allow_blank=True, default="")
+    status_rules = serializers.ListField(
+        child=OpenObject(),
+        default=list,
+        help_text=_(
+            "Own rules for the status, the first that applies decides: status, measure (pace, achievement or value),"
+            " op (gte, gt, lte, lt) and limit."
+        ),
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Find the parent within the tree, and ask for the name that no metric gives."""

@@ -13,6 +13,7 @@ from kpis.engine.cells import COUNT, RATE_MISSING, Cell, ratio_cell, simple_cell
 from kpis.engine.formula import CompiledFormula, evaluate_column
 from kpis.engine.specs import Simple
 from kpis.engine.status import ONE, Status, StatusInput, achievement, judge_column, share_due
+from kpis.engine.status_rules import StatusRule, rule_status
 from kpis.engine.values import Value
 
 M = TypeVar("M")  # how a member is named: its id, None for the company
@@ -87,16 +88,30 @@ def formula_column(formula: CompiledFormula, columns: Mapping[str, Column], coun
 
 
 def judged(
-    period: StatusInput, actual: Sequence[Value], target: Sequence[Decimal | None], upper: Sequence[Decimal | None]
+    period: StatusInput,
+    actual: Sequence[Value],
+    target: Sequence[Decimal | None],
+    upper: Sequence[Decimal | None],
+    rules: Sequence[StatusRule] = (),
 ) -> tuple[list[Decimal | None], list[Status]]:
-    """Achievement and status of every member; `period` says what the cells of one node and period share."""
+    """Achievement and status of every member; `period` says what the cells of one node and period share.
+
+    The node's own `rules` come first; an open period's first business day stays without a verdict.
+    """
     share = share_due(period)
-    reached = _achievements(actual, target, upper, period.direction)
-    if share == ONE:
-        return reached, judge_column(period, reached)
-    due = [None if aim is None else aim * share for aim in target]
-    so_far = _achievements(actual, due, [None if high is None else high * share for high in upper], period.direction)
-    return reached, judge_column(period, so_far)
+    so_far = reached = _achievements(actual, target, upper, period.direction)
+    if share != ONE:
+        due = [None if aim is None else aim * share for aim in target]
+        high = [None if each is None else each * share for each in upper]
+        so_far = _achievements(actual, due, high, period.direction)
+    usual = judge_column(period, so_far)
+    if not rules or (period.state == "open" and period.elapsed <= 1):
+        return reached, usual
+    cells = zip(actual, reached, so_far, usual, strict=True)
+    return reached, [
+        rule_status(rules, state=period.state, value=value, achievement=whole, pace=pace) or status
+        for value, whole, pace, status in cells
+    ]
 
 
 def _achievements(

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from kpis.choices import BenchmarkVerdict, Grain, Level, Link, Unit
+from kpis.engine.status_rules import limit_rules, limits_of, read_rules
 from kpis.engine.templates import TEMPLATES
 from kpis.engine.tree import PARENTS, TreeInput, TreeNode
 from kpis.models import KpiNode, KpiTree, Metric, Person
@@ -22,9 +23,18 @@ from tenants.accounts.models import User
 from tenants.settings.selectors import company_settings
 
 HUNDRED = Decimal(100)
+LIMITS = ("on_track", "at_risk", "met")
 NEW = "(new)"  # no code can be this
 DEGREES = [("", "–"), ("full", gettext_lazy("fully")), ("partial", gettext_lazy("partly"))]
 FREQUENCIES = [(each.value, each.label) for each in (Grain.MONTH, Grain.WEEK)]
+
+
+def _limit(label: str, usual: str) -> forms.DecimalField:
+    """A limit of the status in percent of the target; empty = as usual."""
+    widget = forms.NumberInput(attrs={"placeholder": usual, "step": "any"})
+    return forms.DecimalField(
+        label=label, required=False, min_value=1, max_value=200, max_digits=6, decimal_places=2, widget=widget
+    )
 
 
 class NodeForm(forms.Form):
@@ -49,6 +59,9 @@ class NodeForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text=gettext_lazy("Why the level above is decided here."),
     )
+    on_track = _limit(gettext_lazy("On track from (%)"), "95")
+    at_risk = _limit(gettext_lazy("At risk from (%)"), "85")
+    met = _limit(gettext_lazy("Met from (%)"), "100")
     target = forms.DecimalField(
         label=gettext_lazy("First target per period"),
         required=False,
@@ -67,11 +80,19 @@ class NodeForm(forms.Form):
             self.fields[f"moves_{code}"] = forms.ChoiceField(label=label, choices=DEGREES, required=False)
         if node is not None and node.targets.exists():
             del self.fields["target"]
+        if node is not None and limits_of(read_rules(node.status_rules)[0]) is None:  # said in more detail elsewhere
+            for name in LIMITS:
+                del self.fields[name]
 
     @property
     def movers(self) -> list[forms.BoundField]:
         """The fields that say who can move the number."""
         return [self[f"moves_{code}"] for code in DEPARTMENTS]
+
+    @property
+    def limits(self) -> list[forms.BoundField]:
+        """The fields that say from where on a status is reached."""
+        return [self[name] for name in LIMITS if name in self.fields]
 
     @staticmethod
     def initial_of(node: KpiNode) -> dict[str, Any]:
@@ -86,6 +107,7 @@ class NodeForm(forms.Form):
             "link": node.link,
             "reason": node.reason,
             **{f"moves_{code}": degree for code, degree in node.controllable_by.items() if degree != "none"},
+            **{name: limit * HUNDRED for name, limit in _limits(node).items() if limit is not None},
         }
 
     @staticmethod
@@ -104,6 +126,10 @@ class NodeForm(forms.Form):
             fields["metric"] = None
         elif not fields.get("metric") and not self.errors.get("metric"):
             self.add_error("metric", _("A KGI or KPI measures something. Choose its metric."))
+        if (fields.get("on_track") or 95) <= (fields.get("at_risk") or 85):
+            self.add_error(
+                "on_track", _("On track begins above at risk. Type a higher number here, or a lower one there.")
+            )
         if not fields.get("name"):
             if fields.get("metric"):
                 fields["name"] = fields["metric"].name
@@ -128,7 +154,11 @@ class NodeForm(forms.Form):
             name: fields[name] for name in ("level", "metric", "name", "responsible", "frequency", "link", "reason")
         }
         moved = {code: fields.get(f"moves_{code}") for code in DEPARTMENTS}
-        return {**told, "controllable_by": {code: degree for code, degree in moved.items() if degree}}
+        told["controllable_by"] = {code: degree for code, degree in moved.items() if degree}
+        if self.limits:
+            limits = {name: fields[name] for name in LIMITS}
+            told["status_rules"] = limit_rules(**{k: v and v / HUNDRED for k, v in limits.items()})
+        return told
 
     def draft(self, read: TreeInput) -> TreeNode:
         """The node as it is typed at the moment, however incomplete, for the engine to look at."""
@@ -156,6 +186,10 @@ def _reference(node: KpiNode) -> str:
     """Who answers for a node, as the form names people."""
     person = node.responsible or node.responsible_user
     return str(person.public_id) if person else ""
+
+
+def _limits(node: KpiNode) -> Mapping[str, Decimal | None]:
+    return limits_of(read_rules(node.status_rules)[0]) or {}
 
 
 def _responsible_choices(node: KpiNode | None) -> list[tuple[Any, Any]]:

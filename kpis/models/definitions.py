@@ -114,6 +114,9 @@ class KpiNode(models.Model):
     position = models.PositiveSmallIntegerField(_("Position"), default=0)
     controllable_by = models.JSONField(_("Controllable by"), default=dict, blank=True)
     reason = models.TextField(_("Reason"), blank=True, default="")
+    status_rules = models.JSONField(
+        _("Status rules"), default=list, blank=True, help_text=_("In order, the first that applies decides")
+    )
 
     class Meta:
         verbose_name = _("KPI node")

@@ -55,6 +55,7 @@ def _copy_nodes(tree: KpiTree, copy: KpiTree) -> dict[int, KpiNode]:
             tree=copy,
             reason=node.reason,
             controllable_by=node.controllable_by,
+            status_rules=node.status_rules,
             **{name: getattr(node, name) for name in KEPT},
         )
         for node in originals

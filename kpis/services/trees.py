@@ -12,6 +12,7 @@ from django.utils.text import slugify
 from kpis.choices import DEGREES, DEPARTMENTS, Level, TreeStatus
 from kpis.engine.issues import Issue, gettext_noop
 from kpis.engine.moves import Destination, Place, depth_first, destination, moved
+from kpis.engine.status_rules import read_rules
 from kpis.engine.tree import blocking, keeping_from_use
 from kpis.models import KpiNode, KpiTree, LockedCell, Metric, Person
 from kpis.selectors.trees import places_of, tree_issues
@@ -42,6 +43,7 @@ class NodeFields(TypedDict, total=False):
     position: int
     controllable_by: Mapping[str, str]
     reason: str
+    status_rules: Sequence[Mapping[str, object]]
 
 
 def create_tree(
@@ -266,6 +268,7 @@ def _node_issues(node: KpiNode) -> list[Issue]:
                 (("departments", ", ".join(DEPARTMENTS)), ("degrees", ", ".join(DEGREES))),
             )
         )
+    issues += read_rules(node.status_rules)[1]
     parent = node.parent
     if parent is not None and parent.tree_id != node.tree_id:
         issues.append(

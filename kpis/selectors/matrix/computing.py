@@ -10,6 +10,7 @@ from kpis.engine.columns import Column, judged
 from kpis.engine.graph import needed
 from kpis.engine.specs import Formula, Snapshot
 from kpis.engine.status import Status, StatusInput
+from kpis.engine.status_rules import read_rules
 from kpis.engine.targets import TargetPart, derive_longer, derive_shorter
 from kpis.engine.values import Absence
 from kpis.models import KpiNode
@@ -77,7 +78,7 @@ class Computation:
             elapsed=period.elapsed,
             total=period.business_days,
         )
-        achievement, status = judged(shared, column.value, target, upper)
+        achievement, status = judged(shared, column.value, target, upper, read_rules(row.status_rules)[0])
         plane = [*_numbers(column), target, upper, achievement, status, _words(column)]
         locks = self.locks.get((row.pk, period.start))
         return _with_locks(plane, [locks.get(each) for each in self.counting.ids]) if locks else plane

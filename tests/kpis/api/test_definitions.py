@@ -116,6 +116,17 @@ class TestNodes:
         problem = api.post("nodes/", ksf).json()
         assert [(error["field"], error["code"]) for error in problem["errors"]] == [("name", "required")]
 
+    def test_own_rules_decide_the_status_in_the_matrix(self, api, plan):
+        rule = {"status": "at_risk", "measure": "value", "op": "gte", "limit": 0}
+        given = {"status_rules": [{**rule, "status": "missed"}, rule]}
+        assert api.patch(f"nodes/{plan['win_rate']}/", given).status_code == 200
+        record = {"external_id": "1", "created_on": "2026-10-01", "closed_on": "2026-10-05", "outcome": "won"}
+        api.made("facts/deals/bulk/?wait=1", {"source": "crm", "records": [record]})
+        asked = {"tree": plan["tree"], "grain": "month", "from": "2026-10-01", "to": "2026-11-01", "nodes": "win_rate"}
+        assert api.shown("matrix/", **asked)["cells"]["status"] == [[["at_risk"]]]
+        refused = api.patch(f"nodes/{plan['win_rate']}/", {"status_rules": [{**rule, "status": "fine"}]})
+        assert (refused.status_code, refused.json()["errors"][0]["field"]) == (400, "status_rules.0.status")
+
     @pytest.mark.parametrize("controllable_by", [{"nobody": "full"}, {"marketing": "maybe"}, {"marketing": []}])
     def test_only_known_functions_move_a_number_fully_partially_or_not(self, api, plan, controllable_by):
         refused = api.patch(f"nodes/{plan['win_rate']}/", {"controllable_by": controllable_by})

@@ -71,7 +71,8 @@ class TestAnswers:
         jsonschema.validate(api.made("back-calculations/", goal), schema)
 
         moment = timezone.now().isoformat()
-        values = {**PARAMETERS, "metric": "win_rate", "by": "team,product", "tree": sales["tree"], "node": sales["bookings"], "as_of": moment}
+        asked_of = {"tree": sales["tree"], "node": sales["bookings"], "metric": "win_rate", "by": "team,product"}
+        values = {**PARAMETERS, **asked_of, "as_of": moment}
         seen, without_rows = set(), set()
         for path, operation in sorted(self._reads(document), key=lambda each: each[0].count("/")):
             address = self._address(api, path)

@@ -139,6 +139,22 @@ class TestEditor:
         sent(owner, move, {"parent": "skill", "position": "0"})
         assert draft.nodes.get(code="closed_deals").parent.code == "skill"
 
+    def test_limits_of_the_status_are_typed_in_percent_and_shown_again(self, draft, owner):
+        node = draft.nodes.filter(metric__isnull=False).first()
+        address = at("node-edit", draft.public_id, node.public_id)
+        body = {**PLAIN, "level": node.level, "metric": node.metric.code, "name": node.name}
+        sent(owner, address, {**body, "on_track": "80", "at_risk": "85"}, status=422)
+        page = sent(owner, address, {**body, "on_track": "90", "at_risk": "70", "met": "98"})
+        node.refresh_from_db()
+        assert [(each["status"], each["limit"]) for each in node.status_rules] == [
+            ("on_track", "0.9"),
+            ("at_risk", "0.7"),
+            ("behind", "0.7"),
+            ("met", "0.98"),
+            ("missed", "0.98"),
+        ]
+        assert 'value="98' in page
+
     def test_removes_a_node_with_what_hangs_below(self, draft, owner):
         node = draft.nodes.get(code="win_rate")
         owner.post(at("node-remove", draft.public_id, node.public_id))
