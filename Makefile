@@ -52,7 +52,8 @@ screenshots: setup ## Take the pictures in docs/screenshots anew from a fresh de
 	$(RUN)/python -m tests.journeys.screenshots
 
 proof: setup ## The full counts, before an issue is called resolved (up to 90 minutes)
-	MAWARU_TIER=proof $(PYTEST)
+	MAWARU_TIER=proof $(PYTEST) -n 2 -m "not gate and not journey"
+	MAWARU_TIER=proof $(PYTEST) -m "gate or journey"
 
 bench-engine: setup ## Measure the engine with a million deals, and write docs/benchmarks/engine.md (up to an hour)
 	DEBUG=1 MAWARU_EMBEDDED_DIR=/var/tmp/mawaru-bench $(RUN)/python manage.py bench_engine
