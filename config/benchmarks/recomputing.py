@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import resource
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
+from django.utils import timezone
 
 from config.benchmarks.report import Line, Report, timed
-from config.benchmarks.world import FIRST_DAY, NOW, SOURCE, Size, World, build
+from config.benchmarks.world import SOURCE, Size, World, build
 from kpis.choices import DIMENSIONS
 from kpis.engine import specs
 from kpis.engine.cells import EXACT
@@ -24,6 +25,7 @@ from kpis.services.facts import upsert_facts
 from kpis.services.recompute import ALL_GRAINS, BASE_GRAINS, mark_groups, measured_terms, recompute
 from tenants.context import tenant_context
 
+Change = Callable[[CursorWrapper, World], None]
 FULL_GOAL = 1.2
 INCREMENTAL_GOAL = 1 / 20
 MEGABYTE = 1024 * 1024
@@ -35,7 +37,7 @@ def measure_recompute(world: World, report: Report) -> None:
     """First fill, full against bare, and what three kinds of change cost."""
     with tenant_context(world.company):
         with timed() as first:
-            recompute(now=NOW)
+            recompute(now=timezone.now())
         report.add(Line("Events and blocks of all records, from nothing", first[0], "s"))
         _analyse()
         report.add(Line("Size of the blocks", _size_of_blocks() / MEGABYTE, "MB", 150))
@@ -47,7 +49,7 @@ def measure_recompute(world: World, report: Report) -> None:
             )
         )
         for name, change, goal in CHANGES:
-            report.add(Line(f"Recompute after {name} ÷ full", _incremental(change) / full, "", goal))
+            report.add(Line(f"Recompute after {name} ÷ full", _incremental(world, change) / full, "", goal))
         before = _fingerprint()
         _full()
         report.add(Line("Blocks that differ from a full recompute", float(before != _fingerprint()), "", 0))
@@ -60,21 +62,21 @@ def measure_curve(report: Report, *, say: Callable[[str], None], prefix: str) ->
     for deals in CURVE:
         world = build(Size.of(deals), slug=f"{prefix}-{deals // 1000}k", say=say)
         with tenant_context(world.company):
-            recompute(now=NOW)
+            recompute(now=timezone.now())
             _analyse()
             full = _full()
-            taken = _incremental(_change_deals)
+            taken = _incremental(world, _change_deals)
         report.add(Line(f"After 1 % of {deals:,} deals changed ÷ full", taken / full, "", None, f"{taken:.2f} s"))
     world = build(SMALL, slug=f"{prefix}-small", say=say)
     with tenant_context(world.company):
-        recompute(now=NOW)
+        recompute(now=timezone.now())
         report.add(Line("Size of the blocks, 30 people and 20,000 records", _size_of_blocks() / MEGABYTE, "MB", 2))
 
 
 def _full() -> float:
     with timed() as taken, transaction.atomic():
         mark_groups(measured_terms())
-        recompute(now=NOW)
+        recompute(now=timezone.now())
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE kpis_measureblock")
     return taken[0]
@@ -120,18 +122,18 @@ def _plain(term: Simple) -> tuple[list[str], dict[str, Any]]:
     return [f"percentile_cont(0.5) WITHIN GROUP (ORDER BY {value}) FILTER (WHERE {where})"], params
 
 
-def _incremental(change: Callable[[CursorWrapper], None]) -> float:
+def _incremental(world: World, change: Change) -> float:
     """Seconds from changed records to changed blocks."""
     with transaction.atomic(), connection.cursor() as cursor:
-        change(cursor)
+        change(cursor, world)
     with timed() as taken:
-        recompute(now=NOW)
+        recompute(now=timezone.now())
     return taken[0]
 
 
-def _change_deals(cursor: CursorWrapper) -> None:
+def _change_deals(cursor: CursorWrapper, world: World) -> None:
     """The amount of one of a hundred deals, among those that were closed in two months."""
-    start = FIRST_DAY + timedelta(days=900)
+    start = world.first_day + timedelta(days=900)
     cursor.execute(
         "CREATE TEMPORARY TABLE affected ON COMMIT DROP AS SELECT id, false AS is_new FROM kpis_deal"
         " WHERE closed_on >= %s AND closed_on < %s ORDER BY id LIMIT (SELECT count(*) / 100 FROM kpis_deal)",
@@ -142,9 +144,9 @@ def _change_deals(cursor: CursorWrapper) -> None:
     dependents.mark(cursor, "deals")
 
 
-def _change_stages(cursor: CursorWrapper) -> None:
+def _change_stages(cursor: CursorWrapper, world: World) -> None:
     """The stage dates of one of a hundred leads, among those of two months."""
-    start = FIRST_DAY + timedelta(days=900)
+    start = world.first_day + timedelta(days=900)
     cursor.execute(
         "CREATE TEMPORARY TABLE affected ON COMMIT DROP AS SELECT e.id, false AS is_new"
         " FROM kpis_leadstageevent e JOIN kpis_lead l ON l.id = e.lead_id"
@@ -157,20 +159,20 @@ def _change_stages(cursor: CursorWrapper) -> None:
     dependents.mark(cursor, "lead-stage-events")
 
 
-def _transfer_back(_cursor: CursorWrapper) -> None:
+def _transfer_back(_cursor: CursorWrapper, world: World) -> None:
     """One person turns out to have changed teams 90 days ago."""
     person, team = Person.objects.order_by("id")[0], Team.objects.order_by("-id")[0]
-    moved = date(2026, 3, 25) - timedelta(days=90)
+    moved = world.last_day - timedelta(days=90)
     old = person.memberships.get()
     records = [
         {"external_id": "before", "person": person.external_id, "team": old.team.external_id, "ends_on": str(moved)},
         {"external_id": "after", "person": person.external_id, "team": team.external_id, "starts_on": str(moved)},
     ]
-    result = upsert_facts(resource="memberships", source=SOURCE, records=records, now=NOW)
+    result = upsert_facts(resource="memberships", source=SOURCE, records=records, now=timezone.now())
     assert not result.rejected, result.rejected
 
 
-CHANGES: tuple[tuple[str, Callable[[CursorWrapper], None], float | None], ...] = (
+CHANGES: tuple[tuple[str, Change, float | None], ...] = (
     ("1 % of the deals changed over two months", _change_deals, INCREMENTAL_GOAL),
     ("1 % of the leads' stage events", _change_stages, None),
     ("one backdated transfer of a person", _transfer_back, None),

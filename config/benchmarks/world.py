@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from kpis.choices import Grain, Level, Link
 from kpis.models import DimensionMember, KpiNode, KpiTree, Period, Target
@@ -18,7 +19,7 @@ from kpis.services import dependents
 from kpis.services.calendar import ensure_calendar
 from kpis.services.definitions import create_metric
 from kpis.services.facts import upsert_facts
-from kpis.services.trees import create_node, create_tree
+from kpis.services.trees import activate_tree, create_node, create_tree
 from tenants.accounts.choices import Role
 from tenants.accounts.models import User
 from tenants.accounts.services import create_user
@@ -29,9 +30,8 @@ from tenants.services.installation import prepare_installation
 from tenants.services.provisioning import provision_company
 
 SOURCE = "bench"
-FIRST_DAY = date(2023, 4, 1)  # the first of 36 months
-DAYS = 1096
-NOW = datetime.fromisoformat("2026-03-25T03:00:00+00:00")
+FISCAL_START = 4
+MONTHS = 36  # the running one is the last
 PASSWORD = "mawaru-bench"  # noqa: S105 - a company that exists for a measurement only
 LEAD_SOURCES = ("Web", "Exhibition", "Referral", "Seminar", "Mail", "Partner", "Phone", "Advertising")
 CHANNELS = ("direct", "partner")
@@ -61,43 +61,52 @@ class World:
     company: Company
     tree: KpiTree
     size: Size
+    first_day: date
+    last_day: date
 
 
 def build(size: Size, *, slug: str, say: Callable[[str], None]) -> World:
     """Make the company with all its records; every record waits to be looked at by the first recompute."""
     say(f"Making a company of {size.deals:,} deals and {size.leads:,} leads …")
+    now = timezone.now()
+    today = timezone.localdate(now)
+    first_day = date(today.year - MONTHS // 12, today.month, 1) + timedelta(days=31)
+    first_day = first_day.replace(day=1)
     with public_context():
-        prepare_installation(now=NOW)
-        company = request_company(slug=slug, name=slug, fiscal_start_month=4, closing_day=31, currency="JPY", now=NOW)
-    company = provision_company(company_id=company.id, now=NOW)
+        prepare_installation(now=now)
+        company = request_company(
+            slug=slug, name=slug, fiscal_start_month=FISCAL_START, closing_day=31, currency="JPY", now=now
+        )
+    company = provision_company(company_id=company.id, now=now)
     with tenant_context(company):
         with transaction.atomic():
             actor = create_user(username="owner", name="Owner", role=Role.OWNER, password=PASSWORD)
-            ensure_calendar(first_day=FIRST_DAY, last_day=FIRST_DAY + timedelta(days=DAYS))
-            _organise(size)
-            tree = _plan(actor)
+            ensure_calendar(first_day=first_day, last_day=today)
+            _organise(size, now)
+            tree = _plan(actor, today, now)
         with transaction.atomic():
-            _record(size)
-    return World(company, tree, size)
+            _record(size, first_day, today, now)
+    return World(company, tree, size, first_day, today)
 
 
-def _organise(size: Size) -> None:
+def _organise(size: Size, now: datetime) -> None:
     """Teams of eight or nine people in six regions, and what they sell."""
-    teams = size.teams
-    _send("teams", ({"external_id": f"T{n}", "name": f"Team {n}", "region": f"Region {n % 6}"} for n in range(teams)))
-    _send(
-        "people", ({"external_id": f"P{n}", "name": f"Person {n}", "team": f"T{n % teams}"} for n in range(size.people))
-    )
-    _send("products", ({"external_id": f"X{n}", "name": f"Product {n}"} for n in range(size.products)))
-    _send("accounts", ({"external_id": f"A{n}", "name": f"Account {n}"} for n in range(size.accounts)))
+    _send(now, "teams", ({**each, "region": f"Region {n % 6}"} for n, each in enumerate(_named("T", size.teams))))
+    _send(now, "people", ({**each, "team": f"T{n % size.teams}"} for n, each in enumerate(_named("P", size.people))))
+    _send(now, "products", _named("X", size.products))
+    _send(now, "accounts", _named("A", size.accounts))
 
 
-def _send(resource: str, records: Iterator[dict[str, Any]]) -> None:
-    result = upsert_facts(resource=resource, source=SOURCE, records=list(records), now=NOW)
+def _named(letter: str, count: int) -> Iterator[dict[str, Any]]:
+    return ({"external_id": f"{letter}{n}", "name": f"{letter} {n}"} for n in range(count))
+
+
+def _send(now: datetime, resource: str, records: Iterator[dict[str, Any]]) -> None:
+    result = upsert_facts(resource=resource, source=SOURCE, records=list(records), now=now)
     assert not result.rejected, result.rejected
 
 
-def _record(size: Size) -> None:
+def _record(size: Size, first_day: date, today: date, now: datetime) -> None:
     """Deals close after up to four months, three of ten won; seven of ten come from a lead of their time.
 
     Of the leads four of ten become an MQL and two of ten an SQL, by stage events.
@@ -111,9 +120,9 @@ def _record(size: Size) -> None:
             )
         common = {
             "source": SOURCE,
-            "first": FIRST_DAY,
-            "days": DAYS,
-            "now": NOW,
+            "first": first_day,
+            "days": (today - first_day).days,
+            "now": now,
             "sources": list(LEAD_SOURCES),
             "channels": list(CHANNELS),
             "leads": size.leads,
@@ -124,7 +133,7 @@ def _record(size: Size) -> None:
         for fact in ("leads", "lead-stage-events", "deals"):
             cursor.execute(
                 "INSERT INTO kpis_factstream (source, fact, covered_from, last_success_at) VALUES (%s, %s, %s, %s)",
-                [SOURCE, fact, FIRST_DAY, NOW],
+                [SOURCE, fact, first_day, now],
             )
         dependents.mark_all(cursor)
     with connection.cursor() as cursor:
@@ -174,10 +183,11 @@ _DEALS = f"""
 """
 
 
-def _plan(actor: User) -> KpiTree:
-    """A tree of 40 nodes: a KGI, three KSFs, and under them counts, sums, averages, a median and rates."""
-    tree = create_tree(name="2025", fiscal_year=2025, style=None, actor=actor, now=NOW)
-    parent: KpiNode | None = None
+def _plan(actor: User, today: date, now: datetime) -> KpiTree:
+    """A tree of 40 nodes: a KGI, a KSF, and under it counts, sums, averages, a median and rates."""
+    year = today.year - (today.month < FISCAL_START)
+    tree = create_tree(name=str(year), fiscal_year=year, style=None, actor=actor, now=now)
+    factor: KpiNode | None = None
     for position, (code, spec) in enumerate(SPECS.items()):
         metric = create_metric(
             code=code,
@@ -187,23 +197,26 @@ def _plan(actor: User) -> KpiTree:
             direction="up",
             spec=spec,
             actor=actor,
-            now=NOW,
+            now=now,
         )
         node = create_node(
             tree=tree,
-            parent=parent,
-            level=Level.KPI if parent else Level.KGI,
+            parent=factor,
+            level=Level.KPI if factor else Level.KGI,
             code=code,
             name=code,
             metric=metric,
             link=Link.INFLUENCE,
-            position=position,
+            position=2 * position,
             actor=actor,
-            now=NOW,
+            now=now,
         )
-        parent = parent or node
+        if factor is None:
+            factor = create_node(
+                tree=tree, parent=node, level=Level.KSF, name="Sales", position=1, actor=actor, now=now
+            )
     _aim(tree)
-    return tree
+    return activate_tree(tree=tree, actor=actor, now=now)
 
 
 def _aim(tree: KpiTree) -> None:
@@ -259,5 +272,5 @@ SPECS: dict[str, dict[str, Any]] = {
     "leads_per_deal": _share("leads", "opportunities"),
     **{f"won_{n}": _simple("deals", "closed_on", _WON, ("lead_source", name)) for n, name in enumerate(LEAD_SOURCES)},
     **{f"leads_{n}": _simple("leads", "created_on", ("lead_source", name)) for n, name in enumerate(LEAD_SOURCES)},
-    **{f"share_{n}": _share(f"won_{n}", "won") for n in range(7)},
+    **{f"share_{n}": _share(f"won_{n}", "won") for n in range(6)},
 }

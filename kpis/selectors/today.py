@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from django.utils import timezone
@@ -21,6 +22,7 @@ from kpis.selectors.visibility import Sight
 from tenants.capabilities import Scope
 
 TREND_PERIODS = 6
+MOST_PEOPLE = 40  # in one table
 LEADING = 3
 OWN = 5
 DEALS = 5
@@ -56,8 +58,13 @@ class Today:
         return self.running_label != self.period_label
 
     @property
+    def are_teams(self) -> bool:
+        """Whether `members` are teams, because there are too many people for one table."""
+        return any(figure.dimension == DimensionCode.TEAM for figure in self.members)
+
+    @cached_property
     def has_targets(self) -> bool:
-        """Whether persons have targets of their own, so that columns about them say anything."""
+        """Whether the members have targets of their own, so that columns about them say anything."""
         return any(figure.has_target for figure in (*self.members, *self.own))
 
     @property
@@ -159,8 +166,14 @@ def _own(tree: KpiTree, period: Period, user: Any, works_today: bool, *, now: da
 
 
 def _members(tree: KpiTree, period: Period, goal: Figure, sight: Sight, *, now: datetime) -> list[Figure]:
-    """The KGI by person, those in sight who had anything to do with it, in order of name: no ranking."""
-    seen = sight.members.get(DimensionCode.PERSON)
-    matrix = _months(tree, period, now=now, dimension=DimensionCode.PERSON, codes=[goal.code], member_ids=seen)
-    figures = FigureReader(matrix, dimension=DimensionCode.PERSON).of_members()
+    """The KGI by person, those in sight who had anything to do with it, in order of name: no ranking.
+
+    Where more people are in sight than anybody reads in one table, by team.
+    """
+    people = Person.objects.filter(deleted_at=None).exclude(left_on__lte=timezone.localdate(now))
+    in_sight = people if sight.people is None else people.filter(pk__in=sight.people)
+    dimension = DimensionCode.PERSON if in_sight.count() <= MOST_PEOPLE else DimensionCode.TEAM
+    seen = sight.members.get(dimension)
+    matrix = _months(tree, period, now=now, dimension=dimension, codes=[goal.code], member_ids=seen)
+    figures = FigureReader(matrix, dimension=dimension).of_members()
     return [figure for figure in figures if not figure.is_empty]

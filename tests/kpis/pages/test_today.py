@@ -58,6 +58,13 @@ class TestToday:
         assert "Bob" in page
         assert "Dora" in page
 
+    def test_where_there_are_too_many_people_for_a_table_an_owner_sees_their_teams(self, world, dave, open_today):
+        records = [{"external_id": f"p{n}", "name": f"P{n}", "team": "west"} for n in range(41)]
+        upsert_facts(resource="people", source="crm", records=records, now=world.tree.created_at)
+        page = open_today(dave)
+        assert '<h2 id="members">チーム</h2>' in page
+        assert ">Bob</a>" not in page
+
     def test_a_member_sees_the_own_numbers_and_nobody_elses(self, world, bob, open_today):
         page = open_today(bob)
         assert "自分の数字" in page
