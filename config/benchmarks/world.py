@@ -107,7 +107,7 @@ def _send(now: datetime, resource: str, records: Iterator[dict[str, Any]]) -> No
 
 
 def _record(size: Size, first_day: date, today: date, now: datetime) -> None:
-    """Deals close after up to four months, three of ten won; seven of ten come from a lead of their time.
+    """Deals close within four months, three of ten won; seven of ten come from a lead of their time.
 
     Of the leads four of ten become an MQL and two of ten an SQL, by stage events.
     """
@@ -172,12 +172,10 @@ _DEALS = f"""
            (%(channels)s::text[])[1 + n %% 2], '', {_PRODUCT}, '', '', '', ''
     FROM (
         SELECT n, random() AS luck, %(first)s::date + (n::bigint * %(days)s / %(deals)s)::int AS day,
-               CASE WHEN random() < 0.9
-                    THEN %(first)s::date + (n::bigint * %(days)s / %(deals)s)::int + floor(random() * 120)::int
-               END AS maybe
+               %(first)s::date + (n::bigint * %(days)s / %(deals)s)::int + floor(random() * 120)::int AS ends
         FROM generate_series(0, %(deals)s - 1) AS n
     ) AS made
-    CROSS JOIN LATERAL (SELECT CASE WHEN maybe < %(first)s::date + %(days)s THEN maybe END AS closed) AS ended
+    CROSS JOIN LATERAL (SELECT CASE WHEN ends < %(first)s::date + %(days)s THEN ends END AS closed) AS ended
     LEFT JOIN kpis_lead lead ON n %% 10 < 7 AND lead.source = %(source)s AND lead.external_id = 'L' || (2 * n),
     people, accounts, products
 """

@@ -36,12 +36,14 @@ class Command(BaseCommand):
         prefix = f"bench-{timezone.now():%m%d%H%M%S}"
         size = Size.of(options["deals"])
         report = Report(f"The engine with {size.deals:,} deals and {size.leads:,} leads", self._say)
-        world = build(size, slug=prefix, say=self._say)
-        measure_recompute(world, report)
-        measure_reads(world, report, logs=embedded.directory() / "logs")
-        if not options["without_curve"]:
-            measure_curve(report, say=self._say, prefix=prefix)
-        report.write(options["out"], today=timezone.localdate(), about=ABOUT)
+        try:
+            world = build(size, slug=prefix, say=self._say)
+            measure_recompute(world, report)
+            measure_reads(world, report, logs=embedded.directory() / "logs")
+            if not options["without_curve"]:
+                measure_curve(report, say=self._say, prefix=prefix)
+        finally:  # what was measured is worth keeping when something after it fails
+            report.write(options["out"], today=timezone.localdate(), about=ABOUT)
         if not report.is_met:
             missed = ", ".join(line.name for line in report.lines if not line.is_met)
             raise CommandError(f"Goals missed: {missed}.")

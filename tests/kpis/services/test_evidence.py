@@ -1,5 +1,6 @@
 """What stood behind a number at an earlier moment, and what has happened to it since."""
 
+import os
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -227,8 +228,11 @@ STATES = st.fixed_dictionaries(
 CHANGE = st.tuples(st.sampled_from(["D1", "D2", "D3", "D4", "D5"]), st.one_of(st.none(), STATES))
 
 
+EXAMPLES = {"test": 5, "gate": 20, "proof": 500}[os.environ.get("MAWARU_TIER", "test")]
+
+
 @pytest.mark.gate
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=st.lists(CHANGE, max_size=4), second=st.lists(CHANGE, max_size=4))
 def test_a_moment_shows_what_was_counted_at_that_moment(won: Metric, first: list, second: list) -> None:
     """Whatever happened before and since: the number of a moment is the one that was seen then."""
