@@ -4,6 +4,7 @@ PYTHON ?= $(shell for name in python3.12 python3.11 python3 python3.13 python3.1
 	$$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' 2>/dev/null && echo $$name && break; done)
 RUN := $(VENV)/bin
 PYTEST := MAWARU_TESTING=1 $(RUN)/pytest
+BESIDE := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-reset check test gate proof journeys screenshots bench-engine messages
@@ -40,10 +41,11 @@ check: setup ## Lint, types, floors and rooms, migrations, catalogue (seconds)
 	DEBUG=1 $(RUN)/python -m config.catalogue check
 
 test: setup ## Behaviour, 25 random examples each (up to 5 minutes on 2 cores)
-	$(PYTEST) -n 2 -m "not gate and not journey and not proof"
+	$(PYTEST) $(BESIDE) -m "not gate and not journey and not proof"
 
 gate: setup ## What continuous integration adds: journeys in a real browser, kills, faults, isolation
-	MAWARU_TIER=gate $(PYTEST) -m "(gate or journey) and not proof"
+	MAWARU_TIER=gate $(PYTEST) $(BESIDE) -m "gate and not (journey or alone or proof)"
+	MAWARU_TIER=gate $(PYTEST) -m "(journey or alone) and not proof"
 
 journeys: setup ## The users' jobs in a real browser (set MAWARU_CHROMIUM where it is not on PATH)
 	$(PYTEST) -m journey
@@ -52,8 +54,8 @@ screenshots: setup ## Take the pictures in docs/screenshots anew from a fresh de
 	$(RUN)/python -m tests.journeys.screenshots
 
 proof: setup ## The full counts, before an issue is called resolved (up to 90 minutes)
-	MAWARU_TIER=proof $(PYTEST) -n 2 -m "not gate and not journey"
-	MAWARU_TIER=proof $(PYTEST) -m "gate or journey"
+	MAWARU_TIER=proof $(PYTEST) $(BESIDE) -m "not (journey or alone)"
+	MAWARU_TIER=proof $(PYTEST) -m "journey or alone"
 
 bench-engine: setup ## Measure the engine with a million deals, and write docs/benchmarks/engine.md (up to an hour)
 	DEBUG=1 MAWARU_EMBEDDED_DIR=/var/tmp/mawaru-bench $(RUN)/python manage.py bench_engine

@@ -111,6 +111,7 @@ def trees_of(demo: Demo) -> list[tuple[int, str]]:
 
 
 @pytest.mark.gate
+@pytest.mark.alone
 @pytest.mark.timeout(3000)
 class TestLifecycle:
     def test_survives_kills_and_stops_without_a_trace(self, home):

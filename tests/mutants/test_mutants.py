@@ -19,7 +19,7 @@ from tests.mutants.table import IN_THE_GATE, MUTANTS, Mutant
 
 PROJECT = Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".hypothesis", ".pytest_cache", ".mypy_cache", "screenshots")
-AT_ONCE = 2
+AT_ONCE = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 OPTIONS = ["-x", "-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-profile=first failure"]
 TESTS_FAILED = 1
 TRIED = MUTANTS if os.environ.get("MAWARU_TIER") == "proof" else IN_THE_GATE
@@ -62,7 +62,7 @@ def _environment() -> dict[str, str]:
 def tried(
     request: pytest.FixtureRequest, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[Mutant, Future]]:
-    """What became of every mutant that is asked about: two are tried at a time, while the first is waited for."""
+    """What became of every mutant that is asked about: the next is tried while one is looked at."""
     place = tmp_path_factory.mktemp("mutants")
     asked = [item.callspec.params["mutant"] for item in request.session.items if _tries_a_mutant(item)]
     with ThreadPoolExecutor(AT_ONCE) as pool:

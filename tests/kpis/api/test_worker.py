@@ -7,7 +7,7 @@ import pytest
 from tenants.outbox.services import emit
 from tests.worker import all_done, wait_for
 
-pytestmark = pytest.mark.gate
+pytestmark = [pytest.mark.gate, pytest.mark.alone]
 SECONDS = 5
 
 
