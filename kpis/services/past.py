@@ -144,7 +144,7 @@ def _rewind(cursor: CursorWrapper, schema: str, resource: str, moment: datetime)
         " WHEN 'restored' THEN jsonb_build_object('deleted_at', f.changed_at) ELSE '{}' END) r WHERE c.fact = %s",
         [moment, resource],
     )
-    _rewind_links(cursor, model, resource, past)
+    _rewind_links(cursor, model, resource, past, moment)
     cursor.execute(
         f"CREATE TEMPORARY VIEW {table} AS SELECT f.* FROM {schema}.{table} f WHERE f.recorded_at <= %s"
         f" AND NOT EXISTS (SELECT FROM {past} p WHERE p.id = f.id) UNION ALL SELECT p.* FROM {past} p",
@@ -152,7 +152,7 @@ def _rewind(cursor: CursorWrapper, schema: str, resource: str, moment: datetime)
     )
 
 
-def _rewind_links(cursor: CursorWrapper, model: type[Model], resource: str, past: str) -> None:
+def _rewind_links(cursor: CursorWrapper, model: type[Model], resource: str, past: str, moment: datetime) -> None:
     """Point the references that changed at what they named then, and credit a deal to whom it was credited."""
     columns = {column.name for column in model._meta.concrete_fields}
     for name, entity in RESOURCES[resource].refs.items():
@@ -168,11 +168,30 @@ def _rewind_links(cursor: CursorWrapper, model: type[Model], resource: str, past
             [entity, resource],
         )
     if resource == "deals":
-        # Fixed at the close: as long as the outcome did not change it is what it was.
-        cursor.execute(
-            f"UPDATE {past} p SET owner_at_close_id = CASE WHEN outcome IN ('won', 'lost', 'no_decision')"
-            " THEN owner_id END FROM past_change c WHERE c.fact = 'deals' AND c.fact_id = p.id AND c.olds ? 'outcome'"
-        )
+        _rewind_credit(cursor, past, moment)
+
+
+def _rewind_credit(cursor: CursorWrapper, past: str, moment: datetime) -> None:
+    """Credit a deal whose outcome changed since to its owner on the day of its last close before the moment.
+
+    That is the old value of the first change of owner after that close, or the owner at the moment where there is none.
+    As long as the outcome did not change, who is credited is what it was.
+    """
+    cursor.execute(
+        f"UPDATE {past} p SET owner_at_close_id = CASE WHEN p.outcome IN ('won', 'lost', 'no_decision')"
+        " THEN coalesce(person.id, p.owner_id) END"
+        f" FROM {past} deal LEFT JOIN LATERAL ("
+        "  SELECT x.changes->'owner'->0 AS owner FROM kpis_factchange x"
+        "  WHERE x.fact = 'deals' AND x.fact_id = deal.id AND x.changes ? 'owner' AND x.id > coalesce(("
+        "   SELECT max(y.id) FROM kpis_factchange y WHERE y.fact = 'deals' AND y.fact_id = deal.id AND y.at <= %s"
+        "   AND y.changes->'outcome'->>0 IN ('open', 'void')), 0)"
+        "  ORDER BY x.id LIMIT 1"
+        " ) AS closed ON true LEFT JOIN kpis_person person"
+        "  ON person.source = closed.owner->>0 AND person.external_id = closed.owner->>1"
+        " WHERE deal.id = p.id AND EXISTS ("
+        "  SELECT FROM past_change c WHERE c.fact = 'deals' AND c.fact_id = p.id AND c.olds ? 'outcome')",
+        [moment],
+    )
 
 
 def _copy_events(cursor: CursorWrapper, schema: str, facts: Sequence[str], period: Period) -> None:

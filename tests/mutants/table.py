@@ -557,4 +557,4 @@ AREAS: dict[str, list[Mutant]] = {
     ],
 }
 MUTANTS = [mutant for mutants in AREAS.values() for mutant in mutants]
-IN_THE_GATE = [mutant for mutants in AREAS.values() for mutant in mutants[:2]]
+IN_THE_GATE = [mutant for mutants in AREAS.values() for mutant in mutants[:1]]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kpis.engine.evidence import Happening
@@ -231,6 +231,10 @@ CHANGE = st.tuples(st.sampled_from(["D1", "D2", "D3", "D4", "D5"]), st.one_of(st
 EXAMPLES = {"test": 5, "gate": 20, "proof": 500}[os.environ.get("MAWARU_TIER", "test")]
 
 
+@example(
+    first=[("D1", {"closed_on": "2026-10-05", "outcome": "lost", "amount": 100, "owner": "cleo"})],
+    second=[("D1", {"closed_on": "2026-10-05", "outcome": "won", "amount": 100, "owner": "bob"})],
+).via("credit stays with whoever closed it, whatever the outcome became since")
 @pytest.mark.gate
 @settings(max_examples=EXAMPLES, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(first=st.lists(CHANGE, max_size=4), second=st.lists(CHANGE, max_size=4))
