@@ -1,6 +1,6 @@
 """What each test is for, as a table: a small fault put into the code, and the test that must notice it.
 
-The first two faults of an area are tried in the gate, all of them in the proof.
+The first fault of an area is tried in the gate, all of them in the proof.
 """
 
 from __future__ import annotations
