@@ -114,6 +114,7 @@ def trees_of(demo: Demo) -> list[tuple[int, str]]:
 @pytest.mark.alone
 @pytest.mark.timeout(3000)
 class TestLifecycle:
+    @pytest.mark.proof  # sets the demo up from nothing twice; the gate's kills try the parts
     def test_survives_kills_and_stops_without_a_trace(self, home):
         port = free_port()
         creating = start(home, port)
