@@ -66,6 +66,11 @@ def _stream(company: Company, parts: Iterable[bytes]) -> Iterator[bytes]:
 
 def _refuse(company: Company | None, request: HttpRequest) -> HttpResponse | None:
     answer = _problem if request.path_info.startswith("/api/") else _page
+    # A NUL names nothing, and PostgreSQL refuses even to look for it.
+    if "\x00" in request.path_info:
+        return answer(404, "not_found", _("Not found"), _("There is nothing at this address."))
+    if "%00" in request.META["QUERY_STRING"]:
+        return answer(400, "invalid", _("The request is faulty"), _("Check the address you typed."))
     if company is None or company.status == CompanyStatus.ARCHIVED:
         return answer(
             404, "unknown_company", _("There is no company at this address"), _("Check the address you typed.")

@@ -26,6 +26,12 @@ class TestHosts:
         assert b"Check the address you typed" in response.content
         assert "入力したアドレスを確認してください" in get(host).content.decode()
 
+    @pytest.mark.parametrize(("path", "status"), [("/tree/%00/", 404), ("/?segment=region:%00", 400)])
+    def test_an_address_that_nothing_can_have_gets_a_sentence(self, acme, path, status):
+        response = get("acme.localhost", path)
+        assert response.status_code == status
+        assert "アドレス" in response.content.decode()
+
     def test_what_asks_for_the_api_gets_a_problem(self, acme):
         unknown = Client(headers={"host": "nobody.localhost", "accept-language": "en"}).get("/api/v1/metrics/")
         assert (unknown.status_code, unknown["Content-Type"]) == (404, "application/problem+json")

@@ -44,6 +44,7 @@ class TestProblems:
         [
             ("metrics/00000000-0000-0000-0000-000000000000/", 404, "not_found"),
             ("metrics/%0A/", 404, "not_found"),
+            ("dimensions/None/members/%00/", 404, "not_found"),
             ("metrics/7/", 404, "not_found"),
             ("changes/1/", 404, "not_found"),
             ("astrology/", 404, "not_found"),
@@ -62,6 +63,8 @@ class TestProblems:
     def test_broken_json_and_other_media_types(self, api):
         broken = api.client.post("/api/v1/metrics/", "{", "application/json")
         assert (broken.status_code, broken.json()["code"]) == (400, "parse_error")
+        half = api.post("metrics/", {**metric("x"), "name": "\ud83d"})
+        assert (half.status_code, half.json()["code"]) == (400, "parse_error")
         form = api.client.post("/api/v1/metrics/", {"code": "x"})
         assert (form.status_code, form.json()["code"]) == (415, "unsupported_media_type")
 
