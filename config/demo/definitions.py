@@ -8,6 +8,7 @@ from decimal import Decimal
 
 from config.demo.plans import DEAL_RATES, CompanyPlan, EntryPlan, MetricPlan, NodePlan, TargetPlan, TreePlan, simple
 from config.demo.sakura.dates import add_months, first_day_of_year, fiscal_year, month_start
+from config.demo.sakura.deals import PHASES
 
 CLOSED = ["won", "lost", "no_decision"]
 METRICS = (
@@ -40,6 +41,20 @@ METRICS = (
         "score",
         "average",
         simple("surveys", "answered_on", "average", "score", kind="csat"),
+    ),
+    MetricPlan(
+        "proposal_to_quote",
+        "フェーズ移行率（提案→見積提示・90日）",
+        "percent",
+        "rate",
+        {
+            "kind": "conversion",
+            "fact": "deals",
+            "from": "step3",
+            "to": "step4",
+            "window_days": 90,
+            "origin": ["lead", "sales_generated", "referral", "existing", "partner", "unknown"],
+        },
     ),
     MetricPlan("revenue", "売上額", "amount", "sum", simple("revenues", "recognized_on", "sum", "amount")),
     MetricPlan(
@@ -258,6 +273,7 @@ def company_plan(*, today: date) -> CompanyPlan:
         metrics=METRICS,
         trees=(_tree(running - 1, is_running=False), _tree(running, is_running=True)),
         entries=tuple(_entries(today)),
+        phases=PHASES,
     )
 
 

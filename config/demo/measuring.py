@@ -19,6 +19,7 @@ from kpis.services.definitions import create_metric
 from kpis.services.entries import enter_value
 from kpis.services.people import link_login
 from kpis.services.periods import close_periods, make_provisional
+from kpis.services.phases import set_phase
 from kpis.services.recompute import recompute
 from kpis.services.targets import TargetEntry, set_targets
 from kpis.services.trees import activate_tree, create_node, create_tree, retire_tree
@@ -30,8 +31,10 @@ from tenants.settings.services import set_start_date
 
 
 def ensure_metrics(company: Company, plan: CompanyPlan) -> None:
-    """The metrics that are not defined yet."""
+    """The steps of a sale, and the metrics that are not defined yet."""
     with tenant_context(company):
+        for step, phase in enumerate(plan.phases, start=1):
+            set_phase(code=phase, step=step, actor=None, now=timezone.now())
         known = set(Metric.objects.values_list("code", flat=True))
         for metric in plan.metrics:
             if metric.code not in known:

@@ -75,11 +75,12 @@ class TreePlan:
 
 @dataclass(frozen=True)
 class CompanyPlan:
-    """Everything a demo company measures; the last tree is that of the running year."""
+    """Everything a demo company measures; the last tree is that of the running year, `phases` are its steps."""
 
     metrics: tuple[MetricPlan, ...]
     trees: tuple[TreePlan, ...]
     entries: tuple[EntryPlan, ...] = ()
+    phases: tuple[str, ...] = ()
 
 
 def simple(fact: str, on: str, aggregate: str = "count", measured: str | None = None, **equal: object) -> dict:

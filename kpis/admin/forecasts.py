@@ -1,4 +1,4 @@
-"""Where periods will end: ranks with their weights, managers' calls, daily snapshots."""
+"""Where periods will end: ranks with their weights, phases, managers' calls, daily snapshots."""
 
 from django.contrib import admin
 from django.db.models import Model
@@ -6,7 +6,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from kpis.admin.base import ReadOnlyAdmin, ServiceAdmin, ServiceForm
-from kpis.models import ConfidenceRank, ForecastCall, MetricSnapshot
+from kpis.models import ConfidenceRank, DealPhase, ForecastCall, MetricSnapshot
+from kpis.services.phases import set_phase
 from kpis.services.ranks import set_rank
 
 
@@ -28,6 +29,30 @@ class ConfidenceRankAdmin(ServiceAdmin):
 
     form = RankForm
     list_display = ("code", "name", "position", "weight")
+    search_fields = ("code", "name")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
+        return ["code"] if obj else []
+
+
+class PhaseForm(ServiceForm):
+    """A phase as deals carry it, its name and which step of a sale it is."""
+
+    class Meta:
+        model = DealPhase
+        fields = ("code", "name", "step")
+
+    def write(self) -> DealPhase:
+        """Set the phase."""
+        return set_phase(**self.whole(), actor=self.actor, now=timezone.now())
+
+
+@admin.register(DealPhase)
+class DealPhaseAdmin(ServiceAdmin):
+    """Phases of deals. The code is what deals carry: another code is another phase."""
+
+    form = PhaseForm
+    list_display = ("code", "name", "step")
     search_fields = ("code", "name")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:

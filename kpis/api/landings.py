@@ -12,6 +12,8 @@ from kpis.choices import DimensionCode, Grain, Level
 from kpis.engine.landing import Fault
 from kpis.engine.pace import Basis
 from kpis.engine.scoring import Method
+from kpis.engine.specs import DEAL_STEPS
+from kpis.models import DealPhase
 
 METHODS = [each.value for each in Method]
 
@@ -53,6 +55,26 @@ class RankPageSerializer(PageSerializer):
     """Ranks, the surest first."""
 
     results = RankSerializer(many=True)
+
+
+class PhaseSerializer(serializers.ModelSerializer):
+    """A phase as deals carry it, and which step of a sale it is."""
+
+    code = serializers.CharField(max_length=80)
+    name = serializers.CharField(max_length=80, allow_blank=True, default="")
+    step = serializers.IntegerField(
+        min_value=1, max_value=DEAL_STEPS, allow_null=True, default=None, help_text=_("Null: not a step.")
+    )
+
+    class Meta:
+        model = DealPhase
+        fields = ("code", "name", "step")
+
+
+class PhasePageSerializer(PageSerializer):
+    """Phases in the order of their steps."""
+
+    results = PhaseSerializer(many=True)
 
 
 class LandingParameters(serializers.Serializer):

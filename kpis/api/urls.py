@@ -10,7 +10,7 @@ from kpis.api.views.confirmations import ConfirmationsView
 from kpis.api.views.definitions import MetricViewSet, NodeViewSet, TreeViewSet
 from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet
 from kpis.api.views.evidence import EvidenceView
-from kpis.api.views.forecasts import CallViewSet, LandingsView, RanksView
+from kpis.api.views.forecasts import CallViewSet, LandingsView, PhasesView, RanksView
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.periods import PeriodViewSet
 from kpis.api.views.proposals import TargetProposalView
@@ -58,6 +58,7 @@ urlpatterns = [
     path("records/", RecordsView.as_view(), name="records"),
     path("restatements/", RestatementsView.as_view(), name="restatements"),
     path("landings/", LandingsView.as_view(), name="landings"),
+    path("deal-phases/", PhasesView.as_view(), name="deal-phases"),
     path("confidence-ranks/", RanksView.as_view(), name="confidence-ranks"),
     path("checklist/", ChecklistView.as_view(), name="checklist"),
     path("health/", HealthView.as_view(), name="health"),

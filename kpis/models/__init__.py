@@ -23,6 +23,7 @@ from kpis.models.fitness import BenchmarkReview, KpiFinding
 from kpis.models.forecasts import ConfidenceRank, ForecastCall, MetricSnapshot
 from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock
 from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
+from kpis.models.phases import DealPhase
 from kpis.models.restatements import RestatementDecision
 from kpis.models.sourced import ExternalIdentity, FactChange, FactStream, UnresolvedReference
 from kpis.models.target_requests import TargetRequest, TargetRequestCell, TargetRequestDecision
@@ -42,6 +43,7 @@ __all__ = [
     "Deal",
     "DealCredit",
     "DealLine",
+    "DealPhase",
     "DealStageEvent",
     "Dimension",
     "DimensionMember",

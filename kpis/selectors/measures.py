@@ -20,10 +20,13 @@ _REF_TABLES = {
     "deal": "kpis_deal",
     "converted_deal": "kpis_deal",
 }
-# Each lead has at most one event per stage.
-_LATER_JOIN = (
-    "LEFT JOIN kpis_kpievent later_{axis} ON later_{axis}.kind = 'leads.{axis}' AND later_{axis}.fact_id = e.fact_id"
-)
+# Each lead has at most one event per stage; a deal has one per credit and line, all of the same day.
+_LATER_JOINS = {
+    "leads": "LEFT JOIN kpis_kpievent later_{axis}"
+    " ON later_{axis}.kind = 'leads.{axis}' AND later_{axis}.fact_id = e.fact_id",
+    "deals": "LEFT JOIN (SELECT fact_id, min(date) AS date FROM kpis_kpievent WHERE kind = 'deals.{axis}'"
+    " GROUP BY fact_id) later_{axis} ON later_{axis}.fact_id = e.fact_id",
+}
 # What may differ between the events of one fact: the product of a line, the region of who is credited.
 _OF_PARTS = frozenset({"product", "region"})
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -36,7 +39,8 @@ class Measure:
     The bare suffix holds the measure; ".n" how many cases went into it; ".r" how many were left out for want of an
     exchange rate (absent when none). What does not add up is an aggregate over whole facts: `of_fact` has column →
     expression over the events of one fact within one member, and `columns` read those columns as e.<column>. `where`
-    leaves out facts of which no event counts.
+    leaves out facts of which no event counts; `join` brings the later stage of the same fact in, where one is asked
+    for.
     """
 
     columns: Mapping[str, str]
@@ -44,29 +48,25 @@ class Measure:
     where: str = "true"
     params: Mapping[str, Any] = field(default_factory=dict)
     needs_fact: bool = False
-    later_axis: str | None = None
-
-    @property
-    def join(self) -> str:
-        """SQL that brings the later stage of the same fact in, where the measure asks for one."""
-        return _LATER_JOIN.format(axis=self.later_axis) if self.later_axis else ""
+    join: str = ""
 
 
 def measure(term: Simple) -> Measure:
     """The SQL of a term. Weights make counts and amounts follow the credit; absence of cases leaves the key out."""
     conditions = _Conditions(term)
     clauses = [conditions.of(each) for each in term.filters]
-    later_axis = None
-    if term.reached and term.fact == "deals":
+    join = ""
+    if term.reached and term.reached.axis == "won_on" and term.fact == "deals":
         clauses.append(_is_won_within(term.reached))
     elif term.reached:
-        later_axis = term.reached.axis
-        clauses.append(f"later_{later_axis}.date - e.date BETWEEN 0 AND {term.reached.within_days}")
+        axis = term.reached.axis
+        join = _LATER_JOINS[term.fact].format(axis=axis)
+        clauses.append(f"later_{axis}.date - e.date BETWEEN 0 AND {term.reached.within_days}")
     where = " AND ".join(clauses) or "true"
     columns, of_fact = _whole(term, where) if term.aggregate in {"median", "distinct"} else (_columns(term, where), {})
     needs_fact = any("f." in expression for expression in (*columns.values(), *of_fact.values()))
     of_parts = any(each.field in _OF_PARTS for each in term.filters)
-    return Measure(columns, of_fact, "true" if of_parts else where, conditions.params, needs_fact, later_axis)
+    return Measure(columns, of_fact, "true" if of_parts else where, conditions.params, needs_fact, join)
 
 
 def _columns(term: Simple, where: str) -> dict[str, str]:
@@ -121,7 +121,7 @@ def condition(term: Simple) -> tuple[str, dict[str, Any]]:
     value = value_of(term)
     if value != "e.fact_id":
         clauses.append(f"{value} IS NOT NULL")
-    if term.reached and term.fact == "deals":
+    if term.reached and term.reached.axis == "won_on" and term.fact == "deals":
         clauses.append(_is_won_within(term.reached))
     elif term.reached:
         clauses.append(

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from kpis.choices import SnapshotMeasure
 from kpis.engine import formula, specs
-from kpis.models import KpiNode, Metric, MetricVersion
+from kpis.models import DealPhase, KpiNode, Metric, MetricVersion
 from kpis.models.resources import MODELS
 
 AGGREGATES = {
@@ -117,8 +117,17 @@ def controllable_words(node: KpiNode) -> list[str]:
     ]
 
 
+def stage_name(stage: str) -> str:
+    """A stage as a reader knows it; a step of a sale by the company's phases, or its number before there are any."""
+    if stage in STAGES:
+        return str(STAGES[stage])
+    step = stage.removeprefix("step")
+    named = DealPhase.objects.filter(step=step).values_list("name", flat=True)
+    return "・".join(named) or _("step %(number)s") % {"number": step}
+
+
 def _conversion_words(spec: specs.Conversion) -> list[str]:
-    start, end = STAGES[spec.start], STAGES[spec.end]
+    start, end = stage_name(spec.start), stage_name(spec.end)
     narrowed = _filters_words(spec.fact, spec.filters)
     if spec.basis == "period":
         return [_("%(end)s in the period ÷ %(start)s in the period") % {"start": start, "end": end}, *narrowed]

@@ -72,6 +72,14 @@ _DEPENDENTS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         "lead-stage-events": (
             ("leads", "SELECT e.lead_id FROM kpis_leadstageevent e JOIN {rows} a USING (id) WHERE e.lead_id > 0"),
         ),
+        # the days on which a deal passed the steps of a sale, where the company has said what these are
+        "deal-stage-events": (
+            (
+                "deals",
+                "SELECT e.deal_id FROM kpis_dealstageevent e JOIN {rows} a USING (id)"
+                " WHERE e.deal_id > 0 AND EXISTS (SELECT FROM kpis_dealphase p WHERE p.step IS NOT NULL)",
+            ),
+        ),
         "deals": (
             ("leads", "SELECT d.lead_id FROM kpis_deal d JOIN {rows} a USING (id) WHERE d.lead_id > 0"),
             ("leads", "SELECT l.id FROM kpis_lead l JOIN {rows} a ON l.converted_deal_id = a.id"),
@@ -149,6 +157,11 @@ def fix_credits(cursor: CursorWrapper) -> None:
         f"UPDATE kpis_deal SET owner_at_close_id = NULL WHERE id IN ({dirty}) AND owner_at_close_id IS NOT NULL"
         " AND outcome IN ('open', 'void')"
     )
+
+
+def mark_deals(cursor: CursorWrapper) -> None:
+    """Note every deal as dirty, because the steps of a sale are others now."""
+    cursor.execute("INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT 'deals', id FROM kpis_deal")
 
 
 def mark_all(cursor: CursorWrapper) -> None:

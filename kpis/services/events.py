@@ -13,6 +13,7 @@ from django.db.backends.utils import CursorWrapper
 
 from kpis.choices import VALUE_DIMENSIONS
 from kpis.engine.records import YEN_LIKE
+from kpis.engine.specs import DEAL_STEPS
 from kpis.services.dependents import FACT_TABLES
 
 SEGMENTS = ("seg1", "seg2", "seg3", "seg4", "seg5")
@@ -34,15 +35,30 @@ _RATE = (
 )
 _ON = "({moment} AT TIME ZONE %(zone)s)::date"
 
+# A step that was skipped counts as passed when a later one, or the win, is reached.
 _DEALS = f"""
-    WITH picked AS (
-        SELECT f.*, l.lead_source AS lead_lead_source, x.axis, x.day, {_RATE.format(f="f", day="x.day")} AS rate
-        FROM stale s JOIN kpis_deal f ON f.id = s.fact_id LEFT JOIN kpis_lead l ON l.id = f.lead_id
+    WITH passed AS (
+        SELECT e.deal_id, p.step, {_ON.format(moment="e.entered_at")} AS day
+        FROM stale s JOIN kpis_dealstageevent e ON e.deal_id = s.fact_id JOIN kpis_dealphase p ON p.code = e.phase
+        WHERE s.fact = 'deals' AND e.deleted_at IS NULL
+        UNION ALL
+        SELECT f.id, {DEAL_STEPS}, f.closed_on FROM stale s JOIN kpis_deal f ON f.id = s.fact_id
+        WHERE s.fact = 'deals' AND f.outcome = 'won'
+    ), dated AS (
+        SELECT f.id, x.axis, x.day FROM stale s JOIN kpis_deal f ON f.id = s.fact_id
         CROSS JOIN LATERAL (VALUES
             ('created_on', f.created_on), ('expected_close_on', f.expected_close_on),
             ('closed_on', CASE WHEN f.outcome IN ('won', 'lost', 'no_decision') THEN f.closed_on END)
         ) AS x (axis, day)
-        WHERE s.fact = 'deals' AND f.deleted_at IS NULL AND f.outcome <> 'void' AND x.day IS NOT NULL
+        WHERE s.fact = 'deals'
+        UNION ALL
+        SELECT p.deal_id, 'step' || known.step || '_on', min(p.day)
+        FROM (SELECT DISTINCT step FROM kpis_dealphase WHERE step IS NOT NULL) known
+        JOIN passed p ON p.step >= known.step GROUP BY p.deal_id, known.step
+    ), picked AS (
+        SELECT f.*, l.lead_source AS lead_lead_source, x.axis, x.day, {_RATE.format(f="f", day="x.day")} AS rate
+        FROM dated x JOIN kpis_deal f ON f.id = x.id LEFT JOIN kpis_lead l ON l.id = f.lead_id
+        WHERE f.deleted_at IS NULL AND f.outcome <> 'void' AND x.day IS NOT NULL
     ), lines AS (
         SELECT p.id, p.axis, l.product_id, round(l.amount * p.rate, %(unit)s) AS amount,
                round(l.gross_profit * p.rate, %(unit)s) AS gross_profit,

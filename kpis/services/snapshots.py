@@ -19,6 +19,7 @@ from kpis.selectors.matrix.axes import load_members
 from kpis.selectors.pipeline import Place
 from kpis.selectors.stocks import NOTHING, read_open_pipeline, read_renewals_due
 from kpis.selectors.today import find_tree
+from kpis.services.phases import ensure_phases
 from kpis.services.ranks import ensure_ranks
 from tenants.context import current_company
 from tenants.outbox.services import emit
@@ -53,6 +54,7 @@ def take_snapshots(*, now: datetime) -> int:
     """
     today = timezone.localdate(now)
     ensure_ranks(now=now)
+    ensure_phases()
     tree = find_tree(today=today)
     goal = tree.nodes.select_related("metric", "tree").filter(level=Level.KGI).first() if tree else None
     periods = list(Period.objects.filter(grain__in=GRAINS, start_date__lte=today, end_date__gt=today))

@@ -218,6 +218,18 @@ AREAS: dict[str, list[Mutant]] = {
             f"{KPIS}services/test_incremental.py::test_incremental_equals_full",
         ),
         Mutant(
+            "kpis/services/dependents.py",
+            " WHERE e.deal_id > 0 AND EXISTS (SELECT FROM kpis_dealphase p WHERE p.step IS NOT NULL)",
+            " WHERE false",
+            f"{KPIS}services/test_steps.py::TestPassing::test_follows_the_history_and_the_company",
+        ),
+        Mutant(
+            "kpis/services/events.py",
+            "JOIN passed p ON p.step >= known.step",
+            "JOIN passed p ON p.step = known.step",
+            f"{KPIS}services/test_steps.py::TestPassing::test_a_skipped_step_is_passed_with_a_later_one",
+        ),
+        Mutant(
             "kpis/services/recompute.py",
             "        touched: dict[str, Dates] = dict(derive_events(cursor, currency=settings.currency))\n",
             "        found = derive_events(cursor, currency=settings.currency)\n"

@@ -1,4 +1,4 @@
-"""Where periods will end: the landing, managers' calls, and the ranks it is weighed by."""
+"""Where periods will end: the landing, managers' calls, and the ranks and phases that deals carry."""
 
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_view
@@ -13,16 +13,19 @@ from kpis.api.landings import (
     CallSerializer,
     LandingParameters,
     LandingsSerializer,
+    PhasePageSerializer,
+    PhaseSerializer,
     RankPageSerializer,
     RankSerializer,
 )
 from kpis.api.pagination import PAGE_PARAMETERS, ListPages
 from kpis.api.views.targets import SeenViewSet
-from kpis.models import ForecastCall
+from kpis.models import DealPhase, ForecastCall
 from kpis.permissions import check_reach
 from kpis.selectors.landings import read_landing
 from kpis.selectors.pipeline import read_ranks
 from kpis.services.calls import make_call
+from kpis.services.phases import set_phase
 from kpis.services.ranks import set_rank
 from tenants.capabilities import Capability
 
@@ -75,6 +78,32 @@ class RanksView(CompanyAPIView):
         rank = set_rank(**serializer.validated_data, actor=self.actor, now=now)
         described = next(each for each in read_ranks(today=timezone.localdate(now)) if each.code == rank.code)
         return Response(RankSerializer(described).data, status=status.HTTP_201_CREATED)
+
+
+class PhasesView(CompanyAPIView):
+    """The phases that deals carry, as steps of a sale."""
+
+    capabilities = {"get": Capability.READ_RESULTS, "post": Capability.MANAGE_DEFINITIONS}
+
+    @extend_schema(
+        summary="Deal phases",
+        operation_id="deal_phases_list",
+        parameters=[*PAGE_PARAMETERS],
+        responses=PhasePageSerializer,
+    )
+    def get(self, request: Request) -> Response:
+        """In the order of their steps; conversion metrics name these as step1, step2 and so on."""
+        pages = ListPages()
+        page = pages.paginate_queryset(list(DealPhase.objects.all()), request)
+        return pages.get_paginated_response(PhaseSerializer(page, many=True).data)
+
+    @extend_schema(summary="Describe a phase", request=PhaseSerializer, responses={201: PhaseSerializer})
+    def post(self, request: Request) -> Response:
+        """Name and step of a phase; describing it again replaces them, and all deals are looked at again."""
+        serializer = PhaseSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        phase = set_phase(**serializer.validated_data, actor=self.actor, now=timezone.now())
+        return Response(PhaseSerializer(phase).data, status=status.HTTP_201_CREATED)
 
 
 class LandingsView(CompanyAPIView):

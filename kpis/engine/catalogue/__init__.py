@@ -34,6 +34,8 @@ def facts_of(code: str) -> tuple[str, ...]:
     ('contracts', 'revenues')
     >>> facts_of("activities_per_deal")
     ('activities', 'deals')
+    >>> facts_of("step_conversion")
+    ('deals', 'deal-stage-events')
     """
-    needed = [CATALOGUE[each].metric.spec for each in with_needs(code)]
-    return tuple(dict.fromkeys(term.fact for spec in needed for term in specs.terms(spec)))
+    needed = [term for each in with_needs(code) for term in specs.terms(CATALOGUE[each].metric.spec)]
+    return tuple(dict.fromkeys(fact for term in needed for fact in specs.facts_behind(term)))

@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 from kpis.engine.catalogue.entries import entry
+from kpis.engine.facts import FACTS
 from kpis.engine.specs import Conversion, Filter, Formula, Ratio, Simple, Snapshot
 
+ORIGINS = tuple(sorted(FACTS["deals"].fields["origin"].choices))
 WON = Filter("outcome", "in", ("won",))
 CLOSED = Filter("outcome", "in", ("won", "lost", "no_decision"))
 DONE_DEALS = Simple("deals", "closed_on", "count", filters=(CLOSED,))
@@ -149,6 +151,23 @@ SALES = (
             "期間内に作成されたリード由来の商談のうち、180日以内に受注した割合。",
         ),
         ("Known only 180 days later.", "180日後まで確定しません。"),
+    ),
+    entry(
+        "step_conversion",
+        ("Stage-to-stage conversion (step 1 to 2)", "フェーズ移行率（1→2段階目）"),
+        "percent rate",
+        Conversion("deals", "step1", "step2", window_days=90, origin=ORIGINS),
+        (
+            "Of the deals that reached the first step of a sale in the period, those that passed on to the second"
+            " within 90 days. Change the steps for the others.",
+            "期間内に最初の段階に達した商談のうち、90日以内に次の段階へ進んだ割合。ほかの段階は定義の段階番号を変えて使います。",
+        ),
+        (
+            "Needs the phases numbered as steps and the history of phases. A skipped step counts as passed, and so does"
+            " every step of a won deal without a history.",
+            "フェーズに段階番号を付け、フェーズの履歴を取り込む必要があります。飛ばした段階は通過とみなし、"
+            "履歴のない受注商談は全段階を通過したとみなします。",
+        ),
     ),
     entry(
         "bookings",

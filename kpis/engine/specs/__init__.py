@@ -3,6 +3,7 @@
 from kpis.engine.facts import FACTS
 from kpis.engine.issues import Issue
 from kpis.engine.specs.kinds import (
+    DEAL_STEPS,
     SNAPSHOT_MEASURES,
     STAGES,
     Clv,
@@ -29,6 +30,7 @@ from kpis.engine.specs.terms import (
     ADDITIVE_AGGREGATES,
     conversion_sides,
     event_kind,
+    facts_behind,
     group,
     is_additive,
     measure_key,
@@ -42,6 +44,7 @@ __all__ = [
     "ADDITIVE_AGGREGATES",
     "AGGREGATES",
     "ATTRIBUTES",
+    "DEAL_STEPS",
     "FACTS",
     "KINDS",
     "SNAPSHOT_MEASURES",
@@ -68,6 +71,7 @@ __all__ = [
     "canonical",
     "conversion_sides",
     "event_kind",
+    "facts_behind",
     "group",
     "is_additive",
     "measure_key",

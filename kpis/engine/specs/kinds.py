@@ -14,13 +14,16 @@ SNAPSHOT_MEASURES = (
     "landing_rollup",
     "landing_call",
 )
+# How many steps a sale may have; which phase is which step the company says.
+DEAL_STEPS = 9
+_STEPS = {f"step{number}": f"step{number}_on" for number in range(1, DEAL_STEPS + 1)}
 # Stages in their order with the date axis on which a fact enters each; a skipped stage is entered with the next.
 STAGES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
         "leads": MappingProxyType(
             {"created": "created_on", "mql": "mql_on", "sql": "sql_on", "deal": "deal_on", "won": "won_on"}
         ),
-        "deals": MappingProxyType({"created": "created_on", "won": "closed_on"}),
+        "deals": MappingProxyType({"created": "created_on", **_STEPS, "won": "closed_on"}),
     }
 )
 

@@ -28,6 +28,7 @@ from kpis.engine.specs.kinds import (
 )
 from kpis.engine.specs.writing import ordered, stable_json, term_data
 
+_STEP_AXES = frozenset(axis for stage, axis in STAGES["deals"].items() if stage not in {"created", "won"})
 ADDITIVE_AGGREGATES = ("sum", "count", "average")
 
 
@@ -136,6 +137,16 @@ def group(simple: Simple) -> str:
     'deals.closed_on:overlay'
     """
     return f"{event_kind(simple)}:{simple.credit}"
+
+
+def facts_behind(term: Term) -> tuple[str, ...]:
+    """The facts that a term is computed from: its own, and the history that says when a deal passed a step.
+
+    >>> facts_behind(Simple("deals", "step2_on", "count"))
+    ('deals', 'deal-stage-events')
+    """
+    is_step = isinstance(term, Simple) and term.date in _STEP_AXES
+    return (term.fact, "deal-stage-events") if is_step else (term.fact,)
 
 
 def is_additive(term: Term) -> bool:

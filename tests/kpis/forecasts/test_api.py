@@ -115,3 +115,18 @@ class TestRanks:
 
     def test_a_weight_is_a_share(self, sales, api, signed_in, dave):
         assert signed_in(dave).post("confidence-ranks/", {"code": "A", "weight": 8}).status_code == 400
+
+
+class TestPhases:
+    def test_the_owner_numbers_them(self, sales, api, signed_in, dave):
+        caller = signed_in(dave)
+        assert caller.made("deal-phases/", {"code": "提案", "step": 2}) == {"code": "提案", "name": "提案", "step": 2}
+        caller.made("deal-phases/", {"code": "訪問", "name": "初回訪問", "step": 1})
+        assert [row["code"] for row in api.shown("deal-phases/")["results"]] == ["訪問", "提案"]
+
+    def test_a_manager_does_not(self, sales, signed_in, alice):
+        assert signed_in(alice).post("deal-phases/", {"code": "提案", "step": 2}).status_code == 403
+
+    def test_a_step_is_a_number_from_1_to_9(self, sales, signed_in, dave):
+        answer = signed_in(dave).post("deal-phases/", {"code": "提案", "step": 10})
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "step")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from kpis.models import DimensionMember, KpiEvent, MeasureBlock, Metric, MetricVersion
 from kpis.services.calendar import CalendarError, set_rule
 from kpis.services.facts import upsert_facts
+from kpis.services.phases import set_phase
 from kpis.services.recompute import mark_groups, measured_terms, recompute, recompute_all
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -96,9 +97,9 @@ CHANGES = {
         lead=one_of(LEADS),
     ),
     "deal-stage-events": record(
-        ["G0", "G1"],
+        ["G0", "G1", "G2"],
         deal=st.sampled_from(DEALS),
-        stage=st.sampled_from(["a", "b"]),
+        phase=st.sampled_from(["a", "b", "c"]),
         entered_at=days.map(lambda d: d + "T15:00:00+00:00"),
     ),
     "orders": record(
@@ -131,8 +132,11 @@ fact_changes = st.sampled_from(sorted(CHANGES)).flatmap(
 )
 definition_changes = st.tuples(st.just("definition"), st.sampled_from(["sum", "average", "median"]))
 calendar_changes = st.tuples(st.just("calendar"), st.tuples(st.integers(4, 9), st.sampled_from([10, 20, 31])))
+phase_changes = st.tuples(st.just("phase"), st.tuples(st.sampled_from("abc"), maybe(st.integers(1, 3))))
 steps = st.lists(
-    fact_changes | fact_changes | fact_changes | definition_changes | calendar_changes, min_size=1, max_size=12
+    fact_changes | fact_changes | fact_changes | fact_changes | definition_changes | calendar_changes | phase_changes,
+    min_size=1,
+    max_size=12,
 )
 
 
@@ -160,6 +164,8 @@ SPECS = [
     simple("revenues", "recognized_on", aggregate="sum", field="amount"),
     {"kind": "conversion", "from": "mql", "to": "won", "window_days": 60},
     {"kind": "conversion", "fact": "deals", "from": "created", "to": "won", "origin": ["unknown"]},
+    {"kind": "conversion", "fact": "deals", "from": "step1", "to": "step2", "origin": ["unknown"], "window_days": 60},
+    {"kind": "conversion", "fact": "deals", "from": "step2", "to": "won", "origin": ["unknown"], "basis": "period"},
     {"kind": "retention", "measure": "nrr"},
     {"kind": "retention", "measure": "renewal_rate", "weight": "amount"},
     {"kind": "repeat", "fact": "deals", "window_months": 3},
@@ -200,6 +206,8 @@ def begin() -> None:
         *({"external_id": f"V{n}", "kind": "call", "happened_on": "2026-06-02"} | by for n, by in enumerate(calls)),
     )
     send("revenues", {"external_id": "R0", "recognized_on": "2026-06-30", "amount": 90, "deal": "D0"})
+    for step, code in enumerate("ab", start=1):
+        set_phase(code=code, step=step, actor=None, now=NOW)
     recompute(now=NOW)
 
 
@@ -215,8 +223,8 @@ def events() -> list[tuple]:
     return sorted(KpiEvent.objects.values_list(*columns), key=repr)
 
 
-def apply(step: tuple, number: int) -> None:
-    kind, change = step
+def apply(change_of_kind: tuple, number: int) -> None:
+    kind, change = change_of_kind
     if kind == "definition":
         MetricVersion.objects.create(
             metric=Metric.objects.first(),
@@ -225,6 +233,9 @@ def apply(step: tuple, number: int) -> None:
             spec=simple("deals", "created_on", aggregate=change, field="amount"),
         )
         mark_groups(measured_terms())
+    elif kind == "phase":
+        code, step = change
+        set_phase(code=code, step=step, actor=None, now=NOW)
     elif kind == "calendar":
         month, closing_day = change
         starts = date(2026, month, 1) if closing_day == 31 else date(2026, month, closing_day + 1)
