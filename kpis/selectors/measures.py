@@ -27,6 +27,8 @@ _LATER_JOINS = {
     "deals": "LEFT JOIN (SELECT fact_id, min(date) AS date FROM kpis_kpievent WHERE kind = 'deals.{axis}'"
     " GROUP BY fact_id) later_{axis} ON later_{axis}.fact_id = e.fact_id",
 }
+# What the event says, because the fact may say another thing by now.
+_OF_EVENTS = {("deals", "outcome"): "e.outcome", ("contracts", "renewed"): "(e.outcome = 'renewed')"}
 # What may differ between the events of one fact: the product of a line, the region of who is credited.
 _OF_PARTS = frozenset({"product", "region"})
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -207,7 +209,7 @@ class _Conditions:
             return self.reference(name, op, value)
         if name.startswith(specs.ATTRIBUTES):
             return self.attribute(name, op, value)
-        column = "e.outcome" if name == "outcome" and self.term.fact == "deals" else f"f.{name}"
+        column = _OF_EVENTS.get((self.term.fact, name), f"f.{name}")
         return self.compare(column, FACTS[self.term.fact].fields[name].type, op, value)
 
     def bind(self, value: object) -> str:

@@ -47,8 +47,8 @@ RETENTION = {
     "nrr": gettext_lazy("(MRR at the start + expansion − contraction − lost) ÷ MRR at the start, same customers"),
 }
 RENEWALS = {
-    "count": gettext_lazy("Contracts renewed ÷ contracts due in the period"),
-    "amount": gettext_lazy("MRR of contracts renewed ÷ MRR of contracts due in the period"),
+    "count": gettext_lazy("Contracts renewed ÷ contracts due, as they were when the month began"),
+    "amount": gettext_lazy("MRR of contracts renewed ÷ MRR of contracts due, as they were when the month began"),
 }
 CUSTOMER_VALUES = {
     "subscription": gettext_lazy(

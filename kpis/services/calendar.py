@@ -13,8 +13,17 @@ from kpis.choices import PeriodState
 from kpis.engine import calendar as engine
 from kpis.engine.cells import WINDOW
 from kpis.engine.issues import gettext_noop
-from kpis.models import CalendarDay, CalendarRule, CompanyHoliday, FiscalYear, MeasureBlock, Period
-from kpis.models.measures import DirtyRange
+from kpis.models import (
+    CalendarDay,
+    CalendarRule,
+    CompanyHoliday,
+    DirtyFact,
+    DirtyRange,
+    FactChange,
+    FiscalYear,
+    MeasureBlock,
+    Period,
+)
 from kpis.selectors.calendar import calendar_rules
 from kpis.services.refusal import RefusedError
 from tenants.context import current_company
@@ -201,6 +210,11 @@ def _recut() -> None:
     CalendarDay.objects.filter(Q(day__lt=years[0].start_date) | Q(day__gte=years[-1].end_date)).delete()
     groups = MeasureBlock.objects.order_by().values_list("group", flat=True).distinct()
     DirtyRange.objects.bulk_create([DirtyRange(group=group) for group in groups])
+    # Which contracts were due when a month began.
+    moved = FactChange.objects.filter(fact="contracts", changes__has_key="renewal_due_on")
+    DirtyFact.objects.bulk_create(
+        DirtyFact(fact="contracts", fact_id=each) for each in moved.values_list("fact_id", flat=True).distinct()
+    )
     emit(topic="calendar.changed", company_id=current_company().pk)
 
 

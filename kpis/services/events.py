@@ -172,15 +172,33 @@ _ACTIVITIES = """
     WHERE s.fact = 'activities' AND f.deleted_at IS NULL
 """
 
+# What was due when a month began stays due in it, also after a renewal has moved the contract's date into another
+# month: moved to later it was renewed, taken away it was not.
 _CONTRACTS = f"""
+    WITH dated AS (
+        SELECT f.id, x.axis, x.day, f.renewed FROM stale s JOIN kpis_contract f ON f.id = s.fact_id
+        CROSS JOIN LATERAL (VALUES
+            ('starts_on', f.starts_on), ('ends_on', f.ends_on), ('renewal_due_on', f.renewal_due_on)
+        ) AS x (axis, day)
+        WHERE s.fact = 'contracts'
+        UNION ALL
+        SELECT f.id, 'renewal_due_on', d.day, f.renewed OR coalesce(f.renewal_due_on > d.day, false)
+        FROM stale s JOIN kpis_contract f ON f.id = s.fact_id
+        JOIN kpis_factchange c ON c.fact = s.fact AND c.fact_id = f.id AND c.changes ? 'renewal_due_on'
+        JOIN kpis_calendarday d ON d.day = (c.changes->'renewal_due_on'->>0)::date
+        CROSS JOIN LATERAL (SELECT d.month::timestamp AT TIME ZONE %(zone)s AS at) began
+        WHERE s.fact = 'contracts' AND f.recorded_at < began.at AND c.at >= began.at
+          AND NOT EXISTS (
+            SELECT FROM kpis_factchange b WHERE b.fact = c.fact AND b.fact_id = c.fact_id AND b.id < c.id
+              AND b.at >= began.at AND b.changes ? 'renewal_due_on')
+          AND NOT EXISTS (SELECT FROM kpis_calendarday o WHERE o.day = f.renewal_due_on AND o.month = d.month)
+    )
     SELECT 'contracts.' || x.axis, 'revenue', x.day, f.id, f.account_id, f.owner_id, f.product_id, '', '', '', '', '',
-           f.attributes, '', 1::numeric, round(f.mrr * {_RATE.format(f="f", day="x.day")}, %(unit)s), NULL::numeric,
+           f.attributes, CASE WHEN x.renewed THEN 'renewed' ELSE '' END, 1::numeric,
+           round(f.mrr * {_RATE.format(f="f", day="x.day")}, %(unit)s), NULL::numeric,
            {_RATE.format(f="f", day="x.day")} IS NULL
-    FROM stale s JOIN kpis_contract f ON f.id = s.fact_id
-    CROSS JOIN LATERAL (VALUES
-        ('starts_on', f.starts_on), ('ends_on', f.ends_on), ('renewal_due_on', f.renewal_due_on)
-    ) AS x (axis, day)
-    WHERE s.fact = 'contracts' AND f.deleted_at IS NULL AND x.day IS NOT NULL
+    FROM dated x JOIN kpis_contract f ON f.id = x.id
+    WHERE f.deleted_at IS NULL AND x.day IS NOT NULL
 """
 
 _ORDERS = f"""

@@ -81,6 +81,9 @@ def _lay_over(cursor: CursorWrapper, moment: datetime, facts: Sequence[str], per
     cursor.execute("CREATE INDEX ON past_fact (fact_id, fact)")
     cursor.execute("ANALYZE past_fact")
     _copy_events(cursor, schema, facts, period)
+    cursor.execute(
+        f"CREATE TEMPORARY VIEW kpis_factchange AS SELECT * FROM {schema}.kpis_factchange WHERE at <= %s", [moment]
+    )
     derive_events(cursor, currency=company_settings().currency)
     return {fact: _changed(cursor, schema, fact, period) for fact in facts}
 

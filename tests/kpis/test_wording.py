@@ -28,7 +28,10 @@ WEB = {"field": "lead_source", "op": "eq", "value": "Web"}
             {"kind": "retention", "measure": "nrr", "window_months": 12},
             ["（期首のMRR＋増額−減額−解約）÷ 期首のMRR（期首の顧客のみ）", "対象期間の末日までの12か月"],
         ),
-        ({"kind": "retention", "measure": "renewal_rate"}, ["更新された契約数 ÷ 期間内に更新期限を迎えた契約数"]),
+        (
+            {"kind": "retention", "measure": "renewal_rate"},
+            ["更新された契約数 ÷ 更新期限を迎える契約数（月の開始時点）"],
+        ),
         (
             {"kind": "repeat", "fact": "orders"},
             ["2回以上購入した顧客数 ÷ 購入した顧客数", "対象期間の末日までの12か月"],

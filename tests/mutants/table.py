@@ -225,6 +225,12 @@ AREAS: dict[str, list[Mutant]] = {
         ),
         Mutant(
             "kpis/services/events.py",
+            "AND NOT EXISTS (SELECT FROM kpis_calendarday o WHERE o.day = f.renewal_due_on AND o.month = d.month)",
+            "",
+            f"{KPIS}services/test_customer_metrics.py::TestDueSet::test_within_the_month_it_is_the_same_renewal",
+        ),
+        Mutant(
+            "kpis/services/events.py",
             "JOIN passed p ON p.step >= known.step",
             "JOIN passed p ON p.step = known.step",
             f"{KPIS}services/test_steps.py::TestPassing::test_a_skipped_step_is_passed_with_a_later_one",

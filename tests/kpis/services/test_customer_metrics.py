@@ -10,6 +10,7 @@ import pytest
 
 from kpis.models import KpiNode, KpiTree, Metric, MetricVersion
 from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
+from kpis.services.calendar import set_rule
 from kpis.services.facts import upsert_facts
 from kpis.services.recompute import recompute
 
@@ -289,6 +290,68 @@ class TestCustomerValue:
     def test_a_week_has_no_window(self, tree: KpiTree) -> None:
         send("revenues", self.revenues())
         assert {absence for *_cell, absence in cells(read(tree, "clv_historic", grain="week"))} == {"not_applicable"}
+
+
+class TestDueSet:
+    """What was due when the month began stays due in it, whatever becomes of the contract's date."""
+
+    def send(self, at: str, **fields: object) -> None:
+        known = {"external_id": "K1", "account": "A1", "starts_on": "2025-06-30", "mrr": 100}
+        moment = datetime.fromisoformat(f"{at}T03:00:00+00:00")
+        result = upsert_facts(resource="contracts", source="crm", records=[known | fields], now=moment)
+        assert not result.rejected, result.rejected
+
+    def due(self, tree: KpiTree, *codes: str) -> dict[date, tuple[Decimal | None, Decimal | None]]:
+        """Month → renewed, due; months without any are left out."""
+        found = read(tree, *(codes or ("renewal",)))
+        sides = zip(found.periods, found.numerator[0][0], found.denominator[0][0], strict=True)
+        return {period.start: (above, below) for period, above, below in sides if below}
+
+    def test_a_renewal_that_moves_the_date_counts_where_it_was_due(self, tree: KpiTree) -> None:
+        self.send("2026-01-10", renewal_due_on="2026-06-30")
+        self.send("2026-06-20", renewal_due_on="2027-06-30")
+        assert self.due(tree)[date(2026, 6, 1)] == (1, 1)
+
+    def test_a_date_that_is_taken_away_was_not_renewed(self, tree: KpiTree) -> None:
+        self.send("2026-01-10", renewal_due_on="2026-06-30")
+        self.send("2026-07-02", renewal_due_on=None)
+        assert self.due(tree) == {date(2026, 6, 1): (0, 1)}
+
+    def test_before_the_month_begins_the_date_may_move(self, tree: KpiTree) -> None:
+        self.send("2026-01-10", renewal_due_on="2026-06-30")
+        self.send("2026-05-20", renewal_due_on="2026-08-31")
+        assert self.due(tree) == {date(2026, 8, 1): (0, 1)}
+
+    def test_within_the_month_it_is_the_same_renewal(self, tree: KpiTree) -> None:
+        self.send("2026-01-10", renewal_due_on="2026-06-10")
+        self.send("2026-06-05", renewal_due_on="2026-06-25", renewed=True)
+        assert self.due(tree) == {date(2026, 6, 1): (1, 1)}
+
+    def test_what_was_due_at_the_start_counts_not_what_was_tried_after_it(self, tree: KpiTree) -> None:
+        self.send("2026-01-10", renewal_due_on="2026-06-10")
+        self.send("2026-06-05", renewal_due_on="2026-07-20")
+        self.send("2026-06-08", renewal_due_on="2026-08-20")
+        assert self.due(tree) == {date(2026, 6, 1): (1, 1), date(2026, 8, 1): (0, 1)}
+
+    def test_a_contract_that_is_deleted_leaves(self, tree: KpiTree) -> None:
+        self.send("2026-01-10", renewal_due_on="2026-06-10")
+        self.send("2026-06-05", renewal_due_on="2027-06-10")
+        self.send("2026-06-08", deleted=True)
+        assert self.due(tree) == {}
+
+    def test_follows_the_company_calendar(self, tree: KpiTree) -> None:
+        self.send("2026-01-10", renewal_due_on="2026-06-25")
+        self.send("2026-06-22", renewal_due_on="2027-06-25")
+        assert self.due(tree)[date(2026, 6, 1)] == (1, 1)
+        set_rule(effective_from=date(2026, 4, 21), start_month=5, closing_day=20, actor=None, now=NOW)
+        assert self.due(tree)[date(2026, 6, 21)] == (1, 1)
+        set_rule(effective_from=date(2026, 4, 26), start_month=5, closing_day=25, actor=None, now=NOW)
+        assert self.due(tree)[date(2026, 5, 26)] == (1, 1)
+
+    def test_by_amount(self, tree: KpiTree) -> None:
+        self.send("2026-01-10", renewal_due_on="2026-06-30")
+        self.send("2026-06-20", renewal_due_on="2027-06-30")
+        assert self.due(tree, "renewal_amount")[date(2026, 6, 1)] == (100, 100)
 
 
 class TestScores:

@@ -16,6 +16,7 @@ from kpis.services.phases import set_phase
 from kpis.services.recompute import mark_groups, measured_terms, recompute, recompute_all
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
+BEGINNING = datetime(2026, 2, 1, 3, tzinfo=UTC)
 FIRST_DAY = date(2026, 3, 1)
 PEOPLE, TEAMS, ACCOUNTS, PRODUCTS, LEADS, DEALS = ([f"{kind}{n}" for n in range(3)] for kind in "PTAXLD")
 
@@ -175,7 +176,7 @@ SPECS = [
 
 
 def send(resource: str, *records: dict) -> None:
-    result = upsert_facts(resource=resource, source="crm", records=records, now=NOW)
+    result = upsert_facts(resource=resource, source="crm", records=records, now=BEGINNING)
     assert not result.rejected, result.rejected
 
 
@@ -204,6 +205,14 @@ def begin() -> None:
     send(
         "activities",
         *({"external_id": f"V{n}", "kind": "call", "happened_on": "2026-06-02"} | by for n, by in enumerate(calls)),
+    )
+    send(
+        "contracts",
+        *(
+            {"external_id": f"K{n}", "account": account, "starts_on": "2026-03-01", "mrr": 100}
+            | {"renewal_due_on": f"2026-0{4 + n}-15"}
+            for n, account in enumerate(ACCOUNTS)
+        ),
     )
     send("revenues", {"external_id": "R0", "recognized_on": "2026-06-30", "amount": 90, "deal": "D0"})
     for step, code in enumerate("ab", start=1):
@@ -248,7 +257,7 @@ def apply(change_of_kind: tuple, number: int) -> None:
                 now=NOW,
             )
     else:
-        upsert_facts(resource=kind, source="crm", records=change, now=NOW)
+        upsert_facts(resource=kind, source="crm", records=change, now=BEGINNING + timedelta(days=20 * number))
 
 
 @given(steps)
