@@ -60,10 +60,10 @@ class Rank:
 
 @dataclass(frozen=True, slots=True)
 class OpenDeal:
-    """An open deal as the roll-up reads it.
+    """An open deal as the roll-up reads it, or `count` of them that differ in their worth alone.
 
-    `worth` is what winning it adds to the metric (company currency, or its share of one deal), None where the record
-    does not say; `moved_on` the day on which anything last happened to it.
+    `worth` is what winning it (all of them) adds to the metric (company currency, or its share of one deal), None where
+    the record does not say; `moved_on` the day on which anything last happened to it.
     """
 
     worth: Decimal | None
@@ -71,6 +71,7 @@ class OpenDeal:
     expected_close_on: date | None
     moved_on: date | None
     is_rate_missing: bool = False
+    count: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +175,7 @@ def roll_up(won: Value, deals: Sequence[OpenDeal], ranks: Sequence[Rank], *, tod
         value=_landing(won, counted, by_code),
         won=won,
         steps=_steps(won, counted, ranks),
-        left_out_count=len(left),
+        left_out_count=sum(deal.count for deal, _found in left),
         left_out_amount=sum((deal.worth or ZERO for deal, _found in left), ZERO),
         left_out=tuple(_left_out(fault, left) for fault in Fault if any(fault in found for _deal, found in left)),
     )
@@ -217,12 +218,14 @@ def _steps(won: Value, counted: Sequence[OpenDeal], ranks: Sequence[Rank]) -> tu
     cumulative = ZERO if isinstance(won, Absence) else won
     steps = []
     for rank in ranks:
-        worth = [deal.worth or ZERO for deal in counted if deal.rank == rank.code]
-        cumulative += sum(worth, ZERO)
-        steps.append(Step(rank, len(worth), sum(worth, ZERO), cumulative))
+        of_rank = [deal for deal in counted if deal.rank == rank.code]
+        amount = sum((deal.worth or ZERO for deal in of_rank), ZERO)
+        cumulative += amount
+        steps.append(Step(rank, sum(deal.count for deal in of_rank), amount, cumulative))
     return tuple(steps)
 
 
 def _left_out(fault: Fault, left: Sequence[tuple[OpenDeal, tuple[Fault, ...]]]) -> LeftOut:
-    worth = [deal.worth or ZERO for deal, found in left if fault in found]
-    return LeftOut(fault, len(worth), sum(worth, ZERO))
+    at_fault = [deal for deal, found in left if fault in found]
+    amount = sum((deal.worth or ZERO for deal in at_fault), ZERO)
+    return LeftOut(fault, sum(deal.count for deal in at_fault), amount)

@@ -90,12 +90,22 @@ def read_open_deals(term: Simple, *, start: date, end: date, place: Place) -> di
 
     `term` is what kpis.engine.landing.expected_term made of the metric. Those are the deals expected in [start, end);
     of a period that has begun also those expected before, which nobody has moved on. A deal stands at its own member
-    and at every one above; each member has its credited share of it.
+    and at every one above; each member has its credited share of it. Deals that differ in their worth alone are one.
     """
+    parts, params = _parts(term, start=start, end=end, place=place)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT member, sum(worth), confidence, expected_close_on, moved_on, is_unpriced, count(*)"
+            f" FROM ({parts}) AS parts GROUP BY member, confidence, expected_close_on, moved_on, is_unpriced,"
+            " worth IS NULL",
+            params,
+        )
+        rows = cursor.fetchall()
     deals: dict[int | None, list[OpenDeal]] = defaultdict(list)
-    for part in read_parts(term, start=start, end=end, place=place):
-        for each in place.line_of(part.member):
-            deals[each].append(part.deal)
+    for leaf, *fields in rows:
+        deal = OpenDeal(*fields)
+        for each in place.line_of(leaf):
+            deals[each].append(deal)
     return dict(deals)
 
 
@@ -103,32 +113,35 @@ def read_parts(
     term: Simple, *, start: date, end: date, place: Place, narrow: Mapping[str, Collection[int]] | None = None
 ) -> list[Part]:
     """The same deal by deal; `narrow` keeps what is credited to these members (dimension → ids); one query."""
+    parts, params = _parts(term, start=start, end=end, place=place, narrow=narrow)
+    with connection.cursor() as cursor:
+        cursor.execute(parts, params)
+        rows = cursor.fetchall()
+    return [Part(deal_id, leaf, OpenDeal(*fields)) for deal_id, leaf, *fields in rows]
+
+
+def _parts(
+    term: Simple, *, start: date, end: date, place: Place, narrow: Mapping[str, Collection[int]] | None = None
+) -> tuple[str, dict[str, Any]]:
+    """SQL of one row per open deal and leaf member, and its parameters: id, member, then the fields of an OpenDeal."""
     where, params = condition(replace(term, aggregate="count", field=None))
     clauses = [where, *narrowed(narrow or {}, params)]
     worth = {None: "e.weight", "amount": "e.amount", "gross_profit": "e.gross_profit"}[term.field]
     params |= {"credit": term.credit, "end": end, "start": start if start > place.today else date.min}
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT f.id, {place.member_column}, sum({worth}), f.confidence, f.expected_close_on,
-                   greatest(f.last_activity_on, f.created_on, (
-                       SELECT max(s.entered_at)::date FROM kpis_dealstageevent s
-                       WHERE s.deal_id = f.id AND s.deleted_at IS NULL)),
-                   bool_or(e.is_rate_missing)
-            FROM kpis_deal f
-            JOIN kpis_kpievent e ON e.fact_id = f.id AND e.kind = 'deals.expected_close_on' AND e.credit = %(credit)s
-            WHERE f.outcome = 'open' AND f.deleted_at IS NULL
-              AND f.expected_close_on >= %(start)s AND f.expected_close_on < %(end)s AND {" AND ".join(clauses)}
-            GROUP BY f.id, 2
-            """,
-            params,
-        )
-        rows = cursor.fetchall()
-    is_money = term.field is not None
-    return [
-        Part(deal_id, leaf, OpenDeal(worth, rank, expected, moved, is_rate_missing=is_money and is_unpriced))
-        for deal_id, leaf, worth, rank, expected, moved, is_unpriced in rows
-    ]
+    unpriced = "false" if term.field is None else "bool_or(e.is_rate_missing)"
+    sql = f"""
+        SELECT f.id, {place.member_column} AS member, sum({worth}) AS worth, f.confidence, f.expected_close_on,
+               greatest(f.last_activity_on, f.created_on, (
+                   SELECT max(s.entered_at)::date FROM kpis_dealstageevent s
+                   WHERE s.deal_id = f.id AND s.deleted_at IS NULL)) AS moved_on,
+               {unpriced} AS is_unpriced
+        FROM kpis_deal f
+        JOIN kpis_kpievent e ON e.fact_id = f.id AND e.kind = 'deals.expected_close_on' AND e.credit = %(credit)s
+        WHERE f.outcome = 'open' AND f.deleted_at IS NULL
+          AND f.expected_close_on >= %(start)s AND f.expected_close_on < %(end)s AND {" AND ".join(clauses)}
+        GROUP BY f.id, 2
+    """
+    return sql, params
 
 
 def narrowed(narrow: Mapping[str, Collection[int]], params: dict[str, Any]) -> list[str]:

@@ -70,6 +70,11 @@ class TestRollUp:
             (Fault.NO_AMOUNT, 1, 0),
         ]
 
+    def test_deals_alike_count_as_many_as_they_are(self):
+        alike = [deal(100), deal(60), deal(70, rank="Z"), deal(None), deal(None)]
+        together = [deal(160, count=2), deal(70, rank="Z"), deal(None, count=2)]
+        assert roll_up(Decimal(10), together, RANKS, today=TODAY) == roll_up(Decimal(10), alike, RANKS, today=TODAY)
+
     def test_a_company_without_ranks_has_no_roll_up(self):
         assert roll_up(Decimal(10), [deal(rank="")], (), today=TODAY).value is Absence.NOT_APPLICABLE
 
