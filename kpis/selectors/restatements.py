@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import groupby, islice
 
 from django.db.models import F, Max, Min, Q
 
@@ -114,13 +115,24 @@ def find_restatements_of(
     ]
 
 
-def read_decisions(period: Period, *, sight: Sight, limit: int) -> list[RestatementDecision]:
-    """What was decided about a period, latest first, the company before the members in sight."""
+@dataclass(frozen=True)
+class Decision:
+    """What was decided at once about one node: the company's cell, or where only segments differed the first of
+    theirs, and how many more cells of segments went with it."""
+
+    row: RestatementDecision
+    other_count: int
+
+
+def read_decisions(period: Period, *, sight: Sight, limit: int) -> list[Decision]:
+    """What was decided about a period, latest first, of the company and the members in sight."""
     rows = RestatementDecision.objects.filter(grain=period.grain, period_start=period.start_date)
     for dimension, members in sight.members.items():
         rows = rows.exclude(Q(dimension=dimension, member__isnull=False) & ~Q(member__in=members))
-    rows = rows.order_by("-decided_at", "node__position", F("member").asc(nulls_first=True), "id")
-    return list(rows.select_related("node__metric", "member", "actor")[:limit])
+    rows = rows.order_by("-decided_at", "node__position", "node", F("member").asc(nulls_first=True), "id")
+    told = rows.select_related("node__metric", "member", "actor")
+    groups = groupby(told, key=lambda row: (row.decided_at, row.node_id, row.verdict))
+    return [Decision(next(group), sum(1 for _row in group)) for _key, group in islice(groups, limit)]
 
 
 def find_refusal(

@@ -126,6 +126,12 @@ def unit_name(context: Context, unit: str, currency: str | None = None) -> str:
     return unit_word(formats.write_number(0, unit=unit, **amount_style(context, currency)).unit)
 
 
+@register.filter
+def grouped(count: int) -> str:
+    """A count with commas, for sentences."""
+    return f"{count:,}"
+
+
 @register.simple_tag(takes_context=True)
 def plain_number(context: Context, value: formats.Number | None, unit: str, currency: str | None = None) -> str:
     """The same as text, for sentences, titles and charts."""

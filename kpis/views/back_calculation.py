@@ -138,6 +138,8 @@ def _read(request: HttpRequest, tree: KpiTree) -> Asked:
         {**first_values(tree, basis, _goal_of(tree, basis)), **given.dict()}, tree=tree, basis=basis
     )
     if basis.places.goal is None or not form.is_valid():
+        if "value" not in given:  # nobody has been asked yet
+            form.errors.pop("value", None)
         return Asked(tree, basis, form, None, [])
     worked = work_back_goal(form.request(), basis, now=now)
     if worked.issues:

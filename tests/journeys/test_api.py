@@ -6,16 +6,13 @@ import re
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import expect
 
+from tests.journeys.api import CLOSED, WON, Tool, counted, deal, new_tool, tool_with
 from tests.journeys.browser import Visitors
 from tests.journeys.demo import Demo
 
@@ -23,52 +20,12 @@ pytestmark = pytest.mark.journey
 
 SHOWN_WITHIN = 5  # seconds
 OCTOBER = {"grain": "month", "from": "2026-10-01", "to": "2026-11-01"}
-WON = {"field": "outcome", "op": "eq", "value": "won"}
-CLOSED = {"field": "outcome", "op": "in", "value": ["won", "lost", "no_decision"]}
-
-
-@dataclass
-class Tool:
-    """A program that holds a key; it calls the loopback address and names the company in the Host header."""
-
-    http: httpx.Client
-    tree: str = ""
-
-    def get(self, path: str, **asked: str) -> Any:
-        return self.answer(self.http.get(path, params=asked))
-
-    def post(self, path: str, body: dict[str, Any]) -> Any:
-        return self.answer(self.http.post(path, json=body))
-
-    @staticmethod
-    def answer(response: httpx.Response) -> Any:
-        assert response.is_success, f"{response.status_code}: {response.text}"
-        return response.json()
-
-
-@contextmanager
-def tool_with(demo: Demo, slug: str, key: str) -> Iterator[Tool]:
-    headers = {"Host": f"{slug}.localhost:{demo.port}", "Authorization": f"Api-Key {key}".strip()}
-    with httpx.Client(base_url=f"http://127.0.0.1:{demo.port}/api/v1/", headers=headers, timeout=70) as http:
-        yield Tool(http)
-
-
-def deal(external_id: str, amount: int, outcome: str = "won", **more: Any) -> dict[str, Any]:
-    dates = {"created_on": "2026-09-01", "closed_on": "2026-10-05"}
-    return {"external_id": external_id, "amount": amount, "outcome": outcome, **dates, **more}
-
-
-def counted(filters: list[dict[str, Any]], **more: Any) -> dict[str, Any]:
-    return {"kind": "simple", "fact": "deals", "date": "closed_on", "aggregate": "count", "filters": filters, **more}
 
 
 @pytest.fixture(scope="module")
 def tool(demo: Demo, new_company: str) -> Iterator[Tool]:
     """A tool that may read and write a company of its own, and has defined the worked example there."""
-    made = demo.manage("create_api_key", new_company, "--name", "journey", "--scope", "read", "--scope", "write")
-    assert made.returncode == 0, made.stderr
-    (key,) = made.stdout.split()
-    with tool_with(demo, new_company, key) as tool:
+    with new_tool(demo, new_company) as tool:
         tool.tree = define(tool)
         yield tool
 

@@ -176,7 +176,7 @@ class TestRefuse:
         decide(october, REFUSED)
         decide(october, APPROVED, NOW + timedelta(days=1))
         assert locked(nodes["bookings"]) == 180
-        assert [each.verdict for each in read_decisions(october, sight=OPEN, limit=1)] == ["approved"]
+        assert [each.row.verdict for each in read_decisions(october, sight=OPEN, limit=1)] == ["approved"]
 
     def test_a_second_time_refuses_nothing(self, october: Period) -> None:
         sell("D2", 80, "west")
