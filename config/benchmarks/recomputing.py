@@ -22,7 +22,8 @@ from kpis.models import Person, Team
 from kpis.selectors.measures import condition, measure, value_of
 from kpis.services import dependents
 from kpis.services.facts import upsert_facts
-from kpis.services.recompute import ALL_GRAINS, BASE_GRAINS, mark_groups, measured_terms, recompute
+from kpis.services.measured import mark_groups, measured_terms
+from kpis.services.recompute import ALL_GRAINS, BASE_GRAINS, recompute
 from tenants.context import tenant_context
 
 Change = Callable[[CursorWrapper, World], None]

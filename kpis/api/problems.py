@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
@@ -75,9 +75,12 @@ def problem_response(exc: Exception, context: Mapping[str, Any]) -> Response | N
             "type": "about:blank",
             "title": _title(kind.status),
             "status": kind.status,
-            "detail": kind.detail,
+            "detail": _sayable(kind.detail),
             "code": kind.code,
-            "errors": [asdict(error) for error in kind.errors],
+            "errors": [
+                {"field": _sayable(each.field), "code": each.code, "message": _sayable(each.message)}
+                for each in kind.errors
+            ],
         },
         status=kind.status,
         content_type=CONTENT_TYPE,
@@ -111,6 +114,11 @@ def _kind(exc: Exception) -> _Kind | None:
             detail = exc.detail if isinstance(exc.detail, str) else exc.default_detail
             return _Kind(exc.status_code, str(getattr(detail, "code", exc.default_code)), str(detail))
     return None
+
+
+def _sayable(text: str) -> str:
+    """The text with a ? for half a character (a lone surrogate), which JSON may send and no answer can hold."""
+    return text.encode(errors="replace").decode()
 
 
 def _invalid(errors: list[FieldError]) -> _Kind:

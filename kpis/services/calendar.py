@@ -18,13 +18,12 @@ from kpis.models import (
     CalendarRule,
     CompanyHoliday,
     DirtyFact,
-    DirtyRange,
     FactChange,
     FiscalYear,
-    MeasureBlock,
     Period,
 )
 from kpis.selectors.calendar import calendar_rules
+from kpis.services.measured import mark_groups, measured_terms
 from kpis.services.refusal import RefusedError
 from tenants.context import current_company
 from tenants.outbox.services import emit
@@ -95,8 +94,7 @@ def cover_stretch(*, start: date, end: date) -> None:
 
 def _mark_windows() -> None:
     """Windows are stored for every period there is, so new periods need theirs."""
-    windows = MeasureBlock.objects.filter(group__contains=WINDOW).values_list("group", flat=True).distinct()
-    DirtyRange.objects.bulk_create(DirtyRange(group=name) for name in windows)
+    mark_groups(name for name in measured_terms() if WINDOW in name)
 
 
 def ensure_fiscal_year(*, start_year: int) -> None:
@@ -208,8 +206,7 @@ def _recut() -> None:
     _write(years)
     FiscalYear.objects.exclude(start_date__in=[year.start_date for year in years]).delete()
     CalendarDay.objects.filter(Q(day__lt=years[0].start_date) | Q(day__gte=years[-1].end_date)).delete()
-    groups = MeasureBlock.objects.order_by().values_list("group", flat=True).distinct()
-    DirtyRange.objects.bulk_create([DirtyRange(group=group) for group in groups])
+    mark_groups(measured_terms())
     # Which contracts were due when a month began.
     moved = FactChange.objects.filter(fact="contracts", changes__has_key="renewal_due_on")
     DirtyFact.objects.bulk_create(

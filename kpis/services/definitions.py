@@ -17,7 +17,7 @@ from kpis.models import LockedCell, Metric, MetricVersion
 from kpis.selectors.calendar import find_period
 from kpis.selectors.definitions import formula_references
 from kpis.services.calendar import ensure_calendar
-from kpis.services.recompute import mark_groups
+from kpis.services.measured import mark_groups
 from kpis.services.refusal import RefusedError
 from tenants.context import current_company
 from tenants.outbox.services import emit

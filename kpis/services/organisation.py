@@ -143,7 +143,7 @@ def _follow_person_teams(cursor: CursorWrapper, resource: str, *, now: datetime)
                 external_id=reference[1],
             )
             continue
-        touched += _place_person(person, team, now=now)
+        touched += _place_person(cursor, person, team, now=now)
     if touched:
         dependents.mark_members(cursor, touched)
 
@@ -157,7 +157,7 @@ def _find_teams(references: Iterable[list[str] | None]) -> dict[tuple[str, str],
     return {(each.source, each.external_id): by_id[each.row_id] for each in named if each.row_id in by_id} | found
 
 
-def _place_person(person: Person, team: Team | None, *, now: datetime) -> list[int]:
+def _place_person(cursor: CursorWrapper, person: Person, team: Team | None, *, now: datetime) -> list[int]:
     """Move a person into the team of the own record, from the day it changed; ids of the touched memberships."""
     live = [each for each in person.memberships.all() if each.deleted_at is None]
     if any(not each.is_derived for each in live):
@@ -172,6 +172,7 @@ def _place_person(person: Person, team: Team | None, *, now: datetime) -> list[i
         current.team = team
         current.save(update_fields=["team"])
         return [current.pk]
+    dependents.mark_members(cursor, [current.pk])  # what happened after the day leaves the team too
     current.ends_on = changed_on
     current.save(update_fields=["ends_on"])
     if team is None:

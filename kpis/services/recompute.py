@@ -14,14 +14,14 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 
 from kpis.choices import DIMENSIONS
-from kpis.engine import specs
-from kpis.engine.cells import EXACT, WINDOW, block_group
+from kpis.engine.cells import EXACT, WINDOW
 from kpis.engine.specs import Simple, Term, Window
-from kpis.models import DirtyRange, KpiEvent, MeasureBlock, MetricVersion
+from kpis.models import KpiEvent, MeasureBlock
 from kpis.selectors.measures import Measure, measure
 from kpis.services import dependents
 from kpis.services.calendar import ensure_calendar
 from kpis.services.events import derive_events
+from kpis.services.measured import measured_terms
 from kpis.services.windows import WINDOW_GRAINS, Dates, affected_windows, store_window
 from tenants.context import current_company
 from tenants.outbox.services import emit
@@ -74,20 +74,6 @@ def recompute_all(*, now: datetime) -> RecomputeResult:
         MeasureBlock.objects.all().delete()
         dependents.mark_all(cursor)
         return recompute(now=now)
-
-
-def mark_groups(names: Iterable[str]) -> None:
-    """Note whole measure groups as dirty, because what they measure has changed."""
-    DirtyRange.objects.bulk_create(DirtyRange(group=name) for name in sorted(set(names)))
-
-
-def measured_terms() -> dict[str, dict[str, Term]]:
-    """Block group → measure key → term, over all versions of all metrics."""
-    terms: dict[str, dict[str, Term]] = {}
-    for data in MetricVersion.objects.values_list("spec", flat=True):
-        for term in specs.terms(specs.parse_spec(data)):
-            terms.setdefault(block_group(term), {})[specs.measure_key(term)] = term
-    return terms
 
 
 def _take_ranges(cursor: CursorWrapper, touched: dict[str, Dates]) -> None:

@@ -26,7 +26,8 @@ from integrations.services.uploads import IncomingFile, receive_files
 from kpis.models import Deal, KpiNode, KpiTree, Metric, MetricVersion, Period, Person, TeamLeader, TeamMembership
 from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 from kpis.services.calendar import set_rule
-from kpis.services.recompute import mark_groups, measured_terms, recompute
+from kpis.services.measured import mark_groups, measured_terms
+from kpis.services.recompute import recompute
 from tenants.context import tenant_context
 from tenants.models import Company
 from tenants.settings.models import CompanySettings

@@ -10,7 +10,8 @@ from integrations.choices import RunState, Trigger
 from integrations.services.runs import request_run
 from kpis.models import Deal, FactChange, MeasureBlock, Metric, MetricVersion, Person
 from kpis.services.facts import upsert_facts
-from kpis.services.recompute import mark_groups, measured_terms, recompute_all
+from kpis.services.measured import mark_groups, measured_terms
+from kpis.services.recompute import recompute_all
 from tenants.choices import CompanyStatus
 from tenants.outbox.models import Event
 from tenants.services.companies import request_company

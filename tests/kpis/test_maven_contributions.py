@@ -16,7 +16,8 @@ from kpis.selectors.contributions import Contributions, read_contributions
 from kpis.selectors.details import Segment
 from kpis.services.calendar import set_rule
 from kpis.services.facts import upsert_facts
-from kpis.services.recompute import mark_groups, measured_terms, recompute
+from kpis.services.measured import mark_groups, measured_terms
+from kpis.services.recompute import recompute
 from tenants.context import tenant_context
 from tenants.models import Company
 from tenants.settings.models import CompanySettings

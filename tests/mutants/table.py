@@ -230,6 +230,19 @@ AREAS: dict[str, list[Mutant]] = {
             f"{KPIS}services/test_customer_metrics.py::TestDueSet::test_within_the_month_it_is_the_same_renewal",
         ),
         Mutant(
+            "kpis/services/organisation.py",
+            "    dependents.mark_members(cursor, [current.pk])  # what",
+            "    # what",
+            f"{KPIS}services/test_recompute.py::TestCredit::"
+            "test_who_is_in_no_team_any_more_takes_what_closed_afterwards_out_of_it",
+        ),
+        Mutant(
+            "kpis/services/calendar.py",
+            "    mark_groups(measured_terms())\n",
+            "    mark_groups(name for name in measured_terms() if WINDOW not in name)\n",
+            f"{KPIS}services/test_customer_metrics.py::test_a_new_calendar_measures_what_the_old_one_could_not",
+        ),
+        Mutant(
             "kpis/services/events.py",
             "JOIN passed p ON p.step >= known.step",
             "JOIN passed p ON p.step = known.step",

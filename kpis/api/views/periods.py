@@ -46,7 +46,7 @@ class PeriodViewSet(CompanyViewSet):
         asked = Stretch(data=request.query_params)
         asked.is_valid(raise_exception=True)
         start, end = asked.validated_data["start"], asked.validated_data["end"]
-        if start and end and end - start <= LONGEST:
+        if start and end and start < end and end - start <= LONGEST:
             cover_stretch(start=start, end=end)
         return super().list(request, *args, **kwargs)
 

@@ -9,6 +9,7 @@ import pytest
 from django.db import OperationalError
 
 from integrations.choices import RunState, Trigger
+from integrations.connectors.errors import ConnectorError
 from integrations.connectors.file import ENCODINGS
 from integrations.models import RawRecord, RejectedRecord, SyncRun
 from integrations.services import sync as service
@@ -104,6 +105,11 @@ def test_a_damaged_file_is_refused_whole_or_read_row_by_row(connection, sync, se
     name = chance.choice(sorted(export.files))
     damaged = {**export.files, name: chance.choice(DAMAGES)(export.files[name], chance)}
 
+    if not damaged[name]:
+        with pytest.raises(ConnectorError, match="empty_file"):  # not even taken in
+            sync(connection, damaged, NOW + timedelta(hours=1))
+        assert stored() == before
+        return
     run = sync(connection, damaged, NOW + timedelta(hours=1))
     if run.state == RunState.FAILED:
         assert stored() == before

@@ -63,10 +63,13 @@ class TestProblems:
     def test_broken_json_and_other_media_types(self, api):
         broken = api.client.post("/api/v1/metrics/", "{", "application/json")
         assert (broken.status_code, broken.json()["code"]) == (400, "parse_error")
-        half = api.post("metrics/", {**metric("x"), "name": "\ud83d"})
-        assert (half.status_code, half.json()["code"]) == (400, "parse_error")
         form = api.client.post("/api/v1/metrics/", {"code": "x"})
         assert (form.status_code, form.json()["code"]) == (415, "unsupported_media_type")
+
+    @pytest.mark.parametrize("body", [{"miss": "\ud83d"}, {"\ud83d": 1, "miss": ["\ud83d"]}])
+    def test_half_a_character_is_answered_without_it(self, api, body):
+        answer = api.post("actions/", body)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid")
 
     def test_without_a_key_it_is_401(self, acme):
         response = Client(headers={"host": "acme.localhost"}).get("/api/v1/metrics/")

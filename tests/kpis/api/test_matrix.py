@@ -96,6 +96,9 @@ class TestParameters:
             assert api.shown("matrix/", tree=plan["tree"], **asked)["periods"] == []
             assert api.shown("periods/", **asked)["results"] == []
 
+    def test_a_stretch_that_ends_before_it_starts_has_no_periods(self, api, plan):
+        assert api.shown("periods/", **{"from": "2026-10-01", "to": "0001-01-01"})["results"] == []
+
     def test_every_grain_and_dimension_answers(self, api, sales):
         for grain in ("week", "month", "quarter", "half", "year"):
             shown = api.shown("matrix/", tree=sales["tree"], **{**YEAR, "grain": grain})

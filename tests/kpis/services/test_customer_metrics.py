@@ -292,6 +292,16 @@ class TestCustomerValue:
         assert {absence for *_cell, absence in cells(read(tree, "clv_historic", grain="week"))} == {"not_applicable"}
 
 
+def test_a_new_calendar_measures_what_the_old_one_could_not(tree: KpiTree) -> None:
+    """A contract that ran between two firsts of a month had no month to open it, and so no block to be marked."""
+    contract = {"external_id": "K1", "account": "A1", "starts_on": "2026-04-05", "ends_on": "2026-04-19", "mrr": 100}
+    send("contracts", [contract])
+    assert {value for _start, _end, value, _absence in cells(read(tree, "logo_churn"))} == {None}
+    set_rule(effective_from=date(2026, 4, 11), start_month=5, closing_day=10, actor=None, now=NOW)
+    churn = {start: value for start, _end, value, _absence in cells(read(tree, "logo_churn"))}
+    assert churn[date(2026, 4, 11)] == 1
+
+
 class TestDueSet:
     """What was due when the month began stays due in it, whatever becomes of the contract's date."""
 

@@ -9,7 +9,8 @@ import pytest
 from kpis.models import DimensionMember, KpiEvent, KpiNode, KpiTree, MeasureBlock, Metric, MetricVersion
 from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 from kpis.services.facts import upsert_facts
-from kpis.services.recompute import mark_groups, measured_terms, recompute
+from kpis.services.measured import mark_groups, measured_terms
+from kpis.services.recompute import recompute
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 CLOSED = {"fact": "deals", "date": "closed_on"}
@@ -205,6 +206,13 @@ class TestCredit:
         send("teams", {"external_id": "E2", "name": "New East", "succeeds": ["E"]})
         assert by_member(matrix(tree, "won_deals", dimension="team", org="now")) == {"New East": 1}
         assert by_member(matrix(tree, "won_deals", dimension="team")) == {"East": 1}
+
+    def test_who_is_in_no_team_any_more_takes_what_closed_afterwards_out_of_it(self, tree: KpiTree) -> None:
+        send("deals", deal("1", 100, owner="Aoi"))
+        assert by_member(matrix(tree, "won_deals", dimension="team")) == {"East": 1}
+        left = {"external_id": "Aoi", "name": "Aoi", "team": None, "source_updated_at": "2026-09-01T00:00:00+09:00"}
+        send("people", left)
+        assert by_member(matrix(tree, "won_deals", dimension="team")) == {"unassigned": 1}
 
     def test_a_parent_team_includes_its_children(self, tree: KpiTree) -> None:
         send("teams", {"external_id": "S", "name": "Sales"}, {"external_id": "N", "name": "North", "parent": "S"})
