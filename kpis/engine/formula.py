@@ -367,7 +367,7 @@ def _evaluate(expression: Expression, values: Mapping[str, Sequence[Value]], cou
         case Name(code):
             return values[code] if code in values else [Absence.MISSING] * count
         case Negative(operand):
-            return [each if isinstance(each, Absence) else -each for each in _evaluate(operand, values, count)]
+            return [each if isinstance(each, Absence) else each.copy_negate() for each in _evaluate(operand, values, count)]
         case Binary(operator, left, right):
             return _combine(operator, _evaluate(left, values, count), _evaluate(right, values, count))
         case Call(function, arguments):
@@ -430,7 +430,13 @@ def _call(function: str, arguments: Sequence[Value]) -> Value:
         case "max":
             return max(numbers)
         case "abs":
-            return abs(numbers[0])
+            return numbers[0].copy_abs()
         case _:
-            digits = int(numbers[1]) if len(numbers) == 2 else 0
-            return numbers[0].quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _CONTEXT)
+            return _round(numbers[0], int(numbers[1]) if len(numbers) == 2 else 0)
+
+
+def _round(number: Decimal, digits: int) -> Decimal:
+    """Half away from zero. A number that has no more decimals stays: padded it might not fit the precision."""
+    exponent = number.as_tuple().exponent
+    assert isinstance(exponent, int), "every value is finite"
+    return number if exponent >= -digits else number.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _CONTEXT)
