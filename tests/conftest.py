@@ -59,7 +59,8 @@ def django_db_setup(
     process = getattr(request.config, "workerinput", {}).get("workerid", "")
     name = f"{database.PREFIX}_{process}" if process else database.PREFIX
     with django_db_blocker.unblock():
-        database.make(name, seed=_seed_people)
+        database.make(name)
+        _seed_people()
     yield
     with django_db_blocker.unblock():
         database.drop(name)
