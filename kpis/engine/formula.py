@@ -367,7 +367,9 @@ def _evaluate(expression: Expression, values: Mapping[str, Sequence[Value]], cou
         case Name(code):
             return values[code] if code in values else [Absence.MISSING] * count
         case Negative(operand):
-            return [each if isinstance(each, Absence) else each.copy_negate() for each in _evaluate(operand, values, count)]
+            return [
+                each if isinstance(each, Absence) else each.copy_negate() for each in _evaluate(operand, values, count)
+            ]
         case Binary(operator, left, right):
             return _combine(operator, _evaluate(left, values, count), _evaluate(right, values, count))
         case Call(function, arguments):

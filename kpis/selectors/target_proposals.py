@@ -232,10 +232,10 @@ class _Proposer:
         """What proration takes off a sum goes to the receiver; without one it stays visible as not allocated."""
         if self.accumulation != Accumulation.SUM:
             raise NoProposalError("not_a_sum", gettext_noop("Only targets that add up can be handed over."))
+        given = self.prorated().targets  # of a person: for anybody else there is nothing to hand over
         receiver = self.query.receiver or DimensionMember.objects.get(
             dimension__code=self.query.dimension, is_unassigned=True
         )
-        given = self.prorated().targets
         taken = tuple(self.received(each, receiver) for each in given if each.current is not None)
         return Proposal((*given, *taken))
 

@@ -157,6 +157,10 @@ class TestJoinersAndLeavers:
         taken = [target for target in answer["targets"] if target["member"] == "mia"]
         assert (taken[0]["current"], taken[0]["value"]) == (100, 1100)
 
+    def test_a_company_hands_nothing_over(self, api, plan, leaver):
+        answer = api.post(PATH, {"node": plan["bookings"], "method": "hand_over"})
+        assert (answer.status_code, answer.json()["code"]) == (409, "no_dates")
+
     def test_who_stays_is_not_prorated(self, api, plan, leaver):
         body = {"node": plan["bookings"], "method": "prorate", "dimension": "person", "member": "mia"}
         assert api.post(PATH, body).json()["code"] == "no_dates"
