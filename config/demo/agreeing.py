@@ -39,6 +39,8 @@ def ensure_own_targets(company: Company) -> None:
         people = User.objects.in_bulk([OWNER, MANAGER], field_name="username")
         months = [month for month in months_of_year(tree.fiscal_year) if month.end_date > today]
         entries = list(_shares(tree, months, today))
+        if not entries:  # the year of the tree is over
+            return
         set_targets(entries=entries, actor=people[OWNER], now=timezone.now())
         if not TargetRequest.objects.exists():
             _propose(entries, months, people[MANAGER])

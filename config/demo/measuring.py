@@ -13,7 +13,7 @@ from config.demo.delivery import settle
 from config.demo.plans import CompanyPlan, TargetPlan, TreePlan
 from config.demo.stage import Stage
 from kpis.choices import Grain, PeriodState, TreeStatus
-from kpis.models import KpiNode, KpiTree, Metric, Period, Person
+from kpis.models import DealPhase, KpiNode, KpiTree, Metric, Period, Person
 from kpis.selectors.calendar import business_day, months_of_year
 from kpis.services.definitions import create_metric
 from kpis.services.entries import enter_value
@@ -31,10 +31,12 @@ from tenants.settings.services import set_start_date
 
 
 def ensure_metrics(company: Company, plan: CompanyPlan) -> None:
-    """The steps of a sale, and the metrics that are not defined yet."""
+    """The steps of a sale and the metrics that are not defined yet."""
     with tenant_context(company):
+        described = set(DealPhase.objects.exclude(step=None).values_list("code", flat=True))
         for step, phase in enumerate(plan.phases, start=1):
-            set_phase(code=phase, step=step, actor=None, now=timezone.now())
+            if phase not in described:
+                set_phase(code=phase, step=step, actor=None, now=timezone.now())
         known = set(Metric.objects.values_list("code", flat=True))
         for metric in plan.metrics:
             if metric.code not in known:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,10 +56,5 @@ def visitors(browser: Browser, demo: Demo) -> Iterator[Visitors]:
 
 @pytest.fixture(scope="session")
 def new_company(demo: Demo) -> str:
-    """The slug of a company made by command beside the running demo: no data, and one login, `owner`."""
-    slug = f"new{uuid.uuid4().hex[:8]}"
-    made = demo.manage("create_company", slug, "--name", "株式会社アオバ")
-    assert made.returncode == 0, made.stderr
-    user = demo.manage("create_user", slug, "owner", "--role", "owner", MAWARU_USER_PASSWORD=demo.password)
-    assert user.returncode == 0, user.stderr
-    return slug
+    """A company without metrics, shared by those who build their own there."""
+    return demo.new_company("株式会社アオバ")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -22,12 +21,7 @@ FISCAL_YEAR = LAST_MONTH.year - (LAST_MONTH.month < 4)
 
 @pytest.fixture(scope="module")
 def company(demo: Demo) -> str:
-    slug = f"shime{uuid.uuid4().hex[:8]}"
-    made = demo.manage("create_company", slug, "--name", "株式会社ミナモ")
-    assert made.returncode == 0, made.stderr
-    user = demo.manage("create_user", slug, "owner", "--role", "owner", MAWARU_USER_PASSWORD=demo.password)
-    assert user.returncode == 0, user.stderr
-    return slug
+    return demo.new_company("株式会社ミナモ")
 
 
 @pytest.fixture(scope="module")

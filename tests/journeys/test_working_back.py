@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
-
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -20,12 +18,7 @@ FUNNEL = ["60", "240", "1,200", "2,400"]  # won deals; deals and SQLs; MQLs; lea
 @pytest.fixture(scope="module")
 def company(demo: Demo) -> str:
     """A company made from the template for new business, without any record."""
-    slug = f"back{uuid.uuid4().hex[:8]}"
-    made = demo.manage("create_company", slug, "--name", "株式会社ワカバ", "--template", "new_business")
-    assert made.returncode == 0, made.stderr
-    user = demo.manage("create_user", slug, "owner", "--role", "owner", MAWARU_USER_PASSWORD=demo.password)
-    assert user.returncode == 0, user.stderr
-    return slug
+    return demo.new_company("株式会社ワカバ", "--template", "new_business")
 
 
 @pytest.fixture
