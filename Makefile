@@ -36,6 +36,7 @@ check: setup ## Lint, types, floors and rooms, migrations, catalogue (seconds)
 	DEBUG=1 $(RUN)/python manage.py makemigrations --check --dry-run
 	DEBUG=1 $(RUN)/python manage.py check
 	SECRET_KEY=$$($(RUN)/python -c 'import secrets; print(secrets.token_urlsafe(50))') \
+		CREDENTIAL_KEYS=$$($(RUN)/python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())') \
 		DATABASE_URL=postgres://nobody@localhost/nothing REDIS_URL=redis://localhost/0 \
 		$(RUN)/python manage.py check --deploy --fail-level WARNING
 	DEBUG=1 $(RUN)/python -m config.catalogue check

@@ -29,6 +29,12 @@ def _required(name: str, *, development: str, what: str) -> str:
 SECRET_KEY = _required(
     "SECRET_KEY", development="not-secret-for-demo-and-tests-only", what="a long random text that signs sessions"
 )
+# Fernet keys, newest first: the first seals the data keys of the companies, all of them open.
+CREDENTIAL_KEYS = _required(
+    "CREDENTIAL_KEYS",
+    development="bm90LXNlY3JldC1mb3ItZGVtby1hbmQtdGVzdHMtb24=",
+    what="one or more Fernet keys, separated by commas, the newest first",
+).split(",")
 EMBEDDED = not env.str("DATABASE_URL", default="") and (DEBUG or TESTING)
 DATABASE_URL = _required(
     "DATABASE_URL", development=embedded.database_url(), what="the address of PostgreSQL 15-18, postgres://…"
@@ -226,6 +232,11 @@ WHITENOISE_AUTOREFRESH = TESTING  # look a file up when it is asked for, instead
 MEDIA_ROOT = env.path("MEDIA_ROOT", default=str(embedded.directory() / "media" if EMBEDDED else BASE_DIR / "media"))
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=50 * 1024 * 1024)
 DATA_UPLOAD_MAX_MEMORY_SIZE = 32 * 1024 * 1024
+
+# --- sources of data ---------------------------------------------------------------------------------------------
+# Connectors reach the open internet alone. Servers on this machine are for development and tests; production has no
+# way to allow them.
+SOURCES_ON_LOOPBACK = env.bool("SOURCES_ON_LOOPBACK", default=TESTING) and (DEBUG or TESTING)
 
 # --- cache and tasks ---------------------------------------------------------------------------------------------
 CACHES = {

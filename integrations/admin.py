@@ -90,7 +90,7 @@ class FieldMappingForm(forms.ModelForm):
             "stream",
             "resource",
             "position",
-            "file_pattern",
+            "reads",
             "sheet",
             "encoding",
             "rules",
@@ -118,10 +118,10 @@ class FieldMappingForm(forms.ModelForm):
 @admin.register(FieldMapping)
 class FieldMappingAdmin(KeptAdmin):
     form = FieldMappingForm
-    list_display = ("stream", "connection", "version", "is_current", "resource", "file_pattern", "effective_from")
+    list_display = ("stream", "connection", "version", "is_current", "resource", "reads", "effective_from")
     list_filter = ("is_current", "connection", "resource")
     list_select_related = ("connection",)
-    search_fields = ("stream", "file_pattern")
+    search_fields = ("stream", "reads")
 
     def save_model(self, request: HttpRequest, obj: FieldMapping, form: Any, change: bool) -> None:
         saved = save_mapping(connection=obj.connection, mapping=obj.definition, preset=obj.preset, now=timezone.now())

@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 class ConnectionKind(TextChoices):
     FILE = "file", _("File")
+    REST = "rest", _("REST API")
 
 
 class Carries(TextChoices):
@@ -110,6 +111,39 @@ PROBLEMS = {
         "stored; importing the same file again completes the rest and changes nothing twice."
     ),
     "cancelled": _("Cancelled by a person."),
+    # asking a source
+    "bad_address": _("“%(url)s” is not an address that can be called. Write it like https://api.example.com/v1/."),
+    "not_https": _("“%(url)s” is not encrypted. Use its https:// address."),
+    "closed_address": _("“%(host)s” is not on the open internet. Only public addresses of the source can be called."),
+    "foreign_address": _(
+        "The source points to another host (%(host)s) for its next page. Its records are not read from there; ask its "
+        "operator, or use the address it moved to."
+    ),
+    "moved": _("The source has moved (status %(status)s). Enter its new address in the connection."),
+    "not_reached": _("%(host)s cannot be reached. It is tried again by itself; check the address if this lasts."),
+    "no_answer": _("%(host)s does not answer in time. It is tried again by itself."),
+    "source_busy": _("The source is busy or under maintenance (status %(status)s). It is tried again by itself."),
+    "too_many_calls": _("The source asks for fewer calls (status %(status)s). It goes on by itself when it may."),
+    "budget_spent": _("All calls that the source allows for now are spent. It goes on by itself later."),
+    "not_authorised": _(
+        "The source does not accept the credentials (status %(status)s: %(message)s). Enter them anew in the "
+        "connection."
+    ),
+    "not_allowed": _(
+        "The credentials may not read this (status %(status)s: %(message)s). Give their user the right at the source."
+    ),
+    "no_token": _("The source gave no token for these credentials. Enter them anew in the connection."),
+    "no_credentials": _("The credential “%(name)s” is missing. Enter it in the connection."),
+    "sealed": _("The credentials cannot be opened on this server. Enter them anew in the connection."),
+    "refused": _("The source refuses the question (status %(status)s: %(message)s). Check the path and the fields."),
+    "not_json": _("The source answered with something that is not JSON. Nothing was changed; check the address."),
+    "answer_too_large": _("One answer of the source exceeds %(limit)s MB. Ask it for smaller pages."),
+    "no_records_at": _(
+        "“%(stream)s”: there is no list of records at “%(path)s” in the answer. Correct “records” in the description."
+    ),
+    "record_without_id": _("“%(stream)s”: a record has nothing at “%(path)s”. Correct “id” in the description."),
+    "page_repeats": _("“%(stream)s”: the source gives the same page again and again. Correct the paginator."),
+    "bad_document": _("The description of the source is wrong at “%(place)s”: %(why)s"),
     # single rows
     "required": _("%(column)s is empty, but it is required."),
     "bad_date": _("“%(value)s” is not a date. Write it like 2026/11/24."),

@@ -8,7 +8,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from integrations.models import Connection
-from integrations.services.runs import look_into_inbox
+from integrations.services.runs import look_into
 from integrations.services.schedule import DUE_CONNECTION
 from integrations.services.sync import run_sync
 from tenants.services.due import cancel_due
@@ -23,9 +23,9 @@ def sync(*, company_id: str, object_id: str) -> None:
 
 @shared_task(base=CompanyTask)
 def look_into_connection(*, company_id: str, object_id: str) -> None:
-    """Look whether something new lies in a connection's folder (due work)."""
+    """Ask a connection's source, or look whether something new lies in its folder (due work)."""
     connection = Connection.objects.filter(public_id=object_id).first()
     if connection is None:
         cancel_due(company_id=company_id, kind=DUE_CONNECTION, object_id=object_id)
         return
-    look_into_inbox(connection=connection, now=timezone.now())
+    look_into(connection=connection, now=timezone.now())

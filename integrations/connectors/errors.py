@@ -12,13 +12,17 @@ class ConnectorError(Exception):
     """A source could not be read.
 
     `code` and `params` name the sentence shown to people (integrations.choices.describe_problem). `permanent` stops
-    retries: a person has to change something first.
+    retries: a person has to change something first. `wait` is how many seconds the source asked to be left alone;
+    None where it did not say.
     """
 
-    def __init__(self, kind: Kind, code: str, *, permanent: bool = True, **params: Any) -> None:
+    def __init__(
+        self, kind: Kind, code: str, *, permanent: bool = True, wait: float | None = None, **params: Any
+    ) -> None:
         self.kind = kind
         self.code = code
         self.permanent = permanent
+        self.wait = wait
         self.params: Mapping[str, Any] = params
         super().__init__(f"{code} {params}" if params else code)
 

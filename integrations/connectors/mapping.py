@@ -51,17 +51,22 @@ class FieldRule:
 
 @dataclass(frozen=True)
 class StreamMapping:
-    """How one kind of row of one file becomes records of one resource."""
+    """How one kind of row becomes records of one resource.
+
+    `reads` names where rows come from: a file name pattern, or a stream of a source. `each` is the path of a list
+    inside the source's records, of which every element is a row; '' reads each record as one row.
+    """
 
     stream: str
     resource: str
     position: int
-    file_pattern: str
+    reads: str
     rules: tuple[FieldRule, ...]
     sheet: str = ""
     encoding: str = ""
     date_formats: tuple[str, ...] = ()
     skip_blank: tuple[str, ...] = ()
+    each: str = ""
     tax: str = ""
     tax_rate: Decimal | None = None
 
@@ -233,7 +238,11 @@ class _RowReader:
         if rule.template is None:
             return row.cells.get(rule.columns[0])
         parts = {name: values.text_of(row.cells.get(name)) for name in rule.columns}
-        return rule.template.format_map(parts) if all(parts.values()) else None
+        if not all(parts.values()):
+            return None
+        # By hand: a name may have dots, which format() would follow into the value.
+        pieces = string.Formatter().parse(rule.template)
+        return "".join(literal + (parts[name] if name else "") for literal, name, _, _ in pieces)
 
     def _translated(self, rule: FieldRule, spec: Field, text: str) -> str | None:
         """The word in our vocabulary; what the map does not name is never guessed."""

@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from integrations.connectors.errors import BadValueError
 
-Cell = str | int | float | bool | date | datetime | time | timedelta | None
+Cell = str | int | float | Decimal | bool | date | datetime | time | timedelta | None
 
 EXCEL_EPOCH = date(1899, 12, 30)
 # A bare number is read as an Excel day only between 1954 and 2119; anything else in a date column is a mistake.
 EXCEL_SERIALS = range(20_000, 80_000)
+# Names among date formats: seconds or milliseconds since 1970.
+EPOCHS = {"epoch": 1, "epoch_ms": 1000}
 ERAS = {"令和": 2018, "R": 2018, "平成": 1988, "H": 1988, "昭和": 1925, "S": 1925}
 TRUE_WORDS = frozenset({"true", "yes", "y", "1", "on", "はい", "有", "あり", "○", "〇", "済"})
 FALSE_WORDS = frozenset({"false", "no", "n", "0", "off", "いいえ", "無", "なし", "×", "未"})
@@ -102,7 +104,7 @@ def parse_number(cell: Cell) -> Decimal | None:
     """
     if isinstance(cell, bool):
         raise BadValueError("bad_number", value=text_of(cell))
-    if isinstance(cell, int | float):
+    if isinstance(cell, int | float | Decimal):
         return Decimal(str(cell))
     text = text_of(cell)
     if not text:
@@ -147,8 +149,10 @@ def parse_bool(cell: Cell) -> bool | None:
 def _by_formats(text: str, formats: Sequence[str]) -> datetime | None:
     for pattern in formats:
         try:
+            if pattern in EPOCHS:
+                return datetime.fromtimestamp(float(text) / EPOCHS[pattern], UTC)
             return datetime.strptime(text, pattern)  # noqa: DTZ007 - parse_moment gives it the company's zone
-        except ValueError:
+        except (ValueError, OverflowError, OSError):
             continue
     return None
 

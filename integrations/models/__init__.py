@@ -1,6 +1,7 @@
 """How data gets in: connections, mappings, deliveries, runs, and the keys of other systems."""
 
 from integrations.models.connections import Checkpoint, Connection, FieldMapping, RawRecord
+from integrations.models.credentials import DataKey
 from integrations.models.keys import ApiKey
 from integrations.models.runs import RejectedRecord, SourceFile, SyncRun, Upload
 
@@ -8,6 +9,7 @@ __all__ = [
     "ApiKey",
     "Checkpoint",
     "Connection",
+    "DataKey",
     "FieldMapping",
     "RawRecord",
     "RejectedRecord",

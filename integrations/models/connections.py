@@ -3,6 +3,7 @@
 import uuid
 from decimal import Decimal
 
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -24,12 +25,24 @@ class Connection(models.Model):
         _("Source code"), max_length=60, help_text=_("External ids are unique within a source; it cannot be changed")
     )
     preset = models.CharField(_("Preset"), max_length=40, blank=True, default="")
+    description = models.JSONField(
+        _("Description"), default=dict, blank=True, help_text=_("Where the source is and how it is read; no secrets")
+    )
+    sealed = models.TextField(default="", blank=True, editable=False)
     every = models.DurationField(
         _("Frequency"), null=True, blank=True, help_text=_("How often new data is due; empty = only by hand")
     )
     is_paused = models.BooleanField(_("Paused"), default=False)
     last_run_at = models.DateTimeField(_("Last run"), null=True, editable=False)
     last_success_at = models.DateTimeField(_("Last success"), null=True, editable=False)
+    stopped_by = models.CharField(
+        _("Stopped by"),
+        max_length=40,
+        blank=True,
+        default="",
+        editable=False,
+        help_text=_("The problem that a person has to mend before it is read again"),
+    )
     failure_count = models.PositiveIntegerField(_("Failures in a row"), default=0, editable=False)
     created_at = models.DateTimeField(_("Created"))
 
@@ -51,7 +64,12 @@ class FieldMapping(models.Model):
     is_current = models.BooleanField(_("In force"), default=True)
     resource = models.CharField(_("Resource"), max_length=30, choices=[(slug, slug) for slug in ORDER])
     position = models.PositiveSmallIntegerField(_("Position"), help_text=_("Streams are read in this order"))
-    file_pattern = models.CharField(_("File name pattern"), max_length=200, help_text=_("* stands for any characters"))
+    reads = models.CharField(
+        _("Reads"), max_length=200, help_text=_("A file name pattern (* stands for any characters), or a stream's name")
+    )
+    each = models.CharField(
+        _("Row for each of"), max_length=100, blank=True, default="", help_text=_("A list inside a record; empty = one")
+    )
     sheet = models.CharField(_("Sheet"), max_length=100, blank=True, default="")
     encoding = models.CharField(
         _("Encoding"),
@@ -89,7 +107,8 @@ class FieldMapping(models.Model):
             stream=self.stream,
             resource=self.resource,
             position=self.position,
-            file_pattern=self.file_pattern,
+            reads=self.reads,
+            each=self.each,
             sheet=self.sheet,
             encoding=self.encoding,
             rules=tuple(FieldRule(**rule) for rule in self.rules),
@@ -123,7 +142,9 @@ class RawRecord(models.Model):
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", verbose_name=_("Connection"))
     stream = models.SlugField(_("Stream"), max_length=60)
     external_id = models.CharField(_("External id"), max_length=200)
-    payload = models.JSONField(_("As received"))
+    payload = models.JSONField(
+        _("As received"), null=True, encoder=DjangoJSONEncoder, help_text=_("Empty once it is too old to be kept")
+    )
     received_at = models.DateTimeField(_("Received"), db_index=True)
 
     class Meta:

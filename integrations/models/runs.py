@@ -72,6 +72,7 @@ class SyncRun(models.Model):
     finished_at = models.DateTimeField(_("Finished"), null=True)
     lease_owner = models.CharField(max_length=64, blank=True, default="", editable=False)
     lease_until = models.DateTimeField(null=True, editable=False)
+    not_before = models.DateTimeField(_("Waits until"), null=True, editable=False)
     attempts = models.PositiveSmallIntegerField(_("Attempts"), default=0)
     progress_done = models.PositiveIntegerField(_("Rows done"), default=0)
     progress_total = models.PositiveIntegerField(_("Rows in all"), default=0)

@@ -92,9 +92,9 @@ def read_plan(*, upload: Upload | None, connection: Connection) -> Plan:
     files = [] if upload is None else list(upload.files.all())
     if not files:
         raise ConnectorError("data", "nothing_to_read")
-    wanted = [(mapping, file) for mapping in mappings for file in files if fits(file.name, [mapping.file_pattern])]
+    wanted = [(mapping, file) for mapping in mappings for file in files if fits(file.name, [mapping.reads])]
     if not wanted:
-        patterns = "、".join(dict.fromkeys(mapping.file_pattern for mapping in mappings))
+        patterns = "、".join(dict.fromkeys(mapping.reads for mapping in mappings))
         raise ConnectorError("data", "no_file_for_mapping", file=files[0].name, patterns=patterns)
     tables = _Tables()
     deliveries = tuple(Delivery(mapping, file, tables.open(file, mapping), Tally()) for mapping, file in wanted)
@@ -121,7 +121,7 @@ def current_mappings(*, connection: Connection) -> list[StreamMapping]:
 
 def expected_patterns(*, connection: Connection) -> list[str]:
     """The file name patterns of the mappings in force, each once."""
-    return list(dict.fromkeys(mapping.file_pattern for mapping in current_mappings(connection=connection)))
+    return list(dict.fromkeys(mapping.reads for mapping in current_mappings(connection=connection)))
 
 
 def fits(name: str, patterns: Sequence[str]) -> bool:

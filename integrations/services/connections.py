@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,11 +12,14 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from integrations.choices import ConnectionKind
+from integrations.connectors.document import DocumentError
 from integrations.connectors.mapping import StreamMapping, check_mapping
 from integrations.connectors.presets import PRESETS
 from integrations.models import Connection, FieldMapping
 from integrations.selectors.plans import current_mappings
+from integrations.services.credentials import seal, unseal
 from integrations.services.schedule import reschedule
+from integrations.services.sources import needed_secrets
 from kpis.services.streams import expect_stream
 
 
@@ -44,25 +48,54 @@ def create_connection(
             _("There is no preset “%(preset)s”. Use one of: %(known)s.")
             % {"preset": preset, "known": ", ".join(PRESETS)},
         )
-    try:
-        with transaction.atomic():
-            connection = Connection.objects.create(
-                name=name.strip(),
-                kind=ConnectionKind.FILE,
-                source=source,
-                carries=carries,
-                preset=preset,
-                every=every,
-                created_at=now,
-            )
-    except IntegrityError as error:
-        raise ConnectionRequestError(
-            "name", _("A connection named “%(name)s” exists already. Choose another name.") % {"name": name}
-        ) from error
+    connection = _made(
+        name=name, kind=ConnectionKind.FILE, source=source, carries=carries, preset=preset, every=every, now=now
+    )
     for mapping in PRESETS[preset].streams:
         save_mapping(connection=connection, mapping=mapping, preset=preset, now=now)
     reschedule(connection=connection, now=now)
     return connection
+
+
+@transaction.atomic
+def create_source(
+    *,
+    name: str,
+    kind: str,
+    source: str,
+    carries: str,
+    description: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    every: timedelta | None = None,
+    now: datetime,
+) -> Connection:
+    """A connection to a source that is called, once its streams are mapped. Raises ConnectionRequestError."""
+    _check_source(kind, description, secrets)
+    connection = _made(
+        name=name, kind=kind, source=source, carries=carries, description=dict(description), every=every, now=now
+    )
+    seal(connection=connection, secrets=secrets, now=now)
+    reschedule(connection=connection, now=now)
+    return connection
+
+
+@transaction.atomic
+def change_source(
+    *,
+    connection: Connection,
+    description: Mapping[str, Any] | None = None,
+    secrets: Mapping[str, str] | None = None,
+    now: datetime,
+) -> None:
+    """Describe a source anew, or enter new credentials; it is asked again at once. Raises ConnectionRequestError."""
+    described = connection.description if description is None else dict(description)
+    known = unseal(connection=connection) if secrets is None else secrets
+    _check_source(connection.kind, described, known)
+    Connection.objects.filter(pk=connection.pk).update(description=described, stopped_by="", last_run_at=None)
+    connection.refresh_from_db()
+    if secrets is not None:
+        seal(connection=connection, secrets=secrets, now=now)
+    reschedule(connection=connection, now=now)
 
 
 @transaction.atomic
@@ -135,6 +168,32 @@ def set_frequency(*, connection: Connection, every: timedelta | None, now: datet
     reschedule(connection=connection, now=now)
     for resource in {mapping.resource for mapping in current_mappings(connection=connection)}:
         expect_stream(source=connection.source, fact=resource, expected_every=every)
+
+
+def _made(*, name: str, now: datetime, **values: Any) -> Connection:
+    try:
+        with transaction.atomic():
+            return Connection.objects.create(name=name.strip(), created_at=now, **values)
+    except IntegrityError as error:
+        raise ConnectionRequestError(
+            "name", _("A connection named “%(name)s” exists already. Choose another name.") % {"name": name}
+        ) from error
+
+
+def _check_source(kind: str, description: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
+    """Refuse a description that cannot be used, and missing or surplus credentials."""
+    try:
+        needed = needed_secrets(kind=kind, description=description)
+    except DocumentError as error:
+        issue = error.issues[0]
+        raise ConnectionRequestError(f"description.{issue.field}".rstrip("."), issue.translated(_)) from error
+    missing = [name for name in needed if not secrets.get(name, "").strip()]
+    if missing:
+        raise ConnectionRequestError(f"secrets.{missing[0]}", _("Enter this credential; the source asks for it."))
+    surplus = sorted(set(secrets) - set(needed))
+    if surplus:
+        text = _("The source does not ask for this. It needs: %(needed)s.")
+        raise ConnectionRequestError(f"secrets.{surplus[0]}", text % {"needed": ", ".join(needed) or "—"})
 
 
 def _columns_of(mapping: StreamMapping) -> dict[str, Any]:

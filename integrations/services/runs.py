@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
-from integrations.choices import DELIVERED, UNDER_WAY, RunState, Trigger
+from integrations.choices import DELIVERED, UNDER_WAY, ConnectionKind, RunState, Trigger
 from integrations.connectors.errors import ConnectorError
 from integrations.models import Checkpoint, Connection, RawRecord, SyncRun, Upload
 from integrations.selectors.references import count_unresolved
-from integrations.services.schedule import reschedule
+from integrations.services.schedule import look_at, reschedule
 from integrations.services.uploads import receive_inbox
 from kpis.services.streams import record_stream
 from tenants.context import current_company
@@ -26,11 +28,30 @@ SYNC_FINISHED = "sync.finished"
 LEASE = timedelta(seconds=90)
 MAX_ATTEMPTS = 4
 KEEP_RECEIVED = timedelta(days=90)
+# A source that failed is asked again sooner than its interval, less and less soon.
+FIRST_RETRY = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run that came to its end brought: the resources that are complete now, and what was seen.
+
+    `is_partial`: some streams failed; theirs are not among the resources.
+    """
+
+    resources: frozenset[str]
+    report: dict[str, Any]
+    is_partial: bool = False
 
 
 @transaction.atomic
-def request_run(*, connection: Connection, upload: Upload, trigger: str, actor: Any, now: datetime) -> SyncRun:
-    """Queue an import of what was received. The same upload waiting already is not queued twice."""
+def request_run(
+    *, connection: Connection, upload: Upload | None = None, trigger: str, actor: Any, now: datetime
+) -> SyncRun:
+    """Queue an import: of what was received, or (without upload) of what the source is asked for.
+
+    What waits already is not queued twice.
+    """
     Connection.objects.select_for_update().get(pk=connection.pk)
     waiting = SyncRun.objects.filter(connection=connection, upload=upload, state=RunState.QUEUED).first()
     if waiting is not None:
@@ -42,7 +63,13 @@ def request_run(*, connection: Connection, upload: Upload, trigger: str, actor: 
 
 @transaction.atomic
 def sync_now(*, connection: Connection, actor: Any, now: datetime) -> SyncRun:
-    """Import what lies in the folder, else the last delivery again. Raises ConnectorError when there is neither."""
+    """Ask the source; of a file connection, import what lies in the folder, else the last delivery again.
+
+    Raises ConnectorError when there is nothing to read.
+    """
+    if connection.kind != ConnectionKind.FILE:
+        _stand_up(connection)
+        return request_run(connection=connection, trigger=Trigger.MANUAL, actor=actor, now=now)
     upload = receive_inbox(connection=connection, trigger=Trigger.MANUAL, only_new=False, actor=actor, now=now)
     upload = upload or Upload.objects.filter(connection=connection).order_by("-id").first()
     if upload is None:
@@ -51,14 +78,22 @@ def sync_now(*, connection: Connection, actor: Any, now: datetime) -> SyncRun:
 
 
 @transaction.atomic
-def look_into_inbox(*, connection: Connection, now: datetime) -> SyncRun | None:
-    """The scheduled look: import what is new in the folder, and say when to look again."""
-    if connection.is_paused or connection.every is None:
+def look_into(*, connection: Connection, now: datetime) -> SyncRun | None:
+    """The scheduled look: ask the source, or import what is new in the folder; and say when to look again."""
+    postponed = SyncRun.objects.filter(connection=connection, state=RunState.QUEUED, not_before__lte=now).first()
+    if postponed is not None:
+        SyncRun.objects.filter(pk=postponed.pk).update(not_before=None)
+        announce(postponed)
+        reschedule(connection=connection, now=now)
+        return postponed
+    if connection.is_paused or connection.every is None or connection.stopped_by:
         reschedule(connection=connection, now=now)
         return None
     Connection.objects.filter(pk=connection.pk).update(last_run_at=now)
     connection.last_run_at = now
     reschedule(connection=connection, now=now)
+    if connection.kind != ConnectionKind.FILE:
+        return request_run(connection=connection, trigger=Trigger.SCHEDULE, actor=None, now=now)
     try:
         upload = receive_inbox(connection=connection, trigger=Trigger.SCHEDULE, only_new=True, actor=None, now=now)
     except ConnectorError as error:
@@ -91,7 +126,8 @@ def _claim(run_id: int, owner: str, now: datetime, *, is_mine: bool) -> SyncRun 
     if is_mine:
         silent |= Q(state=RunState.RUNNING, pk=run_id)
     _give_up_poison(run.connection_id, silent, now)
-    free = Q(state=RunState.QUEUED) | silent
+    may_begin = Q(not_before=None) | Q(not_before__lte=now)
+    free = Q(state=RunState.QUEUED) & may_begin | silent
     try:
         with transaction.atomic():
             taken = SyncRun.objects.filter(free, pk=run_id).update(
@@ -115,6 +151,17 @@ def release_run(*, run: SyncRun, now: datetime) -> None:
 
 
 @transaction.atomic
+def postpone_run(*, run: SyncRun, code: str, params: dict[str, Any], seconds: float, now: datetime) -> None:
+    """Put a run off because its source asks for patience; it goes on where it stands, and says until when it waits."""
+    until = now + timedelta(seconds=seconds)
+    put_off = SyncRun.objects.filter(pk=run.pk, state=RunState.RUNNING).update(
+        state=RunState.QUEUED, not_before=until, attempts=0, problem_code=code, problem_params=params
+    )
+    if put_off:
+        look_at(connection=run.connection, at=until)
+
+
+@transaction.atomic
 def cancel_run(*, run: SyncRun, now: datetime) -> bool:
     """Stop a run that waits or is under way; what it has stored stays. False when it had ended already."""
     stopped = SyncRun.objects.filter(pk=run.pk, state__in=UNDER_WAY).update(
@@ -126,35 +173,64 @@ def cancel_run(*, run: SyncRun, now: datetime) -> bool:
 
 
 @transaction.atomic
-def fail_run(*, run: SyncRun, code: str, params: dict[str, Any], now: datetime) -> None:
-    """End a run with the reason a person needs."""
+def fail_run(*, run: SyncRun, code: str, params: dict[str, Any], now: datetime, stops: bool = False) -> None:
+    """End a run with the reason a person needs.
+
+    With `stops` a source is not asked again on schedule until a person has acted; else it is asked again soon.
+    """
     ended = SyncRun.objects.filter(pk=run.pk, state__in=UNDER_WAY).update(
         state=RunState.FAILED, finished_at=now, problem_code=code, problem_params=params
     )
     if ended:
-        Connection.objects.filter(pk=run.connection_id).update(last_run_at=now, failure_count=F("failure_count") + 1)
+        connection = Connection.objects.select_for_update().get(pk=run.connection_id)
+        connection.last_run_at, connection.failure_count = now, connection.failure_count + 1
+        if connection.kind != ConnectionKind.FILE:
+            connection.stopped_by = code if stops else ""
+        connection.save(update_fields=["last_run_at", "failure_count", "stopped_by"])
+        _try_again(connection, now)
         _after(run, now)
 
 
 @transaction.atomic
-def finish_run(*, run: SyncRun, resources: set[str], report: dict[str, Any], now: datetime) -> None:
-    """End a run that read everything: partly when rows were rejected, and note how fresh each stream is."""
+def finish_run(*, run: SyncRun, outcome: Outcome, now: datetime) -> None:
+    """End a run that came to its end: partly where rows or streams were left, and note how fresh each resource is."""
     run.refresh_from_db()
     if run.state != RunState.RUNNING:
         return
-    run.state = RunState.PARTLY if run.rejected_count else RunState.SUCCEEDED
+    run.state = RunState.PARTLY if run.rejected_count or outcome.is_partial else RunState.SUCCEEDED
     run.finished_at = now
-    run.progress_done = run.progress_total
-    run.report = report
-    run.unresolved_count = count_unresolved(source=run.connection.source, resources=resources)
+    run.progress_total = run.progress_done = max(run.progress_total, run.progress_done)
+    run.report = outcome.report
+    run.unresolved_count = count_unresolved(source=run.connection.source, resources=outcome.resources)
     run.cursor_after = dict(Checkpoint.objects.filter(connection=run.connection).values_list("stream", "cursor"))
-    run.save(update_fields=["state", "finished_at", "progress_done", "report", "unresolved_count", "cursor_after"])
+    run.problem_code, run.problem_params = "", {}
+    run.save()
     connection = run.connection
-    Connection.objects.filter(pk=connection.pk).update(last_run_at=now, last_success_at=now, failure_count=0)
-    for resource in sorted(resources):
+    succeeded = {} if outcome.is_partial else {"last_success_at": now, "failure_count": 0}
+    Connection.objects.filter(pk=connection.pk).update(last_run_at=now, stopped_by="", **succeeded)
+    for resource in sorted(outcome.resources):
         record_stream(source=connection.source, fact=resource, last_success_at=now, expected_every=connection.every)
+    connection.refresh_from_db()
+    if connection.kind != ConnectionKind.FILE:
+        reschedule(connection=connection, now=now)
     _forget_old(connection, now)
     _after(run, now)
+
+
+def _stand_up(connection: Connection) -> None:
+    """A person has acted: ask the source on schedule again."""
+    Connection.objects.filter(pk=connection.pk).update(stopped_by="")
+
+
+def _try_again(connection: Connection, now: datetime) -> None:
+    """Ask a source that failed again sooner than its interval says, a little by chance: not all at once."""
+    if connection.kind == ConnectionKind.FILE or connection.every is None or connection.is_paused:
+        return
+    if connection.stopped_by:
+        reschedule(connection=connection, now=now)
+        return
+    pause = FIRST_RETRY * 2 ** min(connection.failure_count - 1, 10) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
+    look_at(connection=connection, at=now + min(pause, connection.every))
 
 
 def _record_refusal(connection: Connection, error: ConnectorError, now: datetime) -> SyncRun:
@@ -185,7 +261,8 @@ def _give_up_poison(connection_id: int, silent: Q, now: datetime) -> None:
 def _forget_old(connection: Connection, now: datetime) -> None:
     """Drop what was received long ago; the last delivery that came through stays, so that it can be read again."""
     before = now - KEEP_RECEIVED
-    RawRecord.objects.filter(connection=connection, received_at__lt=before).delete()
+    # The id stays: it tells what has been deleted at the source since.
+    RawRecord.objects.filter(connection=connection, received_at__lt=before).exclude(payload=None).update(payload=None)
     delivered = SyncRun.objects.filter(connection=connection, state__in=DELIVERED).order_by("-id")
     newest = delivered.first()
     for upload in Upload.objects.filter(connection=connection, received_at__lt=before):

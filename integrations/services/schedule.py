@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from integrations.choices import ConnectionKind
 from integrations.models import Connection
 from tenants.context import current_company
 from tenants.services.due import cancel_due, schedule_due
@@ -14,21 +15,23 @@ LOOK_AT_LEAST_EVERY = timedelta(minutes=5)
 
 
 def reschedule(*, connection: Connection, now: datetime) -> None:
-    """Make the schedule follow the connection: none while it is paused or read only by hand."""
-    company = current_company()
-    if connection.is_paused or connection.every is None:
-        cancel_due(company_id=company.id, kind=DUE_CONNECTION, object_id=connection.public_id)
+    """Make the schedule follow the connection: none while it is paused, stopped or read only by hand."""
+    if connection.is_paused or connection.every is None or connection.stopped_by:
+        cancel_due(company_id=current_company().id, kind=DUE_CONNECTION, object_id=connection.public_id)
         return
-    schedule_due(
-        company_id=company.id,
-        kind=DUE_CONNECTION,
-        object_id=connection.public_id,
-        next_run_at=next_look(connection, now),
-    )
+    look_at(connection=connection, at=next_look(connection, now))
+
+
+def look_at(*, connection: Connection, at: datetime) -> None:
+    """Look at the connection at this moment, instead of whenever it was due before."""
+    company_id = current_company().id
+    schedule_due(company_id=company_id, kind=DUE_CONNECTION, object_id=connection.public_id, next_run_at=at)
 
 
 def next_look(connection: Connection, now: datetime) -> datetime:
-    """At once when it was never read, else after its interval, at the latest after five minutes."""
+    """At once when it was never read, else after its interval; a folder at the latest after five minutes."""
     if connection.every is None or connection.last_run_at is None:
         return now
+    if connection.kind != ConnectionKind.FILE:
+        return now + connection.every
     return now + min(connection.every, LOOK_AT_LEAST_EVERY)

@@ -57,14 +57,14 @@ def test_a_changed_mapping_is_a_new_version(owner, connection):
         "stream": "products",
         "resource": "products",
         "position": 40,
-        "file_pattern": "items*",
+        "reads": "items*",
         "rules": '[{"field": "external_id", "column": "id"}, {"field": "name", "column": "name"}]',
         "date_formats": "[]",
         "skip_blank": "[]",
     }
     assert owner.post(address, form).status_code == 302
     versions = FieldMapping.objects.filter(connection=connection, stream="products").order_by("version")
-    assert [(each.version, each.is_current, each.file_pattern) for each in versions] == [
+    assert [(each.version, each.is_current, each.reads) for each in versions] == [
         (1, False, "products[._]*"),
         (2, True, "items*"),
     ]

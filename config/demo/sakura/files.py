@@ -53,7 +53,7 @@ class SourceFile:
 
     def name(self, today: date) -> str:
         """The file name, with the day of the export as the systems add it."""
-        return f"{self.stream.file_pattern.rstrip('*')}_{today:%Y%m%d}.{'xlsx' if self.is_workbook else 'csv'}"
+        return f"{self.stream.reads.rstrip('*')}_{today:%Y%m%d}.{'xlsx' if self.is_workbook else 'csv'}"
 
 
 FILES = tuple(

@@ -24,7 +24,7 @@ class Preset:
 
 def stream(
     resource: str,
-    file_pattern: str,
+    reads: str,
     columns: Mapping[str, str | FieldRule],
     *,
     name: str = "",
@@ -45,4 +45,4 @@ def stream(
     )
     options: dict[str, Any] = {"skip_blank": skip_blank, "tax": tax, "tax_rate": tax_rate}
     place = position_of(resource) if position is None else position
-    return StreamMapping(name or resource, resource, place, file_pattern, rules, **options)
+    return StreamMapping(name or resource, resource, place, reads, rules, **options)

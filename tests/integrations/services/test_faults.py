@@ -12,7 +12,7 @@ from integrations.choices import RunState, Trigger
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.file import ENCODINGS
 from integrations.models import RawRecord, RejectedRecord, SyncRun
-from integrations.services import sync as service
+from integrations.services import storing as service
 from integrations.services.runs import MAX_ATTEMPTS, request_run
 from integrations.services.sync import run_sync
 from kpis.models import Deal, FactChange, FactStream, Person
@@ -140,8 +140,8 @@ class Killed(BaseException):
 
 def kill_somewhere(chance: random.Random, monkeypatch: pytest.MonkeyPatch) -> None:
     """One step of storing a chunk, chosen at random, does not come back, before or after it did its work."""
-    name = chance.choice(["_keep_rejected", "_keep_raw", "_save_checkpoint", "_count", "_store_chunk"])
-    real = getattr(service._Storing, name)
+    name = chance.choice(["_store_part", "_keep_raw", "_count", "store"])
+    real = getattr(service.Storing, name)
     calls_left = chance.randint(0, 4)
     is_done_before = chance.random() < 0.5
     end = chance.choice([Killed, OperationalError])
@@ -155,7 +155,7 @@ def kill_somewhere(chance: random.Random, monkeypatch: pytest.MonkeyPatch) -> No
             real(self, *arguments)
         raise end("the process is gone")
 
-    monkeypatch.setattr(service._Storing, name, dying)
+    monkeypatch.setattr(service.Storing, name, dying)
 
 
 def test_a_killed_worker_loses_and_doubles_nothing(connection, receive, sync, monkeypatch, seed):

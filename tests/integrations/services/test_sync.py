@@ -8,7 +8,7 @@ from django.db import OperationalError
 
 from integrations.choices import RunState, Trigger
 from integrations.models import Checkpoint, RawRecord, RejectedRecord, SyncRun
-from integrations.services import sync as service
+from integrations.services import storing as service
 from integrations.services.runs import MAX_ATTEMPTS, cancel_run, request_run
 from integrations.services.sync import run_sync
 from kpis.models import Deal, FactChange, FactStream, Person

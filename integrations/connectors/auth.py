@@ -1,0 +1,107 @@
+"""How a call proves who makes it. Secrets live in these objects alone; they never show them."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+# A token is renewed this long before it ends, so that none ends on its way.
+MARGIN_SECONDS = 60
+# Answers of a token endpoint name the life of a token in several spellings.
+LIFE_NAMES = ("expires_in", "expire_in")
+
+
+class Auth(Protocol):
+    """Adds to the headers of a call what the source asks for."""
+
+    def headers(self) -> Mapping[str, str]:
+        """The headers of the next call. May fetch a token; raises ConnectorError where none is given."""
+
+    def renew(self) -> bool:
+        """After a refusal: whether another attempt with fresh credentials makes sense."""
+
+    def secrets(self) -> tuple[str, ...]:
+        """What must never appear in a message."""
+
+
+@dataclass(frozen=True)
+class Headers:
+    """Fixed headers: an API key, a bearer token, basic authentication, or none at all."""
+
+    fixed: Mapping[str, str] = field(default_factory=dict, repr=False)
+    hidden: tuple[str, ...] = field(default=(), repr=False)
+
+    def headers(self) -> Mapping[str, str]:
+        return self.fixed
+
+    def renew(self) -> bool:
+        return False
+
+    def secrets(self) -> tuple[str, ...]:
+        return self.hidden
+
+
+def no_auth() -> Headers:
+    return Headers()
+
+
+def bearer(token: str) -> Headers:
+    return Headers({"Authorization": f"Bearer {token}"}, (token,))
+
+
+def header_key(name: str, value: str) -> Headers:
+    return Headers({name: value}, (value,))
+
+
+def basic(username: str, password: str) -> Headers:
+    return Headers({"Authorization": basic_header(username, password)}, (password,))
+
+
+def basic_header(username: str, password: str) -> str:
+    return "Basic " + base64.b64encode(f"{username}:{password}".encode()).decode()
+
+
+@dataclass(frozen=True)
+class Token:
+    """What a token endpoint gave: the token, the whole answer, and the moment (monotonic) it is too old."""
+
+    value: str = field(repr=False)
+    answer: Mapping[str, Any] = field(repr=False)
+    until: float | None
+
+
+def read_token(answer: Mapping[str, Any]) -> Token:
+    """Raises KeyError for an answer without a token."""
+    life = next((float(answer[name]) for name in LIFE_NAMES if answer.get(name) not in (None, "")), None)
+    until = None if life is None else time.monotonic() + max(life - MARGIN_SECONDS, life / 2)
+    return Token(str(answer["access_token"]), answer, until)
+
+
+class TokenAuth:
+    """A bearer token fetched when it is needed, again before it ends, and once more after a refusal."""
+
+    def __init__(self, fetch: Callable[[], Token], *, hidden: tuple[str, ...] = (), header: str = "Bearer") -> None:
+        self._fetch = fetch
+        self._hidden = hidden
+        self._header = header
+        self._token: Token | None = None
+
+    @property
+    def token(self) -> Token:
+        """The token in force."""
+        if self._token is None or (self._token.until is not None and time.monotonic() >= self._token.until):
+            self._token = self._fetch()
+        return self._token
+
+    def headers(self) -> Mapping[str, str]:
+        return {"Authorization": f"{self._header} {self.token.value}"}
+
+    def renew(self) -> bool:
+        self._token = None
+        return True
+
+    def secrets(self) -> tuple[str, ...]:
+        return (*self._hidden, *((self._token.value,) if self._token is not None else ()))

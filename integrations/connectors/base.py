@@ -1,0 +1,197 @@
+"""What a connector of an outside system offers; the sync core knows nothing else of it.
+
+A connector is read stream by stream, page by page. Each page says in `position` (plain JSON) where the next one
+begins, so that another process can go on behind it. The position in between belongs to the connector; around it the
+window keeps the rule that makes increments complete:
+
+- A run reads everything changed since `since` less the look-back, the boundary included: what shares a moment with
+  the last record, or was committed late under an earlier one, is read again. Storing it again changes nothing.
+- When the stream is read to its end, the next `since` is min(latest change seen, start of the run by the source's
+  clock): a stamp from the future, or a change made while we were paging, cannot make us skip anything.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Literal
+
+from integrations.connectors.http import Http
+
+FieldKind = Literal["text", "number", "flag", "date", "moment", "choice", "list"]
+Position = Mapping[str, Any]
+REMARKABLE_SKEW_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class SourceField:
+    """One field of a stream as its source names it; `choices` are its words (value, label), where it is a list."""
+
+    name: str
+    label: str
+    kind: FieldKind = "text"
+    choices: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One kind of record that a source gives.
+
+    `look_back` is read again at every increment; None: the stream has no increments and is read whole every time.
+    """
+
+    name: str
+    label: str
+    look_back: timedelta | None = timedelta(minutes=5)
+
+
+@dataclass(frozen=True)
+class Record:
+    """One record as its source gives it: nested as it came, lists and all."""
+
+    external_id: str
+    values: Mapping[str, Any]
+    updated_at: datetime | None = None
+    is_deleted: bool = False
+    merged_into: str = ""
+    """The external id of the record that took this one over, where the source says so."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some records, and where to go on behind them. `total` is how many there are in all, where the source says so."""
+
+    records: tuple[Record, ...]
+    position: Position
+    is_last: bool
+    total: int | None = None
+
+
+@dataclass(frozen=True)
+class Window:
+    """What one run reads of a stream: changes in [since, …], as far as it got; `resume` is the connector's own."""
+
+    since: datetime | None
+    started: datetime
+    resume: Mapping[str, Any] = field(default_factory=dict)
+    seen: datetime | None = None
+
+    @property
+    def is_first_load(self) -> bool:
+        return self.since is None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a connector yields for a page: its records and how it would go on; `resume` None: there is no more."""
+
+    records: tuple[Record, ...]
+    resume: Mapping[str, Any] | None
+    total: int | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One result of testing a connection; `code` and `params` name the sentence, `is_bad` what must be mended."""
+
+    code: str
+    is_bad: bool
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Connector(ABC):
+    """A source behind HTTP. Subclasses say what its streams are and how one window of one is read."""
+
+    kind: ClassVar[str]
+
+    def __init__(self, http: Http) -> None:
+        self.http = http
+
+    @abstractmethod
+    def streams(self) -> Sequence[Stream]:
+        """What the source gives, in the order in which it is read."""
+
+    @abstractmethod
+    def fields(self, stream: str) -> Sequence[SourceField]:
+        """The fields of a stream, asked from the source. Raises ConnectorError."""
+
+    @abstractmethod
+    def steps(self, stream: str, window: Window, fields: Sequence[str]) -> Iterator[Step]:
+        """Read one window page by page, beginning at `window.resume`.
+
+        `fields` are the names the mapping looks at; a source that gives only what it is asked for asks for these.
+        Records come with `updated_at` where the stream has increments. Raises ConnectorError.
+        """
+
+    @abstractmethod
+    def ids(self, stream: str) -> Iterator[tuple[str, ...]]:
+        """The external ids of everything that exists now, in parts: what is not among them has been deleted."""
+
+    @abstractmethod
+    def read(self, stream: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
+        """These records as they are now; one that is gone comes as deleted."""
+
+    @abstractmethod
+    def check(self) -> Sequence[Finding]:
+        """Whether the credentials, the rights, the quota and the clock are in order. Raises ConnectorError."""
+
+    def stream(self, name: str) -> Stream:
+        """Raises KeyError for a stream that the source does not have."""
+        return {each.name: each for each in self.streams()}[name]
+
+    def clock_findings(self) -> Sequence[Finding]:
+        """A remark where the source's clock is far from ours; increments follow the source's."""
+        seconds = round(self.http.clock_skew.total_seconds())
+        return [Finding("clock_differs", False, {"seconds": seconds})] if abs(seconds) > REMARKABLE_SKEW_SECONDS else []
+
+    def pages(self, stream: str, position: Position, fields: Sequence[str]) -> Iterator[Page]:
+        """A stream from `position` to its end; {} reads it from the beginning.
+
+        The position of the last page is where the next run begins.
+        """
+        window = self._window(position)
+        look_back = self.stream(stream).look_back
+        asked = Window(_less(window.since, look_back), window.started, window.resume, window.seen)
+        seen = window.seen
+        for step in self.steps(stream, asked, fields):
+            stamps = [record.updated_at for record in step.records if record.updated_at is not None]
+            seen = max([*stamps, *([seen] if seen else [])], default=None)
+            yield self._page(step, Window(window.since, window.started, step.resume or {}, seen), look_back)
+
+    def _window(self, position: Position) -> Window:
+        """The window to go on with, or a new one that starts now."""
+        since = _moment(position.get("since"))
+        if "resume" in position:
+            return Window(
+                since, datetime.fromisoformat(position["started"]), position["resume"], _moment(position.get("seen"))
+            )
+        return Window(since, self.http.now())
+
+    def _page(self, step: Step, window: Window, look_back: timedelta | None) -> Page:
+        if step.resume is not None:
+            position: dict[str, Any] = {"started": _text(window.started), "resume": dict(step.resume)}
+            position |= {"since": _text(window.since)} if window.since else {}
+            position |= {"seen": _text(window.seen)} if window.seen else {}
+            return Page(step.records, position, False, step.total)
+        reached = min(window.seen, window.started) if window.seen else window.since
+        is_kept = reached is not None and look_back is not None
+        return Page(step.records, {"since": _text(reached)} if is_kept and reached else {}, True, step.total)
+
+
+def as_utc(moment: datetime) -> datetime:
+    """A moment in UTC; one without a zone is meant as UTC already."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _less(moment: datetime | None, look_back: timedelta | None) -> datetime | None:
+    return None if moment is None or look_back is None else moment - look_back
+
+
+def _text(moment: datetime) -> str:
+    return as_utc(moment).isoformat()
+
+
+def _moment(text: str | None) -> datetime | None:
+    return None if not text else datetime.fromisoformat(text)

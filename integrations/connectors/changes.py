@@ -1,0 +1,61 @@
+"""Deciding for records that a source is asked for: what they give now, and what they gave before and no longer do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from integrations.connectors.base import Record
+from integrations.connectors.mapping import Accepted, Refused, Row, StreamMapping, Tally, decide
+from integrations.connectors.records import rows_of
+
+NO_ROW = Row(0, {})
+
+
+def changes_of(
+    mapping: StreamMapping,
+    records: Sequence[Record],
+    previous: Mapping[str, Mapping[str, Any]],
+    *,
+    zone: ZoneInfo,
+    tally: Tally,
+) -> list[Accepted | Refused]:
+    """The decisions of one mapping for records, of which each comes once.
+
+    `previous` holds what the source said about them the last time. What a record gave then and does not give now (it
+    was deleted or merged away, an element has left its list, a field that decides was emptied) is withdrawn.
+    """
+    living = [record for record in records if not _is_gone(record)]
+    decisions = list(decide(mapping, rows_of(mapping, living), zone=zone, tally=tally))
+    given = {_id_of(each) for each in decisions}
+    earlier = [Record(each.external_id, previous[each.external_id]) for each in records if each.external_id in previous]
+    before = _ids(mapping, earlier, zone)
+    gone = _ids(mapping, [record for record in records if _is_gone(record)], zone)
+    if not mapping.each:
+        gone |= {record.external_id for record in records if _is_gone(record) and _is_own_id(mapping)}
+    withdrawn = sorted((before | gone) - given)
+    return [*decisions, *(Accepted(NO_ROW, {"external_id": each, "deleted": True}) for each in withdrawn)]
+
+
+def latest(records: Iterable[Record]) -> list[Record]:
+    """Each record once, as it came last: while pages are read a record may change and come again."""
+    return list({record.external_id: record for record in records}.values())
+
+
+def _is_gone(record: Record) -> bool:
+    return record.is_deleted or bool(record.merged_into)
+
+
+def _ids(mapping: StreamMapping, records: Sequence[Record], zone: ZoneInfo) -> set[str]:
+    """The external ids that these records give, as far as they can be read."""
+    return {_id_of(each) for each in decide(mapping, rows_of(mapping, records), zone=zone, tally=Tally())} - {""}
+
+
+def _is_own_id(mapping: StreamMapping) -> bool:
+    """Whether what the mapping gives is called as the source's record: its id is one column, not put together."""
+    return any(rule.field == "external_id" and rule.column is not None for rule in mapping.rules)
+
+
+def _id_of(decision: Accepted | Refused) -> str:
+    return str(decision.record["external_id"]) if isinstance(decision, Accepted) else decision.external_id

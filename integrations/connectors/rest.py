@@ -1,0 +1,247 @@
+"""Any REST source, as its document describes it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from integrations.connectors import values
+from integrations.connectors.auth import (
+    Auth,
+    Token,
+    TokenAuth,
+    basic,
+    basic_header,
+    bearer,
+    header_key,
+    no_auth,
+    read_token,
+)
+from integrations.connectors.base import Connector, Finding, Record, SourceField, Step, Stream, Window, as_utc
+from integrations.connectors.document import AuthSpec, Document, PaginatorSpec, StreamSpec
+from integrations.connectors.errors import BadValueError, ConnectorError
+from integrations.connectors.http import Answer, Http
+from integrations.connectors.records import cell_of, dig, has_path
+
+SAMPLE = 20
+_LINK = re.compile(r'<([^>]*)>\s*;[^,]*rel="?next"?')
+Params = dict[str, Any]
+
+
+class RestConnector(Connector):
+    """A source described by a document."""
+
+    kind = "rest"
+
+    def __init__(self, http: Http, document: Document) -> None:
+        super().__init__(http)
+        self._specs = {spec.name: spec for spec in document.streams}
+
+    def streams(self) -> Sequence[Stream]:
+        return [
+            Stream(spec.name, spec.label or spec.name, spec.increment.look_back if spec.increment else None)
+            for spec in self._specs.values()
+        ]
+
+    def fields(self, stream: str) -> Sequence[SourceField]:
+        """Every path that a sample of the records has, with the kind of value found there first."""
+        first = next(self.steps(stream, Window(None, self.http.now()), ()), None)
+        found: dict[str, SourceField] = {}
+        for record in first.records[:SAMPLE] if first else ():
+            for path, value in _leaves(record.values):
+                found.setdefault(path, SourceField(path, path, _kind_of(value)))
+        return list(found.values())
+
+    def steps(self, stream: str, window: Window, fields: Sequence[str]) -> Iterator[Step]:
+        spec = self._specs[stream]
+        base: Params = {**spec.params}
+        if spec.increment and window.since is not None:
+            base[spec.increment.param] = _moment_text(window.since, spec.increment.format)
+        at: Mapping[str, Any] | None = window.resume
+        while at is not None:
+            answer = self._get(spec, base, at)
+            body = answer.json()
+            rows = _rows(spec, body)
+            records = tuple(_record(spec, row) for row in rows)
+            following = _following(spec.paginator, answer, body, records, at)
+            if following is not None and following == at:
+                raise ConnectorError("data", "page_repeats", stream=spec.name)
+            total = dig(body, spec.total) if spec.total else None
+            yield Step(
+                records, following, int(total) if isinstance(total, int | str) and str(total).isdigit() else None
+            )
+            at = following
+
+    def ids(self, stream: str) -> Iterator[tuple[str, ...]]:
+        for step in self.steps(stream, Window(None, self.http.now()), ()):
+            yield tuple(record.external_id for record in step.records if not record.is_deleted)
+
+    def read(self, stream: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
+        """A generic source has no address for one record: the stream is read and what was asked for is kept."""
+        wanted = set(ids)
+        found = {
+            record.external_id: record
+            for step in self.steps(stream, Window(None, self.http.now()), fields)
+            for record in step.records
+            if record.external_id in wanted
+        }
+        return [found.get(each) or Record(each, {}, is_deleted=True) for each in ids]
+
+    def check(self) -> Sequence[Finding]:
+        found = [each for spec in self._specs.values() for each in self._check_stream(spec)]
+        return [*found, *self.clock_findings()]
+
+    def _check_stream(self, spec: StreamSpec) -> Iterator[Finding]:
+        first = next(self.steps(spec.name, Window(None, self.http.now()), ()), None)
+        records = first.records if first else ()
+        yield Finding("stream_read" if records else "stream_empty", False, {"stream": spec.name, "count": len(records)})
+        if spec.increment and any(record.updated_at is None for record in records):
+            yield Finding("no_change_time", True, {"stream": spec.name, "field": spec.increment.field})
+
+    def _get(self, spec: StreamSpec, params: Params, at: Mapping[str, Any]) -> Answer:
+        if link := at.get("link"):
+            return self.http.get(link)
+        page = spec.paginator
+        sent = {**params, **({page.size_param: page.size} if page.size_param else {})}
+        if page.type in {"page", "offset"}:
+            sent[page.param] = at.get("next", page.start)
+        elif "next" in at:
+            sent[page.param] = at["next"]
+        return self.http.get(spec.path, sent)
+
+
+def auth_of(spec: AuthSpec, secrets: Mapping[str, str], open_http: Callable[[str], Http]) -> Auth:
+    """The authentication a document names, with the secrets of its connection. Raises KeyError for a missing one.
+
+    `open_http` gives a way to the host of the token endpoint, which is used for one token and closed.
+    """
+    match spec.type:
+        case "none":
+            return no_auth()
+        case "header":
+            return header_key(spec.name, f"{spec.prefix} {secrets['key']}".strip())
+        case "bearer":
+            return bearer(secrets["token"])
+        case "basic":
+            return basic(secrets["username"], secrets["password"])
+        case "oauth2_client_credentials":
+            return _client_credentials(spec, secrets, open_http)
+
+
+def _client_credentials(spec: AuthSpec, secrets: Mapping[str, str], open_http: Callable[[str], Http]) -> Auth:
+    def fetch() -> Token:
+        form = {"grant_type": "client_credentials", **({"scope": spec.scope} if spec.scope else {})}
+        header = {"Authorization": basic_header(secrets["client_id"], secrets["client_secret"])}
+        with open_http(spec.token_url) as http:
+            answer = http.call("POST", spec.token_url, data=form, headers=header).object()
+        if "access_token" not in answer:
+            raise ConnectorError("auth", "no_token")
+        return read_token(answer)
+
+    return TokenAuth(fetch, hidden=(secrets["client_secret"],))
+
+
+def _rows(spec: StreamSpec, body: Any) -> list[Mapping[str, Any]]:
+    found = dig(body, spec.records) if spec.records else body
+    if found is None and spec.records and has_path(body, spec.records):
+        return []
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise ConnectorError("data", "no_records_at", stream=spec.name, path=spec.records or "·")
+    return found
+
+
+def _record(spec: StreamSpec, row: Mapping[str, Any]) -> Record:
+    external_id = values.text_of(cell_of(dig(row, spec.id)))
+    if not external_id:
+        raise ConnectorError("data", "record_without_id", stream=spec.name, path=spec.id)
+    gone = spec.deleted_field and values.text_of(cell_of(dig(row, spec.deleted_field))) in spec.deleted_values
+    return Record(
+        external_id=external_id,
+        values=row,
+        updated_at=_changed_at(spec, row),
+        is_deleted=bool(gone),
+        merged_into=values.text_of(cell_of(dig(row, spec.merged_into))) if spec.merged_into else "",
+    )
+
+
+def _total(spec: StreamSpec, body: Any) -> int | None:
+    found = values.text_of(cell_of(dig(body, spec.total))) if spec.total else ""
+    return int(found) if found.isdigit() else None
+
+
+def _changed_at(spec: StreamSpec, row: Mapping[str, Any]) -> datetime | None:
+    if spec.increment is None:
+        return None
+    value = cell_of(dig(row, spec.increment.field))
+    try:
+        match spec.increment.format:
+            case "epoch":
+                return datetime.fromtimestamp(float(str(value)), UTC)
+            case "epoch_ms":
+                return datetime.fromtimestamp(float(str(value)) / 1000, UTC)
+            case _:
+                found = values.parse_moment(value, zone=ZoneInfo("UTC"))
+                return as_utc(found) if found else None
+    except (BadValueError, ValueError, OverflowError):
+        return None
+
+
+def _following(
+    page: PaginatorSpec, answer: Answer, body: Any, records: Sequence[Record], at: Mapping[str, Any]
+) -> Mapping[str, Any] | None:
+    """Where the next page begins; None when this was the last."""
+    match page.type:
+        case "single":
+            return None
+        case "next_link":
+            link = dig(body, page.path)
+            return {"link": str(link)} if link else None
+        case "header_link":
+            found = _LINK.search(answer.headers.get("link", ""))
+            return {"link": found[1]} if found else None
+        case "cursor":
+            following = dig(body, page.path)
+            return {"next": following} if following not in (None, "", False) else None
+        case "keyset":
+            return {"next": records[-1].external_id} if records else None
+        case "page":
+            return {"next": at.get("next", page.start) + 1} if records else None
+        case "offset":
+            return {"next": at.get("next", page.start) + len(records)} if records else None
+
+
+def _moment_text(moment: datetime, form: str) -> str:
+    utc = as_utc(moment)
+    match form:
+        case "date":
+            return utc.date().isoformat()
+        case "epoch":
+            return str(int(utc.timestamp()))
+        case "epoch_ms":
+            return str(int(utc.timestamp() * 1000))
+        case _:
+            return utc.isoformat(timespec="microseconds" if utc.microsecond else "seconds").replace("+00:00", "Z")
+
+
+def _leaves(value: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    for name, inner in value.items():
+        here = f"{path}.{name}" if path else str(name)
+        if isinstance(inner, Mapping):
+            yield from _leaves(inner, here)
+        else:
+            yield here, inner
+
+
+def _kind_of(value: Any) -> Any:
+    match value:
+        case bool():
+            return "flag"
+        case int() | float():
+            return "number"
+        case list():
+            return "list"
+        case _:
+            return "text"

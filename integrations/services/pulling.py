@@ -1,0 +1,195 @@
+"""Asking a source: stream by stream, page by page, stored behind the place where the last run stopped.
+
+The streams go their own ways: one that fails is noted and the others are read; what it had stored stays, and the next
+run goes on where it stood. Only what concerns all of them (the credentials, a spent budget) ends the run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from integrations.connectors.base import Connector, Page
+from integrations.connectors.changes import changes_of, latest
+from integrations.connectors.errors import ConnectorError
+from integrations.connectors.mapping import StreamMapping, Tally
+from integrations.models import Checkpoint, SyncRun
+from integrations.selectors.plans import company_zone, current_mappings
+from integrations.selectors.references import unresolved_references
+from integrations.services import storing
+from integrations.services.runs import Outcome
+from integrations.services.sources import opened_source
+from integrations.services.storing import Chunk, Clock, Part, Storing, raw_payloads
+
+# A source that is slow is stored in smaller chunks, so that a lost worker costs little.
+CHUNK_SECONDS = 2.0
+COUNTERS = ("read", "accepted", "refused", "skipped", "repeated")
+
+
+def pull(run: SyncRun, *, owner: str, clock: Clock, until: float) -> Outcome | None:
+    """Read every stream of a run's connection; None when the time was over before the end.
+
+    Raises ConnectorError for what stops all streams, LostRunError.
+    """
+    mappings = current_mappings(connection=run.connection)
+    if not mappings:
+        raise ConnectorError("config", "no_mapping")
+    with opened_source(run.connection) as connector:
+        pulling = _Pulling(run, connector, Storing(run, clock, owner), mappings)
+        return pulling.outcome() if pulling.pull(until) else None
+
+
+@dataclass
+class _Reading:
+    """One stream within a run: where it stands, and what was seen of it. Kept in the stream's checkpoint."""
+
+    position: Mapping[str, Any]
+    is_done: bool = False
+    problem: Mapping[str, Any] | None = None
+    total: int | None = None
+    tallies: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def as_cursor(self, run: SyncRun) -> dict[str, Any]:
+        return {
+            "run": run.pk,
+            "position": dict(self.position),
+            "is_done": self.is_done,
+            "problem": self.problem,
+            "total": self.total,
+            "tallies": self.tallies,
+        }
+
+
+class _Pulling:
+    """The streams of one run."""
+
+    def __init__(self, run: SyncRun, connector: Connector, storing: Storing, mappings: Sequence[StreamMapping]) -> None:
+        self._run = run
+        self._connector = connector
+        self._storing = storing
+        self._zone = company_zone()
+        self._streams: dict[str, list[StreamMapping]] = {}
+        for mapping in mappings:
+            self._streams.setdefault(mapping.reads, []).append(mapping)
+        self._readings = {stream: self._reading(stream) for stream in self._streams}
+
+    def pull(self, until: float) -> bool:
+        """Read on until everything is read (True) or the time is over (False)."""
+        self._note_start()
+        for stream, reading in self._readings.items():
+            if reading.is_done:
+                continue
+            try:
+                if not self._pull_stream(stream, reading, until):
+                    return False
+            except ConnectorError as error:
+                if error.kind == "auth" or error.wait is not None:
+                    raise
+                self._note_problem(stream, reading, error)
+        return True
+
+    def outcome(self) -> Outcome:
+        """What the run came to. Raises ConnectorError when no stream could be read."""
+        problems = {stream: each.problem for stream, each in self._readings.items() if each.problem}
+        if len(problems) == len(self._readings):
+            first = next(iter(problems.values())) or {}
+            raise ConnectorError("remote", first["code"], permanent=first["permanent"], **first["params"])
+        hurt = {mapping.resource for stream in problems for mapping in self._streams[stream]}
+        read = {mapping.resource for mappings in self._streams.values() for mapping in mappings}
+        return Outcome(frozenset(read - hurt), self._report(read), is_partial=bool(problems))
+
+    def _pull_stream(self, stream: str, reading: _Reading, until: float) -> bool:
+        mappings = self._streams[stream]
+        columns = tuple(dict.fromkeys(column for mapping in mappings for column in mapping.columns))
+        for pages in _chunks(self._connector.pages(stream, reading.position, columns)):
+            self._store(stream, mappings, reading, pages)
+            if time.monotonic() >= until and not reading.is_done:
+                return False
+        return True
+
+    def _store(self, stream: str, mappings: Sequence[StreamMapping], reading: _Reading, pages: Sequence[Page]) -> None:
+        records = latest(record for page in pages for record in page.records)
+        run = self._run
+        ids = [record.external_id for record in records]
+        previous = raw_payloads(connection_id=run.connection_id, stream=stream, external_ids=ids)
+        parts = []
+        for mapping in mappings:
+            tally = Tally()
+            decisions = changes_of(mapping, records, previous, zone=self._zone, tally=tally)
+            parts.append(Part(mapping, decisions, stream))
+            reading.tallies[mapping.stream] = _sum(reading.tallies.get(mapping.stream), tally.as_report())
+        read = sum(len(page.records) for page in pages)
+        reading.position, reading.is_done = pages[-1].position, pages[-1].is_last
+        reading.total = pages[-1].total or reading.total
+        raw = {record.external_id: dict(record.values) for record in records}
+        totals = sum(each.total or 0 for each in self._readings.values())
+        more = {"read_count": run.read_count + read, "progress_total": max(totals, run.progress_done + read)}
+        run.read_count, run.progress_done = run.read_count + read, run.progress_done + read
+        cursor = {stream: reading.as_cursor(run)}
+        self._storing.store(Chunk(parts, {stream: raw}, cursor, counted=read, more=more))
+
+    def _reading(self, stream: str) -> _Reading:
+        """Where a stream stands: within this run, or at the end of the one before."""
+        saved = Checkpoint.objects.filter(connection_id=self._run.connection_id, stream=stream).first()
+        if saved is None:
+            return _Reading({})
+        cursor = saved.cursor
+        if cursor.get("run") != self._run.pk:
+            return _Reading(cursor.get("position", {}))
+        names = ("position", "is_done", "problem", "total", "tallies")
+        return _Reading(**{name: cursor[name] for name in names})
+
+    def _note_start(self) -> None:
+        if not self._run.cursor_before:
+            before = {stream: dict(each.position) for stream, each in self._readings.items()}
+            SyncRun.objects.filter(pk=self._run.pk).update(cursor_before=before)
+
+    def _note_problem(self, stream: str, reading: _Reading, error: ConnectorError) -> None:
+        reading.is_done = True
+        reading.problem = {"code": error.code, "params": dict(error.params), "permanent": error.permanent}
+        self._storing.store(Chunk([], {}, {stream: reading.as_cursor(self._run)}, counted=0))
+
+    def _report(self, resources: set[str]) -> dict[str, Any]:
+        streams = [
+            {
+                "stream": mapping.stream,
+                "resource": mapping.resource,
+                "source_stream": stream,
+                "problem": reading.problem,
+                **reading.tallies.get(mapping.stream, Tally().as_report()),
+            }
+            for stream, reading in self._readings.items()
+            for mapping in self._streams[stream]
+        ]
+        unresolved = unresolved_references(source=self._run.connection.source, resources=resources)
+        return {"streams": streams, "unresolved": unresolved, "ignored": []}
+
+
+def _chunks(pages: Iterator[Page]) -> Iterator[list[Page]]:
+    """Pages that are stored together: up to storing.CHUNK_RECORDS records, or what came in CHUNK_SECONDS."""
+    waiting: list[Page] = []
+    began = time.monotonic()
+    for page in pages:
+        waiting.append(page)
+        is_full = sum(len(each.records) for each in waiting) >= storing.CHUNK_RECORDS
+        if is_full or page.is_last or time.monotonic() - began >= CHUNK_SECONDS:
+            yield waiting
+            waiting, began = [], time.monotonic()
+
+
+def _sum(before: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[str, Any]:
+    """Two reports of a mapping as one."""
+    if before is None:
+        return dict(more)
+    summed: dict[str, Any] = {name: before[name] + more[name] for name in COUNTERS}
+    blank = dict(Counter(before["blank"]) + Counter(more["blank"]))
+    for name in ("mapped", "unmapped"):
+        counts: dict[tuple[tuple[str, Any], ...], int] = {}
+        for each in [*before[name], *more[name]]:
+            key = tuple((part, value) for part, value in each.items() if part != "count")
+            counts[key] = counts.get(key, 0) + each["count"]
+        summed[name] = [{**dict(key), "count": count} for key, count in sorted(counts.items(), key=lambda one: -one[1])]
+    return {**summed, "blank": blank}

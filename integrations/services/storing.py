@@ -1,0 +1,167 @@
+"""Storing what was decided, chunk by chunk; a chunk and the place where reading goes on are one transaction."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import transaction
+from django.db.models import F
+
+from integrations.choices import RunState
+from integrations.connectors.mapping import Accepted, Refused, StreamMapping
+from integrations.models import Checkpoint, RawRecord, RejectedRecord, SyncRun
+from integrations.services.runs import LEASE
+from kpis.engine.issues import Issue
+from kpis.services.facts import BulkResult, upsert_facts
+
+CHUNK_RECORDS = 2_000
+
+
+class LostRunError(Exception):
+    """The run was cancelled or taken over while a chunk was being stored; the chunk is rolled back."""
+
+
+class Clock:
+    """The time of a run: the moment it was started with, plus what has passed since."""
+
+    def __init__(self, now: datetime) -> None:
+        self._now = now
+        self.started = time.monotonic()
+
+    def now(self) -> datetime:
+        return self._now + timedelta(seconds=time.monotonic() - self.started)
+
+
+@dataclass(frozen=True)
+class Part:
+    """Decided rows of one mapping; `origin` is what a person calls the place they come from."""
+
+    mapping: StreamMapping
+    decisions: Sequence[Accepted | Refused]
+    origin: str
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """What one transaction stores.
+
+    `raw`: what the source said, by stream and external id. `checkpoints`: the cursor of each stream behind this chunk.
+    `counted` is how far it brings the progress.
+    """
+
+    parts: Sequence[Part]
+    raw: Mapping[str, Mapping[str, Any]]
+    checkpoints: Mapping[str, Mapping[str, Any]]
+    counted: int
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Further columns of the run to set."""
+
+
+class Storing:
+    """Stores chunks for one run, as long as the run is this worker's own."""
+
+    def __init__(self, run: SyncRun, clock: Clock, owner: str) -> None:
+        self._run = run
+        self._clock = clock
+        self._owner = owner
+
+    @transaction.atomic
+    def store(self, chunk: Chunk) -> None:
+        """Raises LostRunError, with nothing stored, when the run was cancelled or taken over."""
+        now = self._clock.now()
+        results = [self._store_part(part, now) for part in chunk.parts]
+        for stream, latest in chunk.raw.items():
+            self._keep_raw(stream, latest, now)
+        for stream, cursor in chunk.checkpoints.items():
+            Checkpoint.objects.update_or_create(
+                connection_id=self._run.connection_id, stream=stream, defaults={"cursor": cursor, "saved_at": now}
+            )
+        self._count(chunk, results, now)
+
+    def _store_part(self, part: Part, now: datetime) -> tuple[BulkResult, int]:
+        accepted = [each for each in part.decisions if isinstance(each, Accepted)]
+        refused = [each for each in part.decisions if isinstance(each, Refused)]
+        result = upsert_facts(
+            resource=part.mapping.resource,
+            source=self._run.connection.source,
+            records=[each.record for each in accepted],
+            actor=self._run.actor,
+            run=self._run.pk,
+            now=now,
+        )
+        lines: list[tuple[Accepted | Refused, str, list[dict[str, Any]]]] = [
+            (each, each.external_id, [asdict(one) for one in each.problems]) for each in refused
+        ]
+        for rejection in result.rejected:
+            source = accepted[rejection.index]
+            external_id = str(source.record.get("external_id") or "")
+            lines.append((source, external_id, [_described(issue) for issue in rejection.issues]))
+        RejectedRecord.objects.bulk_create([self._rejected(part, *line) for line in lines])
+        return result, len(refused) + len(result.rejected)
+
+    def _rejected(
+        self, part: Part, source: Accepted | Refused, external_id: str, problems: list[dict[str, Any]]
+    ) -> RejectedRecord:
+        return RejectedRecord(
+            run=self._run,
+            stream=part.mapping.stream,
+            file_name=part.origin,
+            row=source.row.number,
+            external_id=external_id[:200],
+            problems=problems,
+            raw=source.row.as_text,
+        )
+
+    def _keep_raw(self, stream: str, latest: Mapping[str, Any], now: datetime) -> None:
+        """Remember each record as the source gave it, where that differs from the last time."""
+        latest = json.loads(json.dumps(latest, cls=DjangoJSONEncoder))  # as it will be read again
+        known = raw_payloads(connection_id=self._run.connection_id, stream=stream, external_ids=latest)
+        RawRecord.objects.bulk_create(
+            [
+                RawRecord(
+                    connection_id=self._run.connection_id,
+                    stream=stream,
+                    external_id=external_id,
+                    payload=payload,
+                    received_at=now,
+                )
+                for external_id, payload in latest.items()
+                if known.get(external_id) != payload
+            ],
+            update_conflicts=True,
+            unique_fields=["connection", "stream", "external_id"],
+            update_fields=["payload", "received_at"],
+        )
+
+    def _count(self, chunk: Chunk, results: Sequence[tuple[BulkResult, int]], now: datetime) -> None:
+        held = SyncRun.objects.filter(pk=self._run.pk, state=RunState.RUNNING, lease_owner=self._owner)
+        counted = held.update(
+            progress_done=F("progress_done") + chunk.counted,
+            inserted_count=F("inserted_count") + sum(result.inserted for result, _ in results),
+            updated_count=F("updated_count") + sum(result.updated for result, _ in results),
+            unchanged_count=F("unchanged_count") + sum(result.unchanged for result, _ in results),
+            deleted_count=F("deleted_count") + sum(result.deleted for result, _ in results),
+            rejected_count=F("rejected_count") + sum(rejected for _, rejected in results),
+            lease_until=now + LEASE,
+            **chunk.more,
+        )
+        if not counted:
+            raise LostRunError
+
+
+def raw_payloads(*, connection_id: int, stream: str, external_ids: Any) -> dict[str, Any]:
+    """What the source said last about these records, by external id."""
+    found = RawRecord.objects.filter(connection_id=connection_id, stream=stream, external_id__in=list(external_ids))
+    found = found.exclude(payload=None)
+    return dict(found.values_list("external_id", "payload"))
+
+
+def _described(issue: Issue) -> dict[str, Any]:
+    params = {name: value if isinstance(value, str | int) else str(value) for name, value in issue.params}
+    return {"field": issue.field, "code": issue.code, "template": issue.template, "params": params}
