@@ -69,11 +69,13 @@ def months_before(days: int) -> int:
     return int((Decimal(days) / DAYS_OF_A_MONTH).to_integral_value(ROUND_HALF_UP))
 
 
-def divide(total: Decimal, weights: Sequence[Decimal], *, is_whole: bool = True) -> tuple[Decimal, ...]:
+def divide(
+    total: Decimal, weights: Sequence[Decimal], *, is_whole: bool = True, rounding: str = ROUND_CEILING
+) -> tuple[Decimal, ...]:
     """A total in parts as large as the weights ask for, which add up to it; whole parts add up to the whole number
     that is enough. Equal parts where the weights are all zero.
 
-    Parts are rounded up as a running sum, so that at every moment at least what is due by then has been asked for.
+    Parts are rounded as a running sum: up, so that at every moment at least what is due by then has been asked for.
 
     >>> [str(part) for part in divide(Decimal("33.5"), [Decimal(1)] * 3)]
     ['12', '11', '11']
@@ -88,7 +90,7 @@ def divide(total: Decimal, weights: Sequence[Decimal], *, is_whole: bool = True)
     for index, weight in enumerate(due):
         seen += weight
         step = kept(total * seen / whole)
-        upto = last if index == len(due) - 1 else min(step.to_integral_value(ROUND_CEILING) if is_whole else step, last)
+        upto = last if index == len(due) - 1 else min(step.to_integral_value(rounding) if is_whole else step, last)
         parts.append(upto - reached)
         reached = upto
     return tuple(parts)
@@ -99,7 +101,8 @@ def needed_in(
 ) -> tuple[Need, ...]:
     """The months in which `total` is needed, for orders that are due as `goal` (month start → part) says.
 
-    What would be needed in a month that `months` does not reach back to is left out.
+    What would be needed in a month that `months` does not reach back to is left out, and so is a month of which
+    nothing whole is needed.
 
     >>> year = [MonthSpan(date(2026, n, 1), date(2026, n + 1, 1), 20) for n in range(1, 6)]
     >>> half = CloseProfile((Decimal(0), Decimal("0.5"), Decimal("0.5")), Decimal(40))
@@ -114,8 +117,8 @@ def needed_in(
         for lag, part in enumerate(spread_back(weight, profile)):
             weights[places[start] - lag] += part
     begun = sorted(place for place, weight in weights.items() if weight)
-    parts = zip(begun, divide(total, [weights[place] for place in begun]), strict=True)
-    return tuple(Need(months[place], part) for place, part in parts if place >= 0)
+    parts = zip(begun, _spread(total, [weights[place] for place in begun], profile), strict=True)
+    return tuple(Need(months[place], part) for place, part in parts if place >= 0 and part)
 
 
 def needed_within(
@@ -135,7 +138,7 @@ def needed_within(
         for lag, part in enumerate(spread_back(weight, profile)):
             weights[(place - lag) % len(due)] += part
     spans = {month.start: month for month in months}
-    return tuple(Need(spans[start], part) for start, part in zip(goal, divide(total, weights), strict=True))
+    return tuple(Need(spans[start], part) for start, part in zip(goal, _spread(total, weights, profile), strict=True))
 
 
 def mostly_in(
@@ -149,6 +152,12 @@ def mostly_in(
     """
     places = {month.start: place for place, month in enumerate(months)}
     return tuple(months[at] for start in goal if (at := places[start] - profile.most) >= 0)
+
+
+def _spread(total: Decimal, weights: Sequence[Decimal], profile: CloseProfile) -> tuple[Decimal, ...]:
+    """The parts of the months. A habit is told to the nearest one: rounded up, its rare first month had a whole one."""
+    is_habit = profile.share(profile.most) < 1
+    return divide(total, weights, rounding=ROUND_HALF_UP if is_habit else ROUND_CEILING)
 
 
 def _due(goal: Mapping[date, Decimal]) -> Mapping[date, Decimal]:

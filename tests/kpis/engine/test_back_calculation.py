@@ -239,6 +239,11 @@ class TestProfile:
         ]
         assert [month.start for month in mql.months] == [date(2026, 1, 1)]
 
+    def test_a_rare_early_start_asks_for_none_of_a_few(self) -> None:
+        few = question(value=Decimal(1_000_000), lead_times={"mql": habit(1, 12, 6, 1)})
+        found = [(need.month.start.month, int(need.value)) for need in work_out(few).steps[-1].needs]
+        assert found == [(1, 2), (2, 3)]
+
     def test_a_day_and_a_month_are_those_of_the_busiest_month(self) -> None:
         mql = work_out(question(lead_times={"mql": habit(1, 2, 6, 1)})).steps[-1]
         assert (mql.per_month, mql.per_business_day) == (102, Decimal("5.1"))
