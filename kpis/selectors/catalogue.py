@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kpis.engine import specs
-from kpis.engine.catalogue import CATALOGUE, facts_of
+from kpis.engine.catalogue import CATALOGUE, facts_of, is_same
 from kpis.engine.specs import Spec
 from kpis.models import Metric
 from kpis.models.resources import MODELS
@@ -64,4 +64,4 @@ def read_catalogue(*, language: str) -> list[CatalogueRow]:
 def is_defined_otherwise(code: str, definitions: Mapping[str, Spec]) -> bool:
     """Whether the company's own metric of an entry's code, if it has one, means something else than the entry."""
     own = definitions.get(code)
-    return own is not None and specs.canonical(own) != specs.canonical(CATALOGUE[code].metric.spec)
+    return own is not None and not is_same(own, CATALOGUE[code].metric.spec)

@@ -17,6 +17,7 @@ from kpis.models import (
     KpiNode,
     KpiTree,
     Lead,
+    Metric,
     Period,
     Target,
     TargetRevision,
@@ -303,6 +304,13 @@ class TestInsideSales:
         rows = Target.objects.filter(node__code="opportunity_rate_leads")
         assert [float(value) for value in rows.values_list("value", flat=True)] == [0.2] * 12
         assert sum(targets(inside, "new_leads")) == 170
+
+    def test_a_code_of_the_companys_own_changes_nothing(self, inside: KpiTree) -> None:
+        Metric.objects.filter(code="opportunity_rate_leads").update(code="nurturing")
+        live_a_year()
+        basis = read_basis(inside, now=NOW)
+        assert basis.history.rates["opportunity_rate"].value == Decimal("0.1")
+        assert basis.benchmarks["opportunity_rate"].value == Decimal("0.25")
 
     def test_a_tree_of_another_style_has_the_figures_of_its_own(self, tree: KpiTree) -> None:
         assert read_basis(tree, now=NOW).benchmarks["opportunity_rate"].value == Decimal("0.2")
