@@ -15,6 +15,8 @@ from kpis.engine.back_calculation import (
     OWN,
     TYPED,
     Band,
+    LeadSource,
+    LeadTime,
     MonthSpan,
     Need,
     Plan,
@@ -55,11 +57,18 @@ class NeedSerializer(serializers.Serializer):
     business_days = serializers.IntegerField()
 
 
+class LagShareSerializer(serializers.Serializer):
+    """The share that begins so many months before the order."""
+
+    months_before = serializers.IntegerField()
+    share = serializers.FloatField()
+
+
 class StepSerializer(serializers.Serializer):
     """What is needed of one thing.
 
-    `per_period` is for the goal's whole period, rounded up; `exact` before that. `needed_in` says in which months, by
-    the lead time before the order.
+    `per_period` is for the goal's whole period, rounded up; `exact` before that. `needed_in` says in which months: as
+    far before the order as `lead_time_profile` has it. `per_month` and `per_business_day` are of the busiest ones.
     """
 
     metric = serializers.CharField(help_text=_("The company's code, else the stage's own."))
@@ -77,6 +86,15 @@ class StepSerializer(serializers.Serializer):
     history = BandSerializer(allow_null=True)
     benchmark = BandSerializer(allow_null=True)
     lead_time_days = serializers.IntegerField(allow_null=True)
+    lead_time_source = serializers.ChoiceField(
+        [each.value for each in LeadSource],
+        allow_null=True,
+        help_text=_(
+            "profile: your own close profile. median: your own median days, where there are too few cases for a "
+            "profile. Null where nothing is known, and for what is counted in the month of the order anyway."
+        ),
+    )
+    lead_time_profile = LagShareSerializer(many=True, allow_null=True)
     needed_in = NeedSerializer(many=True)
     warnings = WarningSerializer(many=True)
 
@@ -221,9 +239,23 @@ def _step(step: Step, places: Places, months: Namer) -> dict[str, Any]:
         "rate_source": given.source if given else None,
         "history": _band(given.history) if given else None,
         "benchmark": _band(given.benchmark) if given else None,
-        "lead_time_days": step.lead_days,
+        **_lead_time(step.lead_time),
         "needed_in": [_need(need, months) for need in step.needs],
         "warnings": [_warning(issue) for issue in step.warnings],
+    }
+
+
+def _lead_time(lead_time: LeadTime | None) -> dict[str, Any]:
+    if lead_time is None:
+        return {"lead_time_days": None, "lead_time_source": None, "lead_time_profile": None}
+    return {
+        "lead_time_days": lead_time.days,
+        "lead_time_source": lead_time.source,
+        "lead_time_profile": [
+            {"months_before": months, "share": as_number(share)}
+            for months, share in enumerate(lead_time.profile.shares)
+            if share
+        ],
     }
 
 

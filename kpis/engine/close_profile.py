@@ -4,7 +4,7 @@ A contribution reads it forward (what was created in October, closes in October,
 backward (what is to close in March, has to be created in January). Months are the company's own, not calendar months.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -43,6 +43,15 @@ class CloseProfile:
         """Whether enough cases stand behind it to speak of a habit."""
         return self.cases >= LEAST_CASES
 
+    @property
+    def most(self) -> int:
+        """The lag in months that most of it has, the shortest of equal ones.
+
+        >>> CloseProfile((Decimal("0.2"), Decimal("0.5"), Decimal("0.3")), Decimal(40)).most
+        1
+        """
+        return self.shares.index(max(self.shares))
+
     def share(self, months: int) -> Decimal:
         """The share with this lag; 0 outside of the profile.
 
@@ -73,13 +82,13 @@ def close_profile(counts: Sequence[LagCount], median_days: Decimal | None = None
     return CloseProfile((*shares, 1 - sum(shares, ZERO)), cases, median_days)
 
 
-def arrive(started: Mapping[int, Decimal], profile: CloseProfile) -> Decimal:
-    """What ends in a month, given what began 0, 1, 2 … months before it and ends at all.
+def fixed_lag(months: int) -> CloseProfile:
+    """The profile of what always takes so many months: nothing was counted for it.
 
-    >>> arrive({0: Decimal(10), 1: Decimal(20)}, CloseProfile((Decimal("0.25"), Decimal("0.75")), Decimal(4)))
-    Decimal('17.50')
+    >>> [str(share) for share in fixed_lag(2).shares]
+    ['0', '0', '1']
     """
-    return sum((count * profile.share(lag) for lag, count in started.items()), ZERO)
+    return CloseProfile((*[ZERO] * months, Decimal(1)), ZERO)
 
 
 def spread_back(amount: Decimal, profile: CloseProfile) -> tuple[Decimal, ...]:

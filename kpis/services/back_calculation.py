@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from kpis.engine.back_calculation import Plan, Scenario, Step, under
+from kpis.engine.back_calculation import LeadTime, Plan, Scenario, Step, kept, under
 from kpis.engine.issues import gettext_noop
 from kpis.models import BackCalculation, KpiTree
 from kpis.selectors.back_calculation import NodeTargets, WorkedBack, plan_targets
@@ -124,8 +124,18 @@ def _step_data(step: Step) -> Mapping[str, object]:
         "stage": str(step.stage),
         "needed": str(step.needed),
         "rate": step.assumption.code if step.assumption else None,
-        "lead_time_days": step.lead_days,
+        **_lead_time_data(step.lead_time),
         "months": {need.month.start.isoformat(): str(_plain(need.value)) for need in step.targets},
+    }
+
+
+def _lead_time_data(lead_time: LeadTime | None) -> Mapping[str, object]:
+    if lead_time is None:
+        return {"lead_time_days": None, "lead_time_source": None, "lead_time_shares": None}
+    return {
+        "lead_time_days": lead_time.days,
+        "lead_time_source": lead_time.source,
+        "lead_time_shares": [str(kept(share)) for share in lead_time.profile.shares],
     }
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from kpis.engine.templates import NEW_BUSINESS
+from kpis.engine.templates import NEW_BUSINESS, Template
 from kpis.models import KpiTree
 from kpis.services.facts import upsert_facts
 from kpis.services.recompute import recompute
@@ -14,10 +14,10 @@ TODAY = date(2026, 11, 16)
 MONTHS = [date(2025, 11, 1), date(2025, 12, 1), *(date(2026, month, 1) for month in range(1, 11))]
 
 
-def grow_tree(**changes: Any) -> KpiTree:
-    """The shipped tree of fiscal year 2026, without targets unless numbers are typed."""
+def grow_tree(template: Template = NEW_BUSINESS, **changes: Any) -> KpiTree:
+    """A shipped tree of fiscal year 2026, without targets unless numbers are typed."""
     typed = {"kgi_amount": None, "rates": {}, "average_deal_size": None, **changes}
-    return instantiate_template(template=NEW_BUSINESS, fiscal_year=2026, language="ja", actor=None, now=NOW, **typed)
+    return instantiate_template(template=template, fiscal_year=2026, language="ja", actor=None, now=NOW, **typed)
 
 
 def send(resource: str, records: list[dict[str, Any]]) -> None:

@@ -1,16 +1,32 @@
 """Working back with the company's own numbers, and applying what comes out as targets."""
 
+import uuid
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from kpis.engine.back_calculation import Capacity
-from kpis.models import BackCalculation, KpiNode, KpiTree, Period, Target, TargetRevision
+from kpis.engine.back_calculation import Capacity, LeadTime
+from kpis.engine.templates import INSIDE_SALES
+from kpis.engine.templates.documents import document_of, to_data
+from kpis.models import (
+    BackCalculation,
+    Deal,
+    KpiNode,
+    KpiTree,
+    Lead,
+    Metric,
+    Period,
+    Target,
+    TargetRevision,
+    TemplateUse,
+)
 from kpis.selectors import checklist as items
 from kpis.selectors.back_calculation import BackCalculationRequest, WorkedBack, read_basis, work_back_goal
 from kpis.selectors.calendar import find_period
+from kpis.selectors.close_profile import read_lag
 from kpis.services.back_calculation import BackCalculationError, apply_back_calculation
 from kpis.services.calendar import ensure_calendar
 from kpis.services.definitions import create_metric
@@ -52,6 +68,10 @@ def work(
 
 def needed(worked: WorkedBack) -> dict[str, int]:
     return {str(step.stage): int(step.needed) for step in worked.plan().steps}
+
+
+def lead_times(worked: WorkedBack) -> dict[str, LeadTime]:
+    return {str(step.stage): step.lead_time for step in worked.plan().steps if step.lead_time is not None}
 
 
 def issues(worked: WorkedBack) -> list[tuple[str, str]]:
@@ -167,7 +187,8 @@ class TestWorkBack:
 
     def test_typed_days_carry_the_companys_own_lags_on(self, tree: KpiTree, history: None) -> None:
         worked = work(tree, lead_days={"opportunities": 30})
-        assert {step.stage: step.lead_days for step in worked.plan().steps}["new_leads"] == 45
+        lead_time = lead_times(worked)["new_leads"]
+        assert (lead_time.days, lead_time.source) == (45, "typed")
 
     def test_the_goal_follows_the_shape_of_its_targets(self, tree: KpiTree, history: None) -> None:
         goal = tree.nodes.get(code="bookings")
@@ -197,6 +218,123 @@ class TestWorkBack:
         assert issues(worked) == [issue]
         with pytest.raises(BackCalculationError):
             apply_back_calculation(worked=worked, actor=None, now=NOW)
+
+
+class TestLeadTimes:
+    """How long before the order a stage lies, and where that is known from."""
+
+    def test_the_months_share_it_as_the_companys_own_orders_were_begun(self, tree: KpiTree, history: None) -> None:
+        worked = work(tree, 9_000_000, "month", date(2027, 3, 1))
+        own = read_lag(since=date(2025, 11, 1), until=date(2026, 11, 1)).profile
+        assert own is not None
+        assert lead_times(worked)["opportunities"].profile == own
+        assert [round(share * 27) for share in own.shares] == [0, 0, 25, 2]
+        assert {each.source for stage, each in lead_times(worked).items() if stage != "won_deals"} == {None, "profile"}
+        opportunities = next(step for step in worked.plan().steps if step.stage == "opportunities")
+        assert [(need.month.start, int(need.value)) for need in opportunities.needs] == [
+            (date(2026, 12, 1), 3),
+            (date(2027, 1, 1), 37),
+        ]
+        assert [month.start for month in opportunities.months] == [date(2027, 1, 1)]
+
+    def test_deals_that_name_their_leads_tell_the_whole_way_at_once(self, tree: KpiTree, history: None) -> None:
+        won = Deal.objects.filter(outcome="won").order_by("closed_on")
+        send("leads", [{"external_id": f"W{deal.external_id}", "created_on": "2025-08-01"} for deal in won])
+        for deal in won:
+            deal.lead = Lead.objects.get(external_id=f"W{deal.external_id}")
+            deal.save()
+        recompute(now=NOW)
+        profile = lead_times(work(tree))["new_leads"].profile
+        assert profile.longest == 14, "from August 2025 to the orders of October 2026"
+        assert profile.share(3) == Decimal(2) / 27
+
+    def test_too_few_orders_are_no_habit_so_their_median_counts(self, tree: KpiTree) -> None:
+        deal = {"created_on": "2026-07-01", "outcome": "won", "amount": 1_000_000}
+        days = ("2026-08-28", "2026-08-30", "2026-10-30")
+        send("deals", [{**deal, "external_id": day, "closed_on": day} for day in days])
+        recompute(now=NOW)
+        worked = work(tree, 9_000_000, "month", date(2027, 3, 1), rates=WORKED_EXAMPLE)
+        lead_time = lead_times(worked)["opportunities"]
+        assert (lead_time.source, lead_time.days) == ("median", 60)
+        (need,) = next(step for step in worked.plan().steps if step.stage == "opportunities").needs
+        assert need.month.start == date(2027, 1, 1)
+
+    def test_what_was_typed_stands_against_the_profile(self, tree: KpiTree, history: None) -> None:
+        worked = work(tree, 9_000_000, "month", date(2027, 3, 1), lead_days={"sql": 30})
+        sources = {stage: each.source for stage, each in lead_times(worked).items()}
+        assert (sources["opportunities"], sources["sql"], sources["new_leads"]) == ("profile", "typed", "typed")
+        (need,) = next(step for step in worked.plan().steps if step.stage == "sql").needs
+        assert need.month.start == date(2027, 2, 1)
+
+    def test_without_any_history_there_is_none_and_that_is_said(self, tree: KpiTree) -> None:
+        steps = work(tree, 34_000_000, rates=WORKED_EXAMPLE).plan().steps
+        assert "opportunities" not in lead_times(work(tree, 34_000_000, rates=WORKED_EXAMPLE))
+        assert "no_lead_time" in [issue.code for step in steps for issue in step.warnings]
+
+
+class TestInsideSales:
+    """The shipped tree of inside sales: its opportunity rate is a cohort from leads to opportunities."""
+
+    @pytest.fixture
+    def inside(self, in_acme: Any) -> KpiTree:
+        ensure_calendar(first_day=date(2025, 4, 1), last_day=date(2027, 3, 31))
+        return grow_tree(INSIDE_SALES)
+
+    def test_its_own_rate_leaves_out_what_may_still_convert(self, inside: KpiTree) -> None:
+        live_a_year()
+        send("leads", [{"external_id": f"young{n}", "created_on": "2026-10-05"} for n in range(60)])
+        recompute(now=NOW)
+        rate = read_basis(inside, now=NOW).history.rates["opportunity_rate"]
+        assert (rate.value, rate.cases) == (Decimal("0.1"), 180), "nine months of twenty leads that are over"
+
+    def test_its_benchmark_is_offered_and_can_be_used(self, inside: KpiTree) -> None:
+        benchmark = read_basis(inside, now=NOW).benchmarks["opportunity_rate"]
+        assert (benchmark.value, benchmark.band.low, benchmark.band.high) == tuple(map(Decimal, ("0.25", "0.2", "0.3")))
+        rates = {**WORKED_EXAMPLE, "opportunity_rate": "benchmark"}
+        assert needed(work(inside, 34_000_000, rates=rates)) == {
+            "won_deals": 34,
+            "closed_deals": 34,
+            "opportunities": 34,
+            "new_leads": 136,
+        }
+
+    def test_its_target_is_applied(self, inside: KpiTree) -> None:
+        worked = work(inside, 34_000_000, rates=WORKED_EXAMPLE)
+        apply_back_calculation(worked=worked, reason="plan", actor=None, now=NOW)
+        rows = Target.objects.filter(node__code="opportunity_rate_leads")
+        assert [float(value) for value in rows.values_list("value", flat=True)] == [0.2] * 12
+        assert sum(targets(inside, "new_leads")) == 170
+
+    def test_a_code_of_the_companys_own_changes_nothing(self, inside: KpiTree) -> None:
+        Metric.objects.filter(code="opportunity_rate_leads").update(code="nurturing")
+        live_a_year()
+        basis = read_basis(inside, now=NOW)
+        assert basis.history.rates["opportunity_rate"].value == Decimal("0.1")
+        assert basis.benchmarks["opportunity_rate"].value == Decimal("0.25")
+
+    def test_a_tree_of_another_style_has_the_figures_of_its_own(self, tree: KpiTree) -> None:
+        assert read_basis(tree, now=NOW).benchmarks["opportunity_rate"].value == Decimal("0.2")
+        forms = read_basis(tree, has_mql=False, now=NOW).benchmarks
+        assert forms["opportunity_rate"].value == Decimal("0.25"), "the style has none of leads, so those of all"
+
+    def test_the_consultancys_own_figures_come_before_the_shipped_ones(self, inside: KpiTree) -> None:
+        shipped = document_of(INSIDE_SALES)
+        own = tuple(
+            replace(each, low=Decimal("0.4"), high=Decimal("0.5")) if each.metric == "opportunity_rate_leads" else each
+            for each in shipped.benchmarks
+            if each.metric != "win_rate"
+        )
+        TemplateUse.objects.create(
+            tree=inside,
+            template_id=uuid.uuid4(),
+            name="House",
+            version=1,
+            document=to_data(replace(shipped, benchmarks=own)),
+            taken_at=NOW,
+        )
+        benchmarks = read_basis(inside, now=NOW).benchmarks
+        assert benchmarks["opportunity_rate"].value == Decimal("0.45")
+        assert "win_rate" not in benchmarks
 
 
 class TestApply:
@@ -259,10 +397,10 @@ class TestApply:
     def test_one_month_writes_the_months_in_which_its_numbers_are_needed(self, tree: KpiTree, history: None) -> None:
         self.apply(work(tree, 9_000_000, "month", date(2027, 3, 1)))
         rows = Target.objects.filter(node__tree=tree).values_list("node__code", "period_start", "value")
-        found = {code: (start, int(value)) for code, start, value in rows}
-        assert found["bookings"] == (date(2027, 3, 1), 9_000_000)
-        assert found["sql"] == (date(2027, 1, 1), 40)
-        assert found["new_leads"] == (date(2027, 1, 1), 400)
+        found = {(code, start.month): int(value) for code, start, value in rows}
+        assert found["bookings", 3] == 9_000_000
+        assert (found["sql", 12], found["sql", 1]) == (3, 37)  # 2 of 27 orders were begun three months before
+        assert (found["new_leads", 12], found["new_leads", 1]) == (30, 370)
 
     def test_a_month_of_another_year_is_left_alone(self, tree: KpiTree, history: None) -> None:
         self.apply(work(tree, 9_000_000, "month", date(2026, 4, 1)))

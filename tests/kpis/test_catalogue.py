@@ -4,7 +4,8 @@ import pytest
 from django.test import Client
 
 from kpis.engine.catalogue import CATALOGUE
-from kpis.engine.specs import parse_spec, to_data
+from kpis.engine.specs import Conversion, canonical, parse_spec, to_data
+from kpis.engine.templates import TEMPLATES
 from kpis.models import Metric
 
 pytestmark = pytest.mark.django_db
@@ -53,6 +54,43 @@ def test_what_the_company_has_stays_as_it_is(owner: Client) -> None:
     owner.post(f"{ADDRESS}win_rate/add/")
     rows = {row["code"]: row for row in owner.get("/api/v1/metrics/").json()["results"]}
     assert (rows["won_deals"]["name"], len(rows)) == ("勝ち", 3)
+
+
+def test_a_code_that_the_company_defines_otherwise_is_not_taken_over_silently(owner: Client) -> None:
+    spec = to_data(CATALOGUE["opportunity_rate_cohort"].metric.spec)
+    shape = {"unit": "percent", "accumulation": "rate", "spec": spec}
+    body = {"code": "opportunity_rate", "name": "商談化率（自社）", **shape}
+    made = owner.post("/api/v1/metrics/", body, content_type="application/json").json()
+    answer = owner.post(f"{ADDRESS}opportunity_rate/add/", headers={"accept-language": "en"})
+    assert answer.status_code == 400
+    (error,) = answer.json()["errors"]
+    assert (error["field"], error["code"]) == ("code", "defined_otherwise")
+    assert "商談化率（自社）" in error["message"]
+    assert "was not added" in error["message"]
+    rows = {row["code"]: row for row in owner.get(ADDRESS).json()["results"]}
+    assert (rows["opportunity_rate"]["metric"], rows["opportunity_rate"]["is_defined_otherwise"]) == (made["id"], True)
+    assert rows["opportunity_rate_cohort"]["is_defined_otherwise"] is False
+    page = owner.get("/kpis/catalogue/", headers={"accept-language": "en"}).content.decode()
+    assert "Your metric 商談化率（自社） has this code with another definition." in page
+    added = owner.post(f"{ADDRESS}opportunity_rate_cohort/add/")
+    assert added.status_code == 201, "the same definition has a code of its own"
+
+
+@pytest.mark.parametrize("code", ["opportunity_rate", "opportunity_rate_leads"])
+def test_templates_and_catalogue_mean_the_same_by_a_code(code: str) -> None:
+    entry = CATALOGUE[code].metric
+    told = [metric for template in TEMPLATES.values() for metric in template.metrics if metric.code == code]
+    assert told == [entry]
+
+
+def test_each_opportunity_rate_has_a_definition_and_a_name_of_its_own() -> None:
+    rates = [entry.metric for code, entry in CATALOGUE.items() if code.startswith("opportunity_rate")]
+    assert len({canonical(rate.spec) for rate in rates}) == len(rates) == 4
+    for name in ({rate.name.english for rate in rates}, {rate.name.japanese for rate in rates}):
+        assert len(name) == 4
+    for rate in rates:
+        is_cohort = isinstance(rate.spec, Conversion)
+        assert ("90日以内" in rate.name.japanese, "期間内" in rate.name.japanese) == (is_cohort, not is_cohort)
 
 
 def test_an_unknown_code_is_refused(owner: Client) -> None:

@@ -327,6 +327,33 @@ AREAS: dict[str, list[Mutant]] = {
             f"{KPIS}test_targets.py::TestSetTarget::test_a_change_in_an_active_tree_keeps_the_initial_target",
         ),
     ],
+    "working back from the goal": [
+        Mutant(
+            "kpis/engine/back_calculation/timing.py",
+            "weights[places[start] - lag] += part",
+            "weights[places[start] - profile.most] += part",
+            f"{ENGINE}test_back_calculation.py::TestProfile::"
+            "test_run_forward_through_the_same_profile_it_is_the_goal_month_by_month",
+        ),
+        Mutant(
+            "kpis/selectors/back_calculation/history.py",
+            "None if absence == Absence.MATURING else pair",
+            "pair",
+            f"{KPIS}test_back_calculation.py::TestInsideSales::test_its_own_rate_leaves_out_what_may_still_convert",
+        ),
+        Mutant(
+            "kpis/selectors/back_calculation/lags.py",
+            "profile if profile.is_reliable else None",
+            "profile",
+            f"{KPIS}test_back_calculation.py::TestLeadTimes::test_too_few_orders_are_no_habit_so_their_median_counts",
+        ),
+        Mutant(
+            "kpis/services/catalogue.py",
+            "if is_defined_otherwise(code, newest_specs()):",
+            "if code not in newest_specs():",
+            f"{KPIS}test_catalogue.py::test_a_code_that_the_company_defines_otherwise_is_not_taken_over_silently",
+        ),
+    ],
     "targets that people agree to": [
         Mutant(
             "kpis/engine/approval.py",

@@ -15,7 +15,10 @@ from tenants.capabilities import Capability
 
 
 class CatalogueEntrySerializer(serializers.Serializer):
-    """One metric of the trade; `metric` is the id of the company's own of this code, null where it has none."""
+    """One metric of the trade; `metric` is the id of the company's own of this code, null where it has none.
+
+    `is_defined_otherwise`: the company's own is another metric under the same code; the entry cannot be added.
+    """
 
     code = serializers.CharField()
     name = serializers.CharField()
@@ -29,6 +32,7 @@ class CatalogueEntrySerializer(serializers.Serializer):
     needs = serializers.ListField(child=serializers.CharField())
     trap = serializers.CharField()
     metric = serializers.UUIDField(source="metric.public_id", allow_null=True, default=None)
+    is_defined_otherwise = serializers.BooleanField()
 
 
 class CatalogueSerializer(serializers.Serializer):

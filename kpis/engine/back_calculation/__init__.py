@@ -33,14 +33,15 @@ from kpis.engine.back_calculation.plans import (
     as_target,
     work_out,
 )
-from kpis.engine.back_calculation.roles import ACTIVITY, LEAD_RATE, role_of
+from kpis.engine.back_calculation.roles import ACTIVITY, CREATED_WIN_RATE, LEAD_RATE, role_of
 from kpis.engine.back_calculation.scenarios import Scenario, Swing, scenarios, sensitivity, under
-from kpis.engine.back_calculation.timing import MonthSpan, Need, divide, months_before
+from kpis.engine.back_calculation.timing import LeadSource, LeadTime, MonthSpan, Need, days_before, divide
 
 __all__ = [
     "ACTIVITY",
     "AMOUNT",
     "BENCHMARK",
+    "CREATED_WIN_RATE",
     "DEAL_SIZE",
     "FRACTION",
     "GOAL",
@@ -57,6 +58,8 @@ __all__ = [
     "Band",
     "Capacity",
     "Deviation",
+    "LeadSource",
+    "LeadTime",
     "Link",
     "MonthSpan",
     "Need",
@@ -67,11 +70,11 @@ __all__ = [
     "Step",
     "Swing",
     "as_target",
+    "days_before",
     "deviations",
     "divide",
     "funnel",
     "kept",
-    "months_before",
     "role_of",
     "run_forward",
     "scenarios",

@@ -1,12 +1,21 @@
 """A whole back-calculation: what is needed, when, by how many people, and what is doubtful about it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import ROUND_CEILING, Decimal
 
 from kpis.engine.back_calculation.funnel import LEAD_SHARE, Link, kept, whole_up, work_back
-from kpis.engine.back_calculation.timing import MonthSpan, Need, divide, needed_in, needed_within
+from kpis.engine.back_calculation.timing import (
+    LeadTime,
+    MonthSpan,
+    Need,
+    days_before,
+    divide,
+    mostly_in,
+    needed_in,
+    needed_within,
+)
 from kpis.engine.formats import grouped
 from kpis.engine.issues import Issue, gettext_noop
 
@@ -58,8 +67,8 @@ class Question:
     """What is asked: how much of `start` (GOAL or a stage) by which months, and what is taken for granted.
 
     `goal` maps the months of the goal's period, in order, to their part of it; `months` are the calendar from well
-    before them, in order. `lead_days` says how many days before the order a stage lies (absent: not known, taken as
-    the same month). `is_year`: the goal's period is a fiscal year, whose end prepares the next one.
+    before them, in order. `lead_times` says how long before the order a stage lies (absent: not known, taken as the
+    same month). `is_year`: the goal's period is a fiscal year, whose end prepares the next one.
     """
 
     start: str
@@ -69,7 +78,7 @@ class Question:
     goal: Mapping[date, Decimal]
     months: Sequence[MonthSpan]
     today: date
-    lead_days: Mapping[str, int] = field(default_factory=dict)
+    lead_times: Mapping[str, LeadTime] = field(default_factory=dict)
     capacities: Mapping[str, Capacity] = field(default_factory=dict)
     is_year: bool = False
 
@@ -84,28 +93,35 @@ class Step:
     """What is needed of one stage.
 
     `exact` is before and `needed` after rounding up; `assumption` leads here from the stage before (None: one to one).
-    `needs` are the months in which it is needed, `targets` the same as targets of the goal's own months.
+    `lead_time` is None where it is not known. `needs` are the months in which it is needed, `targets` the same as
+    targets of the goal's own months, `months` those in which most of it is needed: one for each month of the goal.
     """
 
     stage: str
     exact: Decimal
     needed: Decimal
     assumption: Assumption | None
-    lead_days: int | None
+    lead_time: LeadTime | None
     needs: tuple[Need, ...]
     targets: tuple[Need, ...]
+    months: tuple[MonthSpan, ...]
     warnings: tuple[Issue, ...] = ()
 
     @property
     def per_month(self) -> Decimal:
-        """The mean of a month, unrounded."""
-        return self.needed / len(self.targets) if self.targets else self.needed
+        """The mean of the busiest months, as many as the goal has, unrounded."""
+        return _sum(self.busiest) / len(self.busiest) if self.busiest else self.needed
 
     @property
     def per_business_day(self) -> Decimal | None:
-        """The mean of a business day of the months in which it is needed, unrounded; None where they have none."""
-        days = sum(need.month.business_days for need in self.needs)
-        return sum((need.value for need in self.needs), Decimal(0)) / days if days else None
+        """The mean of a business day of the same months, unrounded; None where they have none."""
+        days = sum(need.month.business_days for need in self.busiest)
+        return _sum(self.busiest) / days if days else None
+
+    @property
+    def busiest(self) -> tuple[Need, ...]:
+        """The months that carry most of it. The months around them, into which it is spread, would dilute a mean."""
+        return tuple(sorted(self.targets, key=lambda need: -need.value)[: len(self.months)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,14 +162,25 @@ def _is_stopped(link: Link, needed: Mapping[str, Decimal]) -> bool:
 
 
 def _step(question: Question, link: Link, exact: Decimal) -> Step:
-    days = question.lead_days.get(link.stage)
+    lead_time = question.lead_times.get(link.stage)
+    profile = (lead_time or days_before(0)).profile
     total = kept(exact)
-    needs = needed_in(total, question.goal, question.months, days or 0)
-    targets = needed_within(total, question.goal, question.months, days or 0) if question.is_year else needs
-    assumption = question.assumptions.get(link.rate) if link.rate else None
-    step = Step(link.stage, total, whole_up(total), assumption, days, needs, targets)
-    warnings = (*_of_assumption(step), *_of_time(question, step), *_of_capacity(question, step))
-    return Step(link.stage, total, step.needed, assumption, days, needs, targets, warnings)
+    needs = needed_in(total, question.goal, question.months, profile)
+    step = Step(
+        stage=link.stage,
+        exact=total,
+        needed=whole_up(total),
+        assumption=question.assumptions.get(link.rate) if link.rate else None,
+        lead_time=lead_time,
+        needs=needs,
+        targets=needed_within(total, question.goal, question.months, profile) if question.is_year else needs,
+        months=mostly_in(question.goal, question.months, profile),
+    )
+    return replace(step, warnings=(*_of_assumption(step), *_of_time(question, step), *_of_capacity(question, step)))
+
+
+def _sum(needs: Sequence[Need]) -> Decimal:
+    return sum((need.value for need in needs), Decimal(0))
 
 
 def _of_assumption(step: Step) -> Iterator[Issue]:
@@ -171,13 +198,13 @@ def _of_assumption(step: Step) -> Iterator[Issue]:
 
 
 def _of_time(question: Question, step: Step) -> Iterator[Issue]:
-    if step.lead_days is None:
+    if step.lead_time is None:
         yield _issue(
             step,
             "no_lead_time",
             gettext_noop("No lead time is known yet, so it is taken to be needed in the month of the order."),
         )
-    lost = step.needed - sum((need.value for need in step.needs), Decimal(0))
+    lost = step.needed - _sum(step.needs)
     if lost:
         template = gettext_noop("%(count)s of them would be needed before your calendar begins.")
         yield _issue(step, "before_calendar", template, count=written(lost, "count"))

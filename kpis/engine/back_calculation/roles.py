@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from kpis.engine.back_calculation.funnel import DEAL_SIZE, OPPORTUNITY_RATE, WIN_RATE, Stage
+from kpis.engine.back_calculation.funnel import DEAL_SIZE, MQL_RATE, OPPORTUNITY_RATE, WIN_RATE, Stage
 from kpis.engine.formula import names
-from kpis.engine.specs import Formula, Ratio, Simple, Spec
+from kpis.engine.specs import Conversion, Formula, Manual, Ratio, Simple, Spec, conversion_sides
 
 LEAD_RATE = "lead_opportunity_rate"  # the opportunity rate of a company without an MQL stage
+CREATED_WIN_RATE = "created_win_rate"  # won ÷ created deals: the win rate of a tree without won ÷ closed
 ACTIVITY = "activity"
 _KNOWN: Mapping[str, str] = {
     **{str(stage): str(stage) for stage in Stage},
@@ -17,12 +18,23 @@ _KNOWN: Mapping[str, str] = {
     DEAL_SIZE: DEAL_SIZE,
     WIN_RATE: WIN_RATE,
     OPPORTUNITY_RATE: OPPORTUNITY_RATE,
+    "opportunity_rate_leads": LEAD_RATE,
+    MQL_RATE: MQL_RATE,
 }
 _LEADS = {"created_on": Stage.LEADS, "mql_on": Stage.MQL, "sql_on": Stage.SQL}
 _RATES: Mapping[tuple[str | None, str | None], str] = {
     (Stage.WON, Stage.CLOSED): WIN_RATE,
+    (Stage.WON, Stage.OPPORTUNITIES): CREATED_WIN_RATE,
+    (Stage.MQL, Stage.LEADS): MQL_RATE,
     (Stage.SQL, Stage.MQL): OPPORTUNITY_RATE,
     (Stage.SQL, Stage.LEADS): LEAD_RATE,
+}
+# What a conversion ends in; a lead with a deal is an accepted opportunity, whoever says so first.
+_ENDS: Mapping[tuple[str, str], Stage] = {
+    ("leads", "mql"): Stage.MQL,
+    ("leads", "sql"): Stage.SQL,
+    ("leads", "deal"): Stage.SQL,
+    ("deals", "won"): Stage.WON,
 }
 _WON = frozenset({"won"})
 _ENDED = frozenset({"won", "lost"})
@@ -31,23 +43,30 @@ _ENDED = frozenset({"won", "lost"})
 def role_of(code: str, spec: Spec, others: Mapping[str, Spec]) -> str | None:
     """A stage, a rate, ACTIVITY, or None for what is not on the way. `others` maps codes that a formula may name.
 
-    A number that counts only a part (a channel, a kind of customer) is not on the way. What cannot be told from the
-    definition, such as a typed value, goes by its code.
+    A number that counts only a part (a channel, a kind of customer) is not on the way; a rate is told by the stages it
+    joins, as a cohort or by period. What no definition tells, such as a typed value, goes by its code.
 
     >>> from kpis.engine.specs import Filter
     >>> won = Simple("deals", "closed_on", "count", filters=(Filter("outcome", "in", ("won",)),))
     >>> role_of("orders", won, {})
     'won_deals'
+    >>> role_of("nurturing", Conversion("leads", "created", "sql"), {})
+    'lead_opportunity_rate'
     """
     match spec:
         case Simple():
             return _of_simple(spec)
         case Ratio(numerator, denominator):
             return _RATES.get((_of_simple(numerator), _of_simple(denominator)))
+        case Conversion():
+            _numerator, denominator = conversion_sides(spec)
+            return _RATES.get((_ENDS.get((spec.fact, spec.end)), _of_simple(denominator)))
         case Formula(expression):
             return _of_formula(code, expression, others)
-        case _:
+        case Manual():
             return _KNOWN.get(code)
+        case _:
+            return None
 
 
 def _of_simple(term: Simple) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from kpis.engine.catalogue.entries import entry
 from kpis.engine.facts import FACTS
 from kpis.engine.specs import Conversion, Filter, Formula, Ratio, Simple, Snapshot
+from kpis.engine.templates.metrics import OPPORTUNITY_RATE, OPPORTUNITY_RATE_LEADS
 
 ORIGINS = tuple(sorted(FACTS["deals"].fields["origin"].choices))
 WON = Filter("outcome", "in", ("won",))
@@ -54,8 +55,8 @@ SALES = (
         ),
     ),
     entry(
-        "opportunity_rate",
-        ("Opportunity rate (MQL→SQL)", "商談化率（MQL→SQL）"),
+        "opportunity_rate_cohort",
+        ("Opportunity rate (MQL→SQL within 90 days)", "商談化率（MQL→SQL、90日以内）"),
         "percent rate",
         Conversion("leads", "mql", "sql", window_days=90, origin=("lead",)),
         (
@@ -68,10 +69,10 @@ SALES = (
         ),
     ),
     entry(
-        "opportunity_rate_period",
+        "opportunity_rate",
         ("Opportunity rate (MQL→SQL, period)", "商談化率（MQL→SQL、期間内）"),
         "percent rate",
-        Conversion("leads", "mql", "sql", basis="period", origin=("lead",)),
+        OPPORTUNITY_RATE.spec,
         ("SQLs of the period ÷ MQLs of the period.", "期間内のSQL数 ÷ 期間内のMQL数。"),
         (
             "Not the same people above and below: may exceed 100 %, and falls when MQLs rise fast.",
@@ -80,16 +81,31 @@ SALES = (
     ),
     entry(
         "opportunity_rate_leads",
-        ("Opportunity rate (leads)", "商談化率（リード→商談）"),
+        ("Opportunity rate (leads→SQL within 90 days)", "商談化率（リード→商談、90日以内）"),
         "percent rate",
-        Conversion("leads", "created", "deal", window_days=90, origin=("lead",)),
+        OPPORTUNITY_RATE_LEADS.spec,
         (
-            "Of the period's leads, those that had a deal within 90 days. For companies without an MQL stage.",
-            "期間内のリードのうち、90日以内に商談になった割合。MQLの段階がない会社向け。",
+            "Of the period's leads, those that sales accepted as an opportunity (SQL) within 90 days. For companies "
+            "without an MQL stage.",
+            "期間内のリードのうち、90日以内に営業が商談として受け入れた（SQLになった）割合。MQLの段階がない会社向け。",
         ),
         (
             "Much lower than MQL→SQL: never compare the two.",
             "MQL→SQLよりずっと低い数値になります。両者を比べないでください。",
+        ),
+    ),
+    entry(
+        "opportunity_rate_leads_deal",
+        ("Opportunity rate (leads→deal within 90 days)", "商談化率（リード→商談登録、90日以内）"),
+        "percent rate",
+        Conversion("leads", "created", "deal", window_days=90, origin=("lead",)),
+        (
+            "Of the period's leads, those for which a deal was entered within 90 days, accepted or not.",
+            "期間内のリードのうち、90日以内に商談が登録された割合（受け入れの判定は問わない）。",
+        ),
+        (
+            "Depends on when deals are entered: late entries lower it. Lower than leads→SQL, never compare the two.",
+            "商談の登録時期に左右され、登録が遅れると下がります。リード→商談（SQL）の割合とは比べないでください。",
         ),
     ),
     entry(

@@ -1,11 +1,12 @@
 """Inside sales and ABM: leads nurtured into opportunities, customers who renew and grow."""
 
-from kpis.engine.specs import Conversion, Filter, Manual, Ratio, Retention
+from kpis.engine.specs import Filter, Manual, Ratio, Retention
 from kpis.engine.templates.metrics import (
     AVERAGE_DEAL_SIZE,
     BOOKINGS,
     CLOSED_DEALS,
     NEW_LEADS,
+    OPPORTUNITY_RATE_LEADS,
     WIN_RATE,
     WON_DEALS,
     activities,
@@ -14,13 +15,6 @@ from kpis.engine.templates.metrics import (
 )
 from kpis.engine.templates.shapes import Driver, Step, Template, TemplateMetric, TemplateNode, Text
 
-_OPPORTUNITY_RATE = TemplateMetric(
-    "opportunity_rate_leads",
-    Text("Opportunity rate (leads)", "商談化率（リード→商談）"),
-    "percent",
-    "rate",
-    Conversion("leads", "created", "sql", origin=("lead",)),
-)
 _RENEWAL_RATE = TemplateMetric(
     "renewal_rate",
     Text("Renewal rate", "契約更新率"),
@@ -60,7 +54,7 @@ _NODES = (
     TemplateNode(
         "opportunity_rate_leads",
         "kpi",
-        _OPPORTUNITY_RATE.name,
+        OPPORTUNITY_RATE_LEADS.name,
         parent="opportunities",
         metric="opportunity_rate_leads",
         reason=Text("Shows how well leads are nurtured.", "リードの育成の成果が表れるため。"),
@@ -201,7 +195,7 @@ INSIDE_SALES = Template(
     metrics=(
         BOOKINGS,
         NEW_LEADS,
-        _OPPORTUNITY_RATE,
+        OPPORTUNITY_RATE_LEADS,
         WON_DEALS,
         CLOSED_DEALS,
         WIN_RATE,

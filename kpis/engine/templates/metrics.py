@@ -1,6 +1,6 @@
 """Metrics that several templates use."""
 
-from kpis.engine.specs import Filter, Formula, Ratio, Simple
+from kpis.engine.specs import Conversion, Filter, Formula, Ratio, Simple
 from kpis.engine.templates.shapes import TemplateMetric, Text
 
 
@@ -35,10 +35,17 @@ MQL = TemplateMetric("mql", Text("MQL", "MQL数"), "count", "sum", MQL_COUNT)
 SQL = TemplateMetric("sql", Text("SQL", "SQL数"), "count", "sum", SQL_COUNT)
 OPPORTUNITY_RATE = TemplateMetric(
     "opportunity_rate",
-    Text("Opportunity rate (MQL→SQL)", "商談化率（MQL→SQL）"),
+    Text("Opportunity rate (MQL→SQL, period)", "商談化率（MQL→SQL、期間内）"),
     "percent",
     "rate",
     Ratio(SQL_COUNT, MQL_COUNT),
+)
+OPPORTUNITY_RATE_LEADS = TemplateMetric(
+    "opportunity_rate_leads",
+    Text("Opportunity rate (leads→SQL within 90 days)", "商談化率（リード→商談、90日以内）"),
+    "percent",
+    "rate",
+    Conversion("leads", "created", "sql", origin=("lead",)),
 )
 WON_DEALS = TemplateMetric("won_deals", Text("Won deals", "受注件数"), "count", "sum", deals("count", WON))
 CLOSED_DEALS = TemplateMetric("closed_deals", Text("Closed deals", "決着件数"), "count", "sum", deals("count", CLOSED))

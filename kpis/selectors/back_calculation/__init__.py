@@ -101,10 +101,11 @@ def read_basis(tree: KpiTree, *, has_mql: bool | None = None, now: datetime) -> 
 
 def work_back_goal(request: BackCalculationRequest, basis: Basis, *, now: datetime) -> WorkedBack:
     """Everything that the goal asks for, in three scenarios; or the issues that keep it from being worked out."""
-    issues = find_issues(request, basis.places, basis.history)
+    issues = find_issues(request, basis.places, basis.history, basis.benchmarks)
     if issues:
         return WorkedBack(request, basis, issues)
-    question = read_question(request, basis.places, basis.history, today=timezone.localdate(now))
+    today = timezone.localdate(now)
+    question = read_question(request, basis.places, basis.history, basis.benchmarks, today=today)
     return WorkedBack(
         request=request,
         basis=basis,

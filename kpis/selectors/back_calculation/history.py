@@ -1,12 +1,10 @@
-"""What the company's own last twelve months say: its rates, with the band of their quarters, and its lead times."""
+"""What the company's own last twelve months say: its rates, with the band of their quarters, and its lags."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
-from django.db import connection
 from django.db.models import Count, Q
 from django.utils import timezone
 
@@ -20,7 +18,10 @@ from kpis.engine.back_calculation import (
     Band,
     Stage,
 )
+from kpis.engine.close_profile import CloseProfile
+from kpis.engine.values import Absence
 from kpis.models import Deal, Period
+from kpis.selectors.back_calculation.lags import read_lags
 from kpis.selectors.back_calculation.places import Places, per_deal
 from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 
@@ -41,9 +42,13 @@ class OwnRate:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """The company's own rates by code, and how many days before the order each stage lies; only what is known."""
+    """The company's own rates by code, and how long before the order each stage lies; only what is known.
+
+    `profiles` are the close profiles behind which enough cases stand, `lead_days` the median days.
+    """
 
     rates: Mapping[str, OwnRate]
+    profiles: Mapping[str, CloseProfile]
     lead_days: Mapping[str, int]
 
 
@@ -53,7 +58,7 @@ def read_history(places: Places, *, now: datetime) -> History:
     months = Period.objects.filter(grain=Grain.MONTH, end_date__lte=today).order_by("-start_date")[:MONTHS]
     starts = sorted(month.start_date for month in months)
     if not starts:
-        return History({}, {})
+        return History({}, {}, {})
     end = max(month.end_date for month in months)
     nodes = [*places.nodes.values(), *([places.goal] if places.goal else [])]
     codes = list(dict.fromkeys(node.code for node in nodes))
@@ -62,7 +67,8 @@ def read_history(places: Places, *, now: datetime) -> History:
     rates = {code: _own_rate(pairs) for code, pairs in _pairs(places, columns).items()}
     share = _lead_share(starts[0], end)
     known = {code: rate for code, rate in {**rates, LEAD_SHARE: share}.items() if rate is not None}
-    return History(known, read_lead_days(places, starts[0], end))
+    profiles, lead_days = read_lags(places, starts[0], end)
+    return History(known, profiles, lead_days)
 
 
 class _Columns:
@@ -79,12 +85,17 @@ class _Columns:
         return [] if node is None else self.matrix.value[self.at[node.pk]][0]
 
     def sides(self, rate: str) -> list[Pair | None]:
-        """Numerator and denominator of a rate's own node; empty where it has none or no sides."""
+        """Numerator and denominator of a rate's own node; empty where it has none or no sides.
+
+        A month whose cohort may still convert says nothing yet: its rate is too low so far.
+        """
         node = self.places.node_of(rate)
         if node is None:
             return []
         at = self.at[node.pk]
-        return _joined(self.matrix.numerator[at][0], self.matrix.denominator[at][0])
+        sides = _joined(self.matrix.numerator[at][0], self.matrix.denominator[at][0])
+        absences = self.matrix.absence[at][0]
+        return [None if absence == Absence.MATURING else pair for pair, absence in zip(sides, absences, strict=True)]
 
     def quotient(self, above: str, below: str) -> list[Pair | None]:
         """One stage over another."""
@@ -108,7 +119,7 @@ def _pairs(places: Places, columns: _Columns) -> dict[str, list[Pair | None]]:
         DEAL_SIZE: size or columns.sides(DEAL_SIZE),
         WIN_RATE: columns.sides(WIN_RATE) or columns.quotient(Stage.WON, Stage.CLOSED),
         OPPORTUNITY_RATE: columns.sides(OPPORTUNITY_RATE) or columns.quotient(Stage.SQL, before),
-        MQL_RATE: columns.quotient(Stage.MQL, Stage.LEADS) if places.has_mql else [],
+        MQL_RATE: (columns.sides(MQL_RATE) or columns.quotient(Stage.MQL, Stage.LEADS)) if places.has_mql else [],
     }
     return {**pairs, **{per_deal(code): columns.quotient(code, Stage.CLOSED) for code in places.kinds}}
 
@@ -141,53 +152,3 @@ def _lead_share(first: date, end: date) -> OwnRate | None:
     if not counted["of_leads"]:
         return None
     return OwnRate(Decimal(counted["of_leads"]) / counted["all"], None, Decimal(counted["all"]))
-
-
-_DAYS = "SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY {days}) FROM {rows}"
-_CYCLE = _DAYS.format(
-    days="closed_on - created_on",
-    rows="kpis_deal WHERE deleted_at IS NULL AND outcome = 'won' AND closed_on >= created_on"
-    " AND closed_on >= %s AND closed_on < %s",
-)
-_BETWEEN = {
-    (first, then): _DAYS.format(
-        days=f"{then} - {first}",
-        rows=f"kpis_lead WHERE deleted_at IS NULL AND {then} >= {first} AND {then} >= %s AND {then} < %s",
-    )
-    for first, then in (("created_on", "mql_on"), ("mql_on", "sql_on"), ("created_on", "sql_on"))
-}
-_ACTIVITY = _DAYS.format(
-    days="d.closed_on - a.happened_on",
-    rows="kpis_activity a JOIN kpis_deal d ON d.id = a.deal_id WHERE a.deleted_at IS NULL AND d.deleted_at IS NULL"
-    " AND d.outcome = 'won' AND d.closed_on >= a.happened_on AND d.closed_on >= %s AND d.closed_on < %s"
-    " AND (cardinality(%s::text[]) = 0 OR a.kind = ANY(%s))",
-)
-
-
-def read_lead_days(places: Places, first: date, end: date) -> dict[str, int]:
-    """Stage → median days before the order: the deal cycle, and before it the days from stage to stage.
-
-    A stage whose way to the order is not known whole is left out. One query for each lag.
-    """
-    found: dict[str, int | None] = {Stage.WON: 0, Stage.CLOSED: 0}
-    cycle = _median(_CYCLE, first, end)
-    found[Stage.OPPORTUNITIES] = found[Stage.SQL] = cycle
-    if places.has_mql:
-        found[Stage.MQL] = _sum(cycle, _median(_BETWEEN["mql_on", "sql_on"], first, end))
-        found[Stage.LEADS] = _sum(found[Stage.MQL], _median(_BETWEEN["created_on", "mql_on"], first, end))
-    else:
-        found[Stage.LEADS] = _sum(cycle, _median(_BETWEEN["created_on", "sql_on"], first, end))
-    for code, kinds in places.kinds.items():
-        found[code] = _median(_ACTIVITY, first, end, list(kinds), list(kinds))
-    return {stage: days for stage, days in found.items() if days is not None}
-
-
-def _median(query: str, *params: Any) -> int | None:
-    with connection.cursor() as cursor:
-        cursor.execute(query, params)
-        (days,) = cursor.fetchone()
-    return None if days is None else round(days)
-
-
-def _sum(after: int | None, lag: int | None) -> int | None:
-    return None if after is None or lag is None else after + lag

@@ -7,10 +7,13 @@ from kpis.choices import Level
 from kpis.engine import specs
 from kpis.engine.back_calculation import (
     ACTIVITY,
+    CREATED_WIN_RATE,
     LEAD_RATE,
     LEAD_SHARE,
+    MQL_RATE,
     OPPORTUNITY_RATE,
     PER_DEAL,
+    WIN_RATE,
     Link,
     Stage,
     funnel,
@@ -85,9 +88,11 @@ def read_places(tree: KpiTree, *, has_mql: bool | None = None) -> Places:
             found.setdefault(role, node)
     if has_mql is None:
         has_mql = _has_mql(found, known)
-    rate = found.pop(LEAD_RATE, None)
-    if rate is not None and not has_mql:
-        found[OPPORTUNITY_RATE] = rate
+    lead_rate, created_rate = found.pop(LEAD_RATE, None), found.pop(CREATED_WIN_RATE, None)
+    if lead_rate is not None and not has_mql:
+        found[OPPORTUNITY_RATE] = lead_rate
+    if created_rate is not None:
+        found.setdefault(WIN_RATE, created_rate)
     goal = next((node for node in nodes if node.level == Level.KGI and node.metric is not None), None)
     return Places(tree, goal, found, has_mql, kinds)
 
@@ -109,7 +114,7 @@ def _definitions() -> dict[str, Spec]:
 
 
 def _has_mql(found: Mapping[str, KpiNode], known: Mapping[str, Spec]) -> bool:
-    if OPPORTUNITY_RATE in found or Stage.MQL in found:
+    if found.keys() & {OPPORTUNITY_RATE, MQL_RATE, Stage.MQL}:
         return True
     if LEAD_RATE in found:
         return False

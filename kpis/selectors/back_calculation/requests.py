@@ -1,6 +1,6 @@
 """What somebody asks of a back-calculation, made into a question that the engine can answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -14,26 +14,38 @@ from kpis.engine.back_calculation import (
     DEAL_SIZE,
     FRACTION,
     GOAL,
+    LEAD_RATE,
     LEAD_SHARE,
     MULTIPLE,
     OPPORTUNITY_RATE,
     OWN,
     PER_DEAL,
     TYPED,
+    WIN_RATE,
     Assumption,
     Band,
     Capacity,
+    LeadSource,
+    LeadTime,
     MonthSpan,
     Question,
+    Stage,
+    days_before,
 )
 from kpis.engine.issues import Issue, gettext_noop
-from kpis.engine.templates import BENCHMARKS
+from kpis.engine.templates import Benchmark
 from kpis.models import CalendarDay, KpiTree, Period, Target
 from kpis.selectors.back_calculation.history import History
 from kpis.selectors.back_calculation.places import Places
+from kpis.selectors.template_use import benchmark_lookup
 
 LOOK_BACK = timedelta(days=366 * 3)
 FIRST_CHOICE = "mean"  # the kind of benchmark that stands for a rate where there are several
+SURVEYED: Mapping[str, str] = {  # rate → the code under which the shipped templates and surveys speak of it
+    WIN_RATE: "win_rate",
+    OPPORTUNITY_RATE: "opportunity_rate",
+    LEAD_RATE: "opportunity_rate_leads",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,30 +77,49 @@ class BenchmarkRate:
 
 
 def benchmarks_of(places: Places) -> dict[str, BenchmarkRate]:
-    """Rate → its benchmark, for rates that are defined as the benchmark is."""
-    found = {}
-    for code in places.rates():
-        if code == OPPORTUNITY_RATE and not places.has_mql:
-            continue
-        bands = [
-            (each.kind, Band(each.low, each.low if each.high is None else each.high))
-            for each in BENCHMARKS
-            if each.metric == code and each.low is not None
-        ]
-        if bands:
-            first = next((band for kind, band in bands if kind == FIRST_CHOICE), bands[0][1])
-            whole = Band(min(band.low for _kind, band in bands), max(band.high for _kind, band in bands))
-            found[code] = BenchmarkRate((first.low + first.high) / 2, whole)
-    return found
+    """Rate → its benchmark, for rates that are defined as the benchmark is; one query.
+
+    The records are those that hold for the tree: of the consultancy's template that it follows, else the shipped ones
+    of its sales style.
+    """
+    look_up = benchmark_lookup([places.tree])
+    rates = {code: _records(look_up, code, places) for code in places.rates()}
+    return {code: _benchmark(bands) for code, bands in rates.items() if bands}
 
 
-def find_issues(request: BackCalculationRequest, places: Places, history: History) -> tuple[Issue, ...]:
+def _records(
+    look_up: Callable[[KpiTree, str], tuple[Benchmark, ...]], rate: str, places: Places
+) -> list[tuple[str, Band]]:
+    """Kind and band of each figure about a rate, under the code of its KPI, else under the one that surveys use."""
+    is_of_leads = rate == OPPORTUNITY_RATE and not places.has_mql
+    surveyed = SURVEYED.get(LEAD_RATE if is_of_leads else rate, rate)
+    own = places.code_of(rate)
+    codes = [surveyed] if own in SURVEYED.values() else [own, surveyed]  # another rate's code tells of that rate
+    told = ([(each.kind, band) for each in look_up(places.tree, code) if (band := _band(each))] for code in codes)
+    return next((each for each in told if each), [])
+
+
+def _band(benchmark: Benchmark) -> Band | None:
+    """The band of a figure; None where it says no more than that the rate varies."""
+    low, high = benchmark.low, benchmark.high
+    return None if low is None else Band(low, low if high is None else high)
+
+
+def _benchmark(bands: Sequence[tuple[str, Band]]) -> BenchmarkRate:
+    first = next((band for kind, band in bands if kind == FIRST_CHOICE), bands[0][1])
+    whole = Band(min(band.low for _kind, band in bands), max(band.high for _kind, band in bands))
+    return BenchmarkRate((first.low + first.high) / 2, whole)
+
+
+def find_issues(
+    request: BackCalculationRequest, places: Places, history: History, benchmarks: Mapping[str, BenchmarkRate]
+) -> tuple[Issue, ...]:
     """What keeps the question from being asked; fields as in the API."""
     issues: list[Issue] = []
     if _start(request, places) is None:
         template = gettext_noop("%(metric)s is neither the KGI of this tree nor a step towards it.")
         issues.append(Issue("goal.metric", "invalid", template, (("metric", request.metric),)))
-    benchmarks, known = benchmarks_of(places), places.rates()
+    known = places.rates()
     for code, given in request.rates.items():
         place = code if code == DEAL_SIZE else f"rates.{code}"
         params = (("code", code),)
@@ -116,10 +147,16 @@ def _time_issues(request: BackCalculationRequest, places: Places) -> list[Issue]
     return issues
 
 
-def read_question(request: BackCalculationRequest, places: Places, history: History, *, today: date) -> Question:
-    """The question; four queries. `find_issues` has found nothing."""
+def read_question(
+    request: BackCalculationRequest,
+    places: Places,
+    history: History,
+    benchmarks: Mapping[str, BenchmarkRate],
+    *,
+    today: date,
+) -> Question:
+    """The question; three queries. `find_issues` has found nothing."""
     links = places.links(has_lead_share=LEAD_SHARE in request.rates)
-    benchmarks = benchmarks_of(places)
     used = [link.rate for link in links if link.rate]
     assumptions = {code: _assumption(code, request.rates.get(code, OWN), history, benchmarks) for code in used}
     goal = _goal(request, places)
@@ -131,7 +168,7 @@ def read_question(request: BackCalculationRequest, places: Places, history: Hist
         goal=goal,
         months=_months(min(goal) - LOOK_BACK, request.period.end_date),
         today=today,
-        lead_days=_lead_days(request, places, history),
+        lead_times=dict(_lead_times(request, places, history)),
         capacities=request.capacities,
         is_year=request.period.grain == Grain.YEAR,
     )
@@ -200,15 +237,30 @@ def _months(first: date, end: date) -> Sequence[MonthSpan]:
     return [MonthSpan(row.start_date, row.end_date, counted.get(row.start_date, 0)) for row in rows]
 
 
-def _lead_days(request: BackCalculationRequest, places: Places, history: History) -> dict[str, int]:
-    """Typed days, and the company's own for the rest: from a typed stage back its own lags are added."""
-    found: dict[str, int] = {GOAL: 0}
+def _lead_times(request: BackCalculationRequest, places: Places, history: History) -> Iterator[tuple[str, LeadTime]]:
+    """Stage → how long before the order it lies: typed, as the company's own close profile, or its median days.
+
+    From a typed stage back the company's own days between the stages are added.
+    """
+    days, typed = {GOAL: 0}, set(request.lead_days)
     own = {GOAL: 0, **history.lead_days}
     for link in places.links(has_lead_share=True):
+        if not link.is_activity and link.after in typed:
+            typed.add(link.stage)
         if link.stage in request.lead_days:
-            found[link.stage] = request.lead_days[link.stage]
-        elif link.is_activity and link.stage in own:
-            found[link.stage] = own[link.stage]
-        elif not link.is_activity and link.stage in own and link.after in own and link.after in found:
-            found[link.stage] = found[link.after] + own[link.stage] - own[link.after]
-    return found
+            days[link.stage] = request.lead_days[link.stage]
+        elif link.stage in own and link.is_activity:
+            days[link.stage] = own[link.stage]
+        elif link.stage in own and link.after in own and link.after in days:
+            days[link.stage] = days[link.after] + own[link.stage] - own[link.after]
+        known = days.get(link.stage)
+        if link.stage in history.profiles and link.stage not in typed:
+            yield link.stage, LeadTime(history.profiles[link.stage], known, LeadSource.PROFILE)
+        elif known is not None:
+            yield link.stage, days_before(known, _source(link.stage, typed))
+
+
+def _source(stage: str, typed: Collection[str]) -> LeadSource | None:
+    if stage in typed:
+        return LeadSource.TYPED
+    return None if stage in (Stage.WON, Stage.CLOSED) else LeadSource.MEDIAN

@@ -8,23 +8,41 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from kpis.choices import Grain
-from kpis.engine.back_calculation import Assumption, Need, Plan, Scenario, Step, Swing, under
+from kpis.engine.back_calculation import (
+    Assumption,
+    LeadSource,
+    LeadTime,
+    MonthSpan,
+    Plan,
+    Scenario,
+    Step,
+    Swing,
+    under,
+)
 from kpis.models import Period
 from kpis.selectors.back_calculation import WorkedBack, month_namer
 from kpis.selectors.back_calculation.targets import NodeTargets
-from kpis.selectors.back_calculation.wording import rate_words, stage_words
+from kpis.selectors.back_calculation.wording import lead_words, month_words, rate_words, stage_words
 from kpis.selectors.calendar import period_namer
+
+NEARLY_ALL = Decimal("0.95")
 
 
 @dataclass(frozen=True)
 class StepRow:
-    """One step with its name, the months in which it is needed ("first" and "last" label), and its doubts."""
+    """One step with its name, the months in which most of it is needed ("first" and "last" label), and its doubts.
+
+    `lead` says how long before the order that is, and where this is known from; `shares` how the months share it, each
+    as (months before the order, share); empty where all of it is needed at once.
+    """
 
     name: str
     step: Step
     rate_name: str
     first: str
     last: str
+    lead: str
+    shares: tuple[tuple[str, Decimal], ...]
     warnings: tuple[str, ...]
 
     @property
@@ -73,20 +91,36 @@ def step_rows(worked: WorkedBack, plan: Plan) -> list[StepRow]:
     """The steps of one scenario."""
     places, name_of = worked.basis.places, month_namer()
 
-    def label(needs: Sequence[Need], place: int) -> str:
-        return name_of(needs[place].month) if needs else ""
+    def label(months: Sequence[MonthSpan], place: int) -> str:
+        return name_of(months[place]) if months else ""
 
     return [
         StepRow(
             name=stage_words(step.stage, places),
             step=step,
             rate_name=rate_words(step.assumption.code, places) if step.assumption else "",
-            first=label(step.needs, 0),
-            last=label(step.needs, -1),
+            first=label(step.months, 0),
+            last=label(step.months, -1),
+            lead=lead_words(step.lead_time),
+            shares=tuple(_shares(step.lead_time)),
             warnings=tuple(issue.translated(_) for issue in step.warnings),
         )
         for step in plan.steps
     ]
+
+
+def _shares(lead_time: LeadTime | None) -> Iterator[tuple[str, Decimal]]:
+    """The shares month by month until nearly all is told, and what lies before that in one."""
+    if lead_time is None or lead_time.source != LeadSource.PROFILE:
+        return
+    told = Decimal(0)
+    for months, share in enumerate(lead_time.profile.shares):
+        if told >= NEARLY_ALL:
+            yield _("earlier"), 1 - told
+            return
+        told += share
+        if share:
+            yield month_words(months), share
 
 
 def scenario_rows(worked: WorkedBack) -> tuple[list[ScenarioRow], list[ScenarioRow]]:

@@ -1,7 +1,7 @@
-"""What stages, rates and sources are called."""
+"""What stages, rates and lead times are called."""
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from kpis.engine.back_calculation import (
     DEAL_SIZE,
@@ -10,6 +10,8 @@ from kpis.engine.back_calculation import (
     OPPORTUNITY_RATE,
     PER_DEAL,
     WIN_RATE,
+    LeadSource,
+    LeadTime,
     Stage,
 )
 from kpis.selectors.back_calculation.places import Places
@@ -48,3 +50,27 @@ def rate_words(code: str, places: Places) -> str:
     if code == OPPORTUNITY_RATE and not places.has_mql:
         return _("Opportunity rate (leads)")
     return str(RATES.get(code, code))
+
+
+LEADS = {
+    LeadSource.TYPED: gettext_lazy("%(days)s days before the order (typed)"),
+    LeadSource.MEDIAN: gettext_lazy("%(days)s days before the order (own median)"),
+}
+
+
+def lead_words(lead_time: LeadTime | None) -> str:
+    """How long before the order, and where that is known from; "" where there is nothing to say."""
+    if lead_time is None or lead_time.source is None:
+        return ""
+    if lead_time.source != LeadSource.PROFILE:
+        return LEADS[lead_time.source] % {"days": lead_time.days} if lead_time.days else ""
+    most = lead_time.profile.most
+    said = {"share": f"{lead_time.profile.share(most) * 100:.0f}%", "when": month_words(most)}
+    return _("Own close profile: %(share)s %(when)s") % said
+
+
+def month_words(months: int) -> str:
+    """A lag in whole months."""
+    if not months:
+        return _("in the month of the order")
+    return ngettext("%(months)s month before", "%(months)s months before", months) % {"months": months}

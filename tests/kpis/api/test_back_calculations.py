@@ -57,6 +57,20 @@ class TestContract:
         (need,) = api.made("back-calculations/", asked)["steps"][-1]["needed_in"]
         assert (need["start"], need["end"], need["value"]) == ("2027-01-01", "2027-02-01", 170)
 
+    def test_says_how_long_before_the_order_and_where_that_is_known_from(self, api, tree):
+        live_a_year()
+        asked = body(tree, lead_times_days={"mql": 60})
+        steps = {step["metric"]: step for step in api.made("back-calculations/", asked)["steps"]}
+        opportunities, mql = steps["opportunities"], steps["mql"]
+        assert (opportunities["lead_time_source"], opportunities["lead_time_days"]) == ("profile", 60)
+        assert [(each["months_before"], round(each["share"] * 27)) for each in opportunities["lead_time_profile"]] == [
+            (2, 25),
+            (3, 2),
+        ]
+        assert sum(each["value"] for each in opportunities["needed_in"]) == 34
+        assert [each["start"] for each in opportunities["needed_in"]] == ["2026-12-01", "2027-01-01"]
+        assert (mql["lead_time_source"], mql["lead_time_profile"]) == ("typed", [{"months_before": 2, "share": 1}])
+
     def test_stores_nothing(self, api, tree):
         api.made("back-calculations/", body(tree))
         assert not BackCalculation.objects.exists()

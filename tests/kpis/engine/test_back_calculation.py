@@ -1,9 +1,11 @@
 """From the goal back to what it takes, and forward again to the goal."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
@@ -16,10 +18,13 @@ from kpis.engine.back_calculation import (
     Assumption,
     Band,
     Capacity,
+    LeadSource,
+    LeadTime,
     MonthSpan,
     Plan,
     Question,
     Scenario,
+    days_before,
     divide,
     funnel,
     kept,
@@ -32,7 +37,8 @@ from kpis.engine.back_calculation import (
     work_back,
     work_out,
 )
-from kpis.engine.specs import Filter, Formula, Manual, Ratio, Simple
+from kpis.engine.close_profile import CloseProfile, LagCount, close_profile
+from kpis.engine.specs import Conversion, Filter, Formula, Manual, Ratio, Simple
 
 RATES = ("average_deal_size", "win_rate", "opportunity_rate", "mql_rate", "lead_share", "calls_per_deal")
 FUNNELS = [
@@ -68,9 +74,39 @@ def question(**changes: Any) -> Question:
         "goal": {date(2026, 3, 1): Decimal(1)},
         "months": year(),
         "today": date(2025, 12, 1),
-        "lead_days": {"won_deals": 0, "closed_deals": 0, "opportunities": 0, "sql": 0, "mql": 60, "new_leads": 60},
+        "lead_times": {
+            **dict.fromkeys(("won_deals", "closed_deals", "opportunities", "sql"), days_before(0)),
+            **dict.fromkeys(("mql", "new_leads"), days_before(60)),
+        },
     }
     return Question(**{**fields, **changes})
+
+
+def habit(*counts: int) -> LeadTime:
+    """A close profile by which so many orders were begun 0, 1, 2 … months before."""
+    profile = close_profile([LagCount(months, Decimal(count)) for months, count in enumerate(counts)])
+    assert profile is not None
+    return LeadTime(profile, source=LeadSource.PROFILE)
+
+
+def ending(plan: Plan, stage: str, due: Mapping[date, int], profile: CloseProfile) -> dict[date, Fraction]:
+    """What a stage's months end in, month by month: by the share of each lag in what is due.
+
+    Told apart from how the plan was made: of what begins in a month, a later one has as much as it is due × its share.
+    """
+    shares = [Fraction(share) for share in profile.shares]
+    order = [month.start for month in year(60, 2023)]
+    ended: dict[date, Fraction] = dict.fromkeys(due, Fraction(0))
+    for need in next(step for step in plan.steps if step.stage == stage).needs:
+        at = order.index(need.month.start)
+        pull = {
+            start: amount * shares[lag]
+            for start, amount in due.items()
+            if 0 <= (lag := order.index(start) - at) < len(shares)
+        }
+        for start, weight in pull.items():
+            ended[start] += Fraction(need.value) * weight / sum(pull.values())
+    return ended
 
 
 def needed(plan: Plan) -> dict[str, int]:
@@ -171,19 +207,99 @@ class TestTime:
         assert plan.steps[-1].warnings[0].message.startswith("29 of them were needed before the year began")
 
     def test_an_unknown_lead_time_is_the_month_of_the_order_and_said(self) -> None:
-        plan = work_out(question(lead_days={}))
+        plan = work_out(question(lead_times={}))
         assert ("mql", "no_lead_time") in warned(plan)
         assert plan.steps[-1].needs[0].month.start == date(2026, 3, 1)
 
-    @given(goals, st.lists(st.integers(0, 9), min_size=1, max_size=12), st.integers(0, 900), st.booleans())
-    def test_months_add_up(self, goal: Decimal, weights: list[int], days: int, is_year: bool) -> None:
+    @given(
+        goals,
+        st.lists(st.integers(0, 9), min_size=1, max_size=12),
+        st.lists(st.integers(0, 99), min_size=1, max_size=30).filter(any),
+        st.booleans(),
+    )
+    def test_months_add_up(self, goal: Decimal, weights: list[int], lags: list[int], is_year: bool) -> None:
         months = year(60, 2023)
         parts = {month.start: Decimal(weight) for month, weight in zip(months[40:], weights, strict=False)}
-        asked = question(value=goal, goal=parts, months=months, lead_days={"mql": days}, is_year=is_year)
+        asked = question(value=goal, goal=parts, months=months, lead_times={"mql": habit(*lags)}, is_year=is_year)
         plan = work_out(asked)
         assert sum(need.value for need in plan.goal) == goal
         for step in plan.steps:
             assert sum(need.value for need in step.needs) == sum(need.value for need in step.targets) == step.needed
+
+
+class TestProfile:
+    def test_march_orders_need_most_of_their_leads_in_january(self) -> None:
+        plan = work_out(question(lead_times={"mql": habit(1, 2, 6, 1)}))
+        mql = plan.steps[-1]
+        assert [(need.month.start.month, int(need.value)) for need in mql.needs] == [
+            (12, 17),
+            (1, 102),
+            (2, 34),
+            (3, 17),
+        ]
+        assert [month.start for month in mql.months] == [date(2026, 1, 1)]
+
+    def test_a_rare_early_start_asks_for_none_of_a_few(self) -> None:
+        few = question(value=Decimal(1_000_000), lead_times={"mql": habit(1, 12, 6, 1)})
+        found = [(need.month.start.month, int(need.value)) for need in work_out(few).steps[-1].needs]
+        assert found == [(1, 2), (2, 3)]
+
+    def test_a_day_and_a_month_are_those_of_the_busiest_month(self) -> None:
+        mql = work_out(question(lead_times={"mql": habit(1, 2, 6, 1)})).steps[-1]
+        assert (mql.per_month, mql.per_business_day) == (102, Decimal("5.1"))
+
+    def test_of_an_even_year_each_month_needs_alike_and_so_does_a_day(self) -> None:
+        goal = {month.start: Decimal(1) for month in year()[12:]}
+        mql = work_out(
+            question(value=Decimal(408_000_000), goal=goal, is_year=True, lead_times={"mql": habit(1, 2, 6, 1)})
+        ).steps[-1]
+        assert {need.value for need in mql.targets} == {Decimal(170)}
+        assert (mql.per_month, mql.per_business_day) == (170, Decimal("8.5"))
+        assert (mql.needs[0].month.start, mql.months[0].start) == (date(2025, 10, 1), date(2025, 11, 1))
+
+    def test_of_an_uneven_year_the_last_month_prepares_the_next_first(self) -> None:
+        goal = {month.start: Decimal(place) for place, month in enumerate(year()[12:], 1)}
+        asked = question(value=Decimal(31_200_000), goal=goal, is_year=True, lead_times={"mql": habit(1, 1)})
+        assert [int(need.value) for need in work_out(asked).steps[-1].targets] == [*range(3, 25, 2), 13]
+
+    def test_a_steady_flow_through_the_profile_gives_each_months_goal(self) -> None:
+        """In the middle of an even goal, what begins in the months before arrives as it is due."""
+        goal = {month.start: Decimal(1) for month in year(60, 2023)[24:48]}
+        lead_time = habit(1, 2, 6, 1)
+        asked = question(value=Decimal(816_000_000), goal=goal, months=year(60, 2023), lead_times={"mql": lead_time})
+        mql = work_out(asked).steps[-1]
+        begun = {need.month.start: need.value for need in mql.needs}
+        starts = list(goal)
+        for at in range(3, 20):
+            arriving = sum(begun[starts[at - lag]] * lead_time.profile.share(lag) for lag in range(4))
+            assert arriving * Decimal("0.2") == 34, "opportunities at a million each"
+
+    @given(
+        st.lists(st.integers(1, 50), min_size=1, max_size=12),
+        st.lists(st.integers(0, 10), min_size=1, max_size=14).filter(any),
+        st.sampled_from([2, 4, 5, 8, 10]),
+    )
+    def test_run_forward_through_the_same_profile_it_is_the_goal_month_by_month(
+        self, deals: list[int], lags: list[int], per_deal: int
+    ) -> None:
+        """Deals are multiples of what the shares divide by, so that no month is rounded."""
+        times = math.lcm(*(Fraction(lag, sum(lags)).denominator for lag in lags))
+        due = {month.start: deal * times for month, deal in zip(year(60, 2023)[40:], deals, strict=False)}
+        lead_time = habit(*lags)
+        asked = question(
+            start="opportunities",
+            value=Decimal(sum(due.values())),
+            goal={start: Decimal(count) for start, count in due.items()},
+            months=year(60, 2023),
+            assumptions=assumed(opportunity_rate=1 / Decimal(per_deal)),
+            lead_times={"mql": lead_time},
+        )
+        plan = work_out(asked)
+        ended = ending(plan, "mql", due, lead_time.profile)
+        for start, count in due.items():
+            mqls = Decimal(ended[start].numerator) / Decimal(ended[start].denominator)
+            opportunities = run_forward(asked.links, "mql", mqls, asked.rates)["opportunities"]
+            assert abs(opportunities - count) < Decimal("1E-6")
 
 
 class TestDivide:
@@ -304,6 +420,16 @@ class TestRoles:
             (LEADS, "new_leads"),
             (Ratio(SQL, MQL), "opportunity_rate"),
             (Ratio(SQL, LEADS), "lead_opportunity_rate"),
+            (Ratio(MQL, LEADS), "mql_rate"),
+            (Ratio(WON, replace(WON, date="created_on", filters=())), "created_win_rate"),
+            (Conversion("leads", "created", "sql", origin=("lead",)), "lead_opportunity_rate"),
+            (Conversion("leads", "created", "deal"), "lead_opportunity_rate"),
+            (Conversion("leads", "mql", "sql", basis="period"), "opportunity_rate"),
+            (Conversion("leads", "created", "mql"), "mql_rate"),
+            (Conversion("deals", "created", "won"), "created_win_rate"),
+            (Conversion("deals", "created", "won", origin=("lead",)), None),
+            (Conversion("deals", "step1", "step2"), None),
+            (Conversion("leads", "created", "sql", filters=(Filter("lead_source", "eq", "Web"),)), None),
             (Formula("wins / ends"), "win_rate"),
             (VISITS, "activity"),
             (replace(WON, filters=(*WON.filters, Filter("customer_type", "eq", "existing"))), None),
@@ -320,3 +446,8 @@ class TestRoles:
     def test_what_is_typed_goes_by_its_code(self) -> None:
         assert role_of("win_rate", Manual(), {}) == "win_rate"
         assert role_of("mql_count", Manual(), {}) == "mql"
+        assert role_of("opportunity_rate_leads", Manual(), {}) == "lead_opportunity_rate"
+
+    def test_a_definition_that_tells_otherwise_stands_against_the_code(self) -> None:
+        assert role_of("opportunity_rate", Conversion("leads", "created", "mql"), {}) == "mql_rate"
+        assert role_of("win_rate", Conversion("deals", "step1", "step2"), {}) is None

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from kpis.engine.close_profile import (
     CloseProfile,
     LagCount,
-    arrive,
     chain,
     close_profile,
     is_shorter_than_cycle,
@@ -45,13 +44,6 @@ class TestProfile:
         both = chain(one, two)
         assert sum(both.shares) == 1
         assert both.longest == one.longest + two.longest
-
-    def test_a_steady_flow_arrives_as_it_began(self) -> None:
-        profile = profile_of("0.3", "0.2", "0.5")
-        assert arrive(dict.fromkeys(range(3), Decimal(100)), profile) == 100
-
-    def test_what_began_after_the_longest_lag_does_not_arrive(self) -> None:
-        assert arrive({5: Decimal(100)}, profile_of("0.3", "0.7")) == 0
 
     def test_few_cases_are_no_habit(self) -> None:
         few = close_profile([LagCount(0, Decimal(19))])

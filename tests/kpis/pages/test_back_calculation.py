@@ -80,6 +80,21 @@ class TestQuestion:
         page = visit(dave, **TYPED, source_win_rate="benchmark")
         assert shown(page)["closed_deals"] == 135
 
+    def test_says_in_which_month_most_is_due_and_how_the_months_share_it(self, visit, dave, lived):
+        page = visit(dave, value="9000000", period="month:2027-03-01", days_mql="30", source_lead_share="")
+        rows = {row.step.stage: row for row in page.context["page"]["steps"]}
+        opportunities = rows["opportunities"]
+        assert (opportunities.first, opportunities.last) == ("Jan 2027", "Jan 2027")
+        assert opportunities.lead == "Own close profile: 93% 2 months before"
+        assert [(when, round(share * 100)) for when, share in opportunities.shares] == [
+            ("2 months before", 93),
+            ("3 months before", 7),
+        ]
+        assert (rows["mql"].lead, rows["mql"].shares) == ("30 days before the order (typed)", ())
+        text = " ".join(page.content.decode().split())
+        assert "<summary>Own close profile: 93% 2 months before</summary>" in text
+        assert "3 months before" in text
+
     def test_people_who_do_not_suffice(self, visit, dave, lived):
         page = visit(dave, value="27000000", people_opportunities="1", each_opportunities="5")
         assert "The people do not suffice" in page.content.decode()
