@@ -23,6 +23,7 @@ from kpis.selectors.budget_table import (
     BudgetTable,
 )
 
+ABSENCES = [each.value for each in Absence]
 OFFICIAL = ("official", _("Official"))
 SEGMENTS = (DimensionCode.COMPANY, DimensionCode.TEAM, DimensionCode.PERSON)
 
@@ -78,9 +79,9 @@ class BudgetCellSerializer(serializers.Serializer):
     achievement = Number(allow_null=True)
     before = Number(allow_null=True)
     year_on_year = Number(allow_null=True)
-    absence = serializers.ChoiceField([each.value for each in Absence], allow_null=True)
+    absence = serializers.ChoiceField(ABSENCES, allow_null=True)
     cases = Number(allow_null=True, help_text=_("How many there were, where they are too_few."))
-    landing_absence = serializers.ChoiceField([each.value for each in Absence], allow_null=True)
+    landing_absence = serializers.ChoiceField(ABSENCES, allow_null=True)
     status = serializers.ChoiceField([each.value for each in Status])
 
 

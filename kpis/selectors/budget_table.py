@@ -247,11 +247,9 @@ class _Reader:
             return BudgetPart()
         matrix = self.matrices[row.grain]
         columns = (matrix.value, matrix.numerator, matrix.denominator, matrix.target, matrix.upper)
-        return BudgetPart(
-            *(column[node][member][index] for column in columns),
-            absence=matrix.absence[node][member][index],
-            cases=matrix.cases.get((node, member, index)),
-        )
+        value, numerator, denominator, target, upper = (column[node][member][index] for column in columns)
+        absence, cases = matrix.absence[node][member][index], matrix.cases.get((node, member, index))
+        return BudgetPart(value, numerator, denominator, target, upper, absence, cases)
 
     def cell(self, node: int, member: int, row: Period) -> BudgetCell:
         """One period by itself, as the matrix says it."""
