@@ -301,6 +301,8 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {
+        "AbsenceEnum": "kpis.api.budgets.ABSENCES",
+        "FaultEnum": "kpis.api.forecast_tables.FAULTS",
         "GrainEnum": "kpis.choices.Grain",
         "FrequencyEnum": "kpis.api.serializers.FREQUENCIES",
         "DimensionEnum": "kpis.choices.DimensionCode",

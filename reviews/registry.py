@@ -15,7 +15,7 @@ from reviews.choices import MeetingStatus
 from reviews.models import Meeting, MeetingSeries
 from reviews.selectors.meetings import find_next_meeting, is_held_regularly
 from reviews.selectors.misses import open_cases
-from reviews.selectors.noted import read_noted_numbers
+from reviews.selectors.noted import read_last_meeting, read_noted_numbers
 from reviews.selectors.periods import with_period_labels
 from reviews.selectors.sight import answerable_misses, visible_actions, visible_misses
 from reviews.tasks import record_late_misses, record_period_misses
@@ -29,6 +29,7 @@ from tenants.registry import (
     ItemStatus,
     NavigationEntry,
     NumberNotes,
+    OccasionSource,
     PagePanel,
     Stage,
 )
@@ -51,6 +52,7 @@ def register() -> None:
     )
     registry.health_signals.register(HealthSignal("reviews", read_health, 40))
     registry.number_notes.register(NumberNotes("meetings", read_noted_numbers, 20))
+    registry.occasions.register(OccasionSource("meetings", read_last_meeting, 10))
     registry.model_capabilities.update(
         {
             "reviews.miss": Capability.ANSWER_MISSES,

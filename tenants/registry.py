@@ -183,6 +183,24 @@ class NumberNotes:
 
 
 @dataclass(frozen=True)
+class Occasion:
+    """A moment since which people ask what has changed, as the last meeting; `label` names it after “since”."""
+
+    kind: str
+    label: Text
+    at: datetime
+
+
+@dataclass(frozen=True)
+class OccasionSource:
+    """What a floor knows of the last occasion at which a number was looked at together; None where there was none."""
+
+    code: str
+    read: Callable[..., Occasion | None]
+    position: int
+
+
+@dataclass(frozen=True)
 class TemplateSource:
     """Templates that are rows rather than code: those offered now, and one by its code, offered or not."""
 
@@ -235,6 +253,7 @@ templates: Registry[CompanyTemplate] = Registry(
 template_sources: Registry[TemplateSource] = Registry(name=lambda source: source.code, sort=lambda source: source.code)
 demo_seeders: Registry[DemoSeeder] = Registry(name=lambda seeder: seeder.code, sort=lambda seeder: seeder.position)
 number_notes: Registry[NumberNotes] = Registry(name=lambda notes: notes.code, sort=lambda notes: notes.position)
+occasions: Registry[OccasionSource] = Registry(name=lambda source: source.code, sort=lambda source: source.position)
 health_signals: Registry[HealthSignal] = Registry(name=lambda signal: signal.code, sort=lambda signal: signal.position)
 due_kinds: Registry[DueKind] = Registry(name=lambda kind: kind.code, sort=lambda kind: kind.code)
 model_capabilities: dict[str, str] = {}
@@ -266,3 +285,9 @@ def panels_of(page: str, request: HttpRequest, **objects: Any) -> list[dict[str,
 def noted_numbers(**cell: Any) -> list[NotedNumber]:
     """Every moment at which the number of a cell was noted, by the order of who noted it."""
     return [noted for notes in number_notes for noted in notes.read(**cell)]
+
+
+def last_occasion(**about: Any) -> Occasion | None:
+    """The latest occasion that any floor knows of; None where there was none."""
+    known = (source.read(**about) for source in occasions)
+    return max((occasion for occasion in known if occasion is not None), key=lambda each: each.at, default=None)

@@ -23,6 +23,7 @@ from kpis.selectors.budget_table import (
     BudgetTable,
 )
 
+ABSENCES = [each.value for each in Absence]
 OFFICIAL = ("official", _("Official"))
 SEGMENTS = (DimensionCode.COMPANY, DimensionCode.TEAM, DimensionCode.PERSON)
 
@@ -57,7 +58,7 @@ def budget_query(asked: dict[str, Any]) -> BudgetQuery:
 
 
 class BudgetColumnSerializer(serializers.Serializer):
-    """One period; `phase` is over, running, or ahead, where there is a target only."""
+    """One period; `phase` is over, running, or ahead, where there is no actual yet."""
 
     id = serializers.UUIDField()
     grain = serializers.ChoiceField(Grain.choices)
@@ -69,15 +70,18 @@ class BudgetColumnSerializer(serializers.Serializer):
 
 
 class BudgetCellSerializer(serializers.Serializer):
-    """Target and actual of one period and what follows from them; `before` is the same period last year."""
+    """Target, actual and landing of one period and what follows from them; `before` is the same period last year."""
 
     value = Number(allow_null=True)
     target = Number(allow_null=True)
-    variance = Number(allow_null=True)
+    landing = Number(allow_null=True, help_text=_("Where a period that is not over is expected to end."))
+    variance = Number(allow_null=True, help_text=_("Of the landing where there is one, else of the value."))
     achievement = Number(allow_null=True)
     before = Number(allow_null=True)
     year_on_year = Number(allow_null=True)
-    absence = serializers.ChoiceField([each.value for each in Absence], allow_null=True)
+    absence = serializers.ChoiceField(ABSENCES, allow_null=True)
+    cases = Number(allow_null=True, help_text=_("How many there were, where they are too_few."))
+    landing_absence = serializers.ChoiceField(ABSENCES, allow_null=True)
     status = serializers.ChoiceField([each.value for each in Status])
 
 
@@ -146,5 +150,4 @@ def _row(row: BudgetRow) -> dict[str, Any]:
 
 
 def _cell(cell: BudgetCell) -> dict[str, Any]:
-    names = ("value", "target", "variance", "achievement", "before", "year_on_year", "absence", "status")
-    return {name: getattr(cell, name) for name in names}
+    return {name: getattr(cell, name) for name in BudgetCellSerializer().fields}

@@ -32,6 +32,10 @@ def matrix_data(matrix: KpiMatrix, name_of: Callable[[Period], str]) -> dict[str
         "nodes": [_node(node) for node in matrix.nodes],
         "cells": {name: _numbers(getattr(matrix, name)) for name in NUMBERS}
         | {name: getattr(matrix, name) for name in WORDS},
+        "too_few": [
+            {"node": node, "member": member, "period": period, "cases": as_number(count)}
+            for (node, member, period), count in matrix.cases.items()
+        ],
     }
 
 
@@ -121,6 +125,15 @@ class MatrixCellsSerializer(serializers.Serializer):
     absence = _grid(serializers.ChoiceField([each.value for each in Absence], allow_null=True))
 
 
+class TooFewSerializer(serializers.Serializer):
+    """How many cases a cell has whose absence is too_few; its indexes in `cells`."""
+
+    node = serializers.IntegerField()
+    member = serializers.IntegerField()
+    period = serializers.IntegerField()
+    cases = serializers.FloatField()
+
+
 class MatrixSerializer(serializers.Serializer):
     """The matrix."""
 
@@ -132,3 +145,4 @@ class MatrixSerializer(serializers.Serializer):
     members = MatrixMemberSerializer(many=True)
     nodes = MatrixNodeSerializer(many=True)
     cells = MatrixCellsSerializer()
+    too_few = TooFewSerializer(many=True)

@@ -10,6 +10,12 @@ from kpis.api.views.confirmations import ConfirmationsView
 from kpis.api.views.definitions import MetricViewSet, NodeViewSet, TreeViewSet
 from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet
 from kpis.api.views.evidence import EvidenceView
+from kpis.api.views.forecast_tables import (
+    DealsToCheckView,
+    ForecastChangesView,
+    ForecastLossesView,
+    ForecastTableView,
+)
 from kpis.api.views.forecasts import CallViewSet, LandingsView, PhasesView, RanksView
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.periods import PeriodViewSet
@@ -58,6 +64,10 @@ urlpatterns = [
     path("records/", RecordsView.as_view(), name="records"),
     path("restatements/", RestatementsView.as_view(), name="restatements"),
     path("landings/", LandingsView.as_view(), name="landings"),
+    path("forecast-table/", ForecastTableView.as_view(), name="forecast-table"),
+    path("forecast-table/changes/", ForecastChangesView.as_view(), name="forecast-table-changes"),
+    path("forecast-table/losses/", ForecastLossesView.as_view(), name="forecast-table-losses"),
+    path("deals-to-check/", DealsToCheckView.as_view(), name="api-deals-to-check"),
     path("deal-phases/", PhasesView.as_view(), name="deal-phases"),
     path("confidence-ranks/", RanksView.as_view(), name="confidence-ranks"),
     path("checklist/", ChecklistView.as_view(), name="checklist"),

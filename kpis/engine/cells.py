@@ -18,11 +18,12 @@ Measures = Mapping[str, Decimal]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A value with the two sides it came from, where it has sides."""
+    """A value with the two sides it came from, where it has sides; `cases`: how many there were, where too few."""
 
     value: Value
     numerator: Value | None = None
     denominator: Value | None = None
+    cases: Decimal | None = None
 
 
 def block_group(term: Term) -> str:
@@ -47,6 +48,9 @@ def simple_cell(term: Simple, measures: Measures, *, is_covered: bool, key: str 
     >>> won = Simple("deals", "closed_on", "count")
     >>> simple_cell(won, {}, is_covered=True).value, str(simple_cell(won, {}, is_covered=False).value)
     (Decimal('0'), 'missing')
+    >>> few = Simple("deals", "closed_on", "count", min_count=5)
+    >>> simple_cell(few, {specs.measure_key(few): Decimal(3)}, is_covered=True).cases
+    Decimal('3')
     """
     key = key or specs.measure_key(term)
     value = measures.get(key)
@@ -56,7 +60,7 @@ def simple_cell(term: Simple, measures: Measures, *, is_covered: bool, key: str 
     if not is_covered and not value and not cases:
         return Cell(Absence.MISSING)
     if term.min_count is not None and (cases or 0) < term.min_count:
-        return Cell(Absence.TOO_FEW)
+        return Cell(Absence.TOO_FEW, cases=cases or Decimal(0))
     if term.aggregate == "average":
         if not cases or value is None:
             return Cell(Absence.NO_DENOMINATOR)
@@ -75,9 +79,9 @@ def ratio_cell(numerator: Cell, denominator: Cell) -> Cell:
     'no_denominator'
     """
     top, bottom = numerator.value, denominator.value
-    for side in (top, bottom):
-        if isinstance(side, Absence):
-            return Cell(side, top, bottom)
+    for side in (numerator, denominator):
+        if isinstance(side.value, Absence):
+            return Cell(side.value, top, bottom, side.cases)
     assert isinstance(top, Decimal) and isinstance(bottom, Decimal)
     return Cell(Absence.NO_DENOMINATOR if bottom == 0 else top / bottom, top, bottom)
 
@@ -106,9 +110,9 @@ def score_cell(survey: str, good: Cell, bad: Cell, answers: Cell) -> Cell:
     >>> score_cell("nps", Cell(Decimal(6)), Cell(Decimal(1)), Cell(Decimal(10))).value
     Decimal('50.0')
     """
-    for side in (good.value, bad.value, answers.value):
-        if isinstance(side, Absence):
-            return Cell(side)
+    for side in (good, bad, answers):
+        if isinstance(side.value, Absence):
+            return Cell(side.value, cases=side.cases)
     assert isinstance(good.value, Decimal) and isinstance(bad.value, Decimal)
     top = good.value - bad.value if survey == "nps" else good.value
     share = ratio_cell(Cell(top), answers)

@@ -23,20 +23,21 @@ _PLAIN = frozenset({"count", "sum", "distinct"})
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One metric in one period for all members in order: value, numerator and denominator as in `Cell`.
+    """One metric in one period for all members in order: value, numerator, denominator and cases as in `Cell`.
 
-    A side that no member has is None as a whole.
+    What no member has is None as a whole.
     """
 
     value: Sequence[Value]
     numerator: Sequence[Value | None] | None = None
     denominator: Sequence[Value | None] | None = None
+    cases: Sequence[Decimal | None] | None = None
 
     @classmethod
     def of(cls, cells: Iterable[Cell]) -> "Column":
-        rows = [(each.value, each.numerator, each.denominator) for each in cells]
-        value, numerator, denominator = zip(*rows, strict=True) if rows else ((), (), ())
-        return cls(value, numerator, denominator)
+        rows = [(each.value, each.numerator, each.denominator, each.cases) for each in cells]
+        value, numerator, denominator, counts = zip(*rows, strict=True) if rows else ((), (), (), ())
+        return cls(value, numerator, denominator, counts if any(each is not None for each in counts) else None)
 
     @classmethod
     def filled(cls, value: Value, count: int) -> "Column":
@@ -45,7 +46,8 @@ class Column:
 
     def cells(self) -> list[Cell]:
         nothing = [None] * len(self.value)
-        return list(map(Cell, self.value, self.numerator or nothing, self.denominator or nothing))
+        sides = (each or nothing for each in (self.numerator, self.denominator, self.cases))
+        return list(map(Cell, self.value, *sides))
 
 
 def simple_column(

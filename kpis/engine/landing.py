@@ -28,13 +28,14 @@ _LETTER = re.compile(r"([SABCD])\s*(ヨミ|ランク|よみ)?")
 
 
 class Fault(StrEnum):
-    """Why an open deal is left out of the landing."""
+    """What has to be corrected in a deal: an open one is left out of the landing, a lost one teaches nothing."""
 
     PAST_EXPECTED = "past_expected"
     NO_MOVEMENT = "no_movement"
     NO_AMOUNT = "no_amount"
     NO_RATE = "no_rate"
     NO_CONFIDENCE = "no_confidence"
+    NO_REASON = "no_reason"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The table of target beside actual as the workbook that people know, and as CSV."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -13,12 +13,13 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from kpis.choices import Grain
 from kpis.renderings.files import harmless, write_csv
-from kpis.selectors.budget_table import AHEAD, BudgetCell, BudgetColumn, BudgetRow, BudgetTable
+from kpis.selectors.budget_table import AHEAD, OVER, BudgetCell, BudgetColumn, BudgetRow, BudgetTable
 
 FIRST_ROW, FIRST_COLUMN = 4, 3
 SCALES = {"one": "", "thousand": ",", "million": ",,"}
 PERCENT = "0.0%;△0.0%"
 POINTS = '0.0"pt";△0.0"pt"'
+TARGET, ACTUAL, LANDING, BEFORE = 0, 1, 2, 5  # lines of a KPI
 BOLD = Font(bold=True)
 HEAD = PatternFill("solid", start_color="FFE9EFF6")
 TOTAL = PatternFill("solid", start_color="FFF4F1EA")
@@ -26,11 +27,15 @@ PLANNED = Font(italic=True, color="FF6B727A")
 THIN, BORDER = Side(style="thin", color="FFCDC6B8"), Side(style="medium", color="FF1F4E79")
 
 
+Word = Callable[[str | None, Decimal | None], str]  # the word of an absence, and its cases where those are too few
+
+
 def measure_names() -> list[str]:
     """The lines of each KPI, in order."""
     return [
         _("Target"),
         _("Actual"),
+        _("Landing forecast"),
         _("Variance"),
         _("Achievement rate"),
         _("Same period last year"),
@@ -38,36 +43,48 @@ def measure_names() -> list[str]:
     ]
 
 
-def budget_csv(table: BudgetTable | None, *, encoding: str) -> bytes:
-    """One line per KPI and measure; numbers in full, rates as fractions; months that are ahead have no actual."""
+def shown_numbers(column: BudgetColumn, cell: BudgetCell, word: Word) -> list[Decimal | str | None]:
+    """Target, actual and landing: a number, the word of its absence, or None where nobody expects one.
+
+    Months that are ahead have no actual, months that are over no landing.
+    """
+    actual: Decimal | str | None = None
+    if column.phase != AHEAD:
+        actual = word(cell.absence, cell.cases) if cell.value is None else cell.value
+    landing = word(cell.landing_absence, None) if cell.landing_absence else cell.landing
+    return [_("No target") if cell.target is None else cell.target, actual, landing]
+
+
+def budget_csv(table: BudgetTable | None, *, encoding: str, word: Word) -> bytes:
+    """One line per KPI and measure; numbers in full, rates as fractions, absences as words."""
     if table is None:
         return write_csv([], encoding=encoding)
     head = [_("KPI"), _("Code"), _("Unit"), _("Measure"), *(column.label for column in table.columns)]
-    return write_csv([head, *_csv_lines(table)], encoding=encoding)
+    return write_csv([head, *_csv_lines(table, word)], encoding=encoding)
 
 
-def _csv_lines(table: BudgetTable) -> Iterator[list[Any]]:
+def _csv_lines(table: BudgetTable, word: Word) -> Iterator[list[Any]]:
     for row in table.rows:
-        for number, name in enumerate(measure_names() if row.cells else []):
-            values = [_measures(cell)[number] for cell in row.cells]
+        measures = [
+            (*shown_numbers(column, cell, word), cell.variance, cell.achievement, cell.before, cell.year_on_year)
+            for column, cell in zip(table.columns, row.cells, strict=False)
+        ]
+        for name, values in zip(measure_names(), zip(*measures, strict=True), strict=False):
             yield [row.name, row.member_code or row.node.code, row.unit, name, *values]
 
 
-def _measures(cell: BudgetCell) -> tuple[Decimal | None, ...]:
-    return cell.target, cell.value, cell.variance, cell.achievement, cell.before, cell.year_on_year
-
-
-def budget_workbook(table: BudgetTable | None, *, scale: str = "one") -> bytes:
+def budget_workbook(table: BudgetTable | None, *, word: Word, scale: str = "one") -> bytes:
     """A sheet with frozen panes and live formulas, A3 landscape on one page width.
 
-    Variance, achievement and year on year are formulas everywhere. Quarters, halves and the year of what adds up are
-    sums of the months; of rates they are what the system counted, since no sum of months gives them.
+    Variance, achievement and year on year are formulas everywhere, over the landing where there is one. Quarters,
+    halves and the year of what adds up are sums of the months, their landing of actual and expected ones; of rates they
+    are what the system counted, since no sum of months gives them.
     """
     book = Workbook()
     sheet = book.active
     sheet.title = _("Budget versus actual table")[:31]
     if table is not None:
-        _BudgetSheet(sheet, table, scale).write()
+        _BudgetSheet(sheet, table, scale, word).write()
     stream = io.BytesIO()
     book.save(stream)
     return stream.getvalue()
@@ -76,8 +93,9 @@ def budget_workbook(table: BudgetTable | None, *, scale: str = "one") -> bytes:
 class _BudgetSheet:
     """Writes one table into one sheet."""
 
-    def __init__(self, sheet: Worksheet, table: BudgetTable, scale: str) -> None:
+    def __init__(self, sheet: Worksheet, table: BudgetTable, scale: str, word: Word) -> None:
         self.sheet = sheet
+        self.word = word
         self.table = table
         self.scale = SCALES.get(scale, "")
 
@@ -109,47 +127,52 @@ class _BudgetSheet:
         name.alignment = Alignment(indent=min(row.depth, 4), vertical="top", wrap_text=True)
         if not row.cells:
             return line + 1
-        for offset, word in enumerate(measure_names()):
-            self.sheet.cell(line + offset, 2, word)
+        for offset, measure in enumerate(measure_names()):
+            self.sheet.cell(line + offset, 2, measure)
         for index, (column, cell) in enumerate(zip(self.table.columns, row.cells, strict=True)):
             self.cell(row, line, index, column, cell)
         return line + len(measure_names())
 
     def cell(self, row: BudgetRow, line: int, index: int, column: BudgetColumn, cell: BudgetCell) -> None:
         letter = get_column_letter(FIRST_COLUMN + index)
-        target, actual, before = f"{letter}{line}", f"{letter}{line + 1}", f"{letter}{line + 4}"
-        is_rate = row.accumulation == "rate"
+        is_judged_as_expected = cell.landing is not None or column.phase == AHEAD
+        target, judged = f"{letter}{line + TARGET}", f"{letter}{line + (LANDING if is_judged_as_expected else ACTUAL)}"
+        is_rate, before = row.accumulation == "rate", f"{letter}{line + BEFORE}"
         months = self.months_of(column) if row.accumulation == "sum" and column.is_total else []
+        shown = shown_numbers(column, cell, self.word)
         contents: Sequence[tuple[Any, str]] = (
-            (self.summed(cell.target, months, line), self.format(row.unit)),
-            (None if column.phase == AHEAD else self.summed(cell.value, months, line + 1), self.format(row.unit)),
-            (_variance(row, target, actual, cell), POINTS if row.unit == "percent" else self.format(row.unit)),
-            (_achievement(row, target, actual, cell), PERCENT),
+            *((self.summed(each, months, line, number), self.format(row.unit)) for number, each in enumerate(shown)),
+            (_variance(row, target, judged, cell), POINTS if row.unit == "percent" else self.format(row.unit)),
+            (_achievement(row, target, judged, cell), PERCENT),
             (cell.before, self.format(row.unit)),
-            (_year_on_year(actual, before, is_rate), POINTS if is_rate and row.unit == "percent" else PERCENT),
+            (_year_on_year(judged, before, is_rate), POINTS if is_rate and row.unit == "percent" else PERCENT),
         )
         for offset, (content, style) in enumerate(contents):
             place = self.sheet.cell(line + offset, FIRST_COLUMN + index, content)
             place.number_format = style
+            if offset < len(shown) and isinstance(shown[offset], str):
+                place.alignment = Alignment(horizontal="right")
             if column.is_total:
                 place.fill = TOTAL
-            if column.phase == AHEAD:
+            if column.phase == AHEAD or offset == LANDING:
                 place.font = PLANNED
 
-    def months_of(self, column: BudgetColumn) -> list[str]:
-        """The letters of the months in a longer period."""
+    def months_of(self, column: BudgetColumn) -> list[tuple[str, str]]:
+        """The letters of the months in a longer period, with their phases."""
         span = column.row
         return [
-            get_column_letter(FIRST_COLUMN + number)
+            (get_column_letter(FIRST_COLUMN + number), each.phase)
             for number, each in enumerate(self.table.columns)
             if each.grain == Grain.MONTH and span.start_date <= each.row.start_date < span.end_date
         ]
 
-    def summed(self, value: Decimal | None, months: Sequence[str], line: int) -> Any:
-        """A formula over the months; where nothing can be said there is none."""
-        if value is None or not months:
-            return value
-        return f"=SUM({','.join(f'{letter}{line}' for letter in months)})"
+    def summed(self, shown: Decimal | str | None, months: Sequence[tuple[str, str]], line: int, measure: int) -> Any:
+        """A formula over the months; where nothing can be said there is none. A landing takes over what has ended."""
+        if not isinstance(shown, Decimal) or not months:
+            return shown
+        lines = [ACTUAL if measure == LANDING and phase == OVER else measure for _letter, phase in months]
+        places = (f"{letter}{line + each}" for (letter, _phase), each in zip(months, lines, strict=True))
+        return f"=SUM({','.join(places)})"
 
     def format(self, unit: str) -> str:
         if unit == "percent":
@@ -178,23 +201,23 @@ class _BudgetSheet:
         sheet.print_title_rows, sheet.print_title_cols = f"{FIRST_ROW - 1}:{FIRST_ROW - 1}", "A:B"
 
 
-def _variance(row: BudgetRow, target: str, actual: str, cell: BudgetCell) -> Any:
+def _variance(row: BudgetRow, target: str, judged: str, cell: BudgetCell) -> Any:
     if row.direction == "range":
         return None if cell.variance is None else cell.variance * (100 if row.unit == "percent" else 1)
-    difference = f"({actual}-{target})*100" if row.unit == "percent" else f"{actual}-{target}"
-    return f'=IF(OR({actual}="",{target}=""),"",{difference})'
+    difference = f"({judged}-{target})*100" if row.unit == "percent" else f"{judged}-{target}"
+    return f'=IF(AND(ISNUMBER({judged}),ISNUMBER({target})),{difference},"")'
 
 
-def _achievement(row: BudgetRow, target: str, actual: str, cell: BudgetCell) -> Any:
+def _achievement(row: BudgetRow, target: str, judged: str, cell: BudgetCell) -> Any:
     """As `kpis.engine.status.achievement` counts it; of a range the value itself."""
     if row.direction == "range":
         return cell.achievement
-    gain = f"({actual}-{target})/ABS({target})"
+    gain = f"({judged}-{target})/ABS({target})"
     reached = f"1+{gain}" if row.direction == "up" else f"MAX(1-{gain},0)"
-    return f'=IF(OR({actual}="",{target}="",{target}=0),"",{reached})'
+    return f'=IF(AND(ISNUMBER({judged}),ISNUMBER({target})),IF({target}=0,"",{reached}),"")'
 
 
-def _year_on_year(actual: str, before: str, is_rate: bool) -> str:
-    if is_rate:
-        return f'=IF(OR({actual}="",{before}=""),"",({actual}-{before})*100)'
-    return f'=IF(OR({actual}="",{before}="",{before}<=0),"",{actual}/{before})'
+def _year_on_year(judged: str, before: str, is_rate: bool) -> str:
+    difference = f"({judged}-{before})*100"
+    compared = difference if is_rate else f'IF({before}<=0,"",{judged}/{before})'
+    return f'=IF(AND(ISNUMBER({judged}),ISNUMBER({before})),{compared},"")'

@@ -1,25 +1,31 @@
 """The table of target beside actual (予実表) of a fiscal year: by KPI, or one KPI by team or person."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from itertools import groupby
+from itertools import groupby, product
 
 from django.utils import timezone
 
-from kpis.choices import DimensionCode, Grain, Level
+from kpis.choices import Accumulation, DimensionCode, Grain, Level
+from kpis.engine import specs
 from kpis.engine.budget import BudgetPart, cumulate, variance, year_on_year
+from kpis.engine.graph import needed
+from kpis.engine.scoring import Method
 from kpis.engine.status import achievement
 from kpis.engine.values import Absence
 from kpis.models import KpiNode, KpiTree, Period
 from kpis.selectors.calendar import period_namer
+from kpis.selectors.landings import Landing, read_open_landings
 from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
+from kpis.selectors.matrix.loading import Definitions, load_definitions
 from kpis.selectors.target_grid import grid_members
 from kpis.selectors.visibility import Sight
 
 GRAINS = (Grain.MONTH, Grain.QUARTER, Grain.HALF, Grain.YEAR)
 OVER, RUNNING, AHEAD = "over", "running", "ahead"
+ZERO, ONE, HUNDRED = Decimal(0), Decimal(1), Decimal(100)
 
 
 @dataclass(frozen=True)
@@ -38,9 +44,9 @@ class BudgetQuery:
 
 @dataclass(frozen=True)
 class BudgetColumn:
-    """One period. `phase`: over (a month that has ended), running, or ahead, where there is a target only.
+    """One period. `phase`: over (a month that has ended), running, or ahead, where there is no actual yet.
 
-    `is_border`: the first column ahead, so that nobody reads a target as an actual.
+    `is_border`: the first column ahead, so that nobody reads what is expected as an actual.
     """
 
     row: Period
@@ -61,9 +67,12 @@ class BudgetColumn:
 
 @dataclass(frozen=True)
 class BudgetCell:
-    """Target and actual of one period with what follows from them; None where it cannot be said.
+    """Target, actual and landing of one period with what follows from them; None where it cannot be said.
 
-    `before` is the value of the same period of the year before, `year_on_year` a ratio (of rates a difference).
+    `landing` is where a period that is not over is expected to end, `landing_absence` why nobody can say; both are None
+    of a period that is over. Variance, achievement and year on year are the landing's where there is one, else the
+    actual's. `before` is the value of the same period of the year before, `year_on_year` a ratio (of rates a
+    difference). `status` is the actual's.
     """
 
     part: BudgetPart
@@ -71,12 +80,21 @@ class BudgetCell:
     achievement: Decimal | None
     before: Decimal | None
     year_on_year: Decimal | None
-    absence: str | None
+    landing: Decimal | None = None
+    landing_absence: str | None = None
     status: str = "none"
 
     @property
     def value(self) -> Decimal | None:
         return self.part.value
+
+    @property
+    def absence(self) -> str | None:
+        return self.part.absence
+
+    @property
+    def cases(self) -> Decimal | None:
+        return self.part.cases
 
     @property
     def target(self) -> Decimal | None:
@@ -139,6 +157,28 @@ def _periods_of(year: int) -> Mapping[str, list[Period]]:
 
 
 @dataclass(frozen=True)
+class Adding:
+    """How months of a metric go together: whether at all, and by what Σ numerator ÷ Σ denominator is multiplied."""
+
+    is_additive: bool = True
+    factor: Decimal = ONE
+
+
+def _adding(node: KpiNode, definitions: Definitions, days: Sequence[date]) -> Adding:
+    """Medians, distinct customers, retention and levels do not add up, neither alone nor in a formula."""
+    if node.metric is None or node.metric.code not in definitions:
+        return Adding()
+    named = needed({code: each.names for code, each in definitions.items()}, [node.metric.code])
+    read = [definitions[code].at(day)[1] for code in named if code in definitions for day in days]
+    is_additive = not any(
+        isinstance(spec, specs.Snapshot) or not all(map(specs.is_additive, specs.terms(spec))) for spec in read
+    )
+    own = [definitions[node.metric.code].at(day)[1] for day in days]
+    is_nps = any(isinstance(spec, specs.Score) and spec.survey == "nps" for spec in own)
+    return Adding(is_additive, HUNDRED if is_nps else ONE)
+
+
+@dataclass(frozen=True)
 class _Reader:
     """The matrices of this year and the one before, by grain."""
 
@@ -146,6 +186,9 @@ class _Reader:
     periods: Mapping[str, list[Period]]
     matrices: Mapping[str, KpiMatrix]
     places: Mapping[tuple[str, int, int], int]  # grain, fiscal year, ordinal → index of the period
+    landings: Mapping[tuple[int, int], Mapping[int | None, Landing]]  # node, month → member
+    adding: Sequence[Adding]  # of each node
+    today: date
 
     @classmethod
     def load(
@@ -174,7 +217,18 @@ class _Reader:
             for grain, matrix in matrices.items()
             for index, period in enumerate(matrix.periods)
         }
-        return cls(query, periods, matrices, places)
+        own = [places[Grain.MONTH, row.fiscal_year.start_year, row.ordinal] for row in months]
+        by_month = matrices[Grain.MONTH]
+        landings = read_open_landings(
+            by_month,
+            dimension=query.dimension,
+            now=now,
+            places=list(product(range(len(by_month.nodes)), own if by_month.members else [])),
+        )
+        codes = {node.row.metric.code for node in by_month.nodes if node.row.metric}
+        definitions, days = load_definitions(codes), [row.start_date for row in months]
+        adding = [_adding(node.row, definitions, days) for node in by_month.nodes]
+        return cls(query, periods, matrices, places, landings, adding, timezone.localdate(now))
 
     @property
     def currency(self) -> str:
@@ -193,25 +247,73 @@ class _Reader:
             return BudgetPart()
         matrix = self.matrices[row.grain]
         columns = (matrix.value, matrix.numerator, matrix.denominator, matrix.target, matrix.upper)
-        return BudgetPart(*(column[node][member][index] for column in columns))
+        value, numerator, denominator, target, upper = (column[node][member][index] for column in columns)
+        absence, cases = matrix.absence[node][member][index], matrix.cases.get((node, member, index))
+        return BudgetPart(value, numerator, denominator, target, upper, absence, cases)
 
     def cell(self, node: int, member: int, row: Period) -> BudgetCell:
         """One period by itself, as the matrix says it."""
         matrix, index = self.matrices[row.grain], self.index(row)
-        part = self.part(node, member, row)
-        metric = matrix.nodes[node].row.metric
         before = self.part(node, member, row, years_before=1).value
-        if index is None or metric is None:
-            return BudgetCell(part, None, None, before, None, str(Absence.NOT_APPLICABLE))
+        if index is None:
+            return BudgetCell(BudgetPart().without(Absence.NOT_APPLICABLE), None, None, before, None)
+        cell = self._cell(node, member, self.part(node, member, row), before, self._months_in(row))
+        is_judged = cell.landing is None and row.start_date <= self.today
+        return replace(
+            cell,
+            achievement=matrix.achievement[node][member][index] if is_judged else cell.achievement,
+            status=matrix.status[node][member][index] or "none",
+        )
+
+    def _cell(
+        self, node: int, member: int, part: BudgetPart, before: Decimal | None, months: Sequence[Period]
+    ) -> BudgetCell:
+        """A cell over these months, judged by its landing where it has one."""
+        metric = self.months.nodes[node].row.metric
+        assert metric is not None
+        landing, landing_absence = self._landing(node, member, months)
+        is_ahead = months[0].start_date > self.today
+        judged = replace(part, value=landing if is_ahead or landing is not None else part.value)
+        value = Absence.MISSING if judged.value is None else judged.value
         return BudgetCell(
             part,
-            variance(part, metric.direction),
-            matrix.achievement[node][member][index],
+            variance(judged, metric.direction),
+            achievement(value, part.target, metric.direction, part.upper),
             before,
-            year_on_year(part.value, before, metric.accumulation),
-            matrix.absence[node][member][index],
-            matrix.status[node][member][index] or "none",
+            year_on_year(judged.value, before, metric.accumulation),
+            landing,
+            landing_absence,
         )
+
+    def _months_in(self, row: Period) -> list[Period]:
+        return [each for each in self.periods[Grain.MONTH] if row.start_date <= each.start_date < row.end_date]
+
+    def _landing(self, node: int, member: int, months: Sequence[Period]) -> tuple[Decimal | None, str | None]:
+        """Where the last of these months and all before it will end together, or why nobody can say."""
+        if months[-1].end_date <= self.today:
+            return None, None
+        metric = self.months.nodes[node].row.metric
+        is_sum = metric is not None and metric.accumulation == Accumulation.SUM
+        if not is_sum or (len(months) > 1 and not self.adding[node].is_additive):
+            return None, str(Absence.NOT_APPLICABLE)
+        expected = [self._expected(node, member, row) for row in months]
+        absence = next((reason for value, reason in expected if value is None), None)
+        if absence is not None:
+            return None, absence
+        return sum((value for value, _reason in expected if value is not None), ZERO), None
+
+    def _expected(self, node: int, member: int, row: Period) -> tuple[Decimal | None, str]:
+        """What one month came to, or where it will end; else the reason."""
+        if row.end_date <= self.today:
+            part = self.part(node, member, row)
+            return part.value, part.absence or ""
+        index = self.index(row)
+        found = self.landings.get((node, -1 if index is None else index), {}).get(self.months.members[member].id)
+        if found is None:
+            return None, str(Absence.NOT_APPLICABLE)
+        if found.shown is not None:
+            return found.shown.value, ""
+        return None, next(view.absence or "" for view in found.views if view.method == Method.PACE)
 
     def running(self, node: int, member: int) -> list[BudgetCell]:
         """Each month together with those before it."""
@@ -219,21 +321,25 @@ class _Reader:
         metric = self.months.nodes[node].row.metric
         if metric is None:
             return []
-        parts = cumulate(metric.accumulation, [self.part(node, member, row) for row in months])
-        past = cumulate(metric.accumulation, [self.part(node, member, row, years_before=1) for row in months])
-        return [
-            BudgetCell(
-                part,
-                variance(part, metric.direction),
-                achievement(
-                    Absence.MISSING if part.value is None else part.value, part.target, metric.direction, part.upper
-                ),
-                before.value,
-                year_on_year(part.value, before.value, metric.accumulation),
-                None if part.value is not None else str(Absence.MISSING),
+        parts, past = (
+            cumulate(
+                metric.accumulation,
+                [self.part(node, member, row, years_before) for row in months],
+                is_additive=self.adding[node].is_additive,
+                factor=self.adding[node].factor,
             )
-            for part, before in zip(parts, past, strict=True)
+            for years_before in (0, 1)
+        )
+        return [
+            self._cell(node, member, part, before.value, months[: number + 1])
+            for number, (part, before) in enumerate(zip(parts, past, strict=True))
         ]
+
+
+def phase_of(row: Period, today: date) -> str:
+    if row.start_date > today:
+        return AHEAD
+    return OVER if row.end_date <= today else RUNNING
 
 
 def _columns(reader: _Reader, today: date) -> Iterator[BudgetColumn]:
@@ -245,7 +351,7 @@ def _columns(reader: _Reader, today: date) -> Iterator[BudgetColumn]:
     for row in sorted(rows, key=lambda row: (row.end_date, order[Grain(row.grain)])):
         index = reader.index(row)
         state = reader.matrices[row.grain].periods[index].state if index is not None else row.state
-        phase = AHEAD if row.start_date > today else (OVER if row.end_date <= today else RUNNING)
+        phase = phase_of(row, today)
         is_border = phase == AHEAD and row.grain == Grain.MONTH and is_first_ahead
         is_first_ahead = is_first_ahead and not is_border
         yield BudgetColumn(row, name(row), short(row), state, phase, is_border)
@@ -265,7 +371,7 @@ def _rows(reader: _Reader, columns: Sequence[BudgetColumn], sight: Sight) -> Ite
     found = [(number, member) for number, member in enumerate(matrix.members) if member.code in depths]
     for number, member in sorted(found, key=lambda each: order.index(str(each[1].code))):
         cells = _cells(reader, 0, number, columns)
-        if any(cell.value or cell.target is not None for cell in cells):
+        if any(cell.value or cell.landing or cell.target is not None for cell in cells):
             yield BudgetRow(query.node, member.code, member.name, depths[str(member.code)], cells)
 
 

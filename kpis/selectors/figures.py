@@ -16,7 +16,8 @@ class Figure:
 
     `pace` is the share of the period's business days that is over, only where the target grows with them (open sums).
     `difference` is against the period before; `trend` runs through the matrix's periods up to this one.
-    `remaining_days` counts the business days that are left, today included where today is one.
+    `remaining_days` counts the business days that are left, today included where today is one. `cases` says how many
+    there were where that is too few.
     """
 
     node_id: uuid.UUID
@@ -45,6 +46,7 @@ class Figure:
     dimension: str
     member_code: str | None
     member_name: str
+    cases: Decimal | None = None
 
     @property
     def has_target(self) -> bool:
@@ -162,6 +164,7 @@ def _figure(reader: FigureReader, node: int, member: int, period: int) -> Figure
         dimension=reader.dimension,
         member_code=who.code,
         member_name=who.name,
+        cases=matrix.cases.get((node, member, period)),
     )
 
 

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.db import connection
 
@@ -16,10 +16,14 @@ from kpis.models import Deal, DimensionMember, KpiNode, Period
 from kpis.selectors.measures import condition
 from kpis.selectors.pipeline import Place, narrowed, read_parts, read_ranks
 from kpis.selectors.records import find_version, with_descendants
+from tenants.registry import Occasion, last_occasion
 
 SHOWN_DEALS = 300
+WITHOUT_OCCASION = timedelta(days=7)
 BY_OWNER, BY_RANK = "owner", "rank"
 ZERO = Decimal(0)
+Row = TypeVar("Row")
+Narrow = Mapping[str, Collection[int]]  # dimension → ids of members
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,7 @@ def read_forecast_table(
     if term is None or not isinstance(spec, Simple):
         return None
     ranks = read_ranks(today=today)
-    narrow = _narrow(member, people)
+    narrow = narrow_to(member, people)
     place = Place(DimensionCode.COMPANY, {}, today)
     parts = read_parts(term, start=period.start_date, end=period.end_date, place=place, narrow=narrow)
     won = _read_won(spec, period, narrow)
@@ -128,7 +132,8 @@ def read_forecast_table(
     )
 
 
-def _narrow(member: DimensionMember | None, people: Collection[int] | None) -> Mapping[str, Collection[int]]:
+def narrow_to(member: DimensionMember | None, people: Collection[int] | None) -> Narrow:
+    """Only what is credited to a member and below it, and to these members of the dimension person."""
     narrow: dict[str, Collection[int]] = {} if people is None else {DimensionCode.PERSON: people}
     if member is not None:
         code, below = member.dimension.code, set(with_descendants(member))
@@ -173,6 +178,18 @@ def _group(name: str, rows: Sequence[TableRow], *, is_won: bool = False) -> Tabl
 
 
 @dataclass(frozen=True, slots=True)
+class Excerpt(Generic[Row]):
+    """The first rows of a list, and how many it has."""
+
+    rows: Sequence[Row]
+    count: int
+
+    @property
+    def more(self) -> int:
+        return self.count - len(self.rows)
+
+
+@dataclass(frozen=True, slots=True)
 class Loss:
     """Deals lost for one reason to one competitor in one phase by one person; "" where the record does not say."""
 
@@ -185,18 +202,20 @@ class Loss:
 
 
 def read_losses(
-    period: Period, *, member: DimensionMember | None, people: Collection[int] | None, limit: int
-) -> list[Loss]:
+    period: Period, *, member: DimensionMember | None, people: Collection[int] | None, limit: int | None = None
+) -> Excerpt[Loss]:
     """Deals that ended without an order in a period (lost or no decision), the most money first; one query.
 
-    Amounts in the company's currency, None where no deal has one.
+    `people` are members of the dimension person; without a limit all lines. Amounts in the company's currency, None
+    where no deal has one.
     """
     params: dict[str, Any] = {"start": period.start_date, "end": period.end_date, "limit": limit}
-    clauses = ["true", *narrowed(_narrow(member, people), params)]
+    clauses = ["true", *narrowed(narrow_to(member, people), params)]
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT f.lost_reason, f.competitor, f.phase, coalesce(p.name, ''), count(DISTINCT f.id), sum(e.amount)
+            SELECT f.lost_reason, f.competitor, f.phase, coalesce(p.name, ''), count(DISTINCT f.id), sum(e.amount),
+                   count(*) OVER ()
             FROM kpis_kpievent e JOIN kpis_deal f ON f.id = e.fact_id
             LEFT JOIN kpis_person p ON p.id = coalesce(f.owner_at_close_id, f.owner_id)
             WHERE e.kind = 'deals.closed_on' AND e.credit = 'revenue' AND e.outcome IN ('lost', 'no_decision')
@@ -205,7 +224,8 @@ def read_losses(
             """,
             params,
         )
-        return [Loss(*row) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    return Excerpt([Loss(*row[:-1]) for row in rows], rows[0][-1] if rows else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,10 +242,24 @@ class DealChange:
 TOLD_FIELDS = ("outcome", "expected_close_on", "confidence", "amount")
 
 
+@dataclass(frozen=True, slots=True)
+class Since:
+    """From when on changes are told: an occasion that people remember, or seven days where there was none."""
+
+    at: datetime
+    occasion: Occasion | None
+
+
+def read_since(goal: KpiNode, *, now: datetime, language: str) -> Since:
+    """The last occasion at which the KGI was looked at together, as a meeting of its series."""
+    occasion = last_occasion(node=goal, now=now, language=language)
+    return Since(occasion.at if occasion else now - WITHOUT_OCCASION, occasion)
+
+
 def read_deal_changes(
-    period: Period, *, since: datetime, owners: Collection[int] | None, limit: int
-) -> list[DealChange]:
-    """What changed in the deals of a period since a moment, latest first; two queries.
+    period: Period, *, since: datetime, owners: Collection[int] | None, limit: int | None = None
+) -> Excerpt[DealChange]:
+    """What changed in the deals of a period since a moment, latest first; two queries. Without a limit all of it.
 
     A deal is of the period while it is expected or closed in it, or was expected in it before the change. `owners` are
     persons' own ids (None = everybody).
@@ -237,7 +271,7 @@ def read_deal_changes(
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT c.fact_id, told.key, told.value->>0, told.value->>1, c.at
+            SELECT c.fact_id, told.key, told.value->>0, told.value->>1, c.at, count(*) OVER ()
             FROM kpis_factchange c JOIN kpis_deal f ON f.id = c.fact_id
             CROSS JOIN LATERAL jsonb_each(c.changes) AS told
             WHERE c.fact = 'deals' AND c.at >= %(since)s AND f.deleted_at IS NULL AND {owned}
@@ -252,4 +286,5 @@ def read_deal_changes(
         )
         rows = cursor.fetchall()
     deals = Deal.objects.select_related("account", "owner").in_bulk([row[0] for row in rows])
-    return [DealChange(deals[key], field, old or "", new or "", at) for key, field, old, new, at in rows]
+    told = [DealChange(deals[key], field, old or "", new or "", at) for key, field, old, new, at, _count in rows]
+    return Excerpt(told, rows[0][-1] if rows else 0)

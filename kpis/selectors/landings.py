@@ -1,6 +1,8 @@
 """Where an open period will end, in three views at once: pace, ヨミ roll-up and the manager's call."""
 
-from collections.abc import Mapping
+import itertools
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -11,16 +13,16 @@ from kpis.choices import Accumulation, Direction, PeriodState, SnapshotMeasure
 from kpis.engine.landing import OpenDeal, Rank, RollUp, expected_term, roll_up
 from kpis.engine.pace import Pace, pace
 from kpis.engine.scoring import Forecast, Method, Score, best_method, score_methods
-from kpis.engine.specs import Simple, is_additive, parse_spec
+from kpis.engine.specs import Simple, Spec, is_additive, parse_spec
 from kpis.engine.status import achievement
 from kpis.engine.values import Absence, Value
-from kpis.models import DimensionMember, ForecastCall, KpiNode, MetricSnapshot, Period
+from kpis.models import DimensionMember, ForecastCall, KpiNode, MetricSnapshot, MetricVersion, Period
 from kpis.selectors.curves import Curves, read_curves
 from kpis.selectors.matrix import KpiMatrix, MatrixMember, MatrixPeriod, MatrixQuery, build_matrix
 from kpis.selectors.matrix.axes import load_members
+from kpis.selectors.matrix.loading import Definition
 from kpis.selectors.matrix.shapes import Grid
 from kpis.selectors.pipeline import Lineage, Place, read_open_deals, read_ranks
-from kpis.selectors.records import find_version
 
 ZERO = Decimal(0)
 SCORED_PERIODS = 6
@@ -96,14 +98,30 @@ def read_landings(
 ) -> dict[int | None, Landing]:
     """Member's id (None = the company) → its landing, for one node and period of a matrix; at most a dozen queries.
 
-    Empty where nothing lands (`has_landing`). The periods of the matrix that are over are what the views are scored
-    by. Numbers are in the metric's unit, money in the company's currency.
+    Empty where nothing lands (`has_landing`). Numbers are in the metric's unit, money in the company's currency.
     """
-    row, column = matrix.nodes[node].row, matrix.periods[period]
-    if not has_landing(row, column, now=now):
+    place = (node, period % len(matrix.periods))
+    return read_open_landings(matrix, dimension=dimension, now=now, places=[place]).get(place, {})
+
+
+def read_open_landings(
+    matrix: KpiMatrix, *, dimension: str, now: datetime, places: Collection[tuple[int, int]] | None = None
+) -> dict[tuple[int, int], dict[int | None, Landing]]:
+    """(node, period) of a matrix → member's id → landing, wherever anything lands, or of these `places` only.
+
+    The views of a period are scored by the six before it. Eight queries, and of every metric that a view is counted
+    from one for its open deals and, once in an hour, four for its curve.
+    """
+    everywhere = itertools.product(range(len(matrix.nodes)), range(len(matrix.periods)))
+    landing = [
+        (n, p)
+        for n, p in (everywhere if places is None else places)
+        if has_landing(matrix.nodes[n].row, matrix.periods[p], now=now)
+    ]
+    if not landing:
         return {}
-    reader = _Reader(matrix, node, period % len(matrix.periods), dimension, now)
-    return {member.id: reader.landing(m, member) for m, member in enumerate(matrix.members)}
+    sources = _Sources(matrix, landing, dimension, now)
+    return {place: _Reader(sources, *place).landings() for place in landing}
 
 
 def read_landing(
@@ -129,69 +147,121 @@ def read_landing(
     return found.get(None if member is None else member.pk)
 
 
-class _Reader:
-    """What all members' landings of one node and period are made of, read at once."""
+class _Sources:
+    """What the landings of several nodes and periods of one matrix are made of, read at once."""
 
-    def __init__(self, matrix: KpiMatrix, node: int, period: int, dimension: str, now: datetime) -> None:
-        self.matrix, self.node, self.period, self.dimension, self.now = matrix, node, period, dimension, now
+    def __init__(self, matrix: KpiMatrix, places: Sequence[tuple[int, int]], dimension: str, now: datetime) -> None:
+        self.matrix, self.dimension, self.now = matrix, dimension, now
         self.today = timezone.localdate(now)
-        self.row, self.column = matrix.nodes[node].row, matrix.periods[period]
-        version = find_version(self.row.metric, day=self.column.start) if self.row.metric else None
-        spec = parse_spec(version.spec) if version else None
-        place = Place(dimension, self._lineage(), self.today)
-        self.curves: Curves = {}
-        if isinstance(spec, Simple) and is_additive(spec):
-            self.curves = read_curves(spec, period=self.column.row, place=place)
-        term = expected_term(spec) if spec else None
-        self.can_roll_up = term is not None
-        self.ranks: tuple[Rank, ...] = ()
-        self.deals: Mapping[int | None, list[OpenDeal]] = {}
-        if term is not None:
-            self.ranks = read_ranks(today=self.today)
-            self.deals = read_open_deals(term, start=self.column.start, end=self.column.end, place=place)
+        self.rows = [matrix.nodes[n].row for n in sorted({n for n, _p in places})]
+        self.open = [matrix.periods[p] for p in sorted({p for _n, p in places})]
+        self.definitions = self._read_definitions()
+        self.place = Place(dimension, self._lineage(), self.today)
+        terms = {term for n, p in places if (term := self.term(n, p)) is not None}
+        self.ranks = read_ranks(today=self.today) if terms else ()
+        self.deals = {term: self._read_deals(term) for term in terms}
         self.calls = self._read_calls()
         self.forecasts = self._read_forecasts()
+
+    def spec(self, n: int, p: int) -> Spec | None:
+        """How a node's metric is counted in a period."""
+        definition = self.definitions.get(self.matrix.nodes[n].row.metric_id)
+        return definition.at(self.matrix.periods[p].start)[1] if definition else None
+
+    def term(self, n: int, p: int) -> Simple | None:
+        """What a node asks of open deals; None where they say nothing of it."""
+        spec = self.spec(n, p)
+        return expected_term(spec) if spec else None
+
+    def _read_definitions(self) -> Mapping[int | None, Definition]:
+        """Metric → its versions; formulas are not compiled, since nothing of them lands by deals."""
+        versions: dict[int, list[tuple[date, int, Spec]]] = defaultdict(list)
+        metrics = {row.metric_id: row.metric for row in self.rows if row.metric}
+        for row in MetricVersion.objects.filter(metric__in=metrics):
+            versions[row.metric_id].append((row.effective_from or date.min, row.number, parse_spec(row.spec)))
+        return {
+            key: Definition(metrics[key], sorted(found, key=lambda each: each[:2], reverse=True), {})
+            for key, found in versions.items()
+        }
 
     def _lineage(self) -> Lineage:
         query = MatrixQuery(
             tree=self.matrix.tree,
             grain=self.matrix.grain,
-            start=self.column.start,
-            end=self.column.end,
+            start=self.open[0].start,
+            end=self.open[-1].end,
             dimension=self.dimension,
         )
         return load_members(query).lineage
 
-    def _read_calls(self) -> Mapping[int | None, ForecastCall]:
-        """Member → the last call about the period."""
+    def _read_deals(self, term: Simple) -> Mapping[int | None, list[OpenDeal]]:
+        return read_open_deals(term, start=self.open[0].start, end=self.open[-1].end, place=self.place)
+
+    def _read_calls(self) -> Mapping[tuple[int, date], Mapping[int | None, ForecastCall]]:
+        """(node, period's start) → member → the last call about it."""
         calls = ForecastCall.objects.filter(
-            node=self.row,
+            node__in=self.rows,
             grain=self.matrix.grain,
-            period_start=self.column.start,
+            period_start__in=[period.start for period in self.open],
             dimension=self.dimension,
             at__lte=self.now,
         ).select_related("actor")
-        return {call.member_id: call for call in calls.order_by("at", "id")}
+        found: dict[tuple[int, date], dict[int | None, ForecastCall]] = defaultdict(dict)
+        for call in calls.order_by("at", "id"):
+            found[call.node_id, call.period_start][call.member_id] = call
+        return found
 
-    def _read_forecasts(self) -> Mapping[int | None, list[Forecast]]:
-        """Member → what the views said in periods that are over."""
-        found: dict[int | None, list[Forecast]] = {}
+    def _read_forecasts(self) -> Mapping[int, Mapping[int | None, list[Forecast]]]:
+        """Metric → member → what the views said in periods that are over."""
         ended = [each.start for each in self.matrix.periods if each.end <= self.today]
         rows = MetricSnapshot.objects.filter(
             measure__in=METHOD_OF,
-            metric=self.row.metric,
+            metric__in=[row.metric_id for row in self.rows],
             grain=self.matrix.grain,
             period_start__in=ended,
             dimension=self.dimension,
             value__isnull=False,
         )
-        for member, measure, start, day, value in rows.values_list(
-            "member_id", "measure", "period_start", "date", "value"
+        found: dict[int, dict[int | None, list[Forecast]]] = defaultdict(lambda: defaultdict(list))
+        for metric, member, measure, start, day, value in rows.values_list(
+            "metric_id", "member_id", "measure", "period_start", "date", "value"
         ):
             assert start is not None and value is not None
-            method = METHOD_OF[SnapshotMeasure(measure)]
-            found.setdefault(member, []).append(Forecast(method, start, day, value))
+            found[metric][member].append(Forecast(METHOD_OF[SnapshotMeasure(measure)], start, day, value))
         return found
+
+
+class _Reader:
+    """The landings of one node in one period."""
+
+    def __init__(self, sources: _Sources, node: int, period: int) -> None:
+        matrix = sources.matrix
+        self.sources, self.matrix, self.node, self.period = sources, matrix, node, period
+        self.today, self.dimension, self.ranks = sources.today, sources.dimension, sources.ranks
+        self.row, self.column = matrix.nodes[node].row, matrix.periods[period]
+        spec, self.term = sources.spec(node, period), sources.term(node, period)
+        self.curves: Curves = {}
+        if isinstance(spec, Simple) and is_additive(spec) and self.column.start <= self.today:
+            self.curves = read_curves(spec, period=self.column.row, place=sources.place)
+        self.calls = sources.calls.get((self.row.pk, self.column.start), {})
+        self.forecasts = sources.forecasts.get(self.row.metric_id or 0, {})
+        scored_from = matrix.periods[max(period - SCORED_PERIODS, 0)].start
+        self.ended = [
+            (p, each.start)
+            for p, each in enumerate(matrix.periods[:period])
+            if scored_from <= each.start and each.end <= self.today
+        ]
+
+    def landings(self) -> dict[int | None, Landing]:
+        """Member's id (None = the company) → its landing."""
+        return {member.id: self.landing(m, member) for m, member in enumerate(self.matrix.members)}
+
+    def _deals(self, member: int | None) -> list[OpenDeal]:
+        """What the period may still win; once it has begun also what was expected before and nobody has moved on."""
+        assert self.term is not None
+        start = self.column.start if self.column.start > self.today else date.min
+        deals = self.sources.deals[self.term].get(member, ())
+        return [deal for deal in deals if deal.expected_close_on and start <= deal.expected_close_on < self.column.end]
 
     def landing(self, m: int, member: MatrixMember) -> Landing:
         """The views of one member."""
@@ -200,9 +270,9 @@ class _Reader:
         value: Value = actual if actual is not None else Absence(self.matrix.absence[self.node][m][self.period] or "")
         paced = pace(value, self.column.elapsed, self.column.business_days, self.curves.get(member.id, ()))
         rolled = None
-        if self.can_roll_up:
+        if self.term is not None:
             won = ZERO if self.column.start > self.today else value  # nothing is won yet of a period that is to come
-            rolled = roll_up(won, self.deals.get(member.id, ()), self.ranks, today=self.today)
+            rolled = roll_up(won, self._deals(member.id), self.ranks, today=self.today)
         call = self.calls.get(member.id)
         scores = score_methods(self.forecasts.get(member.id, []), self._actuals(m))
         said: dict[Method, Value] = {
@@ -229,11 +299,7 @@ class _Reader:
 
     def _actuals(self, m: int) -> dict[date, Decimal]:
         values = self.matrix.value[self.node][m]
-        return {
-            each.start: value
-            for each, value in zip(self.matrix.periods, values, strict=True)
-            if each.end <= self.today and value is not None
-        }
+        return {start: value for p, start in self.ended if (value := values[p]) is not None}
 
     def _view(
         self, method: Method, said: Value, target: Decimal | None, upper: Decimal | None, score: Score | None

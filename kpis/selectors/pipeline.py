@@ -23,6 +23,11 @@ CLOSED_OUTCOMES = (Outcome.WON, Outcome.LOST, Outcome.NO_DECISION)
 
 Lineage = Mapping[int, tuple[int, ...]]
 
+# The day on which a deal `f` last entered a phase.
+PHASE_ENTERED = (
+    "(SELECT max(s.entered_at)::date FROM kpis_dealstageevent s WHERE s.deal_id = f.id AND s.deleted_at IS NULL)"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Place:
@@ -131,9 +136,7 @@ def _parts(
     unpriced = "false" if term.field is None else "bool_or(e.is_rate_missing)"
     sql = f"""
         SELECT f.id, {place.member_column} AS member, sum({worth}) AS worth, f.confidence, f.expected_close_on,
-               greatest(f.last_activity_on, f.created_on, (
-                   SELECT max(s.entered_at)::date FROM kpis_dealstageevent s
-                   WHERE s.deal_id = f.id AND s.deleted_at IS NULL)) AS moved_on,
+               greatest(f.last_activity_on, f.created_on, {PHASE_ENTERED}) AS moved_on,
                {unpriced} AS is_unpriced
         FROM kpis_deal f
         JOIN kpis_kpievent e ON e.fact_id = f.id AND e.kind = 'deals.expected_close_on' AND e.credit = %(credit)s

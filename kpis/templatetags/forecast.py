@@ -32,6 +32,7 @@ FAULT_WORDS = {
     Fault.NO_AMOUNT: gettext_lazy("No amount"),
     Fault.NO_RATE: gettext_lazy("No exchange rate"),
     Fault.NO_CONFIDENCE: gettext_lazy("No usable confidence rank"),
+    Fault.NO_REASON: gettext_lazy("Lost without a reason"),
 }
 FIELD_WORDS = {
     "outcome": pgettext_lazy("of a deal", "Outcome"),

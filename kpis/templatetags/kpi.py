@@ -112,10 +112,11 @@ def number(
     currency: str | None = None,
     absence: str = "missing",
     with_unit: bool = True,
+    cases: formats.Number | None = None,
 ) -> SafeString:
     """A value with its unit; a missing one is a word, never 0 or a dash. Tables name the unit in their head."""
     if value is None:
-        return absence_word(absence)
+        return absence_word(absence, cases)
     written = formats.write_number(value, unit=unit, **amount_style(context, currency))
     return markup(written, with_unit=with_unit)
 
@@ -164,7 +165,10 @@ def trend_data(context: Context, points: list[Any], landing: dict[str, float | N
         "landing": landing,
         "names": names,
         "texts": {
-            names["actual"]: texts([figure.value for figure in figures]),
+            names["actual"]: [
+                text or absence_text(figure.absence, figure.cases)
+                for text, figure in zip(texts([figure.value for figure in figures]), figures, strict=True)
+            ],
             names["target"]: texts([figure.target for figure in figures]),
             names["landing"]: texts([None] * (len(figures) - 1) + [landing["value"] if landing else None]),
         },
@@ -189,8 +193,8 @@ def percent(fraction: formats.Number | None) -> str:
 
 
 @register.simple_tag
-def absence_word(code: str | None) -> SafeString:
-    return format_html('<span class="absent">{}</span>', ABSENCE_WORDS.get(code or "missing", code))
+def absence_word(code: str | None, cases: formats.Number | None = None) -> SafeString:
+    return format_html('<span class="absent">{}</span>', absence_text(code, cases))
 
 
 @register.simple_tag(takes_context=True)
@@ -315,8 +319,15 @@ def resource_names(facts: list[str]) -> str:
 
 
 @register.filter
-def absence_text(code: str | None) -> str:
-    return str(ABSENCE_WORDS.get(code or "missing", code))
+def absence_text(code: str | None, cases: formats.Number | None = None) -> str:
+    """Why there is no number; of too few cases also how many there are, where that is known."""
+    word = str(ABSENCE_WORDS.get(code or "missing", code))
+    if cases is None:
+        return word
+    return _("%(reason)s (n = %(count)s)") % {
+        "reason": word,
+        "count": formats.grouped(cases, places=0, language=language_code()),
+    }
 
 
 @register.filter

@@ -8,10 +8,10 @@ from reportlab.lib.units import mm
 from reportlab.platypus import Flowable
 
 from kpis.engine import formats
-from kpis.renderings.budgets import measure_names
+from kpis.renderings.budgets import measure_names, shown_numbers
 from kpis.renderings.pdf import BORDER, FAINT, TOTAL_FILL, PageHead, render_pdf, table, text, usable_width
 from kpis.selectors.budget_table import AHEAD, OVER, BudgetCell, BudgetColumn, BudgetRow, BudgetTable
-from kpis.templatetags.kpi import ABSENCE_WORDS, STATE_WORDS, language_code, unit_word
+from kpis.templatetags.kpi import STATE_WORDS, absence_text, language_code, unit_word
 
 PAPER = "A3"
 NAME_WIDTH, MEASURE_WIDTH = 46 * mm, 19 * mm
@@ -19,7 +19,7 @@ SIZE = 6.5
 
 
 def budget_pdf(found: BudgetTable | None, *, company: str, as_of: str, scale: str) -> bytes:
-    """One block of lines for each KPI; a number that is missing is a word, and months that are ahead have no actual."""
+    """One block of lines for each KPI; a number that is missing is a word; months that are ahead have no actual."""
     if found is None or not found.columns:
         head = PageHead(company, _("Budget versus actual table"), "", as_of)
         return render_pdf([text(_("Nothing to compare yet"), size=10)], head, paper=PAPER)
@@ -92,7 +92,7 @@ def _block(row: BudgetRow, found: BudgetTable, style: dict[str, str]) -> list[li
 
 
 def _lines(row: BudgetRow, column: BudgetColumn, cell: BudgetCell, style: dict[str, str]) -> list[str]:
-    """Target, actual, variance, achievement, last year, year on year; blank is what nobody expects there."""
+    """Target, actual, landing, variance, achievement, last year, year on year; blank is what nobody expects there."""
 
     def number(value: Decimal | None, unit: str = row.unit) -> str:
         if value is None:
@@ -105,15 +105,11 @@ def _lines(row: BudgetRow, column: BudgetColumn, cell: BudgetCell, style: dict[s
             return ""
         return formats.write_difference(value, unit=row.unit, **style, language=language_code()).text
 
-    actual = number(cell.value) if column.phase != AHEAD else ""
-    if cell.value is None and column.phase != AHEAD:
-        actual = str(ABSENCE_WORDS.get(cell.absence or "missing", ""))
+    shown = [each if isinstance(each, str) else number(each) for each in shown_numbers(column, cell, absence_text)]
     is_rate = row.accumulation == "rate"
     grown = difference(cell.year_on_year) if is_rate else number(cell.year_on_year, "percent")
-    target = number(cell.target) if cell.target is not None else _("No target")
     return [
-        target,
-        actual,
+        *shown,
         difference(cell.variance),
         number(cell.achievement, "percent"),
         number(cell.before),

@@ -14,6 +14,7 @@ from kpis.renderings.files import CSV_ENCODINGS
 from kpis.selectors.budget_table import BudgetQuery, BudgetTable, read_budget_table
 from kpis.selectors.target_grid import grid_nodes
 from kpis.selectors.visibility import sight_of
+from kpis.templatetags.kpi import absence_text
 from kpis.views.budget_pdf import budget_pdf
 from kpis.views.choices import Choice, address
 from kpis.views.downloads import PDF_TYPE, XLSX_TYPE, attachment, data_as_of
@@ -59,7 +60,11 @@ def budget_xlsx(request: HttpRequest) -> HttpResponse:
     require(request.user, Capability.READ_RESULTS)
     table = _read_or_empty(request)
     scale = request.GET.get("scale", "")
-    return attachment(budget_workbook(table, scale=scale), name=_file_name(table, "xlsx"), content_type=XLSX_TYPE)
+    return attachment(
+        budget_workbook(table, scale=scale, word=absence_text),
+        name=_file_name(table, "xlsx"),
+        content_type=XLSX_TYPE,
+    )
 
 
 @login_required
@@ -71,7 +76,7 @@ def budget_as_csv(request: HttpRequest) -> HttpResponse:
     encoding = request.GET.get("encoding", "")
     encoding = encoding if encoding in CSV_ENCODINGS else "utf-8-sig"
     return attachment(
-        budget_csv(table, encoding=encoding),
+        budget_csv(table, encoding=encoding, word=absence_text),
         name=_file_name(table, "csv"),
         content_type=f"text/csv; charset={encoding}",
     )

@@ -9,19 +9,24 @@ from reportlab.lib.units import mm
 from reportlab.platypus import Flowable, Spacer
 
 from kpis.engine import formats
-from kpis.engine.values import Absence, Value
+from kpis.engine.values import Absence
+from kpis.engine.values import Value as Number
 from kpis.renderings.pdf import FAINT, TOTAL_FILL, PageHead, render_pdf, table, text, usable_width
+from kpis.selectors.forecast_annex import ForecastAnnex
 from kpis.selectors.forecast_table import ForecastTable, TableGroup, TableRow
 from kpis.templatetags.forecast import faults_text
 from kpis.templatetags.kpi import absence_text, language_code
+from kpis.views.forecast_lines import Lines, Value, annex_lines
 
 PAPER = "A4"
 # account, deal, person, status, rank, amount, expected, postponed, last activity, to be checked
 WIDTHS = (44, 58, 23, 23, 14, 26, 21, 13, 21)
 
 
-def forecast_pdf(found: ForecastTable, *, head: PageHead, currency: str, target: Decimal | None) -> bytes:
-    """Group after group with its sum, then the foot that runs from what is won to the landing."""
+def forecast_pdf(
+    found: ForecastTable, annex: ForecastAnnex, *, head: PageHead, currency: str, target: Decimal | None
+) -> bytes:
+    """Group after group with its sum, the foot that runs from what is won to the landing, then the lists around it."""
     widths = [width * mm for width in WIDTHS]
     widths.append(usable_width(PAPER) - sum(widths))
     rows: list[list[Any]] = [_headings()]
@@ -32,7 +37,27 @@ def forecast_pdf(found: ForecastTable, *, head: PageHead, currency: str, target:
         commands += [("BACKGROUND", (0, number), (-1, number), TOTAL_FILL), ("SPAN", (0, number), (4, number))]
         rows += [_line(row, currency) for row in group.rows]
     content: list[Flowable] = [table(rows, widths, style=commands), Spacer(1, 6 * mm), _foot(found, currency, target)]
+    for lines in annex_lines(annex):
+        content += [Spacer(1, 6 * mm), text(lines.title, size=10), Spacer(1, 2 * mm), _list(lines, currency)]
     return render_pdf(content, head, paper=PAPER)
+
+
+def _list(lines: Lines, currency: str) -> Flowable:
+    """One list over the width of the page."""
+    whole = sum(column.width for column in lines.columns)
+    widths = [usable_width(PAPER) * column.width / whole for column in lines.columns]
+    numbers = [number for number, column in enumerate(lines.columns) if column.is_number]
+    rows: list[list[Any]] = [[column.heading for column in lines.columns]]
+    rows += [[_written(value, currency) for value in row] for row in lines.rows]
+    return table(rows, widths, style=[("ALIGN", (number, 0), (number, -1), "RIGHT") for number in numbers])
+
+
+def _written(value: Value, currency: str) -> Any:
+    if isinstance(value, Decimal):
+        return _money(value, currency)
+    if isinstance(value, date):
+        return _day(value)
+    return text(value) if isinstance(value, str) else "" if value is None else str(value)
 
 
 def _headings() -> list[str]:
@@ -61,7 +86,7 @@ def _line(row: TableRow, currency: str) -> list[Any]:
         text(str(row.deal)),
         text(row.owner),
         _("Won") if row.is_won else _("Open deal"),
-        row.rank,
+        row.rank or ("" if row.is_won else _("No rank")),
         _money(row.worth, currency) if row.worth is not None else _("No amount"),
         _day(row.day),
         "" if postponed is None else str(postponed),
@@ -91,7 +116,7 @@ def _foot(found: ForecastTable, currency: str, target: Decimal | None) -> Flowab
     return found_table
 
 
-def _money(value: Value, currency: str) -> str:
+def _money(value: Number, currency: str) -> str:
     if isinstance(value, Absence):
         return absence_text(value)
     return formats.write_number(value, unit="amount", currency=currency, language=language_code()).text

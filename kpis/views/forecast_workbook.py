@@ -1,7 +1,6 @@
 """The deal forecast table as an Excel workbook: frozen panes, live formulas, one line per deal."""
 
 import io
-from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -12,66 +11,55 @@ from openpyxl.styles import Alignment, Font, PatternFill
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
-from kpis.selectors.forecast_table import ForecastTable, TableRow
-from kpis.templatetags.forecast import faults_text
+from kpis.selectors.forecast_annex import ForecastAnnex
+from kpis.selectors.forecast_table import ForecastTable
+from kpis.views.forecast_lines import Lines, Value, annex_lines, deal_lines
 
 HEAD_ROW = 3
 AMOUNT, RANK, STATE, COUNTED = "F", "E", "D", "J"
-WIDTHS = (28, 36, 14, 10, 8, 16, 14, 8, 14, 8, 36)
 BOLD, SHADE = Font(bold=True), PatternFill("solid", fgColor="EEEBE4")
 MONEY, DAY, SHARE = "#,##0;△#,##0", "yyyy/mm/dd", "0%"
 
 
-def forecast_workbook(table: ForecastTable, *, title: str, target: Decimal | None) -> bytes:
-    """The workbook. Its foot is formulas over the lines: who corrects a rank or an amount sees the landing move."""
+def forecast_workbook(found: ForecastTable, annex: ForecastAnnex, *, title: str, target: Decimal | None) -> bytes:
+    """The deals on the first sheet, then deals to check, changes and losses on their own, each in full.
+
+    The foot is formulas over the lines: who corrects a rank or an amount sees the landing move.
+    """
     workbook = Workbook()
     sheet: Worksheet = workbook.active
     sheet.title = _("Deal forecast table")
-    _write(sheet, "A1", title, font=Font(bold=True, size=14))
-    for column, (heading, width) in enumerate(zip(_headings(), WIDTHS, strict=True), start=1):
-        _write(sheet, f"{get_column_letter(column)}{HEAD_ROW}", heading, font=BOLD, fill=SHADE)
-        sheet.column_dimensions[get_column_letter(column)].width = width
-    rows = [row for group in table.groups for row in group.rows]
-    for index, row in enumerate(rows, start=HEAD_ROW + 1):
-        _write_row(sheet, index, row)
-    last = HEAD_ROW + max(len(rows), 1)
-    sheet.freeze_panes = f"C{HEAD_ROW + 1}"
-    sheet.auto_filter.ref = f"A{HEAD_ROW}:{get_column_letter(len(WIDTHS))}{last}"
-    _write_foot(sheet, table, first=HEAD_ROW + 1, last=last, target=target)
-    sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", sheet.PAPERSIZE_A3
-    sheet.page_setup.fitToHeight, sheet.sheet_properties.pageSetUpPr.fitToPage = 0, True
-    sheet.print_title_rows = f"{HEAD_ROW}:{HEAD_ROW}"
+    last = _write_lines(sheet, deal_lines(found), title=title)
+    _write_foot(sheet, found, first=HEAD_ROW + 1, last=last, target=target)
+    for lines in annex_lines(annex):
+        _write_lines(workbook.create_sheet(lines.name[:31]), lines, title=f"{title} · {lines.title}")
     stored = io.BytesIO()
     workbook.save(stored)
     return stored.getvalue()
 
 
-def _headings() -> Sequence[str]:
-    return (
-        _("Account"),
-        _("Deal name"),
-        _("Person in charge"),
-        _("Status"),
-        _("Confidence"),
-        _("Amount"),
-        _("Expected close"),
-        _("Times postponed"),
-        _("Last activity"),
-        _("Counted"),
-        _("To be checked"),
-    )
+def _write_lines(sheet: Worksheet, lines: Lines, *, title: str) -> int:
+    """Title, headings and lines below frozen panes; returns the number of the last line."""
+    _write(sheet, "A1", title, font=Font(bold=True, size=14))
+    for number, column in enumerate(lines.columns, start=1):
+        _write(sheet, f"{get_column_letter(number)}{HEAD_ROW}", column.heading, font=BOLD, fill=SHADE)
+        sheet.column_dimensions[get_column_letter(number)].width = column.width
+    for index, row in enumerate(lines.rows, start=HEAD_ROW + 1):
+        for number, value in enumerate(row, start=1):
+            _write(sheet, f"{get_column_letter(number)}{index}", value, **_style(value))
+    last = HEAD_ROW + max(len(lines.rows), 1)
+    sheet.freeze_panes = f"C{HEAD_ROW + 1}"
+    sheet.auto_filter.ref = f"A{HEAD_ROW}:{get_column_letter(len(lines.columns))}{last}"
+    sheet.page_setup.orientation, sheet.page_setup.paperSize = "landscape", sheet.PAPERSIZE_A3
+    sheet.page_setup.fitToHeight, sheet.sheet_properties.pageSetUpPr.fitToPage = 0, True
+    sheet.print_title_rows = f"{HEAD_ROW}:{HEAD_ROW}"
+    return last
 
 
-def _write_row(sheet: Worksheet, index: int, row: TableRow) -> None:
-    texts = {"A": row.account, "B": str(row.deal), "C": row.owner, "D": _("Won") if row.is_won else _("Open deal")}
-    texts |= {"E": row.rank, "K": faults_text(row.faults)}
-    for column, text in texts.items():
-        _write(sheet, f"{column}{index}", text)
-    _write(sheet, f"{AMOUNT}{index}", row.worth, number_format=MONEY)
-    _write(sheet, f"G{index}", row.day, number_format=DAY)
-    _write(sheet, f"H{index}", row.deal.postponed_count)
-    _write(sheet, f"I{index}", row.deal.last_activity_on, number_format=DAY)
-    _write(sheet, f"{COUNTED}{index}", 0 if row.faults else 1)
+def _style(value: Value) -> dict[str, str]:
+    if isinstance(value, Decimal):
+        return {"number_format": MONEY}
+    return {"number_format": DAY} if isinstance(value, date) else {}
 
 
 def _write_foot(sheet: Worksheet, table: ForecastTable, *, first: int, last: int, target: Decimal | None) -> None:

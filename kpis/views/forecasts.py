@@ -1,9 +1,7 @@
 """The deal forecast table (ヨミ表), its files, and the manager's call."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
-from urllib.parse import quote
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
@@ -14,36 +12,31 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from kpis.choices import DimensionCode, Grain, Level
+from kpis.choices import DimensionCode, Grain, Level, TreeStatus
+from kpis.engine.landing import Fault
 from kpis.forms.forecasts import CallForm
-from kpis.models import ForecastCall, KpiNode, Period
+from kpis.models import ForecastCall, KpiNode, KpiTree, Period
 from kpis.permissions import check_reach
+from kpis.renderings.files import CSV_ENCODINGS, write_csv
 from kpis.renderings.pdf import PageHead
 from kpis.selectors.calendar import find_period, period_namer
 from kpis.selectors.details import Segment, read_groups
-from kpis.selectors.forecast_table import (
-    BY_OWNER,
-    BY_RANK,
-    ForecastTable,
-    read_deal_changes,
-    read_forecast_table,
-    read_losses,
-)
+from kpis.selectors.forecast_annex import ForecastAnnex, read_forecast_annex
+from kpis.selectors.forecast_table import BY_OWNER, BY_RANK, ForecastTable, read_forecast_table
 from kpis.selectors.landings import Landing, read_landing
-from kpis.selectors.today import find_tree
 from kpis.selectors.visibility import Sight, sight_of
 from kpis.services.calls import CallError, make_call
-from kpis.templatetags.kpi import STATE_WORDS, unit_word
+from kpis.templatetags.kpi import STATE_WORDS, language_code, unit_word
 from kpis.views.choices import Choice, address, chosen_period, chosen_segment, period_switch
-from kpis.views.downloads import PDF_TYPE, attachment, data_as_of
+from kpis.views.downloads import PDF_TYPE, XLSX_TYPE, attachment, data_as_of
+from kpis.views.forecast_lines import PARTS, since_text
 from kpis.views.forecast_pdf import forecast_pdf
 from kpis.views.forecast_workbook import forecast_workbook
+from kpis.views.target_grid import chosen_tree
 from tenants.capabilities import Capability, require, scope_of
 from tenants.settings.selectors import company_settings
 
 LOSSES, CHANGES, CALLS = 15, 20, 5
-SINCE = timedelta(days=7)
-EXCEL = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 UNPROCESSABLE = 422
 
 
@@ -89,12 +82,32 @@ def export(request: HttpRequest) -> HttpResponse:
         raise Http404(_("There is no deal forecast table for this period."))
     label = period_namer()(place.period)
     landing = _landing(place)
-    name = _("Deal forecast table") + f"_{label}.xlsx"
     title = " · ".join(filter(None, [_("Deal forecast table"), label, str(place.segment.member or "")]))
     target = landing.target if landing and _is_whole(place) else None
-    response = HttpResponse(forecast_workbook(found, title=title, target=target), content_type=EXCEL)
-    response["Content-Disposition"] = f"attachment; filename=\"forecast.xlsx\"; filename*=UTF-8''{quote(name)}"
-    return response
+    content = forecast_workbook(found, _annex(place, found), title=title, target=target)
+    return attachment(content, name=f"{_('Deal forecast table')}_{label}.xlsx", content_type=XLSX_TYPE)
+
+
+@login_required
+@require_safe
+def export_csv(request: HttpRequest, part: str) -> HttpResponse:
+    """One list in full as CSV: the table, changes, losses, to-check; UTF-8 with BOM, or `?encoding=cp932`.
+
+    Raises Http404 for another list, and where there is no table.
+    """
+    require(request.user, Capability.READ_RESULTS)
+    place = _place(request) if part in PARTS else None
+    found = _table(request, place, limit=None) if place else None
+    if place is None or found is None:
+        raise Http404(_("There is no deal forecast table for this period."))
+    lines = PARTS[part](found, _annex(place, found))
+    encoding = request.GET.get("encoding", "")
+    encoding = encoding if encoding in CSV_ENCODINGS else "utf-8-sig"
+    return attachment(
+        write_csv([[column.heading for column in lines.columns], *lines.rows], encoding=encoding),
+        name=f"{_('Deal forecast table')}_{period_namer()(place.period)}_{part}.csv",
+        content_type=f"text/csv; charset={encoding}",
+    )
 
 
 @login_required
@@ -118,14 +131,14 @@ def export_pdf(request: HttpRequest) -> HttpResponse:
         str(STATE_WORDS.get(place.period.state, "")),
     )
     target = landing.target if landing and _is_whole(place) else None
-    content = forecast_pdf(found, head=head, currency=settings.currency, target=target)
+    content = forecast_pdf(found, _annex(place, found), head=head, currency=settings.currency, target=target)
     return attachment(content, name=f"{_('Deal forecast table')}_{label}.pdf", content_type=PDF_TYPE)
 
 
 def _place(request: HttpRequest) -> Place | None:
-    """None without an active tree or a KGI with a number."""
+    """None without a tree or a KGI with a number. Raises Http404 for a tree or a period that does not exist."""
     today = timezone.localdate()
-    tree = find_tree(today=today)
+    tree = chosen_tree(request)
     goals = KpiNode.objects.select_related("tree", "metric", "responsible").filter(tree=tree, level=Level.KGI)
     goal = goals.exclude(metric=None).first() if tree else None
     if goal is None:
@@ -142,11 +155,13 @@ def _place(request: HttpRequest) -> Place | None:
 
 
 def _page(request: HttpRequest, place: Place) -> dict[str, Any]:
-    now = timezone.now()
-    segment, period, people = place.segment, place.period, place.sight.members.get(DimensionCode.PERSON)
+    segment, period = place.segment, place.period
     by = _chosen_by(request)
+    found = _table(request, place)
+    annex = _annex(place, found, changes=CHANGES, losses=LOSSES) if found else None
     return {
         "goal": place.goal,
+        "trees": _trees(place.goal.tree),
         "period": period,
         "switch": period_switch(request, period),
         "member": segment.member,
@@ -157,13 +172,13 @@ def _page(request: HttpRequest, place: Place) -> dict[str, Any]:
             Choice(_("By person in charge"), address(request, by=None), by == BY_OWNER),
             Choice(_("By confidence"), address(request, by=BY_RANK), by == BY_RANK),
         ],
-        "table": _table(request, place),
+        "table": found,
+        "annex": annex,
+        "unexplained": annex.to_check.by_fault.get(Fault.NO_REASON, 0) if annex else 0,
+        "since": since_text(annex.since) if annex else "",
         "landing": _landing(place),
         "is_whole": _is_whole(place),
         "calls": _calls(place),
-        "losses": read_losses(period, member=segment.member, people=people, limit=LOSSES),
-        "changes": read_deal_changes(period, since=now - SINCE, owners=place.sight.people, limit=CHANGES),
-        "since": now - SINCE,
         "currency": company_settings().currency,
         "export_url": address(request),
     }
@@ -183,6 +198,26 @@ def _table(request: HttpRequest, place: Place, **options: Any) -> ForecastTable 
         today=timezone.localdate(),
         **options,
     )
+
+
+def _annex(place: Place, found: ForecastTable, **limits: int) -> ForecastAnnex:
+    return read_forecast_annex(
+        place.goal,
+        place.period,
+        found,
+        member=place.segment.member,
+        sight=place.sight,
+        now=timezone.now(),
+        language=language_code(),
+        **limits,
+    )
+
+
+def _trees(current: KpiTree) -> list[tuple[KpiTree, bool]]:
+    """The trees whose KGI has a number, where there is a choice, and which is shown."""
+    with_goal = KpiNode.objects.filter(level=Level.KGI).exclude(metric=None).values("tree")
+    trees = list(KpiTree.objects.filter(pk__in=with_goal).exclude(status=TreeStatus.RETIRED))
+    return [(tree, tree == current) for tree in trees] if len(trees) > 1 else []
 
 
 def _landing(place: Place) -> Landing | None:

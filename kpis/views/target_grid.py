@@ -4,7 +4,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -70,12 +70,18 @@ def chosen_tree(request: HttpRequest) -> KpiTree | None:
     trees = KpiTree.objects.exclude(status=TreeStatus.RETIRED)
     asked = request.GET.get("tree")
     if asked:
-        return get_object_or_404(trees, public_id=asked)
+        try:
+            return get_object_or_404(trees, public_id=asked)
+        except ValidationError:
+            raise Http404(_("There is no such KPI tree.")) from None
     return find_tree(today=timezone.localdate()) or trees.first()
 
 
 def chosen_query(request: HttpRequest, tree: KpiTree) -> GridQuery:
-    """`?line=&by=&kpi=&grain=`; whatever is not there or not known is the tree's own line, the company, its months."""
+    """`?line=&by=&kpi=&grain=`; whatever is not there or not known is the tree's own line, the company, its months.
+
+    A tree that has weekly KPIs only opens on its weeks.
+    """
     line = request.GET.get("line", "")
     line = line if line in TargetLine.values else tree.official_line
     by = request.GET.get("by", "")
@@ -84,8 +90,15 @@ def chosen_query(request: HttpRequest, tree: KpiTree) -> GridQuery:
         node = next((row for row in nodes if row.code == request.GET.get("kpi")), nodes[0] if nodes else None)
         if node is not None:
             return GridQuery(tree, line, node.frequency, by, node)
-    grain = Grain.WEEK if request.GET.get("grain") == Grain.WEEK else Grain.MONTH
+    grains = used_grains(grid_nodes(tree))
+    grain = next((each for each in grains if each == request.GET.get("grain")), grains[0])
     return GridQuery(tree, line, grain)
+
+
+def used_grains(nodes: list[KpiNode]) -> list[Grain]:
+    """The frequencies at which a tree has nodes, months first; months where it has none."""
+    used = {node.frequency for node in nodes}
+    return [grain for grain in (Grain.MONTH, Grain.WEEK) if grain in used] or [Grain.MONTH]
 
 
 def _answered(request: HttpRequest) -> dict[str, Any] | None:
@@ -160,10 +173,7 @@ def _dimensions(request: HttpRequest, query: GridQuery, dimensions: list[Dimensi
 
 def _grains(request: HttpRequest, query: GridQuery, nodes: list[KpiNode]) -> list[Choice]:
     """A choice only where the tree has weekly KPIs beside monthly ones."""
-    used = {node.frequency for node in nodes}
-    if query.node is not None or len(used) < 2:
+    grains = used_grains(nodes)
+    if query.node is not None or len(grains) < 2:
         return []
-    return [
-        Choice(str(grain.label), address(request, grain=grain), grain == query.grain)
-        for grain in (Grain.MONTH, Grain.WEEK)
-    ]
+    return [Choice(str(grain.label), address(request, grain=grain), grain == query.grain) for grain in grains]

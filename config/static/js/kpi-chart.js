@@ -41,7 +41,14 @@ function datasets(data) {
       backgroundColor: data.actual.map((_, index) => colour(index === data.open ? "--chart-actual-soft" : "--chart-actual")),
     },
     ...landingSets(data, line),
+    absentSet(data, line),
   ];
+}
+
+// Where there is no actual the tooltip says why: an unseen point that only the pointer finds, and its text is a word.
+function absentSet(data, line) {
+  const unseen = data.actual.map((value) => (value === null ? 0 : null));
+  return { ...line, label: data.names.actual, data: unseen, order: 3, showLine: false, pointHoverRadius: 0 };
 }
 
 function options(data) {

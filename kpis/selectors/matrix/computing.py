@@ -1,6 +1,6 @@
 """From columns, targets and locks to the matrix; asks the database nothing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -61,8 +61,18 @@ class Computation:
             periods=self.periods.asked,
             members=self.members.shown,
             nodes=tuple(self._node(row) for row in self.shown),
+            cases=dict(self._cases(columns)),
             **grids,  # type: ignore[arg-type]
         )
+
+    def _cases(self, columns: Columns) -> Iterator[tuple[tuple[int, int, int], Decimal]]:
+        """(node, member, period) → how many cases there were, of live cells with too few."""
+        for n, row in enumerate(self.shown):
+            for p, column in enumerate(columns.get(row.metric.code, ()) if row.metric else ()):
+                locks = self.locks.get((row.pk, self.periods.asked[p].start), {})
+                for m, count in enumerate(column.cases or ()):
+                    if count is not None and self.counting.ids[m] not in locks:
+                        yield (n, m, p), count
 
     def _plane(self, row: KpiNode, p: int, columns: Columns, sides: tuple[KpiNode, KpiNode] | None) -> Plane:
         period = self.periods.asked[p]

@@ -1,7 +1,7 @@
 """The shapes of the read model: what is asked for and what comes out."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -75,7 +75,10 @@ Words = list[list[list[str | None]]]
 
 @dataclass(frozen=True, slots=True)
 class KpiMatrix:
-    """Cells by column, each [node][member][period]; a value that is None has a code in `absence`."""
+    """Cells by column, each [node][member][period]; a value that is None has a code in `absence`.
+
+    `cases` holds how many there were of the cells that have too few, by (node, member, period).
+    """
 
     tree: KpiTree
     grain: str
@@ -92,3 +95,4 @@ class KpiMatrix:
     achievement: Grid
     status: Words
     absence: Words
+    cases: Mapping[tuple[int, int, int], Decimal] = field(default_factory=dict)

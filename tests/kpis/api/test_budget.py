@@ -2,8 +2,11 @@
 
 import pytest
 
+from kpis.models import KpiNode
 from kpis.selectors.budget_table import BudgetQuery, read_budget_table
 from kpis.selectors.visibility import OPEN
+from kpis.services.definitions import create_metric
+from kpis.services.recompute import recompute
 from tests.kpis.pages.conftest import NOW, frozen, world  # noqa: F401
 
 
@@ -45,6 +48,24 @@ class TestBudget:
         assert len(found["columns"]) == 12
         november = cells_of(found, "bookings", "Nov 2026")
         assert (november["value"], november["absence"]) == (None, "missing")  # nothing is known of April
+
+    def test_a_running_total_says_why_it_is_none(self, api, world):  # noqa: F811
+        spec = {"kind": "simple", "fact": "deals", "date": "closed_on", "aggregate": "median", "field": "amount"}
+        median = {"code": "median_deal", "name": "中央値", "unit": "amount", "accumulation": "average"}
+        metric = create_metric(**median, spec=spec, actor=None, now=NOW)
+        KpiNode.objects.create(tree=world.tree, level="kpi", code="median_deal", name="中央値", metric=metric)
+        recompute(now=NOW)
+        november = cells_of(api.shown("budget/", **asked(world, cumulative=True)), "median_deal", "Nov 2026")
+        assert (november["value"], november["absence"]) == (None, "not_applicable")
+        october = cells_of(api.shown("budget/", **asked(world)), "median_deal", "Oct 2026")
+        assert october["value"] == 400_000
+
+    def test_too_few_cases_come_with_their_number(self, api, world):  # noqa: F811
+        version = world.goal.metric.versions.get()
+        version.spec = {**version.spec, "min_count": 5}
+        version.save()
+        cell = cells_of(api.shown("budget/", **asked(world)), "bookings", "Oct 2026")
+        assert (cell["value"], cell["absence"], cell["cases"]) == (None, "too_few", 2)
 
     @pytest.mark.parametrize(
         ("more", "field"),

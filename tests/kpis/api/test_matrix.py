@@ -99,6 +99,17 @@ class TestParameters:
     def test_a_stretch_that_ends_before_it_starts_has_no_periods(self, api, plan):
         assert api.shown("periods/", **{"from": "2026-10-01", "to": "0001-01-01"})["results"] == []
 
+    def test_too_few_cases_come_with_their_number(self, api, sales):
+        metrics = {each["code"]: each for each in api.shown("metrics/")["results"]}
+        spec = {**metrics["bookings"]["spec"], "min_count": 5}
+        assert api.patch(f"metrics/{metrics['bookings']['id']}/", {"spec": spec}).status_code == 200
+        shown = api.shown("matrix/", tree=sales["tree"], nodes="bookings", dimension="team", **OCTOBER)
+        codes = [member["code"] for member in shown["members"]]
+        north = codes.index("north")
+        assert shown["cells"]["absence"][0][north] == ["too_few"]
+        assert shown["cells"]["denominator"][0][north] == [None]
+        assert {"node": 0, "member": north, "period": 0, "cases": 1} in shown["too_few"]
+
     def test_every_grain_and_dimension_answers(self, api, sales):
         for grain in ("week", "month", "quarter", "half", "year"):
             shown = api.shown("matrix/", tree=sales["tree"], **{**YEAR, "grain": grain})

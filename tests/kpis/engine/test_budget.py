@@ -26,6 +26,17 @@ class TestCumulate:
     def test_an_unknown_month_ends_what_is_known(self) -> None:
         assert values("sum", 10, None, 5) == [10, None, None]
 
+    @pytest.mark.parametrize("reason", ["maturing", "no_rate", "too_few", "error"])
+    def test_the_first_unknown_month_is_the_reason(self, reason: str) -> None:
+        parts = [BudgetPart(Decimal(1)), BudgetPart(absence=reason, cases=Decimal(3)), BudgetPart(absence="missing")]
+        found = cumulate("sum", parts)
+        assert [(part.absence, part.cases) for part in found] == [(None, None), (reason, 3), (reason, 3)]
+
+    def test_what_does_not_add_up_has_no_running_total(self) -> None:
+        first, second = cumulate("sum", [BudgetPart(Decimal(4)), BudgetPart(Decimal(4))], is_additive=False)
+        assert (first.value, first.absence) == (4, None)
+        assert (second.value, second.absence) == (None, "not_applicable")
+
     def test_a_stock_is_its_last_level(self) -> None:
         assert values("stock", 10, None, 5) == [10, None, 5]
 
@@ -41,6 +52,21 @@ class TestCumulate:
 
     def test_a_rate_without_sides_has_no_running_total(self) -> None:
         assert values("average", 5, 7) == [5, None]
+        assert cumulate("average", [BudgetPart(Decimal(5)), BudgetPart(Decimal(7))])[1].absence == "not_applicable"
+
+    def test_a_cohort_that_may_still_convert_waits(self) -> None:
+        whole = BudgetPart(Decimal("0.5"), Decimal(1), Decimal(2))
+        young = BudgetPart(None, Decimal(0), Decimal(9), absence="maturing")
+        assert [part.absence for part in cumulate("rate", [whole, young, whole])] == [None, "maturing", "maturing"]
+
+    def test_months_without_cases_add_none_and_alone_are_no_cases(self) -> None:
+        none, whole = BudgetPart(absence="no_denominator"), BudgetPart(Decimal(6), Decimal(12), Decimal(2))
+        assert [part.value for part in cumulate("average", [none, whole, none])] == [None, 6, 6]
+        assert cumulate("average", [none, none])[1].absence == "no_denominator"
+
+    def test_nps_stays_in_points(self) -> None:
+        answers = BudgetPart(Decimal(50), Decimal(5), Decimal(10))
+        assert cumulate("average", [answers, answers], factor=Decimal(100))[1].value == 50
 
     def test_targets_of_a_rate_hold_only_while_they_are_the_same(self) -> None:
         parts = [BudgetPart(target=Decimal(each)) for each in ("0.2", "0.2", "0.3")]

@@ -1,8 +1,12 @@
 """Landings, managers' calls and confidence ranks over HTTP."""
 
+from datetime import timedelta
+
 import pytest
 
-from tests.kpis.forecasts.conftest import NOVEMBER
+from kpis.models import KpiTree
+from kpis.services.recompute import recompute
+from tests.kpis.forecasts.conftest import NOVEMBER, NOW, send
 
 pytestmark = pytest.mark.django_db
 MONTH = {"grain": "month", "period_start": NOVEMBER.isoformat()}
@@ -68,6 +72,70 @@ class TestLandings:
         answer = api.get("landings/", **{"tree": sales.tree.public_id, **MONTH, **changes})
         assert answer.status_code == 400
         assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+class TestForecastTable:
+    def asked(self, sales, **more):
+        return {"tree": sales.tree.public_id, **MONTH, **more}
+
+    def test_lists_the_deals_of_the_page_with_their_foot(self, sales, api):
+        found = api.shown("forecast-table/", **self.asked(sales))
+        table = found["table"]
+        assert (found["code"], found["currency"], table["count"]) == ("bookings", "JPY", 5)
+        bob, dora = table["groups"]
+        assert (bob["name"], bob["won"], bob["open"], bob["left_out"], bob["total"]) == (
+            "Bob", 150000, 100000, 480000, 250000,
+        )  # fmt: skip
+        assert [deal["external_id"] for deal in bob["deals"]] == ["late", "won", "sure"]
+        assert bob["deals"][0]["faults"] == ["past_expected"]
+        assert dora["deals"][-1]["amount"] is None
+        assert (table["foot"]["won"], table["foot"]["value"], table["foot"]["left_out_count"]) == (150000, 330000, 2)
+
+    def test_by_rank_and_of_a_team(self, sales, api):
+        found = api.shown("forecast-table/", **self.asked(sales, by="rank", dimension="team", member="west"))
+        assert [group["name"] for group in found["table"]["groups"]] == ["B"]
+
+    def test_a_member_finds_the_own_deals(self, sales, signed_in, bob):
+        found = signed_in(bob).shown("forecast-table/", **self.asked(sales))
+        assert [group["name"] for group in found["table"]["groups"]] == ["Bob"]
+        answer = signed_in(bob).get("forecast-table/losses/", **self.asked(sales, dimension="team", member="west"))
+        assert answer.status_code == 403
+
+    def test_a_tree_without_a_kgi_is_named(self, sales, api):
+        empty = KpiTree.objects.create(name="空", fiscal_year=2026)
+        answer = api.get("forecast-table/", tree=empty.public_id, **MONTH)
+        assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "tree")
+
+    def test_changes_since_a_moment_or_of_seven_days(self, sales, api):
+        send("deals", {"external_id": "sure", "created_on": "2026-11-02", "confidence": "B"},
+             now=NOW - timedelta(days=9))  # fmt: skip
+        found = api.shown("forecast-table/changes/", **self.asked(sales))
+        assert (found["occasion"], found["changes"]) == (None, [])
+        found = api.shown("forecast-table/changes/", **self.asked(sales, since="2026-11-01T00:00:00+09:00"))
+        (change,) = found["changes"]
+        assert (change["external_id"], change["field"], change["old"], change["new"]) == (
+            "sure",
+            "confidence",
+            "A",
+            "B",
+        )
+
+    def test_losses_in_full(self, sales, api):
+        lost = {"outcome": "lost", "closed_on": "2026-11-06", "owner": "dora", "created_on": "2026-10-01"}
+        send("deals", *({"external_id": f"l{n}", "amount": n, "competitor": f"c{n}", **lost} for n in range(30)))
+        recompute(now=NOW)
+        losses = api.shown("forecast-table/losses/", **self.asked(sales))["losses"]
+        assert len(losses) == 30
+        assert losses[0] == {"reason": "", "competitor": "c29", "phase": "", "owner": "Dora", "count": 1, "amount": 29}
+
+    def test_deals_to_check_by_page_and_reason(self, sales, api, signed_in, bob):
+        first = api.shown("deals-to-check/", limit=1)
+        assert [row["external_id"] for row in first["results"]] == ["late"]
+        assert first["next"]
+        (bare,) = api.shown("deals-to-check/", reason="no_amount")["results"]
+        assert (bare["external_id"], bare["amount"], bare["faults"]) == ("bare", None, ["no_amount"])
+        assert [row["owner"] for row in signed_in(bob).shown("deals-to-check/")["results"]] == ["Bob"]
+        assert api.get("deals-to-check/", reason="mood").status_code == 400
 
 
 class TestCalls:

@@ -1,17 +1,23 @@
 """The deal forecast table, its Excel file and the call; the landing on the first page and on a KPI's."""
 
+import csv
 import io
-from datetime import date
+from datetime import date, time, timedelta
 from decimal import Decimal
 
 import pytest
 from openpyxl import load_workbook
 
-from kpis.models import ForecastCall
+from kpis.engine.landing import Fault
+from kpis.models import ForecastCall, KpiNode, KpiTree
+from kpis.selectors.deals import read_deals_to_check
 from kpis.selectors.forecast_table import read_forecast_table
 from kpis.services.calls import make_call
+from kpis.services.definitions import create_metric
 from kpis.services.recompute import recompute
-from tests.kpis.forecasts.conftest import NOVEMBER, NOW, TODAY, send
+from reviews.models import Meeting, MeetingSeries
+from tests.kpis.forecasts.conftest import NOVEMBER, NOW, TODAY, WON, send
+from tests.kpis.pages.test_pdf import pages_of
 
 pytestmark = pytest.mark.django_db
 
@@ -113,6 +119,44 @@ class TestPage:
         assert "Mon 30 Nov → Fri 4 Dec" in page
         assert "A → B" in page
 
+    def test_tells_changes_since_the_last_meeting_on_its_kgi(self, sales, dave, page_of):
+        series = MeetingSeries.objects.create(name="営業会議", starts_at=time(9), interval="monthly")
+        opened = NOW - timedelta(days=20)
+        meeting = {"series": series, "scheduled_at": opened, "opened_at": opened, "closed_at": opened}
+        Meeting.objects.create(**meeting, status="closed", frozen=[{"node_id": sales.goal.pk}])
+        later = {"series": series, "scheduled_at": NOW, "opened_at": NOW - timedelta(hours=1)}
+        Meeting.objects.create(**later, status="open", frozen=[{"node_id": sales.goal.pk}])
+        send("deals", {"external_id": "sure", "created_on": "2026-11-02", "confidence": "B"},
+             now=NOW - timedelta(days=12))  # fmt: skip
+        page = page_of(dave)
+        assert "営業会議（10/27 12:00）以降" in page
+        assert "A → B" in page
+
+    def test_without_a_meeting_tells_those_of_seven_days_and_says_so(self, sales, dave, page_of):
+        send("deals", {"external_id": "sure", "created_on": "2026-11-02", "confidence": "B"},
+             now=NOW - timedelta(days=12))  # fmt: skip
+        page = page_of(dave)
+        assert "直近7日間（このKGIを扱った会議はまだありません）" in page
+        assert "A → B" not in page
+
+    def test_says_how_many_more_losses_the_files_have(self, sales, dave, page_of):
+        lose_deals(17)
+        page = page_of(dave, language="en")
+        section = page.split('aria-labelledby="losses"')[1]
+        assert section.count("<tr>") == 1 + 15
+        assert "2 more are in the files." in section
+
+    def test_another_tree_may_be_chosen(self, sales, dave, page_of, client_for, acme):
+        other = KpiTree.objects.create(name="別のツリー", fiscal_year=2026, status="active")
+        metric = create_metric(code="won", name="受注件数", unit="count", accumulation="sum", actor=None, now=NOW,
+                               spec={**WON, "aggregate": "count", "field": None})  # fmt: skip
+        KpiNode.objects.create(tree=other, level="kgi", code="won", name="受注件数", metric=metric)
+        recompute(now=NOW)
+        assert f'<option value="{other.public_id}">別のツリー' in page_of(dave)
+        page = page_of(dave, tree=str(other.public_id))
+        assert "2026年11月の受注件数は" in page and f'value="{other.public_id}" selected' in page
+        assert client_for(dave, acme).get("/forecast/", {"tree": "nothing"}).status_code == 404
+
     def test_counts_losses_by_reason_competitor_phase_and_owner(self, sales, dave, page_of):
         lost = {"outcome": "lost", "closed_on": "2026-11-06", "owner": "dora", "created_on": "2026-10-01"}
         why = {"lost_reason": "価格", "competitor": "他社A", "phase": "最終交渉"}
@@ -136,6 +180,83 @@ class TestPage:
         recompute(now=NOW)
         with django_assert_max_num_queries(70):
             client.get("/forecast/")
+
+
+def lose_deals(count):
+    lost = {"outcome": "lost", "closed_on": "2026-11-06", "owner": "dora", "created_on": "2026-10-01"}
+    reasons = ({"external_id": f"l{n}", "amount": 1000 + n, "lost_reason": f"理由{n:02}"} for n in range(count))
+    send("deals", *({**lost, **each} for each in reasons))
+    recompute(now=NOW)
+
+
+class TestDealsToCheck:
+    @pytest.fixture
+    def lost(self, sales):
+        lost = {"outcome": "lost", "owner": "dora", "created_on": "2026-10-01", "amount": 70_000}
+        send(
+            "deals",
+            {"external_id": "why", "name": "Deal why", "closed_on": "2026-11-06", **lost},
+            {"external_id": "told", "name": "Deal told", "closed_on": "2026-11-06", "lost_reason": "価格", **lost},
+            {"external_id": "old", "name": "Deal old", "closed_on": "2026-09-06", **lost},
+            {"external_id": "still", "name": "Deal still", "owner": "bob", "created_on": "2026-06-01", "amount": 5,
+             "confidence": "A", "expected_close_on": "2027-01-20"},
+        )  # fmt: skip
+        recompute(now=NOW)
+
+    def faults(self, **changes):
+        found = read_deals_to_check(people=None, today=TODAY, **changes)
+        return {each.deal.external_id: [str(fault) for fault in each.faults] for each in found.first}
+
+    def test_are_judged_as_the_table_judges_them_and_ask_losses_for_their_reason(self, lost):
+        assert self.faults() == {
+            "late": ["past_expected"],
+            "why": ["no_reason"],
+            "still": ["no_movement"],
+            "bare": ["no_amount"],
+        }
+
+    def test_every_open_deal_of_the_table_has_the_same_faults_here(self, lost, table_of):
+        here = self.faults()
+        table = {row.deal.external_id: [str(fault) for fault in row.faults] for row in table_of().to_check}
+        assert table == {key: here[key] for key in ("late", "bare")}
+
+    def test_a_phase_that_was_entered_lately_is_movement(self, lost):
+        send("deal-stage-events", {"external_id": "e", "deal": "still", "phase": "提案",
+                                   "entered_at": "2026-11-10T00:00:00+09:00"})  # fmt: skip
+        assert "still" not in self.faults()
+
+    def test_money_without_a_rate_is_its_own_reason(self, lost):
+        send("deals", {"external_id": "sure", "created_on": "2026-11-02", "currency": "USD", "amount": 7})
+        recompute(now=NOW)
+        assert self.faults()["sure"] == ["no_rate"]
+
+    def test_are_counted_when_they_are_cut(self, lost):
+        found = read_deals_to_check(people=None, today=TODAY, limit=1)
+        assert (len(found.first), found.count, found.more) == (1, 4, 3)
+        assert read_deals_to_check(people=None, today=TODAY, fault=Fault.NO_REASON).count == 1
+
+    def test_today_shows_the_largest_and_a_way_to_all(self, lost, dave, page_of):
+        send("deals", *({"external_id": f"n{n}", "created_on": "2026-11-02", "expected_close_on": "2026-11-03",
+                         "confidence": "A", "amount": 1} for n in range(4)))  # fmt: skip
+        page = page_of(dave, "/")
+        section = page.split('aria-labelledby="deals-to-check"')[1].split("</section>")[0]
+        assert "失注理由なし" in section and "30日間動きなし" in section
+        assert '<a href="/deals-to-check/">すべて表示</a>' in section
+        everything = page_of(dave, "/deals-to-check/")
+        assert all(name in everything for name in ("Deal bare", "Deal why", "Deal late", "Deal still"))
+        assert "Deal told" not in everything and "Deal old" not in everything
+
+    def test_the_page_keeps_one_reason(self, lost, dave, page_of):
+        page = page_of(dave, "/deals-to-check/", reason="no_reason")
+        assert "Deal why" in page and "Deal late" not in page
+
+    def test_a_member_sees_the_own_ones(self, lost, bob, page_of):
+        page = page_of(bob, "/deals-to-check/")
+        assert "Deal late" in page and "Deal why" not in page
+
+    def test_the_table_counts_losses_without_a_reason(self, lost, dave, page_of):
+        section = page_of(dave).split('aria-labelledby="to-check"')[1].split("</section>")[0]
+        assert "失注理由なし" in section and "/deals-to-check/" in section
 
 
 class TestCall:
@@ -184,9 +305,53 @@ class TestWorkbook:
         assert sheet["E13"].value == '=SUMIFS($F$4:$F$9,$D$4:$D$9,"Open deal",$E$4:$E$9,$C13,$J$4:$J$9,1)'
         assert formulas["Target"] == 1_000_000
 
+    def test_a_missing_amount_is_a_word(self, sheet):
+        row = next(row for row in range(4, 10) if sheet[f"B{row}"].value == "Deal bare")
+        assert sheet[f"F{row}"].value == "No amount"
+
     def test_what_begins_with_an_equals_sign_stays_a_text(self, sheet):
         cell = next(sheet[f"B{row}"] for row in range(4, 10) if sheet[f"B{row}"].value == "=1+1")
         assert cell.data_type == "s"
+
+
+class TestFilesAreComplete:
+    @pytest.fixture
+    def get(self, sales, dave, client_for, acme):
+        lose_deals(17)
+        send("deals", {"external_id": "sure", "created_on": "2026-11-02", "confidence": "B"})
+
+        def read(address):
+            response = client_for(dave, acme).get(address, headers={"accept-language": "ja"})
+            assert response.status_code == 200
+            return response.content
+
+        return read
+
+    def test_the_workbook_has_every_loss_change_and_deal_to_check(self, get):
+        book = load_workbook(io.BytesIO(get("/forecast/export/")))
+        assert book.sheetnames == ["ヨミ表", "要確認の商談", "変更された商談", "失注の内訳"]
+        reasons = [cell.value for cell in book["失注の内訳"]["A"]][3:]
+        assert sorted(reasons) == [f"理由{n:02}" for n in range(17)]
+        assert [cell.value for cell in book["変更された商談"][4]][3:6] == ["ヨミ（確度）", "A", "B"]
+        assert sorted(cell.value for cell in book["要確認の商談"]["A"][3:]) == ["Deal bare", "Deal late"]
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "cp932"])
+    def test_csv(self, get, encoding):
+        rows = list(csv.reader(io.StringIO(get(f"/forecast/losses.csv?encoding={encoding}").decode(encoding))))
+        assert rows[0] == ["失注理由", "競合", "フェーズ", "担当者", "商談", "金額"]
+        assert len(rows) == 1 + 17
+        assert rows[1] == ["理由16", "", "", "Dora", "1", "1016"]
+        assert len(list(csv.reader(io.StringIO(get("/forecast/table.csv").decode("utf-8-sig"))))) == 1 + 5
+        assert "Deal late" in get("/forecast/to-check.csv").decode("utf-8-sig")
+        assert ",A,B," in get("/forecast/changes.csv").decode("utf-8-sig")
+
+    def test_pdf(self, get):
+        text = "\n".join(pages_of(get("/forecast/table.pdf")))
+        assert all(f"理由{n:02}" in text for n in range(17))
+        assert "変更された商談" in text and "要確認の商談" in text
+
+    def test_another_list_is_not_found(self, sales, dave, client_for, acme):
+        assert client_for(dave, acme).get("/forecast/everything.csv").status_code == 404
 
 
 class TestLandingElsewhere:

@@ -68,15 +68,15 @@ class TestCells:
     def test_target_actual_and_what_follows(self, world, alice, open_table):
         page = open_table(alice)
         at = self.column(page, "2026年10月")
-        target, actual, gap, reached, _year = (line[at] for line in block(page, "受注額"))
+        target, actual, _landing, gap, reached, _year = (line[at] for line in block(page, "受注額"))
         assert (target, actual, reached) == ("1,000,000", "800,000", "80.0%")
         assert gap.startswith("△200,000")
 
-    def test_a_month_ahead_shows_its_target_and_no_actual(self, world, alice, open_table):
+    def test_a_month_ahead_shows_its_target_and_why_it_has_no_landing(self, world, alice, open_table):
         Target.objects.create(node=world.goal, period_start=date(2026, 12, 1), initial_value=5, value=5)
         page = open_table(alice)
         at = self.column(page, "2026年12月")
-        assert [line[at] for line in block(page, "受注額")] == ["5", "", "", "", ""]
+        assert [line[at] for line in block(page, "受注額")] == ["5", "", "データなし", "", "", ""]
 
     def test_what_came_before_the_first_record_leaves_no_running_total(self, world, alice, open_table):
         assert block(open_table(alice, "?sum=1"), "受注額")[1][6:8] == ["データなし"] * 2
@@ -85,11 +85,18 @@ class TestCells:
         page = open_table(alice)
         assert block(page, "受注額")[1][self.column(page, "2026年4月")] == "データなし"
 
+    def test_too_few_cases_say_how_many(self, world, alice, open_table):
+        version = world.goal.metric.versions.get()
+        version.spec = {**version.spec, "min_count": 5}
+        version.save()
+        page = open_table(alice)
+        assert block(page, "受注額")[1][self.column(page, "2026年10月")] == "件数不足（n=2）"
+
     def test_the_year_before_stands_beside(self, world, alice, open_table):
         send("deals", _deal("old", "bob", "2025-10-20", 400_000, "won"))
         recompute(now=NOW)
         page = open_table(alice)
-        assert block(page, "受注額")[4][self.column(page, "2026年10月")] == "200.0%"
+        assert block(page, "受注額")[5][self.column(page, "2026年10月")] == "200.0%"
 
     def test_a_rate_is_all_cases_over_all_also_in_running_totals(self, world, alice, open_table):
         send("deals", _deal("first", "bob", "2026-04-02", 0, "lost"))
@@ -146,7 +153,7 @@ class TestWorkbook:
 
     def rows_of(self, sheet, name):
         first = next(row for row in range(1, sheet.max_row) if sheet.cell(row, 1).value == name)
-        return [[cell.value for cell in sheet[first + offset]][2:] for offset in range(6)]
+        return [[cell.value for cell in sheet[first + offset]][2:] for offset in range(7)]
 
     def test_is_the_sheet_that_people_know(self, sheet):
         assert sheet.freeze_panes == "C4"
@@ -154,16 +161,23 @@ class TestWorkbook:
         assert sheet.sheet_properties.pageSetUpPr.fitToPage
 
     def test_totals_differences_and_achievement_are_formulas(self, sheet):
-        target, actual, gap, reached, _before, _year = self.rows_of(sheet, "受注額")
+        target, actual, _landing, gap, reached, _before, _year = self.rows_of(sheet, "受注額")
         line = next(row for row in range(1, 9) if sheet.cell(row, 1).value == "受注額")
         titles = [cell.value for cell in sheet[3]][2:]
         third = titles.index("2026年度 第3四半期")
         assert actual[titles.index("2026年10月")] == 800_000
         assert actual[third] == f"=SUM(L{line + 1},M{line + 1},N{line + 1})"
         assert titles[9:12] == ["2026年10月", "2026年11月", "2026年12月"]
-        assert gap[9] == f'=IF(OR(L{line + 1}="",L{line}=""),"",L{line + 1}-L{line})'
+        assert gap[9] == f'=IF(AND(ISNUMBER(L{line + 1}),ISNUMBER(L{line})),L{line + 1}-L{line},"")'
         assert reached[9].startswith("=IF(") and f"/ABS(L{line})" in reached[9]
         assert target[9] == 1_000_000
+
+    def test_a_missing_number_is_a_word_that_no_formula_takes_for_one(self, sheet):
+        titles = [cell.value for cell in sheet[3]][2:]
+        target, actual, landing, gap, *_rest = self.rows_of(sheet, "受注額")
+        april = titles.index("2026年4月")
+        assert (target[april], actual[april], landing[april]) == ("目標なし", "データなし", None)
+        assert gap[april].startswith("=IF(AND(ISNUMBER(C5),ISNUMBER(C4)),")
 
     def test_a_rate_is_not_summed(self, sheet):
         titles = [cell.value for cell in sheet[3]][2:]
@@ -188,6 +202,10 @@ class TestCsv:
         october = rows[0].index("2026年10月")
         actual = next(row for row in rows if row[0] == "受注額" and row[3] == "実績")
         assert actual[october] == "800000"
+        assert actual[rows[0].index("2026年4月")] == "データなし"
+        assert actual[rows[0].index("2026年12月")] == ""
+        target = next(row for row in rows if row[0] == "受注額" and row[3] == "目標")
+        assert target[rows[0].index("2026年4月")] == "目標なし"
 
     def test_what_cp932_lacks_is_a_geta(self, world, dave, get):
         KpiNode.objects.filter(pk=world.goal.pk).update(name="受注額🎯")

@@ -1,5 +1,6 @@
 """The page of one KPI."""
 
+import json
 import re
 import uuid
 
@@ -41,6 +42,17 @@ class TestDetail:
         assert "800000.0, 300000.0]" in page
         assert "表で見る" in page
         assert "2026年10月" in page
+
+    def test_a_chart_has_the_word_where_it_has_no_point(self, world, alice, open_kpi):
+        version = world.goal.metric.versions.get()
+        version.spec = {**version.spec, "min_count": 2}
+        version.save()
+        page = open_kpi(alice, world.goal)
+        data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page, re.S)[1])
+        assert data["actual"][-2:] == [800_000, None]
+        assert data["texts"]["実績"][-1] == "件数不足（n=1）"
+        assert data["texts"]["実績"][0] == "データなし"
+        assert page.count("件数不足（n=1）") > 1  # the number itself and the table twin say so too
 
     def test_takes_last_years_targets_from_last_years_tree(self, world, alice, open_kpi):
         last_year = KpiTree.objects.create(name="2025年度", fiscal_year=2025, status="active")

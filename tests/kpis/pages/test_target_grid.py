@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from kpis.choices import PeriodState
-from kpis.models import DimensionMember, Period, Target
+from kpis.models import DimensionMember, KpiNode, Period, Target
 from tests.kpis.pages.conftest import send
 
 pytestmark = pytest.mark.django_db
@@ -52,6 +52,22 @@ class TestRows:
         assert len(re.findall(r"<tr data-node", page)) == 4
         assert page.count('<th scope="col" class="right"') == 12
         assert 'data-value="1000000"' in row_of(page, "受注額")
+
+    def test_a_tree_with_weekly_kpis_only_opens_on_its_weeks(self, world, dave, open_grid):
+        KpiNode.objects.filter(tree=world.tree).exclude(metric=None).update(frequency="week")
+        page = open_grid(dave)
+        assert len(re.findall(r"<tr data-node", page)) == 4
+        assert page.count('<th scope="col" class="right"') > 50
+        assert len(re.findall(r"<tr data-node", open_grid(dave, "?grain=month"))) == 4
+
+    def test_a_tree_with_both_opens_on_its_months_and_offers_its_weeks(self, world, dave, open_grid):
+        KpiNode.objects.filter(pk=world.goal.pk).update(frequency="week")
+        page = open_grid(dave)
+        assert len(re.findall(r"<tr data-node", page)) == 3
+        assert len(re.findall(r"<tr data-node", open_grid(dave, "?grain=week"))) == 1
+
+    def test_a_tree_that_does_not_exist_is_not_found(self, world, dave, open_grid):
+        open_grid(dave, "?tree=nothing", status=404)
 
     def test_a_ksf_has_no_row(self, world, dave, open_grid):
         assert 'data-name="営業力を高める"' not in open_grid(dave)
