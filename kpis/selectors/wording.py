@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from django.db import models
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from kpis.choices import SnapshotMeasure
 from kpis.engine import formula, specs
@@ -61,6 +61,21 @@ SCORES = {
     "nps": gettext_lazy("(Answers of 9-10 − answers of 0-6) ÷ answers × 100"),
     "csat": gettext_lazy("Answers of 4-5 ÷ answers"),
 }
+# Closed lists that the models keep as plain text.
+VALUES = {
+    "call": pgettext_lazy("kind of activity", "Call"),
+    "meeting": pgettext_lazy("kind of activity", "Meeting"),
+    "visit": pgettext_lazy("kind of activity", "Visit"),
+    "mail": pgettext_lazy("kind of activity", "Mail"),
+    "demo": pgettext_lazy("kind of activity", "Demonstration"),
+    "proposal": pgettext_lazy("kind of activity", "Proposal"),
+    "one_off": pgettext_lazy("kind of revenue", "One-off"),
+    "recurring": pgettext_lazy("kind of revenue", "Recurring"),
+    "maintenance": pgettext_lazy("kind of revenue", "Maintenance"),
+    "other": pgettext_lazy("kind of record", "Other kind"),
+    "new": pgettext_lazy("type of customer", "New customer"),
+    "existing": pgettext_lazy("type of customer", "Existing customer"),
+}
 DEPARTMENTS = {
     "marketing": gettext_lazy("Marketing"),
     "inside_sales": gettext_lazy("Inside sales"),
@@ -102,8 +117,9 @@ def spec_words(spec: specs.Spec, names: Mapping[str, str] = MappingProxyType({})
             return _customer_value_words(value)
         case specs.Score() as score:
             return [str(SCORES[score.survey]), *_filters_words("surveys", score.filters)]
-        case specs.Snapshot(measure):
-            return [_("Written down once a day: %(measure)s") % {"measure": SnapshotMeasure(measure).label}]
+        case specs.Snapshot(measure, filters):
+            noted = _("Written down once a day: %(measure)s") % {"measure": SnapshotMeasure(measure).label}
+            return [noted, *_filters_words(specs.SNAPSHOT_FACTS.get(measure, ""), filters)]
         case specs.Manual():
             return [_("Entered by hand")]
 
@@ -153,7 +169,8 @@ def _repeat_words(spec: specs.Repeat) -> list[str]:
 
 def _customer_value_words(spec: specs.Clv) -> list[str]:
     what = str(CUSTOMER_VALUES[spec.formula]) % {"years": spec.years}
-    return [what] if spec.formula == "historic" else [what, _window_words(spec.window_months)]
+    window = [] if spec.formula == "historic" else [_window_words(spec.window_months)]
+    return [what, *window, *_filters_words("revenues" if spec.formula == "historic" else "orders", spec.filters)]
 
 
 def _window_words(months: int) -> str:
@@ -192,7 +209,19 @@ def _filter_words(model: type[models.Model], condition: specs.Filter) -> str:
     )
 
 
+def field_name(fact: str, name: str) -> str:
+    """A field of a fact, or of its account, as people call it."""
+    return _field_name(MODELS[fact], name)
+
+
+def value_name(fact: str, field: str, value: object) -> str:
+    """A value of a closed list as people call it; anything else as it is."""
+    return _value_words(MODELS[fact], field, value)
+
+
 def _value_words(model: type[models.Model], field: str, value: object) -> str:
+    if field in {"kind", "customer_type"} and str(value) in VALUES:
+        return str(VALUES[str(value)])
     if field in {each.name for each in model._meta.get_fields()}:
         choices = dict(getattr(model._meta.get_field(field), "flatchoices", None) or ())
         return str(choices.get(value, value))
@@ -200,6 +229,9 @@ def _value_words(model: type[models.Model], field: str, value: object) -> str:
 
 
 def _field_name(model: type[models.Model], name: str) -> str:
+    if name.startswith(specs.ACCOUNT):
+        inner = _field_name(MODELS["accounts"], name.removeprefix(specs.ACCOUNT))
+        return _("%(field)s of the account") % {"field": inner}
     if name in {each.name for each in model._meta.get_fields()}:
         return str(getattr(model._meta.get_field(name), "verbose_name", name))
     return name.removeprefix(specs.ATTRIBUTES)

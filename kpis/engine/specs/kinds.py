@@ -14,6 +14,10 @@ SNAPSHOT_MEASURES = (
     "landing_rollup",
     "landing_call",
 )
+# Of what a measure that is written down can be narrowed; a landing and its coverage are those of the whole KGI.
+SNAPSHOT_FACTS: Mapping[str, str] = MappingProxyType(
+    {"open_pipeline": "deals", "open_deals": "deals", "renewal_due": "contracts"}
+)
 # How many steps a sale may have; which phase is which step the company says.
 DEAL_STEPS = 9
 _STEPS = {f"step{number}": f"step{number}_on" for number in range(1, DEAL_STEPS + 1)}
@@ -148,13 +152,18 @@ class Clv:
     formula: str
     window_months: int = 12
     years: int = 5
+    filters: tuple[Filter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What was written down of a measure on the last day of a period (of a due set: on its first)."""
+    """What was written down of a measure on the last day of a period (of a due set: on its first).
+
+    A narrowed one is written down for its metric, from the day on which it is defined.
+    """
 
     measure: str
+    filters: tuple[Filter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

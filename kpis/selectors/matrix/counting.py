@@ -99,9 +99,12 @@ class Counting:
                 return lambda p: Column.of(
                     score_cell(survey, *cells) for cells in zip(*(side(p).cells() for side in sides), strict=True)
                 )
-            case Snapshot(measure):
+            case Snapshot(measure, filters):
+                metric = definition.metric.pk if filters else None
                 return self._each(
-                    lambda member, period: _snapshot_cell(self.snapshots.get((measure, period.start, member.id)))
+                    lambda member, period: _snapshot_cell(
+                        self.snapshots.get((measure, metric, period.start, member.id))
+                    )
                 )
             case Retention() | Repeat() | Clv():
                 return self._customers(spec)
