@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from django.db import models
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from kpis.choices import SnapshotMeasure
 from kpis.engine import formula, specs
@@ -63,18 +63,18 @@ SCORES = {
 }
 # Closed lists that the models keep as plain text.
 VALUES = {
-    "call": pgettext_lazy("kind of activity", "Call"),
-    "meeting": pgettext_lazy("kind of activity", "Meeting"),
-    "visit": pgettext_lazy("kind of activity", "Visit"),
-    "mail": pgettext_lazy("kind of activity", "Mail"),
-    "demo": pgettext_lazy("kind of activity", "Demonstration"),
-    "proposal": pgettext_lazy("kind of activity", "Proposal"),
-    "one_off": pgettext_lazy("kind of revenue", "One-off"),
-    "recurring": pgettext_lazy("kind of revenue", "Recurring"),
-    "maintenance": pgettext_lazy("kind of revenue", "Maintenance"),
-    "other": pgettext_lazy("kind of record", "Other kind"),
-    "new": pgettext_lazy("type of customer", "New customer"),
-    "existing": pgettext_lazy("type of customer", "Existing customer"),
+    "call": gettext_lazy("Phone call"),
+    "meeting": gettext_lazy("Sales meeting"),
+    "visit": gettext_lazy("Customer visit"),
+    "mail": gettext_lazy("E-mail sent"),
+    "demo": gettext_lazy("Product demonstration"),
+    "proposal": gettext_lazy("Proposal made"),
+    "one_off": gettext_lazy("One-off revenue"),
+    "recurring": gettext_lazy("Recurring revenue"),
+    "maintenance": gettext_lazy("Maintenance revenue"),
+    "other": gettext_lazy("Other kind"),
+    "new": gettext_lazy("New customer"),
+    "existing": gettext_lazy("Existing customer"),
 }
 DEPARTMENTS = {
     "marketing": gettext_lazy("Marketing"),

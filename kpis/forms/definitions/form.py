@@ -61,6 +61,10 @@ class Row:
     known: KnownField
 
     @property
+    def is_chosen(self) -> bool:
+        return bool(self.field.value())
+
+    @property
     def suggestions(self) -> Pairs:
         """Values to choose from while one types; none where they are a closed list anyway."""
         return () if self.known.is_closed or self.value is None else self.known.values
@@ -130,6 +134,9 @@ class DefinitionForm(forms.Form):
             self.add_error("name", _("Name the metric."))
         elif self.metric is None and not fields.get("code"):
             fields["code"] = _free_code(fields["name"])
+        for row in (row for section in self.sections for row in section.rows or () if not row.is_chosen):
+            if self.typed.get("act") == SAVE:
+                self.add_error(row.field.name, _("Choose the field, or remove the condition."))
         return fields
 
     def metric_fields(self) -> dict[str, Any]:
@@ -358,14 +365,19 @@ class DefinitionForm(forms.Form):
         act = self.typed.get("act", "")
         if act == f"{MORE}:{prefix}":
             numbers.append(numbers[-1] + 1 if numbers else 0)
-        return [
-            self._row(f"{prefix}filters-{number}-", n, groups, fact, facts)
-            for n, number in enumerate(each for each in numbers if act != f"{LESS}:{prefix}filters-{each}-")
-        ]
+        rows, position = [], 0
+        for number in numbers:
+            each = f"{prefix}filters-{number}-"
+            if act == f"{LESS}:{each}":
+                continue
+            rows.append(self._row(each, len(rows) + 1, position, groups, facts))
+            position += bool(self.typed.get(f"{each}field"))
+        return rows
 
     def _row(
-        self, prefix: str, position: int, groups: Sequence[tuple[str, Pairs]], fact: Fact, facts: Sequence[str]
+        self, prefix: str, number: int, position: int, groups: Sequence[tuple[str, Pairs]], facts: Sequence[str]
     ) -> Row:
+        """A condition; one without a field is none yet, and `position` counts those that are."""
         chosen = self.typed.get(f"{prefix}field", "")
         offered = {name for _label, pairs in groups for name, _words in pairs}
         others = [] if not chosen or chosen in offered else [(chosen, field_name(facts[0], chosen))]
@@ -378,12 +390,11 @@ class DefinitionForm(forms.Form):
         op = self._choose(f"{prefix}op", pairs, label=_("Comparison"), reshapes=True)
         if op not in NOTHING:
             self._add(f"{prefix}value", value_field(op, known, f"{prefix}known"))
-        path = ".".join([*prefix.split("-")[:-2], str(position)])
-        for part in ("field", "op", "value"):
-            self.places[f"{path}.{part}"] = f"{prefix}{part}"
-        self.places[path] = f"{prefix}field"
+        if chosen:
+            path = ".".join([*prefix.split("-")[:-2], str(position)])
+            self.places |= {f"{path}.{part}": f"{prefix}{part}" for part in ("field", "op", "value")}
         value = self[f"{prefix}value"] if op not in NOTHING else None
-        return Row(position + 1, prefix, self[f"{prefix}field"], self[f"{prefix}op"], value, known)
+        return Row(number, prefix, self[f"{prefix}field"], self[f"{prefix}op"], value, known)
 
     def _filter_data(self, rows: Sequence[Row]) -> list[dict[str, object]]:
         return [
@@ -393,6 +404,7 @@ class DefinitionForm(forms.Form):
                 "value": self._filter_value(row),
             }
             for row in rows
+            if row.is_chosen
         ]
 
     def _filter_value(self, row: Row) -> object:

@@ -120,6 +120,12 @@ class TestMake:
         sent(owner, "/metrics/new/", {**BASICS, **DEALS, **names, "code": "some"}, 302)
         assert values(world, Metric.objects.get(code="some"))[date(2026, 10, 1)] == 1
 
+    def test_an_empty_condition_is_no_fault_while_one_types(self, world, owner):
+        name = {"filters-1-field": "name", "filters-1-op": "eq", "filters-1-value": ""}
+        part = sent(owner, "/metrics/check/", {**DEALS, "filters-0-field": "", **name}, headers=HTMX)
+        assert said(part, "filters-0-field") == ""
+        assert said(part, "filters-1-value"), "beside the row it is about, not the first"
+
     def test_a_closed_list_is_ticked(self, world, owner):
         outcomes = {"filters-0-field": "outcome", "filters-0-op": "in"}
         page = sent(owner, "/metrics/new/", {**DEALS, **outcomes, "act": "show"})
@@ -213,7 +219,7 @@ class TestFaults:
             ({"kind": "clv", "formula": "frequency", "years": "x"}, "years", "Years at most"),
             ({"kind": "score", "survey": "nps", "min_count": "-1"}, "min_count", "at least 1"),
             ({**DEALS, "date": "mql_on"}, "date", "has no date"),
-            ({**DEALS, "filters-0-field": "", "filters-0-op": "eq"}, "filters-0-field", "has no field"),
+            ({**DEALS, "filters-0-field": "", "filters-0-op": "eq"}, "filters-0-field", "Choose the field"),
             (
                 {**DEALS, "filters-3-field": "amount", "filters-3-op": "gt", "filters-3-value": "viel"},
                 "filters-3-value",
