@@ -16,6 +16,7 @@ class Figure:
 
     `pace` is the share of the period's business days that is over, only where the target grows with them (open sums).
     `difference` is against the period before; `trend` runs through the matrix's periods up to this one.
+    `lacking` counts the records without a cost, where their gross profit is missing for it.
     `remaining_days` counts the business days that are left, today included where today is one.
     """
 
@@ -36,6 +37,7 @@ class Figure:
     achievement: Decimal | None
     status: str
     absence: str | None
+    lacking: int
     pace: Decimal | None
     remaining_days: int
     difference: Decimal | None
@@ -153,6 +155,7 @@ def _figure(reader: FigureReader, node: int, member: int, period: int) -> Figure
         achievement=matrix.achievement[node][member][period],
         status=matrix.status[node][member][period] or "none",
         absence=matrix.absence[node][member][period],
+        lacking=matrix.lacking.get((node, member, period), 0),
         pace=_pace(row, column.state, column.elapsed, column.business_days),
         remaining_days=column.business_days - column.elapsed + (1 if reader.works_today else 0),
         difference=None if value is None or before is None else value - before,

@@ -7,7 +7,7 @@ from typing import Any, assert_never
 
 from kpis.choices import VALUE_DIMENSIONS
 from kpis.engine import specs
-from kpis.engine.cells import COUNT, RATE_MISSING
+from kpis.engine.cells import COUNT, RATE_MISSING, WITHOUT_COST
 from kpis.engine.facts import ACCOUNT_FIELDS, FACTS, FieldType
 from kpis.engine.specs import Filter, Reached, Simple, Window
 
@@ -40,10 +40,10 @@ class Measure:
     """SQL of one stored measure: suffix → aggregate expression, and the parameters they name.
 
     The bare suffix holds the measure; ".n" how many cases went into it; ".r" how many were left out for want of an
-    exchange rate (absent when none). What does not add up is an aggregate over whole facts: `of_fact` has column →
-    expression over the events of one fact within one member, and `columns` read those columns as e.<column>. `where`
-    leaves out facts of which no event counts; `join` brings the later stage of the same fact in, where one is asked
-    for.
+    exchange rate, ".c" how many records have no gross profit (both absent when none). What does not add up is an
+    aggregate over whole facts: `of_fact` has column → expression over the events of one fact within one member, and
+    `columns` read those columns as e.<column>. `where` leaves out facts of which no event counts; `join` brings the
+    later stage of the same fact in, where one is asked for.
     """
 
     columns: Mapping[str, str]
@@ -85,6 +85,9 @@ def _columns(term: Simple, where: str) -> dict[str, str]:
             raise ValueError(term.aggregate)
     if term.field in _EVENT_AMOUNTS:
         columns[RATE_MISSING] = f"nullif(count(*) FILTER (WHERE {where} AND e.is_rate_missing), 0)"
+    if term.field == "gross_profit":
+        without = f"{where} AND e.gross_profit IS NULL AND NOT e.is_rate_missing"
+        columns[WITHOUT_COST] = f"nullif(count(DISTINCT e.fact_id) FILTER (WHERE {without}), 0)"
     return columns
 
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language, gettext_lazy
+from django.utils.translation import get_language, gettext_lazy, ngettext
 from django.utils.translation import gettext as _
 
 from kpis.engine import formats
@@ -112,10 +112,11 @@ def number(
     currency: str | None = None,
     absence: str = "missing",
     with_unit: bool = True,
+    lacking: int = 0,
 ) -> SafeString:
     """A value with its unit; a missing one is a word, never 0 or a dash. Tables name the unit in their head."""
     if value is None:
-        return absence_word(absence)
+        return absence_word(absence, lacking)
     written = formats.write_number(value, unit=unit, **amount_style(context, currency))
     return markup(written, with_unit=with_unit)
 
@@ -189,8 +190,18 @@ def percent(fraction: formats.Number | None) -> str:
 
 
 @register.simple_tag
-def absence_word(code: str | None) -> SafeString:
-    return format_html('<span class="absent">{}</span>', ABSENCE_WORDS.get(code or "missing", code))
+def absence_word(code: str | None, lacking: int = 0) -> SafeString:
+    """The word of an absence; `lacking`: because so many records have no cost."""
+    word = ABSENCE_WORDS.get(code or "missing", code)
+    if not lacking:
+        return format_html('<span class="absent">{}</span>', word)
+    return format_html('<span class="absent">{} <small>{}</small></span>', word, lacking_text(lacking))
+
+
+@register.filter
+def lacking_text(count: int) -> str:
+    """How many records lack a cost."""
+    return ngettext("%(count)s record without a cost", "%(count)s records without a cost", count) % {"count": count}
 
 
 @register.simple_tag(takes_context=True)

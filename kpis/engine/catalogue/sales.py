@@ -242,7 +242,10 @@ SALES = (
         "amount sum",
         Simple("revenues", "recognized_on", "sum", field="gross_profit"),
         ("Gross profit of recognised revenue.", "計上した売上の粗利の合計。"),
-        ("Lines without a cost are left out.", "原価が登録されていない明細は含まれません。"),
+        (
+            "A single line without a cost leaves no value: enter the cost first.",
+            "原価のない明細が1件でもあると表示されません。先に原価を登録してください。",
+        ),
     ),
     entry(
         "gross_margin",
@@ -250,7 +253,7 @@ SALES = (
         "percent rate",
         Formula("gross_profit / revenue"),
         ("Gross profit ÷ revenue.", "粗利額 ÷ 売上額。"),
-        ("Lines without a cost lower it.", "原価のない明細があると低く見えます。"),
+        ("A single line without a cost leaves no value.", "原価のない明細が1件でもあると表示されません。"),
     ),
     entry(
         "customers_with_revenue",

@@ -61,8 +61,21 @@ class Computation:
             periods=self.periods.asked,
             members=self.members.shown,
             nodes=tuple(self._node(row) for row in self.shown),
+            lacking=self._lacking(grids["absence"]),
             **grids,  # type: ignore[arg-type]
         )
+
+    def _lacking(self, absence: list[list[list[object]]]) -> Mapping[tuple[int, int, int], int]:
+        """(node, member, period) → records without a cost, where the cell is missing."""
+        by_code = self.counting.lacking()
+        return {
+            (n, m, p): int(lacks[p][member])
+            for n, row in enumerate(self.shown)
+            if row.metric and (lacks := by_code.get(row.metric.code))
+            for m, member in enumerate(self.counting.ids)
+            for p in range(len(self.periods.asked))
+            if absence[n][m][p] is Absence.MISSING and member in lacks[p]
+        }
 
     def _plane(self, row: KpiNode, p: int, columns: Columns, sides: tuple[KpiNode, KpiNode] | None) -> Plane:
         period = self.periods.asked[p]

@@ -1,6 +1,6 @@
 """The shapes of the read model: what is asked for and what comes out."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -75,7 +75,10 @@ Words = list[list[list[str | None]]]
 
 @dataclass(frozen=True, slots=True)
 class KpiMatrix:
-    """Cells by column, each [node][member][period]; a value that is None has a code in `absence`."""
+    """Cells by column, each [node][member][period]; a value that is None has a code in `absence`.
+
+    `lacking` counts, by the same indexes, the records without a cost that leave a cell missing.
+    """
 
     tree: KpiTree
     grain: str
@@ -92,3 +95,4 @@ class KpiMatrix:
     achievement: Grid
     status: Words
     absence: Words
+    lacking: Mapping[tuple[int, int, int], int]
