@@ -139,8 +139,7 @@ def condition(term: Simple) -> tuple[str, dict[str, Any]]:
 
 def window_condition(term: Window) -> tuple[str, dict[str, Any]]:
     """The SQL that is true of the events which a window looks at, and the parameters it names."""
-    axis = {"retention": "starts_on", "purchases": "closed_on", "margin": "recognized_on"}[term.subject]
-    conditions = _Conditions(Simple(term.fact, axis, "count", filters=term.filters))
+    conditions = _Conditions(Simple(term.fact, FACTS[term.fact].dates[0], "count", filters=term.filters))
     clauses = [conditions.of(each) for each in term.filters]
     if term.fact == "deals":
         clauses.append("e.outcome = 'won'")

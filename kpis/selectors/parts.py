@@ -76,7 +76,7 @@ def spec_cell(
         case Conversion():
             is_mature = period.end_date + timedelta(days=spec.window_days) <= today
             return cohort_cell(*map(of, specs.conversion_sides(spec)), is_mature=is_mature)
-        case Retention(measure="renewal_rate"):
+        case Retention(measure="renewal_rate", window_months=1):
             return ratio_cell(*map(of, specs.renewal_sides(spec)))
         case Score(survey):
             return score_cell(survey, *map(of, specs.score_sides(spec)))

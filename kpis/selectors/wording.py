@@ -57,6 +57,10 @@ CUSTOMER_VALUES = {
     "frequency": gettext_lazy("Unit price × purchases per customer a year × %(years)s years"),
     "historic": gettext_lazy("Gross profit to date ÷ customers"),
 }
+CUSTOMER_COUNTS = {
+    "new": gettext_lazy("Customers whose first purchase lies in the period"),
+    "dormant": gettext_lazy("Customers who have bought before, but no more"),
+}
 SCORES = {
     "nps": gettext_lazy("(Answers of 9-10 − answers of 0-6) ÷ answers × 100"),
     "csat": gettext_lazy("Answers of 4-5 ÷ answers"),
@@ -158,11 +162,15 @@ def _conversion_words(spec: specs.Conversion) -> list[str]:
 def _retention_words(spec: specs.Retention) -> list[str]:
     narrowed = _filters_words("contracts", spec.filters)
     if spec.measure == "renewal_rate":
-        return [str(RENEWALS[spec.weight]), *narrowed]
+        window = [_window_words(spec.window_months)] if spec.window_months > 1 else []
+        return [str(RENEWALS[spec.weight]), *window, *narrowed]
     return [str(RETENTION[spec.measure]), _window_words(spec.window_months), *narrowed]
 
 
 def _repeat_words(spec: specs.Repeat) -> list[str]:
+    if spec.measure != "rate":
+        window = [_window_words(spec.window_months)] if spec.measure == "dormant" else []
+        return [str(CUSTOMER_COUNTS[spec.measure]), *window, *_filters_words(spec.fact, spec.filters)]
     what = _("Customers with at least %(least)s purchases ÷ customers with a purchase") % {"least": spec.min_count}
     return [what, _window_words(spec.window_months), *_filters_words(spec.fact, spec.filters)]
 

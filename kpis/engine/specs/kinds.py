@@ -74,7 +74,8 @@ class Simple:
 class Window:
     """What each customer did over the months that end with a period (0 = all the time before).
 
-    `subject`: retention (contracts at the start and at the end), purchases (orders or won deals per customer), margin
+    `subject`: retention (contracts at the start and at the end), renewals (contracts due and renewed), purchases
+    (orders or won deals per customer), history (since when customers buy, and whether they still do), margin
     (recognised revenue and its gross profit). Never adds up over periods or segments, so it is stored for each.
     """
 
@@ -137,12 +138,17 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """Customers with at least `min_count` purchases ÷ customers with one, in the months that end with the period."""
+    """Customers by their purchases.
+
+    rate: those with at least `min_count` ÷ those with one, in the months that end with the period. new: how many
+    bought for the first time in the period. dormant: how many have bought before, but not in those months.
+    """
 
     fact: str
     window_months: int = 12
     min_count: int = 2
     filters: tuple[Filter, ...] = ()
+    measure: str = "rate"
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from kpis.engine.specs.term_reading import TermReader
 BASES = ("cohort", "period")
 RETENTION_MEASURES = ("logo_churn", "gross_churn", "net_churn", "grr", "nrr", "renewal_rate")
 WEIGHTS = ("count", "amount")
+REPEAT_MEASURES = ("rate", "new", "dormant")
 PURCHASES = ("orders", "deals")
 CLV_FORMULAS = ("subscription", "frequency", "historic")
 SURVEYS = ("nps", "csat")
@@ -156,13 +157,14 @@ class _Reader(TermReader):
         )
 
     def repeat(self, data: Mapping[str, object]) -> Repeat:
-        self.refuse_unknown_keys(data, "", {"kind", "fact", "window_months", "min_count", "filters"})
+        self.refuse_unknown_keys(data, "", {"kind", "measure", "fact", "window_months", "min_count", "filters"})
         fact = self.choice(data, "fact", PURCHASES, "orders")
         return Repeat(
             fact=fact,
             window_months=self.whole_number(data, "window_months", 12, LONGEST_WINDOW_MONTHS),
             min_count=self.whole_number(data, "min_count", 2, MOST_PURCHASES),
             filters=self.filters(data.get("filters"), FACTS[fact], "") if fact in PURCHASES else (),
+            measure=self.choice(data, "measure", REPEAT_MEASURES, "rate"),
         )
 
     def clv(self, data: Mapping[str, object]) -> Clv:

@@ -48,10 +48,16 @@ def terms(spec: Spec) -> tuple[Term, ...]:
             return ()
         case Conversion():
             return conversion_sides(spec)
-        case Retention(measure="renewal_rate"):
+        case Retention(measure="renewal_rate", window_months=1):
             return renewal_sides(spec)
+        case Retention(measure="renewal_rate"):
+            return (Window("renewals", "contracts", spec.window_months, filters=spec.filters),)
         case Retention():
             return (Window("retention", "contracts", spec.window_months, filters=spec.filters),)
+        case Repeat(measure="new"):
+            return (Window("history", spec.fact, 0, filters=spec.filters),)
+        case Repeat(measure="dormant"):
+            return (Window("history", spec.fact, spec.window_months, filters=spec.filters),)
         case Repeat():
             return (Window("purchases", spec.fact, spec.window_months, spec.min_count, spec.filters),)
         case Clv():

@@ -66,6 +66,7 @@ def to_data(spec: Spec) -> dict[str, object]:
         case Repeat():
             return {
                 "kind": "repeat",
+                "measure": spec.measure,
                 "fact": spec.fact,
                 "window_months": spec.window_months,
                 "min_count": spec.min_count,

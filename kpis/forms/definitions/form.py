@@ -31,6 +31,7 @@ from kpis.forms.definitions.words import (
     LABELS,
     NOTHING,
     OPERATORS,
+    REPEAT,
     RETENTION,
     SEVERAL,
     SURVEYS,
@@ -222,7 +223,12 @@ class DefinitionForm(forms.Form):
 
     def _repeat(self) -> None:
         fact = self._choose("fact", _facts(("orders", "deals")), reshapes=True)
-        names = ["fact", self._number("window_months", 12), self._number("min_count", 2)]
+        measure = self._choose("measure", REPEAT.items(), reshapes=True)
+        names = ["fact", "measure"]
+        if measure != "new":
+            names.append(self._number("window_months", 12))
+        if measure == "rate":
+            names.append(self._number("min_count", 2))
         self._section("", _("Purchases"), names, FACTS[fact], [fact])
 
     def _clv(self) -> None:

@@ -10,7 +10,7 @@ KINDS = {
     "ratio": gettext_lazy("One count or sum divided by another"),
     "conversion": gettext_lazy("Conversion: how many reach a later stage"),
     "retention": gettext_lazy("Retention: churn, GRR, NRR, renewals"),
-    "repeat": gettext_lazy("Repeat purchases"),
+    "repeat": gettext_lazy("Customers by purchases: repeating, new, dormant"),
     "clv": gettext_lazy("Customer lifetime value"),
     "score": gettext_lazy("Survey score (NPS, CSAT)"),
     "snapshot": gettext_lazy("Written down once a day (pipeline, coverage, landing)"),
@@ -58,6 +58,11 @@ RETENTION = {
     "grr": gettext_lazy("GRR"),
     "nrr": gettext_lazy("NRR"),
     "renewal_rate": gettext_lazy("Renewal rate"),
+}
+REPEAT = {
+    "rate": gettext_lazy("Repeat rate"),
+    "new": gettext_lazy("Number of new customers"),
+    "dormant": gettext_lazy("Number of dormant customers"),
 }
 WEIGHTS = {"count": gettext_lazy("By number of contracts"), "amount": gettext_lazy("By monthly amount")}
 CLV_FORMULAS = {

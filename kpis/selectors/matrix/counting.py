@@ -116,7 +116,7 @@ class Counting:
                 return self._each(lambda member, period: Cell(self._manual(definition.metric, member, period)))
             case Conversion():
                 return self._conversion(spec)
-            case Retention(measure="renewal_rate"):
+            case Retention(measure="renewal_rate", window_months=1):
                 top, bottom = self._simples(specs.renewal_sides(spec))
                 return lambda p: ratio_column(top(p), bottom(p))
             case Score(survey):

@@ -202,6 +202,15 @@ class TestRetention:
             renewed = sum(each["mrr"] for each in due if each["renewed"])
             assert value == Decimal(renewed) / sum(each["mrr"] for each in due)
 
+    @pytest.mark.parametrize(("weight", "worth"), [("count", lambda _each: 1), ("amount", lambda each: each["mrr"])])
+    def test_renewals_of_twelve_months(self, tree: KpiTree, weight: str, worth) -> None:
+        contracts = self.contracts()
+        spec = {"kind": "retention", "measure": "renewal_rate", "weight": weight, "window_months": 12}
+        for _start, end, value in told(read(tree, spec)):
+            opens = months_before(end, 12)
+            due = [each for each in contracts if str(opens) <= (each["renewal_due_on"] or "") < str(end)]
+            assert value == Decimal(sum(worth(each) for each in due if each["renewed"])) / sum(map(worth, due))
+
 
 class TestPurchases:
     def orders(self) -> list[dict]:
@@ -218,6 +227,41 @@ class TestPurchases:
                 for number in range(120)
             ],
         )
+
+    def test_new_customers_are_those_whose_first_won_deal_closes_in_the_period(self, tree: KpiTree) -> None:
+        chance = random.Random(6)
+        deals = [
+            {
+                "external_id": str(number),
+                "account": chance.choice(ACCOUNTS),
+                "created_on": str(FIRST),
+                "closed_on": str(some_day(chance)),
+                "outcome": chance.choice(["won", "lost"]),
+            }
+            for number in range(60)
+        ]
+        send("deals", deals)
+        firsts: dict[str, str] = {}
+        for each in sorted(deals, key=lambda deal: deal["closed_on"]):
+            if each["outcome"] == "won":
+                firsts.setdefault(each["account"], each["closed_on"])
+        for grain in ("month", "quarter"):
+            KpiNode.objects.all().delete()
+            Metric.objects.all().delete()
+            found = told(read(tree, {"kind": "repeat", "fact": "deals", "measure": "new"}, grain))
+            for start, end, value in found:
+                assert value == sum(str(start) <= day < str(end) for day in firsts.values())
+            assert any(value for _start, _end, value in found)
+
+    def test_dormant_customers_have_bought_but_no_more(self, tree: KpiTree) -> None:
+        orders = [each for each in self.orders() if each["account"] in ABM]
+        spec = {"kind": "repeat", "measure": "dormant", "window_months": 2, "filters": [OF_ABM]}
+        found = told(read(tree, spec))
+        for start, end, value in found:
+            known = self.of_customers(orders, FIRST, end)
+            active = self.of_customers(orders, min(start, months_before(end, 2)), end)
+            assert value == len(known) - len(active)
+        assert any(value for _start, _end, value in found)
 
     def of_customers(self, orders: list[dict], opens: date, end: date) -> dict[str, list[int]]:
         bought: dict[str, list[int]] = defaultdict(list)
