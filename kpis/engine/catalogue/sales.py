@@ -9,6 +9,7 @@ from kpis.engine.specs import Conversion, Filter, Formula, Ratio, Simple, Snapsh
 ORIGINS = tuple(sorted(FACTS["deals"].fields["origin"].choices))
 WON = Filter("outcome", "in", ("won",))
 CLOSED = Filter("outcome", "in", ("won", "lost", "no_decision"))
+DECIDED = Filter("outcome", "in", ("won", "lost"))
 DONE_DEALS = Simple("deals", "closed_on", "count", filters=(CLOSED,))
 WON_AMOUNT = Simple("deals", "closed_on", "sum", field="amount", filters=(WON,))
 WON_DAYS = Simple("deals", "closed_on", "average", days_between=("created_on", "closed_on"), filters=(WON,))
@@ -129,6 +130,17 @@ SALES = (
         Formula("won_deals / closed_deals"),
         ("Won ÷ closed deals, by close date.", "受注件数 ÷ 決着件数（完了日）。"),
         ("Lost deals left open inflate it.", "失注の登録漏れがあると実際より高くなります。"),
+    ),
+    entry(
+        "win_rate_decided",
+        ("Win rate (count, without no decision)", "受注率（件数、見送りを除く）"),
+        "percent rate",
+        Ratio(replace(DONE_DEALS, filters=(WON,)), replace(DONE_DEALS, filters=(DECIDED,))),
+        ("Won ÷ (won + lost), by close date.", "受注件数 ÷（受注＋失注の件数）（完了日）。"),
+        (
+            "Higher than the win rate with no decision: never compare the two. Losses entered as no decision raise it.",
+            "見送りを含む受注率より高くなります。両者を比べないでください。失注を見送りとして登録しても高くなります。",
+        ),
     ),
     entry(
         "win_rate_amount",
@@ -295,7 +307,10 @@ SALES = (
         ("Open pipeline", "進行中の商談金額"),
         "amount stock",
         Snapshot("open_pipeline"),
-        ("Amount of open deals expected to close in the period.", "期間内に完了予定の進行中商談の金額の合計。"),
+        (
+            "Amount of all open deals, whenever they may close, on the last day of the period.",
+            "期間の最終日に進行中のすべての商談の金額の合計（完了予定日を問いません）。",
+        ),
         (
             "Written down every evening: there is none for days before.",
             "毎日夜に記録します。記録を始める前の日の値はありません。",
@@ -306,10 +321,14 @@ SALES = (
         ("Pipeline coverage", "パイプラインカバレッジ"),
         "ratio stock",
         Snapshot("coverage"),
-        ("Open pipeline ÷ what is missing to the target.", "進行中の商談金額 ÷ 目標までの不足額。"),
         (
-            "Undefined once the target is reached; deals past their date inflate it.",
-            "目標を達成すると計算できません。完了予定日を過ぎた商談があると高く見えます。",
+            "Open deals expected to close in the period ÷ what is missing to the KGI's target.",
+            "期間内に完了予定の進行中の商談金額 ÷ KGIの目標までの不足額。",
+        ),
+        (
+            "Undefined once the target is reached. Deals past their date, without movement or without an amount are"
+            " left out until they are corrected.",
+            "目標を達成すると計算できません。完了予定日を過ぎた商談、動きのない商談、金額のない商談は、直すまで含みません。",
         ),
     ),
 )
