@@ -1,6 +1,6 @@
 """What a metric's filters can name: the fields of a fact in words, and the values that the data holds."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from django.db import connection
@@ -9,14 +9,14 @@ from django.utils.translation import gettext as _
 from kpis.choices import VALUE_DIMENSIONS
 from kpis.engine import specs
 from kpis.engine.facts import ACCOUNT_FIELDS, FACTS, Fact, FactField, FieldType
-from kpis.models import DimensionMember
+from kpis.models import Account, DimensionMember, Person
 from kpis.models.resources import MODELS
 from kpis.selectors.wording import field_name, value_name
 
 # The newest records stand for all: of millions nobody waits for every value.
 SAMPLED, OFFERED = 5000, 50
 _TYPES = {"number": FieldType.NUMBER, "boolean": FieldType.BOOL}
-_RESOURCES = {"owner": "people", "created_by": "people", "account": "accounts"}
+_NAMED: Mapping[str, type[Account] | type[Person]] = {"owner": Person, "created_by": Person, "account": Account}
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -65,10 +65,9 @@ def read_known(fact: str, field: str) -> KnownField:
     if field == "product" or (field in VALUE_DIMENSIONS and fact != "accounts"):
         rows = DimensionMember.objects.filter(dimension__code=field, is_unassigned=False, is_active=True)
         return KnownField(known.type, list(rows.order_by("name").values_list("code", "name")[:OFFERED]))
-    if field in _RESOURCES:
-        model = MODELS[_RESOURCES[field]]
-        rows = model._default_manager.filter(deleted_at=None).order_by("name")
-        return KnownField(known.type, list(rows.values_list("external_id", "name")[:OFFERED]))
+    if field in _NAMED:
+        named = _NAMED[field].objects.filter(deleted_at=None).order_by("name")
+        return KnownField(known.type, list(named.values_list("external_id", "name")[:OFFERED]))
     if known.type is not FieldType.TEXT:
         return KnownField(known.type)
     return KnownField(known.type, _sampled(fact, f"nullif({connection.ops.quote_name(field)}, '')", []))
