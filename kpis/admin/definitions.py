@@ -29,7 +29,11 @@ from kpis.services.trees import (
 class MetricForm(ServiceForm):
     """A metric with its newest definition; with a date the definition holds from that period on."""
 
-    spec = forms.JSONField(label=_("Definition"), widget=UnfoldAdminTextareaWidget)
+    spec = forms.JSONField(
+        label=_("Definition"),
+        widget=UnfoldAdminTextareaWidget,
+        help_text=_("As the API takes it. The metric catalogue leads to a form for it."),
+    )
     effective_from = forms.DateField(label=_("Effective from"), required=False, widget=UnfoldAdminSingleDateWidget)
 
     class Meta:

@@ -11,7 +11,8 @@ from kpis.engine.values import Absence, Value
 
 WINDOW = ".window:"  # what follows a fact in the group of a window
 EXACT = ":exact"  # the twin of a group, for measures that do not add up
-COUNT, RATE_MISSING = ".n", ".r"  # suffixes of a measure key: cases counted; cases left out for want of a rate
+# suffixes of a measure key: cases counted; cases left out for want of a rate; records whose gross profit is not known
+COUNT, RATE_MISSING, WITHOUT_COST = ".n", ".r", ".c"
 
 Measures = Mapping[str, Decimal]
 
@@ -43,7 +44,9 @@ def simple_cell(term: Simple, measures: Measures, *, is_covered: bool, key: str 
     """The cell of a term. `is_covered`: the fact's stream was loaded for this period, so that no case means zero.
 
     Counts and sums without a case are 0 where covered, else missing; averages and medians without a case have no
-    denominator. An average shows its sum and count. `key` is the term's measure key, where the caller has it already.
+    denominator. An average shows its sum and count. Gross profit of records of which one has no cost is missing: the
+    sum of the others would read low (DOMAIN "Metric definitions"). `key` is the term's measure key, where the caller
+    has it already.
 
     >>> won = Simple("deals", "closed_on", "count")
     >>> simple_cell(won, {}, is_covered=True).value, str(simple_cell(won, {}, is_covered=False).value)
@@ -57,6 +60,8 @@ def simple_cell(term: Simple, measures: Measures, *, is_covered: bool, key: str 
     cases = measures.get(key + COUNT, Decimal(0)) if term.aggregate in {"sum", "average", "median"} else value
     if measures.get(key + RATE_MISSING):
         return Cell(Absence.NO_RATE)
+    if measures.get(key + WITHOUT_COST):
+        return Cell(Absence.MISSING)
     if not is_covered and not value and not cases:
         return Cell(Absence.MISSING)
     if term.min_count is not None and (cases or 0) < term.min_count:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import TypeVar
 
 from kpis.engine import specs
-from kpis.engine.cells import COUNT, RATE_MISSING, Cell, ratio_cell, simple_cell
+from kpis.engine.cells import COUNT, RATE_MISSING, WITHOUT_COST, Cell, ratio_cell, simple_cell
 from kpis.engine.formula import CompiledFormula, evaluate_column
 from kpis.engine.specs import Simple
 from kpis.engine.status import ONE, Status, StatusInput, achievement, judge_column, share_due
@@ -60,9 +60,11 @@ def simple_column(
     [Decimal('2'), Decimal('0')]
     """
     key = specs.measure_key(term)
-    stored = {name: measures[name] for name in (key, key + COUNT, key + RATE_MISSING) if name in measures}
+    names = (key, key + COUNT, key + RATE_MISSING, key + WITHOUT_COST)
+    stored = {name: measures[name] for name in names if name in measures}
     empty = simple_cell(term, {}, is_covered=is_covered, key=key)
-    if is_covered and term.aggregate in _PLAIN and term.min_count is None and key + RATE_MISSING not in stored:
+    is_whole = key + RATE_MISSING not in stored and key + WITHOUT_COST not in stored
+    if is_covered and term.aggregate in _PLAIN and term.min_count is None and is_whole:
         found = stored.get(key, {})
         return Column([found.get(member, empty.value) for member in members])
     return Column.of(

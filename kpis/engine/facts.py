@@ -46,6 +46,12 @@ class Fact:
         return tuple(name for name, each in self.fields.items() if each.type is kind)
 
 
+# What a filter may ask of the account that a fact belongs to, beside the account's custom fields.
+ACCOUNT_FIELDS: Mapping[str, FactField] = MappingProxyType(
+    {name: FactField(FieldType.TEXT) for name in ("industry", "size", "region")}
+)
+
+
 def _choices(*codes: str) -> FactField:
     return FactField(FieldType.TEXT, frozenset(codes))
 

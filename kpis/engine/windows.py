@@ -1,6 +1,6 @@
 """Cells of what is counted customer by customer: retention, repeat purchases, the value of a customer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from kpis.engine import specs
@@ -54,6 +54,8 @@ def retention_cell(spec: Retention, read: WindowReading) -> Cell:
     >>> [str(retention_cell(Retention(each), reading).value) for each in ("logo_churn", "gross_churn", "grr", "nrr")]
     ['0.25', '0.15', '0.85', '1.1']
     """
+    if spec.measure == "renewal_rate":
+        return _renewal_cell(spec, read)
     start, away = read.part("mrr"), read.part("churned") + read.part("contraction")
     numerator, denominator = {
         "logo_churn": (read.part("lost"), read.part("customers")),
@@ -68,14 +70,25 @@ def retention_cell(spec: Retention, read: WindowReading) -> Cell:
     return Cell(Absence.MATURING)
 
 
+def _renewal_cell(spec: Retention, read: WindowReading) -> Cell:
+    """Renewed ÷ due over several months, by number or by monthly amount."""
+    if spec.weight == "count":
+        return replace(read, parts={**read.parts, "no_rate": Decimal(0)}).over(read.part("renewed"), read.part("due"))
+    return read.over(read.part("renewed_mrr"), read.part("due_mrr"))
+
+
 def repeat_cell(spec: Repeat, read: WindowReading) -> Cell:
-    """Customers with at least `min_count` purchases ÷ customers with one.
+    """Customers with at least `min_count` purchases ÷ customers with one; new and dormant ones are counted.
 
     >>> reading = WindowReading({"customers": Decimal(4), "repeaters": Decimal(1)}, is_covered=True, is_over=True)
     >>> repeat_cell(Repeat("orders"), reading).value
     Decimal('0.25')
     """
-    return read.over(read.part("repeaters"), read.part("customers"))
+    if spec.measure == "rate":
+        return read.over(read.part("repeaters"), read.part("customers"))
+    if not read.is_covered:
+        return Cell(Absence.MISSING)
+    return Cell(read.part("new") if spec.measure == "new" else read.part("known") - read.part("active"))
 
 
 def clv_cell(spec: Clv, *readings: WindowReading) -> Cell:

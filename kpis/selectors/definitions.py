@@ -1,6 +1,9 @@
 """Reads of metrics' definitions."""
 
 from collections.abc import Mapping
+from datetime import date
+
+from django.db.models import F, Q
 
 from kpis.engine import specs
 from kpis.engine.formula import names
@@ -22,6 +25,14 @@ def newest_specs() -> Mapping[str, specs.Spec]:
     """Metric code → its newest definition; one query."""
     versions = MetricVersion.objects.values_list("metric__code", "spec").order_by("number")
     return {code: specs.parse_spec(data) for code, data in dict(versions).items()}
+
+
+def narrowed_snapshots(day: date) -> Mapping[int, specs.Snapshot]:
+    """Metric id → the snapshot that its definition of a day asks for, where that one has filters; one query."""
+    in_force = MetricVersion.objects.filter(Q(effective_from=None) | Q(effective_from__lte=day))
+    rows = in_force.order_by(F("effective_from").asc(nulls_first=True), "number").values_list("metric_id", "spec")
+    parsed = {metric: specs.parse_spec(data) for metric, data in dict(rows).items() if data["kind"] == "snapshot"}
+    return {metric: spec for metric, spec in parsed.items() if isinstance(spec, specs.Snapshot) and spec.filters}
 
 
 def sourced_codes(definitions: Mapping[str, specs.Spec]) -> frozenset[str]:

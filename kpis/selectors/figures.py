@@ -17,7 +17,7 @@ class Figure:
     `pace` is the share of the period's business days that is over, only where the target grows with them (open sums).
     `difference` is against the period before; `trend` runs through the matrix's periods up to this one.
     `remaining_days` counts the business days that are left, today included where today is one. `cases` says how many
-    there were where that is too few.
+    there were where that is too few, and how many have no cost where the gross profit is missing for it.
     """
 
     node_id: uuid.UUID

@@ -7,8 +7,8 @@ from typing import Any, assert_never
 
 from kpis.choices import VALUE_DIMENSIONS
 from kpis.engine import specs
-from kpis.engine.cells import COUNT, RATE_MISSING
-from kpis.engine.facts import FACTS, FieldType
+from kpis.engine.cells import COUNT, RATE_MISSING, WITHOUT_COST
+from kpis.engine.facts import ACCOUNT_FIELDS, FACTS, FieldType
 from kpis.engine.specs import Filter, Reached, Simple, Window
 
 _EVENT_AMOUNTS = {"amount": "e.amount", "gross_profit": "e.gross_profit", "mrr": "e.amount"}
@@ -31,6 +31,7 @@ _LATER_JOINS = {
 _OF_EVENTS = {("deals", "outcome"): "e.outcome", ("contracts", "renewed"): "(e.outcome = 'renewed')"}
 # What may differ between the events of one fact: the product of a line, the region of who is credited.
 _OF_PARTS = frozenset({"product", "region"})
+_OF_ACCOUNT = "(SELECT a.{column} FROM kpis_account a WHERE a.id = e.account_id)"
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
@@ -39,10 +40,10 @@ class Measure:
     """SQL of one stored measure: suffix → aggregate expression, and the parameters they name.
 
     The bare suffix holds the measure; ".n" how many cases went into it; ".r" how many were left out for want of an
-    exchange rate (absent when none). What does not add up is an aggregate over whole facts: `of_fact` has column →
-    expression over the events of one fact within one member, and `columns` read those columns as e.<column>. `where`
-    leaves out facts of which no event counts; `join` brings the later stage of the same fact in, where one is asked
-    for.
+    exchange rate, ".c" how many records have no gross profit (both absent when none). What does not add up is an
+    aggregate over whole facts: `of_fact` has column → expression over the events of one fact within one member, and
+    `columns` read those columns as e.<column>. `where` leaves out facts of which no event counts; `join` brings the
+    later stage of the same fact in, where one is asked for.
     """
 
     columns: Mapping[str, str]
@@ -84,6 +85,9 @@ def _columns(term: Simple, where: str) -> dict[str, str]:
             raise ValueError(term.aggregate)
     if term.field in _EVENT_AMOUNTS:
         columns[RATE_MISSING] = f"nullif(count(*) FILTER (WHERE {where} AND e.is_rate_missing), 0)"
+    if term.field == "gross_profit":
+        without = f"{where} AND e.gross_profit IS NULL AND NOT e.is_rate_missing"
+        columns[WITHOUT_COST] = f"nullif(count(DISTINCT e.fact_id) FILTER (WHERE {without}), 0)"
     return columns
 
 
@@ -135,8 +139,7 @@ def condition(term: Simple) -> tuple[str, dict[str, Any]]:
 
 def window_condition(term: Window) -> tuple[str, dict[str, Any]]:
     """The SQL that is true of the events which a window looks at, and the parameters it names."""
-    axis = {"retention": "starts_on", "purchases": "closed_on", "margin": "recognized_on"}[term.subject]
-    conditions = _Conditions(Simple(term.fact, axis, "count", filters=term.filters))
+    conditions = _Conditions(Simple(term.fact, FACTS[term.fact].dates[0], "count", filters=term.filters))
     clauses = [conditions.of(each) for each in term.filters]
     if term.fact == "deals":
         clauses.append("e.outcome = 'won'")
@@ -207,8 +210,10 @@ class _Conditions:
             return self.member(name, op, value)
         if name in _REF_TABLES:
             return self.reference(name, op, value)
+        if name.startswith(specs.ACCOUNT):
+            return self.of_account(name.removeprefix(specs.ACCOUNT), op, value)
         if name.startswith(specs.ATTRIBUTES):
-            return self.attribute(name, op, value)
+            return self.attribute("f.attributes", name, op, value)
         column = _OF_EVENTS.get((self.term.fact, name), f"f.{name}")
         return self.compare(column, FACTS[self.term.fact].fields[name].type, op, value)
 
@@ -240,12 +245,19 @@ class _Conditions:
         found = f"coalesce(f.{name}_id, 0) IN ({rows})"
         return f"NOT {found}" if op in {"ne", "not_in"} else found
 
-    def attribute(self, name: str, op: str, value: object) -> str:
+    def of_account(self, name: str, op: str, value: object) -> str:
+        """Fields of the account, wherever the event found it."""
+        if name.startswith(specs.ATTRIBUTES):
+            return self.attribute(_OF_ACCOUNT.format(column="attributes"), name, op, value)
+        return self.compare(_OF_ACCOUNT.format(column=name), ACCOUNT_FIELDS[name].type, op, value)
+
+    def attribute(self, holder: str, name: str, op: str, value: object) -> str:
+        """A custom field out of the jsonb `holder`."""
         key = _attribute(name)
-        text = f"nullif(f.attributes->>{key}, '')"
+        text = f"nullif({holder}->>{key}, '')"
         sample = value[0] if isinstance(value, tuple) and value else value
         if op != "is_null" and isinstance(sample, Decimal):
-            number = f"CASE WHEN jsonb_typeof(f.attributes->{key}) = 'number' THEN (f.attributes->>{key})::numeric END"
+            number = f"CASE WHEN jsonb_typeof({holder}->{key}) = 'number' THEN ({holder}->>{key})::numeric END"
             return self.compare(number, FieldType.NUMBER, op, value)
         if op != "is_null" and isinstance(sample, bool):
             value = str(value).lower()

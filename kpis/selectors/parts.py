@@ -53,7 +53,15 @@ def read_cell(
     `today` says what has matured and what may be called zero.
     """
     version = find_version(metric, day=period.start_date)
-    spec = specs.parse_spec(version.spec) if version else None
+    if version is None:
+        return None
+    return spec_cell(specs.parse_spec(version.spec), period, dimension=dimension, member=member, today=today)
+
+
+def spec_cell(
+    spec: specs.Spec, period: Period, *, dimension: str, member: DimensionMember | None, today: date
+) -> Cell | None:
+    """The same for a definition that no metric has yet."""
 
     def of(term: Simple) -> Cell:
         return _term_cell(term, period, dimension=dimension, member=member, today=today)
@@ -68,7 +76,7 @@ def read_cell(
         case Conversion():
             is_mature = period.end_date + timedelta(days=spec.window_days) <= today
             return cohort_cell(*map(of, specs.conversion_sides(spec)), is_mature=is_mature)
-        case Retention(measure="renewal_rate"):
+        case Retention(measure="renewal_rate", window_months=1):
             return ratio_cell(*map(of, specs.renewal_sides(spec)))
         case Score(survey):
             return score_cell(survey, *map(of, specs.score_sides(spec)))

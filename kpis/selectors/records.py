@@ -73,7 +73,7 @@ def find_term(metric: Metric, *, day: date, side: str = NUMERATOR) -> specs.Simp
             return numerator if side == NUMERATOR else denominator
         case specs.Conversion():
             return specs.conversion_sides(spec)[side == DENOMINATOR]
-        case specs.Retention(measure="renewal_rate"):
+        case specs.Retention(measure="renewal_rate", window_months=1):
             return specs.renewal_sides(spec)[side == DENOMINATOR]
         case specs.Score():
             good, _bad, answers = specs.score_sides(spec)

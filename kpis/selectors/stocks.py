@@ -1,13 +1,15 @@
 """What stands open on a day, by member: the pipeline as it is now, and contracts that fall due."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from django.db import connection
 
+from kpis.engine.specs import Filter, Simple
+from kpis.selectors.measures import condition
 from kpis.selectors.pipeline import Place
 
 
@@ -26,16 +28,18 @@ class Pipeline:
 NOTHING = Pipeline(Decimal(0), Decimal(0), False)
 
 
-def read_open_pipeline(place: Place) -> Mapping[int | None, Pipeline]:
-    """Member (None = the company) → its open deals with a creation date; one query."""
+def read_open_pipeline(place: Place, filters: Sequence[Filter] = ()) -> Mapping[int | None, Pipeline]:
+    """Member (None = the company) → its open deals with a creation date, whenever they may close; one query."""
+    where, params = condition(Simple("deals", "created_on", "count", filters=tuple(filters)))
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
             SELECT {place.member_column}, sum(e.weight), coalesce(sum(e.amount), 0), bool_or(e.is_rate_missing)
             FROM kpis_deal f
             JOIN kpis_kpievent e ON e.fact_id = f.id AND e.kind = 'deals.created_on' AND e.credit = 'revenue'
-            WHERE f.outcome = 'open' AND f.deleted_at IS NULL GROUP BY 1
-            """
+            WHERE f.outcome = 'open' AND f.deleted_at IS NULL AND {where} GROUP BY 1
+            """,
+            params,
         )
         rows = cursor.fetchall()
     found: dict[int | None, Pipeline] = defaultdict(lambda: NOTHING)
@@ -48,14 +52,17 @@ def read_open_pipeline(place: Place) -> Mapping[int | None, Pipeline]:
     return dict(found)
 
 
-def read_renewals_due(place: Place, *, start: date, end: date) -> Mapping[int | None, Decimal]:
+def read_renewals_due(
+    place: Place, *, start: date, end: date, filters: Sequence[Filter] = ()
+) -> Mapping[int | None, Decimal]:
     """Member (None = the company) → contracts that fall due for renewal in [start, end); one query."""
+    where, params = condition(Simple("contracts", "renewal_due_on", "count", filters=tuple(filters)))
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {place.member_column}, sum(e.weight) FROM kpis_kpievent e"
+            f"SELECT {place.member_column}, sum(e.weight) FROM kpis_kpievent e JOIN kpis_contract f ON f.id = e.fact_id"
             " WHERE e.kind = 'contracts.renewal_due_on' AND e.credit = 'revenue'"
-            " AND e.date >= %s AND e.date < %s GROUP BY 1",
-            [start, end],
+            f" AND e.date >= %(start)s AND e.date < %(end)s AND {where} GROUP BY 1",
+            {"start": start, "end": end, **params},
         )
         rows = cursor.fetchall()
     found: dict[int | None, Decimal] = defaultdict(Decimal)

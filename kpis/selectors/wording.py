@@ -57,9 +57,28 @@ CUSTOMER_VALUES = {
     "frequency": gettext_lazy("Unit price × purchases per customer a year × %(years)s years"),
     "historic": gettext_lazy("Gross profit to date ÷ customers"),
 }
+CUSTOMER_COUNTS = {
+    "new": gettext_lazy("Customers whose first purchase lies in the period"),
+    "dormant": gettext_lazy("Customers who have bought before, but no more"),
+}
 SCORES = {
     "nps": gettext_lazy("(Answers of 9-10 − answers of 0-6) ÷ answers × 100"),
     "csat": gettext_lazy("Answers of 4-5 ÷ answers"),
+}
+# Closed lists that the models keep as plain text.
+VALUES = {
+    "call": gettext_lazy("Phone call"),
+    "meeting": gettext_lazy("Sales meeting"),
+    "visit": gettext_lazy("Customer visit"),
+    "mail": gettext_lazy("E-mail sent"),
+    "demo": gettext_lazy("Product demonstration"),
+    "proposal": gettext_lazy("Proposal made"),
+    "one_off": gettext_lazy("One-off revenue"),
+    "recurring": gettext_lazy("Recurring revenue"),
+    "maintenance": gettext_lazy("Maintenance revenue"),
+    "other": gettext_lazy("Other kind"),
+    "new": gettext_lazy("New customer"),
+    "existing": gettext_lazy("Existing customer"),
 }
 DEPARTMENTS = {
     "marketing": gettext_lazy("Marketing"),
@@ -102,8 +121,9 @@ def spec_words(spec: specs.Spec, names: Mapping[str, str] = MappingProxyType({})
             return _customer_value_words(value)
         case specs.Score() as score:
             return [str(SCORES[score.survey]), *_filters_words("surveys", score.filters)]
-        case specs.Snapshot(measure):
-            return [_("Written down once a day: %(measure)s") % {"measure": SnapshotMeasure(measure).label}]
+        case specs.Snapshot(measure, filters):
+            noted = _("Written down once a day: %(measure)s") % {"measure": SnapshotMeasure(measure).label}
+            return [noted, *_filters_words(specs.SNAPSHOT_FACTS.get(measure, ""), filters)]
         case specs.Manual():
             return [_("Entered by hand")]
 
@@ -142,18 +162,23 @@ def _conversion_words(spec: specs.Conversion) -> list[str]:
 def _retention_words(spec: specs.Retention) -> list[str]:
     narrowed = _filters_words("contracts", spec.filters)
     if spec.measure == "renewal_rate":
-        return [str(RENEWALS[spec.weight]), *narrowed]
+        window = [_window_words(spec.window_months)] if spec.window_months > 1 else []
+        return [str(RENEWALS[spec.weight]), *window, *narrowed]
     return [str(RETENTION[spec.measure]), _window_words(spec.window_months), *narrowed]
 
 
 def _repeat_words(spec: specs.Repeat) -> list[str]:
+    if spec.measure != "rate":
+        window = [_window_words(spec.window_months)] if spec.measure == "dormant" else []
+        return [str(CUSTOMER_COUNTS[spec.measure]), *window, *_filters_words(spec.fact, spec.filters)]
     what = _("Customers with at least %(least)s purchases ÷ customers with a purchase") % {"least": spec.min_count}
     return [what, _window_words(spec.window_months), *_filters_words(spec.fact, spec.filters)]
 
 
 def _customer_value_words(spec: specs.Clv) -> list[str]:
     what = str(CUSTOMER_VALUES[spec.formula]) % {"years": spec.years}
-    return [what] if spec.formula == "historic" else [what, _window_words(spec.window_months)]
+    window = [] if spec.formula == "historic" else [_window_words(spec.window_months)]
+    return [what, *window, *_filters_words("revenues" if spec.formula == "historic" else "orders", spec.filters)]
 
 
 def _window_words(months: int) -> str:
@@ -192,7 +217,19 @@ def _filter_words(model: type[models.Model], condition: specs.Filter) -> str:
     )
 
 
+def field_name(fact: str, name: str) -> str:
+    """A field of a fact, or of its account, as people call it."""
+    return _field_name(MODELS[fact], name)
+
+
+def value_name(fact: str, field: str, value: object) -> str:
+    """A value of a closed list as people call it; anything else as it is."""
+    return _value_words(MODELS[fact], field, value)
+
+
 def _value_words(model: type[models.Model], field: str, value: object) -> str:
+    if field in {"kind", "customer_type"} and str(value) in VALUES:
+        return str(VALUES[str(value)])
     if field in {each.name for each in model._meta.get_fields()}:
         choices = dict(getattr(model._meta.get_field(field), "flatchoices", None) or ())
         return str(choices.get(value, value))
@@ -200,6 +237,9 @@ def _value_words(model: type[models.Model], field: str, value: object) -> str:
 
 
 def _field_name(model: type[models.Model], name: str) -> str:
+    if name.startswith(specs.ACCOUNT):
+        inner = _field_name(MODELS["accounts"], name.removeprefix(specs.ACCOUNT))
+        return _("%(field)s of the account") % {"field": inner}
     if name in {each.name for each in model._meta.get_fields()}:
         return str(getattr(model._meta.get_field(name), "verbose_name", name))
     return name.removeprefix(specs.ATTRIBUTES)

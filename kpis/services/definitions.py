@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -44,11 +45,8 @@ def create_metric(
     now: datetime,
 ) -> Metric:
     """A new metric with its first definition. Raises DefinitionError with all issues."""
-    issues = _code_issues(code)
-    parsed = _parse(spec, issues)
-    issues += _date_issues(effective_from)
-    if parsed is not None:
-        issues += _formula_issues(code, parsed)
+    parsed, found = _checked(code, spec, effective_from)
+    issues = [*_code_issues(code), *found]
     if parsed is None or issues:
         raise DefinitionError(issues=issues)
     try:
@@ -94,11 +92,13 @@ def update_metric(
     return metric
 
 
+def find_issues(*, code: str, spec: Mapping[str, object], effective_from: date | None = None) -> tuple[Issue, ...]:
+    """What would be refused of a definition of the metric `code` ("" = one that has none yet), without storing it."""
+    return tuple(_checked(code, spec, effective_from)[1])
+
+
 def _redefine(metric: Metric, data: Mapping[str, object], effective_from: date | None, actor: Any) -> None:
-    issues = _date_issues(effective_from)
-    parsed = _parse(data, issues)
-    if parsed is not None:
-        issues += _formula_issues(metric.code, parsed)
+    parsed, issues = _checked(metric.code, data, effective_from)
     if parsed is None or issues:
         raise DefinitionError(issues=issues)
     versions = list(metric.versions.order_by("number"))
@@ -129,12 +129,16 @@ def _note_change(metric: Metric, changed: Iterable[specs.Spec]) -> None:
     emit(topic="definition.changed", company_id=current_company().pk, object_id=metric.public_id)
 
 
-def _parse(data: Mapping[str, object], issues: list[Issue]) -> specs.Spec | None:
+def _checked(
+    code: str, data: Mapping[str, object], effective_from: date | None
+) -> tuple[specs.Spec | None, list[Issue]]:
+    """The definition, None where it cannot be read, and all that is wrong with it."""
+    issues = _date_issues(effective_from)
     try:
-        return specs.parse_spec(data)
+        parsed = specs.parse_spec(data)
     except specs.SpecError as error:
-        issues += [Issue(f"spec.{issue.field}", issue.code, issue.template, issue.params) for issue in error.issues]
-        return None
+        return None, [*issues, *(replace(each, field=f"spec.{each.field}") for each in error.issues)]
+    return parsed, [*issues, *_formula_issues(code, parsed)]
 
 
 def _code_issues(code: str) -> list[Issue]:

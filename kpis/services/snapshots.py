@@ -1,23 +1,27 @@
 """Daily snapshots: what nobody can compute later is written down once a day, and never touched again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 
 from django.db import transaction
 from django.utils import timezone
 
 from kpis.choices import DimensionCode, Grain, Level, SnapshotMeasure
+from kpis.engine import specs
 from kpis.engine.landing import RollUp
 from kpis.engine.scoring import Method
+from kpis.engine.specs import Snapshot
 from kpis.engine.values import Absence, Value
 from kpis.models import FactStream, KpiNode, KpiTree, MetricSnapshot, Period
+from kpis.selectors.definitions import narrowed_snapshots
 from kpis.selectors.landings import Landing, read_landings
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.matrix.axes import load_members
 from kpis.selectors.pipeline import Place
-from kpis.selectors.stocks import NOTHING, read_open_pipeline, read_renewals_due
+from kpis.selectors.stocks import NOTHING, Pipeline, read_open_pipeline, read_renewals_due
 from kpis.selectors.today import find_tree
 from kpis.services.phases import ensure_phases
 from kpis.services.ranks import ensure_ranks
@@ -92,7 +96,10 @@ def _model(row: _Row, dimension: str, now: datetime) -> MetricSnapshot:
 
 
 def _stocks(dimension: str, periods: list[Period], tree: KpiTree | None, now: datetime) -> Iterator[_Row]:
-    """The open pipeline, and the contracts due in each running period; nothing of facts that were never loaded."""
+    """The open pipeline, and the contracts due in each running period; nothing of facts that were never loaded.
+
+    Once for everything, and once for each metric that narrows it.
+    """
     if tree is None:
         return
     today = timezone.localdate(now)
@@ -100,18 +107,30 @@ def _stocks(dimension: str, periods: list[Period], tree: KpiTree | None, now: da
     members = load_members(query)
     place = Place(dimension, members.lineage, today)
     loaded = set(FactStream.objects.filter(last_success_at__isnull=False).values_list("fact", flat=True))
-    pipeline = read_open_pipeline(place) if "deals" in loaded else {}
-    due = {each: read_renewals_due(place, start=each.start_date, end=each.end_date) for each in periods}
-    for member in members.shown:
-        if "deals" in loaded:
-            here = pipeline.get(member.id, NOTHING)
-            amount: Value = Absence.NO_RATE if here.is_unpriced else here.amount
-            yield _Row(SnapshotMeasure.OPEN_PIPELINE, member.id, amount)
-            yield _Row(SnapshotMeasure.OPEN_DEALS, member.id, here.count)
-        if "contracts" in loaded:
-            for period, counts in due.items():
-                count = counts.get(member.id, Decimal(0))
-                yield _Row(SnapshotMeasure.RENEWAL_DUE, member.id, count, period=period)
+    ids = [member.id for member in members.shown]
+    pipelines = cache(lambda filters: read_open_pipeline(place, filters))
+    asked = [(None, Snapshot(measure)) for measure in specs.SNAPSHOT_FACTS]
+    for metric, spec in [*asked, *narrowed_snapshots(today).items()]:
+        if specs.SNAPSHOT_FACTS[spec.measure] not in loaded:
+            continue
+        measure = SnapshotMeasure(spec.measure)
+        if measure != SnapshotMeasure.RENEWAL_DUE:
+            yield from _of_pipeline(measure, pipelines(spec.filters), ids, metric)
+            continue
+        for period in periods:
+            due = read_renewals_due(place, start=period.start_date, end=period.end_date, filters=spec.filters)
+            for each in ids:
+                yield _Row(measure, each, due.get(each, Decimal(0)), metric=metric, period=period)
+
+
+def _of_pipeline(
+    measure: SnapshotMeasure, pipeline: Mapping[int | None, Pipeline], ids: list[int | None], metric: int | None
+) -> Iterator[_Row]:
+    """The amount or the number of the open deals of every member."""
+    for each in ids:
+        here = pipeline.get(each, NOTHING)
+        amount: Value = Absence.NO_RATE if here.is_unpriced else here.amount
+        yield _Row(measure, each, amount if measure == SnapshotMeasure.OPEN_PIPELINE else here.count, metric=metric)
 
 
 def _landings(goal: KpiNode, dimension: str, period: Period, now: datetime) -> Iterator[_Row]:

@@ -1,8 +1,8 @@
 """Blocks of windows: what each customer did over the months that end with a period, for every grain and segment.
 
 A purchase, a recognised amount or a contract moves every window that reaches over its date, so the periods from the
-first date that changed on are exchanged, up to the length of the window (contracts: to the end of the calendar, since
-what a customer pays at the start of a window is what it has paid ever since).
+first date that changed on are exchanged, up to the length of the window (contracts and the history of purchases: to the
+end of the calendar, since what a customer pays or has bought once holds ever since).
 """
 
 from collections.abc import Mapping
@@ -21,6 +21,7 @@ Dates = set[date] | None  # None = all of them
 WINDOW_GRAINS = ("month", "quarter", "half", "year")
 LONGEST_PERIOD_DAYS = 366
 _AXES = {"contracts": "starts_on", "orders": "ordered_on", "deals": "closed_on", "revenues": "recognized_on"}
+_RENEWAL_AXIS = "renewal_due_on"
 
 # Periods with the stretch that each looks back on: from the day `opens` to before the day `closes`.
 _PERIODS = """
@@ -123,7 +124,42 @@ _MARGIN = """
         '{key}.no_rate', nullif(count(*) FILTER (WHERE is_rate_missing), 0)
     ) AS measures FROM sale GROUP BY 1, 2, 3, 4)
 """
-_SUBJECTS = {"retention": _RETENTION, "purchases": _PURCHASES, "margin": _MARGIN}
+_RENEWALS = """
+    blocks AS (
+        SELECT p.grain, p.start_date, segment.dimension, path.ancestor_id AS member_id, jsonb_build_object(
+            '{key}.due', sum(e.weight), '{key}.renewed', sum(e.weight) FILTER (WHERE e.outcome = 'renewed'),
+            '{key}.due_mrr', trim_scale(sum(e.amount)),
+            '{key}.renewed_mrr', trim_scale(sum(e.amount) FILTER (WHERE e.outcome = 'renewed')),
+            '{key}.no_rate', nullif(count(*) FILTER (WHERE e.is_rate_missing), 0)
+        ) AS measures
+        FROM p JOIN kpis_kpievent e ON e.date >= p.opens AND e.date < p.closes {fact} {segments}
+        WHERE e.kind = %(kind)s AND e.credit = 'revenue' AND ({where})
+        GROUP BY 1, 2, 3, 4
+    )
+"""
+# Who bought for the first time is told over all customers' purchases; where it counts is where that purchase does.
+_HISTORY = """
+    purchase AS MATERIALIZED (
+        SELECT e.id, e.account_id, e.date, e.date = min(e.date) OVER (PARTITION BY e.account_id) AS is_first
+        FROM kpis_kpievent e {fact}
+        WHERE e.kind = %(kind)s AND e.credit = 'revenue' AND e.account_id IS NOT NULL AND ({where})
+    ), placed AS (
+        SELECT segment.dimension, path.ancestor_id AS member_id, b.account_id, b.date, b.is_first
+        FROM purchase b JOIN kpis_kpievent e ON e.id = b.id {segments}
+    ), blocks AS (SELECT grain, start_date, dimension, member_id, jsonb_build_object(
+        '{key}.new', nullif(count(DISTINCT account_id) FILTER (WHERE is_first AND date >= start_date), 0),
+        '{key}.known', count(DISTINCT account_id),
+        '{key}.active', count(DISTINCT account_id) FILTER (WHERE date >= opens)
+    ) AS measures FROM p JOIN placed ON date < closes GROUP BY 1, 2, 3, 4)
+"""
+_SUBJECTS = {
+    "retention": _RETENTION,
+    "renewals": _RENEWALS,
+    "purchases": _PURCHASES,
+    "history": _HISTORY,
+    "margin": _MARGIN,
+}
+_OF_ALL_THE_PAST = frozenset({"retention", "history"})
 
 
 def affected_windows(
@@ -148,7 +184,7 @@ def affected_windows(
 
 def _reach(window: Window, dates: set[date], last_day: date) -> Dates:
     last = last_day
-    if window.months and window.subject != "retention":
+    if window.months and window.subject not in _OF_ALL_THE_PAST:
         last = min(last_day, max(dates) + timedelta(days=31 * window.months + LONGEST_PERIOD_DAYS))
     first = min(dates)
     return {first + timedelta(days=n) for n in range((last - first).days + 1)}
@@ -170,7 +206,7 @@ def store_window(cursor: CursorWrapper, group: str, window: Window, starts: Mapp
         """,
         {
             "group": group,
-            "kind": f"{window.fact}.{_AXES[window.fact]}",
+            "kind": f"{window.fact}.{_RENEWAL_AXIS if window.subject == 'renewals' else _AXES[window.fact]}",
             "months": window.months,
             "least": window.min_count,
             **dated,

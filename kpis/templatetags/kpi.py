@@ -14,6 +14,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from kpis.engine import formats
+from kpis.engine.values import Absence
 from tenants.registry import ItemStatus
 
 register = template.Library()
@@ -320,14 +321,13 @@ def resource_names(facts: list[str]) -> str:
 
 @register.filter
 def absence_text(code: str | None, cases: formats.Number | None = None) -> str:
-    """Why there is no number; of too few cases also how many there are, where that is known."""
+    """Why there is no number; also how many cases there are where those are too few, or how many lack a cost."""
     word = str(ABSENCE_WORDS.get(code or "missing", code))
     if cases is None:
         return word
-    return _("%(reason)s (n = %(count)s)") % {
-        "reason": word,
-        "count": formats.grouped(cases, places=0, language=language_code()),
-    }
+    is_few = code == Absence.TOO_FEW
+    sentence = _("%(reason)s (n = %(count)s)") if is_few else _("%(reason)s (%(count)s without a cost)")
+    return sentence % {"reason": word, "count": formats.grouped(cases, places=0, language=language_code())}
 
 
 @register.filter

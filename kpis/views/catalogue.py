@@ -9,6 +9,8 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
+from kpis.engine.catalogue import CATALOGUE
+from kpis.models import Metric
 from kpis.selectors.catalogue import read_catalogue
 from kpis.services.catalogue import add_from_catalogue
 from kpis.services.definitions import DefinitionError
@@ -36,6 +38,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
         "kpis/catalogue.html",
         {
             "rows": read_catalogue(language=language),
+            "own": Metric.objects.exclude(code__in=CATALOGUE).order_by("name"),
             "can_add": has_capability(request.user, Capability.MANAGE_DEFINITIONS),
         },
     )

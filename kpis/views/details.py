@@ -72,6 +72,7 @@ def detail(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "path": path_to(node),
         "version": version,
         "definition": definition_words(version),
+        "can_define": has_capability(request.user, Capability.MANAGE_DEFINITIONS),
         "controllable_by": controllable_words(node),
         "targets": targets,
         "has_changed_targets": any(target.change for target in targets),

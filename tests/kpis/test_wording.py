@@ -45,3 +45,25 @@ def test_every_kind_is_said_in_words(spec: dict, japanese: list[str]) -> None:
     version = MetricVersion.objects.create(metric=metric, number=1, spec=spec)
     with translation.override("ja"):
         assert definition_words(version) == japanese
+
+
+ABM = {"field": "account.attributes.ABM", "op": "eq", "value": "yes"}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("spec", "last_words"),
+    [
+        ({"kind": "conversion", "from": "mql", "to": "sql", "filters": [ABM]}, "ABM of the account = yes"),
+        ({"kind": "clv", "formula": "historic", "filters": [ABM]}, "ABM of the account = yes"),
+        ({"kind": "snapshot", "measure": "open_deals", "filters": [ABM]}, "ABM of the account = yes"),
+        ({"kind": "retention", "measure": "renewal_rate", "window_months": 12}, "12 months"),
+        ({"kind": "repeat", "measure": "dormant", "window_months": 6}, "6 months"),
+        ({"kind": "repeat", "measure": "new"}, "first purchase"),
+    ],
+)
+def test_says_by_what_it_is_narrowed(spec: dict, last_words: str) -> None:
+    metric = Metric.objects.create(code="m", name="m", unit="percent", accumulation="rate")
+    version = MetricVersion.objects.create(metric=metric, number=1, spec=spec)
+    with translation.override("en"):
+        assert last_words in definition_words(version)[-1]

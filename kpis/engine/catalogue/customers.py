@@ -41,15 +41,42 @@ CUSTOMERS = (
                 "gross_revenue_churn",
                 "gross_churn",
                 1,
-                ("Gross revenue churn", "解約率（金額、グロス）"),
+                ("Gross revenue churn (monthly)", "解約率（金額、グロス、月次）"),
                 ("(Lost + contraction) ÷ MRR at the start.", "（解約＋減額のMRR）÷ 期首のMRR。"),
+            ),
+            (
+                "gross_revenue_churn_year",
+                "gross_churn",
+                YEAR,
+                ("Gross revenue churn (12 months)", "解約率（金額、グロス、直近12か月）"),
+                (
+                    "(Lost + contraction) in 12 months ÷ MRR at their start.",
+                    "12か月間の（解約＋減額のMRR）÷ 12か月前のMRR。",
+                ),
             ),
             (
                 "net_revenue_churn",
                 "net_churn",
                 1,
-                ("Net revenue churn", "解約率（金額、ネット）"),
+                ("Net revenue churn (monthly)", "解約率（金額、ネット、月次）"),
                 ("(Lost + contraction − expansion) ÷ MRR at the start.", "（解約＋減額−増額のMRR）÷ 期首のMRR。"),
+            ),
+            (
+                "net_revenue_churn_year",
+                "net_churn",
+                YEAR,
+                ("Net revenue churn (12 months)", "解約率（金額、ネット、直近12か月）"),
+                (
+                    "(Lost + contraction − expansion) in 12 months ÷ MRR at their start.",
+                    "12か月間の（解約＋減額−増額のMRR）÷ 12か月前のMRR。",
+                ),
+            ),
+            (
+                "grr_month",
+                "grr",
+                1,
+                ("GRR (monthly)", "GRR（グロス売上維持率、月次）"),
+                ("What stays of the MRR at the start, without expansion.", "期首のMRRのうち、増額を除いて残った割合。"),
             ),
             (
                 "grr",
@@ -60,6 +87,13 @@ CUSTOMERS = (
                     "What stays of the MRR of 12 months ago, without expansion.",
                     "12か月前のMRRのうち、増額を除いて残った割合。",
                 ),
+            ),
+            (
+                "nrr_month",
+                "nrr",
+                1,
+                ("NRR (monthly)", "NRR（売上維持率、月次）"),
+                ("What the customers at the start pay at the end.", "期首の顧客が期末に支払っているMRRの割合。"),
             ),
             (
                 "nrr",
@@ -75,25 +109,41 @@ CUSTOMERS = (
             code,
             name,
             "percent rate",
-            Retention("renewal_rate", weight=weight),
+            Retention("renewal_rate", weight=weight, window_months=months),
             meaning,
             (
                 "By the day they are due: an early renewal counts when it was due.",
                 "更新期限の日で数えます。早めの更新も期限の月に入ります。",
             ),
         )
-        for code, weight, name, meaning in (
+        for code, weight, months, name, meaning in (
             (
                 "renewal_rate",
                 "count",
+                1,
                 ("Renewal rate (count)", "契約更新率（件数）"),
                 ("Renewed ÷ due contracts.", "更新された契約数 ÷ 更新期限を迎えた契約数。"),
             ),
             (
+                "renewal_rate_year",
+                "count",
+                YEAR,
+                ("Renewal rate (count, 12 months)", "契約更新率（件数、直近12か月）"),
+                ("Renewed ÷ due contracts of 12 months.", "12か月間に更新された契約数 ÷ 更新期限を迎えた契約数。"),
+            ),
+            (
                 "renewal_rate_amount",
                 "amount",
+                1,
                 ("Renewal rate (amount)", "契約更新率（金額）"),
                 ("MRR renewed ÷ MRR due.", "更新されたMRR ÷ 更新期限を迎えたMRR。"),
+            ),
+            (
+                "renewal_rate_amount_year",
+                "amount",
+                YEAR,
+                ("Renewal rate (amount, 12 months)", "契約更新率（金額、直近12か月）"),
+                ("MRR renewed ÷ MRR due of 12 months.", "12か月間に更新されたMRR ÷ 更新期限を迎えたMRR。"),
             ),
         )
     ),
@@ -107,6 +157,32 @@ CUSTOMERS = (
             "12か月間に2回以上注文した顧客数 ÷ 注文した顧客数。",
         ),
         ("New customers had less time to come back.", "最近の新規顧客は2回目までの時間が足りません。"),
+    ),
+    entry(
+        "new_customers",
+        ("New customers", "新規顧客獲得数"),
+        "count sum",
+        Repeat("deals", measure="new"),
+        ("Customers whose first won deal closes in the period.", "初めての受注が期間内にある取引先の数。"),
+        (
+            "Customers won before the data begins look new with their next deal.",
+            "取り込んだデータより前からの顧客も、最初の受注で新規として数えます。",
+        ),
+    ),
+    entry(
+        "dormant_customers",
+        ("Dormant customers", "休眠顧客数"),
+        "count stock",
+        Repeat("orders", window_months=6, measure="dormant"),
+        (
+            "Customers who have ordered before, but not in the last 6 months.",
+            "過去に注文があり、直近6か月に注文のない顧客の数。",
+        ),
+        (
+            "Customers who order once a year look dormant in between: choose the months by how often yours order.",
+            "年1回注文する顧客も休眠に見えます。自社の注文の間隔に合わせて月数を決めてください。",
+        ),
+        direction="down",
     ),
     *(
         entry(code, name, "amount average", Clv(formula), meaning, trap)

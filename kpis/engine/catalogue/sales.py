@@ -10,6 +10,7 @@ from kpis.engine.templates.metrics import OPPORTUNITY_RATE, OPPORTUNITY_RATE_LEA
 ORIGINS = tuple(sorted(FACTS["deals"].fields["origin"].choices))
 WON = Filter("outcome", "in", ("won",))
 CLOSED = Filter("outcome", "in", ("won", "lost", "no_decision"))
+DECIDED = Filter("outcome", "in", ("won", "lost"))
 DONE_DEALS = Simple("deals", "closed_on", "count", filters=(CLOSED,))
 WON_AMOUNT = Simple("deals", "closed_on", "sum", field="amount", filters=(WON,))
 WON_DAYS = Simple("deals", "closed_on", "average", days_between=("created_on", "closed_on"), filters=(WON,))
@@ -147,6 +148,17 @@ SALES = (
         ("Lost deals left open inflate it.", "失注の登録漏れがあると実際より高くなります。"),
     ),
     entry(
+        "win_rate_decided",
+        ("Win rate (count, without no decision)", "受注率（件数、見送りを除く）"),
+        "percent rate",
+        Ratio(replace(DONE_DEALS, filters=(WON,)), replace(DONE_DEALS, filters=(DECIDED,))),
+        ("Won ÷ (won + lost), by close date.", "受注件数 ÷（受注＋失注の件数）（完了日）。"),
+        (
+            "Higher than the win rate with no decision: never compare the two. Losses entered as no decision raise it.",
+            "見送りを含む受注率より高くなります。両者を比べないでください。失注を見送りとして登録しても高くなります。",
+        ),
+    ),
+    entry(
         "win_rate_amount",
         ("Win rate (amount)", "受注率（金額）"),
         "percent rate",
@@ -258,7 +270,10 @@ SALES = (
         "amount sum",
         Simple("revenues", "recognized_on", "sum", field="gross_profit"),
         ("Gross profit of recognised revenue.", "計上した売上の粗利の合計。"),
-        ("Lines without a cost are left out.", "原価が登録されていない明細は含まれません。"),
+        (
+            "A single line without a cost leaves no value: enter the cost first.",
+            "原価のない明細が1件でもあると表示されません。先に原価を登録してください。",
+        ),
     ),
     entry(
         "gross_margin",
@@ -266,7 +281,7 @@ SALES = (
         "percent rate",
         Formula("gross_profit / revenue"),
         ("Gross profit ÷ revenue.", "粗利額 ÷ 売上額。"),
-        ("Lines without a cost lower it.", "原価のない明細があると低く見えます。"),
+        ("A single line without a cost leaves no value.", "原価のない明細が1件でもあると表示されません。"),
     ),
     entry(
         "customers_with_revenue",
@@ -308,7 +323,10 @@ SALES = (
         ("Open pipeline", "進行中の商談金額"),
         "amount stock",
         Snapshot("open_pipeline"),
-        ("Amount of open deals expected to close in the period.", "期間内に完了予定の進行中商談の金額の合計。"),
+        (
+            "Amount of all open deals, whenever they may close, on the last day of the period.",
+            "期間の最終日に進行中のすべての商談の金額の合計（完了予定日を問いません）。",
+        ),
         (
             "Written down every evening: there is none for days before.",
             "毎日夜に記録します。記録を始める前の日の値はありません。",
@@ -319,10 +337,14 @@ SALES = (
         ("Pipeline coverage", "パイプラインカバレッジ"),
         "ratio stock",
         Snapshot("coverage"),
-        ("Open pipeline ÷ what is missing to the target.", "進行中の商談金額 ÷ 目標までの不足額。"),
         (
-            "Undefined once the target is reached; deals past their date inflate it.",
-            "目標を達成すると計算できません。完了予定日を過ぎた商談があると高く見えます。",
+            "Open deals expected to close in the period ÷ what is missing to the KGI's target.",
+            "期間内に完了予定の進行中の商談金額 ÷ KGIの目標までの不足額。",
+        ),
+        (
+            "Undefined once the target is reached. Deals past their date, without movement or without an amount are"
+            " left out until they are corrected.",
+            "目標を達成すると計算できません。完了予定日を過ぎた商談、動きのない商談、金額のない商談は、直すまで含みません。",
         ),
     ),
 )

@@ -4,6 +4,7 @@ from kpis.engine.facts import FACTS
 from kpis.engine.issues import Issue
 from kpis.engine.specs.kinds import (
     DEAL_STEPS,
+    SNAPSHOT_FACTS,
     SNAPSHOT_MEASURES,
     STAGES,
     Clv,
@@ -24,8 +25,8 @@ from kpis.engine.specs.kinds import (
     Term,
     Window,
 )
-from kpis.engine.specs.reading import KINDS, SpecError, parse_spec
-from kpis.engine.specs.term_reading import AGGREGATES, ATTRIBUTES
+from kpis.engine.specs.reading import KINDS, SpecError, clv_fact, parse_spec
+from kpis.engine.specs.term_reading import ACCOUNT, AGGREGATES, ATTRIBUTES, OPERATORS
 from kpis.engine.specs.terms import (
     ADDITIVE_AGGREGATES,
     conversion_sides,
@@ -41,12 +42,15 @@ from kpis.engine.specs.terms import (
 from kpis.engine.specs.writing import canonical, to_data
 
 __all__ = [
+    "ACCOUNT",
     "ADDITIVE_AGGREGATES",
     "AGGREGATES",
     "ATTRIBUTES",
     "DEAL_STEPS",
     "FACTS",
     "KINDS",
+    "OPERATORS",
+    "SNAPSHOT_FACTS",
     "SNAPSHOT_MEASURES",
     "STAGES",
     "Clv",
@@ -69,6 +73,7 @@ __all__ = [
     "Term",
     "Window",
     "canonical",
+    "clv_fact",
     "conversion_sides",
     "event_kind",
     "facts_behind",

@@ -14,6 +14,10 @@ SNAPSHOT_MEASURES = (
     "landing_rollup",
     "landing_call",
 )
+# Of what a measure that is written down can be narrowed; a landing and its coverage are those of the whole KGI.
+SNAPSHOT_FACTS: Mapping[str, str] = MappingProxyType(
+    {"open_pipeline": "deals", "open_deals": "deals", "renewal_due": "contracts"}
+)
 # How many steps a sale may have; which phase is which step the company says.
 DEAL_STEPS = 9
 _STEPS = {f"step{number}": f"step{number}_on" for number in range(1, DEAL_STEPS + 1)}
@@ -70,7 +74,8 @@ class Simple:
 class Window:
     """What each customer did over the months that end with a period (0 = all the time before).
 
-    `subject`: retention (contracts at the start and at the end), purchases (orders or won deals per customer), margin
+    `subject`: retention (contracts at the start and at the end), renewals (contracts due and renewed), purchases
+    (orders or won deals per customer), history (since when customers buy, and whether they still do), margin
     (recognised revenue and its gross profit). Never adds up over periods or segments, so it is stored for each.
     """
 
@@ -133,12 +138,17 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """Customers with at least `min_count` purchases ÷ customers with one, in the months that end with the period."""
+    """Customers by their purchases.
+
+    rate: those with at least `min_count` ÷ those with one, in the months that end with the period. new: how many
+    bought for the first time in the period. dormant: how many have bought before, but not in those months.
+    """
 
     fact: str
     window_months: int = 12
     min_count: int = 2
     filters: tuple[Filter, ...] = ()
+    measure: str = "rate"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +158,18 @@ class Clv:
     formula: str
     window_months: int = 12
     years: int = 5
+    filters: tuple[Filter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What was written down of a measure on the last day of a period (of a due set: on its first)."""
+    """What was written down of a measure on the last day of a period (of a due set: on its first).
+
+    A narrowed one is written down for its metric, from the day on which it is defined.
+    """
 
     measure: str
+    filters: tuple[Filter, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from kpis.engine.facts import FACTS
+from kpis.engine.facts import FACTS, Fact
 from kpis.engine.formula import FormulaError, parse_formula
 from kpis.engine.issues import Issue, gettext_noop
 from kpis.engine.specs.kinds import (
+    SNAPSHOT_FACTS,
     SNAPSHOT_MEASURES,
     STAGES,
     Clv,
@@ -25,6 +26,7 @@ from kpis.engine.specs.term_reading import TermReader
 BASES = ("cohort", "period")
 RETENTION_MEASURES = ("logo_churn", "gross_churn", "net_churn", "grr", "nrr", "renewal_rate")
 WEIGHTS = ("count", "amount")
+REPEAT_MEASURES = ("rate", "new", "dormant")
 PURCHASES = ("orders", "deals")
 CLV_FORMULAS = ("subscription", "frequency", "historic")
 SURVEYS = ("nps", "csat")
@@ -155,21 +157,24 @@ class _Reader(TermReader):
         )
 
     def repeat(self, data: Mapping[str, object]) -> Repeat:
-        self.refuse_unknown_keys(data, "", {"kind", "fact", "window_months", "min_count", "filters"})
+        self.refuse_unknown_keys(data, "", {"kind", "measure", "fact", "window_months", "min_count", "filters"})
         fact = self.choice(data, "fact", PURCHASES, "orders")
         return Repeat(
             fact=fact,
             window_months=self.whole_number(data, "window_months", 12, LONGEST_WINDOW_MONTHS),
             min_count=self.whole_number(data, "min_count", 2, MOST_PURCHASES),
             filters=self.filters(data.get("filters"), FACTS[fact], "") if fact in PURCHASES else (),
+            measure=self.choice(data, "measure", REPEAT_MEASURES, "rate"),
         )
 
     def clv(self, data: Mapping[str, object]) -> Clv:
-        self.refuse_unknown_keys(data, "", {"kind", "formula", "window_months", "years"})
+        self.refuse_unknown_keys(data, "", {"kind", "formula", "window_months", "years", "filters"})
+        formula = self.choice(data, "formula", CLV_FORMULAS)
         return Clv(
-            formula=self.choice(data, "formula", CLV_FORMULAS),
+            formula=formula,
             window_months=self.whole_number(data, "window_months", 12, LONGEST_WINDOW_MONTHS),
             years=self.whole_number(data, "years", 5, MOST_YEARS),
+            filters=self.filters(data.get("filters"), clv_fact(formula), "") if formula in CLV_FORMULAS else (),
         )
 
     def score(self, data: Mapping[str, object]) -> Score:
@@ -181,8 +186,18 @@ class _Reader(TermReader):
         )
 
     def snapshot(self, data: Mapping[str, object]) -> Snapshot:
-        self.refuse_unknown_keys(data, "", {"kind", "measure"})
-        return Snapshot(self.choice(data, "measure", SNAPSHOT_MEASURES))
+        self.refuse_unknown_keys(data, "", {"kind", "measure", "filters"})
+        measure = self.choice(data, "measure", SNAPSHOT_MEASURES)
+        fact = SNAPSHOT_FACTS.get(measure)
+        if fact is None and data.get("filters"):
+            self.note(
+                "filters",
+                "not_allowed",
+                gettext_noop("%(measure)s is of the whole KGI and takes no filters. These do: %(known)s."),
+                measure=measure,
+                known=", ".join(SNAPSHOT_FACTS),
+            )
+        return Snapshot(measure, self.filters(data.get("filters"), FACTS[fact], "") if fact else ())
 
     def choice(self, data: Mapping[str, object], name: str, known: Sequence[str], default: str | None = None) -> str:
         value = data.get(name, default)
@@ -197,6 +212,22 @@ class _Reader(TermReader):
             name, "invalid", gettext_noop("%(field)s is a whole number from 1 to %(most)s."), field=name, most=most
         )
         return default
+
+
+def clv_fact(formula: str) -> Fact:
+    """What the filters of a CLV may name: only what everything that its formula reads has.
+
+    >>> sorted(clv_fact("subscription").fields)
+    ['account', 'owner', 'product']
+    """
+    if formula == "frequency":
+        return FACTS["orders"]
+    revenues = FACTS["revenues"]
+    if formula == "historic":
+        return revenues
+    contracts = FACTS["contracts"]
+    shared = {name: each for name, each in contracts.fields.items() if revenues.fields.get(name) == each}
+    return Fact("contracts + revenues", (), shared)
 
 
 _READERS: Mapping[str, Callable[[_Reader, Mapping[str, object]], Spec | None]] = {

@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import assert_never
 
-from kpis.engine.facts import FACTS, Fact, FactField, FieldType
+from kpis.engine.facts import ACCOUNT_FIELDS, FACTS, Fact, FactField, FieldType
 from kpis.engine.issues import Issue, gettext_noop
 from kpis.engine.specs.kinds import Filter, FilterValue, Scalar, Simple
 
@@ -20,7 +20,7 @@ OPERATORS: Mapping[FieldType, tuple[str, ...]] = {
     FieldType.BOOL: ("eq", "ne", "is_null"),
     FieldType.ANY: ("eq", "ne", "in", "not_in", "gt", "gte", "lt", "lte", "is_null", "contains"),
 }
-ATTRIBUTES = "attributes."
+ATTRIBUTES, ACCOUNT = "attributes.", "account."
 
 
 class TermReader:
@@ -120,7 +120,7 @@ class TermReader:
         return None
 
     def aggregated_field(self, field: object, fact: Fact, aggregate: str, path: str) -> str | None:
-        known = self.field_of(field, fact)
+        known = None if str(field).startswith(ACCOUNT) else self.field_of(field, fact)
         numeric = aggregate in NUMERIC_AGGREGATES
         if known is None or (numeric and known.type not in {FieldType.NUMBER, FieldType.ANY}):
             usable = fact.of_type(FieldType.NUMBER) if numeric else tuple(fact.fields)
@@ -137,8 +137,13 @@ class TermReader:
         return str(field)
 
     def field_of(self, name: object, fact: Fact) -> FactField | None:
+        """A field of the fact, of the account that it belongs to, or a custom one of either."""
         if not isinstance(name, str):
             return None
+        if name.startswith(ACCOUNT) and "account" in fact.fields:
+            inner = name.removeprefix(ACCOUNT)
+            is_custom = inner.startswith(ATTRIBUTES) and len(inner) > len(ATTRIBUTES)
+            return FactField(FieldType.ANY) if is_custom else ACCOUNT_FIELDS.get(inner)
         if name.startswith(ATTRIBUTES) and len(name) > len(ATTRIBUTES):
             return FactField(FieldType.ANY)
         return fact.fields.get(name)

@@ -48,14 +48,20 @@ def terms(spec: Spec) -> tuple[Term, ...]:
             return ()
         case Conversion():
             return conversion_sides(spec)
-        case Retention(measure="renewal_rate"):
+        case Retention(measure="renewal_rate", window_months=1):
             return renewal_sides(spec)
+        case Retention(measure="renewal_rate"):
+            return (Window("renewals", "contracts", spec.window_months, filters=spec.filters),)
         case Retention():
             return (Window("retention", "contracts", spec.window_months, filters=spec.filters),)
+        case Repeat(measure="new"):
+            return (Window("history", spec.fact, 0, filters=spec.filters),)
+        case Repeat(measure="dormant"):
+            return (Window("history", spec.fact, spec.window_months, filters=spec.filters),)
         case Repeat():
             return (Window("purchases", spec.fact, spec.window_months, spec.min_count, spec.filters),)
-        case Clv(formula, months):
-            return _CLV_TERMS[formula](months)
+        case Clv():
+            return tuple(replace(term, filters=spec.filters) for term in _CLV_TERMS[spec.formula](spec.window_months))
         case Score():
             return score_sides(spec)
         case _:
@@ -158,7 +164,7 @@ def is_additive(term: Term) -> bool:
     return isinstance(term, Simple) and term.aggregate in ADDITIVE_AGGREGATES
 
 
-_CLV_TERMS: Mapping[str, Callable[[int], tuple[Term, ...]]] = MappingProxyType(
+_CLV_TERMS: Mapping[str, Callable[[int], tuple[Window, ...]]] = MappingProxyType(
     {
         "subscription": lambda months: (Window("retention", "contracts", months), Window("margin", "revenues", months)),
         "frequency": lambda months: (Window("purchases", "orders", months),),

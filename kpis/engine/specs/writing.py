@@ -24,7 +24,7 @@ from kpis.engine.specs.kinds import (
     Window,
 )
 
-Filtered = TypeVar("Filtered", bound=Simple | Window | Conversion | Retention | Repeat | Score)
+Filtered = TypeVar("Filtered", bound=Simple | Window | Conversion | Retention | Repeat | Clv | Snapshot | Score)
 
 
 def to_data(spec: Spec) -> dict[str, object]:
@@ -42,8 +42,8 @@ def to_data(spec: Spec) -> dict[str, object]:
             return {"kind": "formula", "expression": expression}
         case Manual():
             return {"kind": "manual"}
-        case Snapshot(measure):
-            return {"kind": "snapshot", "measure": measure}
+        case Snapshot():
+            return {"kind": "snapshot", "measure": spec.measure, "filters": _filter_data(spec.filters)}
         case Conversion():
             return {
                 "kind": "conversion",
@@ -66,13 +66,20 @@ def to_data(spec: Spec) -> dict[str, object]:
         case Repeat():
             return {
                 "kind": "repeat",
+                "measure": spec.measure,
                 "fact": spec.fact,
                 "window_months": spec.window_months,
                 "min_count": spec.min_count,
                 "filters": _filter_data(spec.filters),
             }
-        case Clv(formula, months, years):
-            return {"kind": "clv", "formula": formula, "window_months": months, "years": years}
+        case Clv():
+            return {
+                "kind": "clv",
+                "formula": spec.formula,
+                "window_months": spec.window_months,
+                "years": spec.years,
+                "filters": _filter_data(spec.filters),
+            }
         case Score():
             return {
                 "kind": "score",
@@ -93,7 +100,7 @@ def canonical(spec: Spec) -> str:
     match spec:
         case Ratio(numerator, denominator):
             spec = Ratio(ordered(numerator), ordered(denominator))
-        case Simple() | Conversion() | Retention() | Repeat() | Score():
+        case Simple() | Conversion() | Retention() | Repeat() | Clv() | Snapshot() | Score():
             spec = ordered(spec)
     return stable_json(to_data(spec))
 

@@ -127,6 +127,22 @@ BENCHMARKS: Sequence[Benchmark] = (
     ),
 )
 
+_ABOUT_KPIS = SurveyNote(
+    Text(
+        "39.0% of small BtoB firms (59.0% of those that live on referrals) have no clear KPI. Private survey; differs"
+        " by industry and size.",
+        "BtoBの中小企業の39.0%（紹介中心の企業では59.0%）は明確なKPIを持っていません。民間調査によるもので、"
+        "業種や企業規模によって異なります。",
+    ),
+    "2025",
+)
+_ABOUT_QUOTAS = SurveyNote(
+    Text(
+        "84% of sellers worldwide missed their quota. A worldwide survey: not a measure of firms in Japan.",
+        "世界では営業担当者の84%が目標に届きませんでした。世界全体の調査で、日本企業の実態を示すものではありません。",
+    ),
+    "2025",
+)
 SURVEY_NOTES: Mapping[str, Sequence[SurveyNote]] = {
     "new_leads": (
         SurveyNote(
@@ -137,6 +153,8 @@ SURVEY_NOTES: Mapping[str, Sequence[SurveyNote]] = {
             "2025",
         ),
     ),
+    "referrals": (_ABOUT_KPIS,),
+    "bookings": (_ABOUT_QUOTAS, _ABOUT_KPIS),
     "win_rate": (
         SurveyNote(Text("The KPI watched second most (11.1%).", "2番目に重視されているKPIです（11.1%）。"), "2025"),
     ),

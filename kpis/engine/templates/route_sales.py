@@ -131,7 +131,12 @@ _CONTACT_COVERAGE = TemplateMetric(
     "contact_coverage", Text("Contact coverage", "接触カバー率"), "percent", "rate", Manual()
 )
 _DORMANT_CUSTOMERS = TemplateMetric(
-    "dormant_customers", Text("Dormant customers", "休眠顧客数"), "count", "stock", Manual(), direction="down"
+    "dormant_customers",
+    Text("Dormant customers", "休眠顧客数"),
+    "count",
+    "stock",
+    Repeat("orders", window_months=6, measure="dormant"),
+    direction="down",
 )
 
 _DRIVERS = (

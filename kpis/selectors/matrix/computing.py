@@ -61,7 +61,7 @@ class Computation:
             periods=self.periods.asked,
             members=self.members.shown,
             nodes=tuple(self._node(row) for row in self.shown),
-            cases=dict(self._cases(columns)),
+            cases=dict(self._cases(columns)) | dict(self._without_cost(grids["absence"])),
             **grids,  # type: ignore[arg-type]
         )
 
@@ -73,6 +73,15 @@ class Computation:
                 for m, count in enumerate(column.cases or ()):
                     if count is not None and self.counting.ids[m] not in locks:
                         yield (n, m, p), count
+
+    def _without_cost(self, absence: list[list[list[object]]]) -> Iterator[tuple[tuple[int, int, int], Decimal]]:
+        """(node, member, period) → records without a cost, where the cell is missing for them."""
+        by_code = self.counting.lacking()
+        for n, row in enumerate(self.shown):
+            for p, lacks in enumerate(by_code.get(row.metric.code, ()) if row.metric else ()):
+                for m, member in enumerate(self.counting.ids):
+                    if member in lacks and absence[n][m][p] is Absence.MISSING:
+                        yield (n, m, p), lacks[member]
 
     def _plane(self, row: KpiNode, p: int, columns: Columns, sides: tuple[KpiNode, KpiNode] | None) -> Plane:
         period = self.periods.asked[p]

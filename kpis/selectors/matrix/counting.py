@@ -8,7 +8,7 @@ from typing import assert_never
 
 from kpis.choices import DimensionCode, Grain
 from kpis.engine import specs
-from kpis.engine.cells import Cell, block_group, cohort_cell, score_cell
+from kpis.engine.cells import WITHOUT_COST, Cell, block_group, cohort_cell, score_cell
 from kpis.engine.columns import Column, formula_column, measures_of, ratio_column, simple_column
 from kpis.engine.specs import (
     Clv,
@@ -66,6 +66,31 @@ class Counting:
                 columns[code].append(readers[number](p))
         return columns
 
+    def lacking(self) -> Mapping[str, Sequence[Mapping[int | None, Decimal]]]:
+        """Code → for each period: member → records without a cost, for want of which it has no gross profit.
+
+        Codes for which no record lacks one are left out. Of a formula's parts the one that lacks most speaks for all:
+        it may be the same records.
+        """
+        found: dict[str, list[Mapping[int | None, Decimal]]] = {}
+        for code, definition in self.definitions.items():
+            lacks = []
+            for p, period in enumerate(self.periods.asked):
+                number, spec = definition.at(period.start)
+                parts = [self._without_cost(term, p) for term in specs.terms(spec)]
+                named = definition.formulas[number].names if isinstance(spec, Formula) else ()
+                parts += [found[name][p] for name in named if name in found]
+                lacks.append(_most(parts))
+            if any(lacks):
+                found[code] = lacks
+        return found
+
+    def _without_cost(self, term: Term, p: int) -> Mapping[int | None, Decimal]:
+        if isinstance(term, Simple) and term.field != "gross_profit":
+            return {}
+        suffix = WITHOUT_COST if isinstance(term, Simple) else ".without_cost"
+        return self._measures(term, p).get(specs.measure_key(term) + suffix, {})
+
     @property
     def ids(self) -> list[int | None]:
         return [member.id for member in self.members]
@@ -91,7 +116,7 @@ class Counting:
                 return self._each(lambda member, period: Cell(self._manual(definition.metric, member, period)))
             case Conversion():
                 return self._conversion(spec)
-            case Retention(measure="renewal_rate"):
+            case Retention(measure="renewal_rate", window_months=1):
                 top, bottom = self._simples(specs.renewal_sides(spec))
                 return lambda p: ratio_column(top(p), bottom(p))
             case Score(survey):
@@ -99,9 +124,12 @@ class Counting:
                 return lambda p: Column.of(
                     score_cell(survey, *cells) for cells in zip(*(side(p).cells() for side in sides), strict=True)
                 )
-            case Snapshot(measure):
+            case Snapshot(measure, filters):
+                metric = definition.metric.pk if filters else None
                 return self._each(
-                    lambda member, period: _snapshot_cell(self.snapshots.get((measure, period.start, member.id)))
+                    lambda member, period: _snapshot_cell(
+                        self.snapshots.get((measure, metric, period.start, member.id))
+                    )
                 )
             case Retention() | Repeat() | Clv():
                 return self._customers(spec)
@@ -182,6 +210,15 @@ class Counting:
         if any(start not in typed and start <= self.today for start in starts):
             return Absence.MISSING
         return sum(values, Decimal(0)) if metric.accumulation == "sum" else Absence.NOT_APPLICABLE
+
+
+def _most(parts: Iterable[Mapping[int | None, Decimal]]) -> Mapping[int | None, Decimal]:
+    """Member → the largest of its numbers."""
+    found: dict[int | None, Decimal] = {}
+    for part in parts:
+        for member, count in part.items():
+            found[member] = max(count, found.get(member, count))
+    return found
 
 
 def _customer_cell(spec: Retention | Repeat | Clv, readings: Sequence[WindowReading]) -> Cell:

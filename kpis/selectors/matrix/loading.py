@@ -27,7 +27,8 @@ Blocks = Mapping[tuple[str, date], Mapping[str, Mapping[int | None, Decimal]]]  
 Entries = Mapping[tuple[int, int | None], Mapping[date, Decimal]]
 Targets = Mapping[int, Mapping[date, Mapping[int | None, "Aim"]]]  # node → base period → member
 Locks = Mapping[tuple[int, date], Mapping[int | None, "Lock"]]  # node, period → member
-Snapshots = Mapping[tuple[str, date, int | None], MetricSnapshot]
+# measure, the metric that narrows it (None = none), period, member
+Snapshots = Mapping[tuple[str, int | None, date, int | None], MetricSnapshot]
 
 
 class Aim(NamedTuple):
@@ -180,18 +181,20 @@ def load_entries(query: MatrixQuery, definitions: Definitions, periods: Periods)
 def load_snapshots(
     query: MatrixQuery, definitions: Definitions, nodes: Sequence[KpiNode], periods: Periods
 ) -> Snapshots:
-    """(measure, period, member) → its last snapshot in the period, of a due set the first.
+    """The last snapshot of each measure in a period, of a due set the first.
 
     A stock is of the day it was taken on; a landing or coverage of its period, and of the tree's KGI.
     """
-    measures = {
-        spec.measure
+    asked = [
+        (each.metric.pk, spec)
         for each in definitions.values()
         for _day, _number, spec in each.versions
         if isinstance(spec, Snapshot)
-    }
-    if not measures or not periods.asked:
+    ]
+    if not asked or not periods.asked:
         return {}
+    measures = {spec.measure for _metric, spec in asked}
+    narrowing = {metric for metric, spec in asked if spec.filters}
     goals = [row.metric_id for row in nodes if row.level == Level.KGI]
     rows = MetricSnapshot.objects.filter(
         measure__in=measures,
@@ -199,13 +202,16 @@ def load_snapshots(
         date__gte=periods.asked[0].start,
         date__lt=periods.asked[-1].end,
     )
-    found: dict[tuple[str, date, int | None], MetricSnapshot] = {}
-    for row in rows.filter(Q(metric=None) | Q(metric__in=goals)).order_by("date", "id"):
+    found: dict[tuple[str, int | None, date, int | None], MetricSnapshot] = {}
+    is_stock = Q(measure__in=list(specs.SNAPSHOT_FACTS))
+    here = Q(metric=None) | (is_stock & Q(metric__in=narrowing)) | (~is_stock & Q(metric__in=goals))
+    for row in rows.filter(here).order_by("date", "id"):
+        metric = row.metric_id if row.measure in specs.SNAPSHOT_FACTS else None
         for period in periods.asked:
             is_here = period.start <= row.date < period.end
             if row.period_start is not None:
                 is_here = (row.grain, row.period_start) == (query.grain, period.start)
-            key = (row.measure, period.start, row.member_id)
+            key = (row.measure, metric, period.start, row.member_id)
             if is_here and not (row.measure == SnapshotMeasure.RENEWAL_DUE and key in found):
                 found[key] = row
     return found

@@ -77,7 +77,8 @@ Words = list[list[list[str | None]]]
 class KpiMatrix:
     """Cells by column, each [node][member][period]; a value that is None has a code in `absence`.
 
-    `cases` holds how many there were of the cells that have too few, by (node, member, period).
+    `cases` counts what an absence comes from, by (node, member, period): the cases of a cell that has too few, the
+    records without a cost of a gross profit that is missing for them.
     """
 
     tree: KpiTree

@@ -141,7 +141,28 @@ class TestParse:
             ({"kind": "retention", "measure": "loyalty"}, {("measure", "unknown")}),
             ({"kind": "retention", "measure": "nrr", "window_months": 99}, {("window_months", "invalid")}),
             ({"kind": "repeat", "fact": "visits", "min_count": "two"}, {("fact", "unknown"), ("min_count", "invalid")}),
+            ({"kind": "repeat", "measure": "often"}, {("measure", "unknown")}),
             ({"kind": "clv", "formula": "guess"}, {("formula", "unknown")}),
+            (
+                {
+                    "kind": "clv",
+                    "formula": "subscription",
+                    "filters": [{"field": "kind", "op": "eq", "value": "recurring"}],
+                },
+                {("filters.0.field", "unknown")},
+            ),
+            (
+                {"kind": "snapshot", "measure": "coverage", "filters": [{"field": "name", "op": "eq", "value": "x"}]},
+                {("filters", "not_allowed")},
+            ),
+            (
+                simple(filters=[{"field": "account.colour", "op": "eq", "value": "red"}]),
+                {("filters.0.field", "unknown")},
+            ),
+            (
+                simple(aggregate="distinct", field="account.industry"),
+                {("field", "unknown")},
+            ),
             ({"kind": "score", "survey": "stars"}, {("survey", "unknown")}),
         ],
     )

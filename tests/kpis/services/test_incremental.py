@@ -173,6 +173,11 @@ SPECS = [
     {"kind": "retention", "measure": "nrr"},
     {"kind": "retention", "measure": "renewal_rate", "weight": "amount"},
     {"kind": "repeat", "fact": "deals", "window_months": 3},
+    {"kind": "repeat", "fact": "deals", "measure": "new"},
+    {"kind": "repeat", "fact": "orders", "measure": "dormant", "window_months": 2},
+    {"kind": "retention", "measure": "renewal_rate", "window_months": 3},
+    simple("revenues", "recognized_on", aggregate="sum", field="gross_profit"),
+    simple("leads", "created_on", filters=[{"field": "account.industry", "op": "eq", "value": "i"}]),
     {"kind": "clv", "formula": "subscription"},
     {"kind": "score", "survey": "csat"},
 ]
