@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.core.cache import caches
 
@@ -46,6 +47,7 @@ class SharedBudget:
         rate = self.rates.get(name)
         if rate is None:
             return 0.0
-        client = caches["default"]._cache.get_client(None, write=True)
-        key = caches["default"].make_key(f"budget:{self.account}:{name}")
+        cache: Any = caches["default"]
+        client = cache._cache.get_client(None, write=True)
+        key = cache.make_key(f"budget:{self.account}:{name}")
         return float(client.eval(TAKE, 1, key, rate.calls / rate.seconds, rate.calls, LONGEST_QUEUE_SECONDS))
