@@ -12,7 +12,6 @@ from rest_framework.response import Response
 
 from kpis.api.base import CompanyViewSet
 from kpis.api.editing import (
-    ActivationSerializer,
     BenchmarkReviewSerializer,
     CopySerializer,
     FindingsSerializer,
@@ -43,13 +42,12 @@ class TreeEditing(CompanyViewSet):
         "findings": Capability.MANAGE_DEFINITIONS,
     }
 
-    @extend_schema(summary="Activate a tree", request=ActivationSerializer, responses=TreeSerializer)
+    @extend_schema(summary="Activate a tree", request=None, responses=TreeSerializer)
     @action(detail=True, methods=["post"])
     def activate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Put a tree in force; what keeps it from it comes back as errors."""
+        """Put a tree in force; what keeps it from it, missing people, first targets and data too, comes as errors."""
         tree = self.get_object()
-        asked = _checked(ActivationSerializer, request)
-        activate_tree(tree=tree, **asked, actor=self.actor, now=timezone.now())
+        activate_tree(tree=tree, actor=self.actor, now=timezone.now())
         return answer(request, self.shown(tree.pk))
 
     @extend_schema(summary="Retire a tree", request=None, responses=TreeSerializer)
