@@ -4,10 +4,13 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from kpis.api.fields import as_number
+from kpis.api.fields import Number, as_number
 from kpis.choices import Direction, Grain, Level, PeriodState, Unit
+from kpis.engine.pace import Basis, Due
 from kpis.engine.status import Status
 from kpis.engine.values import Absence
 from kpis.models import Period
@@ -32,7 +35,13 @@ def matrix_data(matrix: KpiMatrix, name_of: Callable[[Period], str]) -> dict[str
         "nodes": [_node(node) for node in matrix.nodes],
         "cells": {name: _numbers(getattr(matrix, name)) for name in NUMBERS}
         | {name: getattr(matrix, name) for name in WORDS},
+        "due": [[due_data(due) for due in line] for line in matrix.due],
     }
+
+
+def due_data(due: Due | None) -> dict[str, Any] | None:
+    """Plain data for JSON."""
+    return None if due is None else {"share": as_number(due.share), "basis": due.basis.value}
 
 
 def period_data(period: MatrixPeriod, name_of: Callable[[Period], str]) -> dict[str, Any]:
@@ -66,6 +75,36 @@ def _numbers(grid: Sequence[Sequence[Sequence[Decimal | None]]]) -> list[list[li
 
 def _grid(child: serializers.Field) -> serializers.ListField:
     return serializers.ListField(child=serializers.ListField(child=serializers.ListField(child=child)))
+
+
+class DueSerializer(serializers.Serializer):
+    """How much of a running period's target is due by now, and what says so."""
+
+    share = Number(max_digits=34, decimal_places=20)
+    basis = serializers.ChoiceField(
+        [each.value for each in Basis],
+        help_text=_("curve: the company's own past periods; business_days where there are too few of them."),
+    )
+
+
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {
+            "type": "array",
+            "items": {
+                "type": ["object", "null"],
+                "properties": {
+                    "share": {"type": "number"},
+                    "basis": {"type": "string", "enum": [each.value for each in Basis]},
+                },
+                "required": ["share", "basis"],
+            },
+        },
+    }
+)
+class DueGrid(serializers.ListField):
+    """[node][period], each as `DueSerializer` has it or null."""
 
 
 class MatrixTreeSerializer(serializers.Serializer):
@@ -132,3 +171,8 @@ class MatrixSerializer(serializers.Serializer):
     members = MatrixMemberSerializer(many=True)
     nodes = MatrixNodeSerializer(many=True)
     cells = MatrixCellsSerializer()
+    due = DueGrid(
+        help_text=_(
+            "[node][period]: how much of a running period's sum is due by now; null where the whole target is."
+        ),
+    )

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from kpis.choices import DimensionCode
+from kpis.engine.pace import Due
 from kpis.models import KpiNode, KpiTree, Period
 
 OFFICIAL = "official"
@@ -75,7 +76,10 @@ Words = list[list[list[str | None]]]
 
 @dataclass(frozen=True, slots=True)
 class KpiMatrix:
-    """Cells by column, each [node][member][period]; a value that is None has a code in `absence`."""
+    """Cells by column, each [node][member][period]; a value that is None has a code in `absence`.
+
+    `due` is [node][period]: how much of a running period's sum is due by now, None where the whole target is.
+    """
 
     tree: KpiTree
     grain: str
@@ -84,6 +88,7 @@ class KpiMatrix:
     periods: tuple[MatrixPeriod, ...]
     members: tuple[MatrixMember, ...]
     nodes: tuple[MatrixNode, ...]
+    due: list[list[Due | None]]
     value: Grid
     numerator: Grid
     denominator: Grid
