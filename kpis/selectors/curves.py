@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
+from typing import Any
 
 from django.core.cache import cache
 from django.db import connection
@@ -68,7 +69,7 @@ def _read_past(terms: Mapping[str, Simple], period: Period, today: date) -> Mapp
     passes: dict[tuple[str, str], list[tuple[str, Simple]]] = defaultdict(list)
     for key, term in terms.items():
         passes[specs.event_kind(term), term.credit].append((key, term))
-    params: dict[str, object] = {
+    params: dict[str, Any] = {
         "grain": period.grain,
         "until": min(period.start_date, today),
         "most": HISTORY[Grain(period.grain)],
@@ -96,12 +97,12 @@ def _read_past(terms: Mapping[str, Simple], period: Period, today: date) -> Mapp
     return _past_of(passes.values(), rows)
 
 
-def _pass_sql(number: int, kind: str, credit: str, terms: Sequence[Simple]) -> tuple[str, dict[str, object]]:
+def _pass_sql(number: int, kind: str, credit: str, terms: Sequence[Simple]) -> tuple[str, dict[str, Any]]:
     """One pass over the events of a kind, and the parameters it names."""
     measures = [measure(term) for term in terms]
     needs_fact = any(each.needs_fact for each in measures)
     fact = f"JOIN {MODELS[terms[0].fact]._meta.db_table} f ON f.id = e.fact_id" if needs_fact else ""
-    params: dict[str, object] = {f"kind_{number}": kind, f"credit_{number}": credit}
+    params: dict[str, Any] = {f"kind_{number}": kind, f"credit_{number}": credit}
     for each in measures:
         params |= each.params
     columns = ", ".join(each.columns[""] for each in measures)

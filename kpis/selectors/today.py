@@ -85,8 +85,10 @@ def find_tree(*, today: date) -> KpiTree | None:
 def active_trees(*, today: date) -> list[KpiTree]:
     """Every tree in force, the one that `find_tree` finds first; then the latest years first. Three queries."""
     first = find_tree(today=today)
-    others = KpiTree.objects.filter(status=TreeStatus.ACTIVE).exclude(pk=first.pk if first else None)
-    return [first, *others.order_by("-fiscal_year", "name", "id")] if first else []
+    if first is None:
+        return []
+    others = KpiTree.objects.filter(status=TreeStatus.ACTIVE).exclude(pk=first.pk)
+    return [first, *others.order_by("-fiscal_year", "name", "id")]
 
 
 def find_last_period(tree: KpiTree, grain: str, *, today: date) -> Period | None:
