@@ -52,6 +52,7 @@ urlpatterns = [
     path("trees/", trees_list.trees, name="trees"),
     path("trees/new/", trees_list.new, name="tree-new"),
     path("trees/<uuid:public_id>/edit/", tree_editor.edit, name="tree-edit"),
+    path("trees/<uuid:public_id>/head/", tree_editor.head, name="tree-head"),
     path("trees/<uuid:public_id>/check/", tree_editor.check, name="tree-check"),
     path("trees/<uuid:public_id>/copy/", trees_list.copy, name="tree-copy"),
     path("trees/<uuid:public_id>/template/", template_offers.offer, name="tree-template"),

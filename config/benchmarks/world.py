@@ -214,7 +214,7 @@ def _plan(actor: User, today: date, now: datetime) -> KpiTree:
                 tree=tree, parent=node, level=Level.KSF, name="Sales", position=1, actor=actor, now=now
             )
     _aim(tree)
-    return activate_tree(tree=tree, actor=actor, now=now)
+    return activate_tree(tree=tree, facts_may_follow=True, actor=actor, now=now)
 
 
 def _aim(tree: KpiTree) -> None:

@@ -22,15 +22,6 @@ class TextField(serializers.Field):
         return value.in_language(get_language() or "ja")
 
 
-class ActivationSerializer(serializers.Serializer):
-    """How strictly a tree is put in force."""
-
-    needs_facts = serializers.BooleanField(
-        default=False,
-        help_text=_("Refuse while a KPI lacks a person, a first target, or a data source; by default they may follow."),
-    )
-
-
 class CopySerializer(serializers.Serializer):
     """What a copy of a tree is to be."""
 

@@ -4,10 +4,13 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from kpis.api.fields import as_number
+from kpis.api.fields import Number, as_number
 from kpis.choices import Direction, Grain, Level, PeriodState, Unit
+from kpis.engine.pace import Basis, Due
 from kpis.engine.status import Status
 from kpis.engine.values import Absence
 from kpis.models import Period
@@ -32,11 +35,15 @@ def matrix_data(matrix: KpiMatrix, name_of: Callable[[Period], str]) -> dict[str
         "nodes": [_node(node) for node in matrix.nodes],
         "cells": {name: _numbers(getattr(matrix, name)) for name in NUMBERS}
         | {name: getattr(matrix, name) for name in WORDS},
-        "too_few": [
-            {"node": node, "member": member, "period": period, "cases": as_number(count)}
-            for (node, member, period), count in matrix.cases.items()
-        ],
+        "too_few": _counted(matrix, Absence.TOO_FEW),
+        "without_cost": _counted(matrix, Absence.MISSING),
+        "due": [[due_data(due) for due in line] for line in matrix.due],
     }
+
+
+def due_data(due: Due | None) -> dict[str, Any] | None:
+    """Plain data for JSON."""
+    return None if due is None else {"share": as_number(due.share), "basis": due.basis.value}
 
 
 def period_data(period: MatrixPeriod, name_of: Callable[[Period], str]) -> dict[str, Any]:
@@ -47,6 +54,14 @@ def period_data(period: MatrixPeriod, name_of: Callable[[Period], str]) -> dict[
         "label": name_of(period.row),
         "state": period.state,
     }
+
+
+def _counted(matrix: KpiMatrix, absence: Absence) -> list[dict[str, Any]]:
+    return [
+        {"node": node, "member": member, "period": period, "cases": as_number(count)}
+        for (node, member, period), count in matrix.cases.items()
+        if matrix.absence[node][member][period] == absence
+    ]
 
 
 def _node(node: MatrixNode) -> dict[str, Any]:
@@ -70,6 +85,36 @@ def _numbers(grid: Sequence[Sequence[Sequence[Decimal | None]]]) -> list[list[li
 
 def _grid(child: serializers.Field) -> serializers.ListField:
     return serializers.ListField(child=serializers.ListField(child=serializers.ListField(child=child)))
+
+
+class DueSerializer(serializers.Serializer):
+    """How much of a running period's target is due by now, and what says so."""
+
+    share = Number(max_digits=34, decimal_places=20)
+    basis = serializers.ChoiceField(
+        [each.value for each in Basis],
+        help_text=_("curve: the company's own past periods; business_days where there are too few of them."),
+    )
+
+
+@extend_schema_field(
+    {
+        "type": "array",
+        "items": {
+            "type": "array",
+            "items": {
+                "type": ["object", "null"],
+                "properties": {
+                    "share": {"type": "number"},
+                    "basis": {"type": "string", "enum": [each.value for each in Basis]},
+                },
+                "required": ["share", "basis"],
+            },
+        },
+    }
+)
+class DueGrid(serializers.ListField):
+    """[node][period], each as `DueSerializer` has it or null."""
 
 
 class MatrixTreeSerializer(serializers.Serializer):
@@ -125,8 +170,11 @@ class MatrixCellsSerializer(serializers.Serializer):
     absence = _grid(serializers.ChoiceField([each.value for each in Absence], allow_null=True))
 
 
-class TooFewSerializer(serializers.Serializer):
-    """How many cases a cell has whose absence is too_few; its indexes in `cells`."""
+class CountedSerializer(serializers.Serializer):
+    """What the absence of a cell comes from, counted; its indexes in `cells`.
+
+    Of one that is too_few its cases, of a gross profit that is missing the records without a cost.
+    """
 
     node = serializers.IntegerField()
     member = serializers.IntegerField()
@@ -145,4 +193,10 @@ class MatrixSerializer(serializers.Serializer):
     members = MatrixMemberSerializer(many=True)
     nodes = MatrixNodeSerializer(many=True)
     cells = MatrixCellsSerializer()
-    too_few = TooFewSerializer(many=True)
+    too_few = CountedSerializer(many=True)
+    without_cost = CountedSerializer(many=True)
+    due = DueGrid(
+        help_text=_(
+            "[node][period]: how much of a running period's sum is due by now; null where the whole target is."
+        ),
+    )

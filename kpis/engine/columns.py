@@ -12,7 +12,7 @@ from kpis.engine import specs
 from kpis.engine.cells import COUNT, RATE_MISSING, WITHOUT_COST, Cell, ratio_cell, simple_cell
 from kpis.engine.formula import CompiledFormula, evaluate_column
 from kpis.engine.specs import Simple
-from kpis.engine.status import ONE, Status, StatusInput, achievement, judge_column, share_due
+from kpis.engine.status import ONE, Status, StatusInput, achievement, is_too_early, judge_column, share_due
 from kpis.engine.status_rules import StatusRule, rule_status
 from kpis.engine.values import Value
 
@@ -100,7 +100,7 @@ def judged(
 ) -> tuple[list[Decimal | None], list[Status]]:
     """Achievement and status of every member; `period` says what the cells of one node and period share.
 
-    The node's own `rules` come first; an open period's first business day stays without a verdict.
+    The node's own `rules` come first; where an open period says nothing yet, it stays without a verdict.
     """
     share = share_due(period)
     so_far = reached = _achievements(actual, target, upper, period.direction)
@@ -109,7 +109,7 @@ def judged(
         high = [None if each is None else each * share for each in upper]
         so_far = _achievements(actual, due, high, period.direction)
     usual = judge_column(period, so_far)
-    if not rules or (period.state == "open" and period.elapsed <= 1):
+    if not rules or is_too_early(period):
         return reached, usual
     cells = zip(actual, reached, so_far, usual, strict=True)
     return reached, [

@@ -22,7 +22,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class SegmentEffect:
-    """What one segment did to the change of the whole, in its units; `volume` only where a total is explained."""
+    """What one segment did to the whole, in its units; `volume` only where a total is explained."""
 
     code: str
     mix: Decimal
@@ -55,6 +55,22 @@ def total_effects(before: Mapping[str, Part], now: Mapping[str, Part]) -> tuple[
     [('4.5', '0.00', '-10.5')]
     """
     return _effects(before, now, is_total=True)
+
+
+def gap_effects(told: Mapping[str, tuple[Decimal | None, Decimal]]) -> tuple[SegmentEffect, ...]:
+    """Σ actual − Σ target by segment, each (actual, target): exactly its own difference, told as `volume`.
+
+    A segment whose actual is absent has none: absence is not zero.
+
+    >>> told = {"east": (Decimal(3), Decimal(5)), "west": (None, Decimal(1))}
+    >>> [(each.code, str(each.total)) for each in gap_effects(told)]
+    [('east', '-2')]
+    """
+    return tuple(
+        SegmentEffect(code, mix=ZERO, rate=ZERO, volume=actual - target)
+        for code, (actual, target) in told.items()
+        if actual is not None
+    )
 
 
 def _effects(before: Mapping[str, Part], now: Mapping[str, Part], *, is_total: bool) -> tuple[SegmentEffect, ...]:

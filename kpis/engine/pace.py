@@ -1,8 +1,9 @@
-"""Where a period will end at its present pace: the value so far over the share usually reached by this business day.
+"""How much of a period is usually there by this business day, and where it will end at its present pace.
 
-The share comes from the company's own curve within its past periods where there are enough of them, else from the
-business days alone. Curves are compared by the fraction of business days that is over, so that a month with 18 of them
-and one with 22 lie on top of each other, and holidays count for nothing.
+The share, by which open periods are judged and landings are extrapolated alike, comes from the company's own curve
+within its past periods where there are enough of them, else from the business days alone. Curves are compared by the
+fraction of business days that is over, so that a month with 18 of them and one with 22 lie on top of each other, and
+holidays count for nothing.
 """
 
 from collections.abc import Sequence
@@ -49,6 +50,20 @@ class PastPeriod:
 
 
 @dataclass(frozen=True, slots=True)
+class Due:
+    """The share (0-1) of a period's sum that is usually there by now, and what that is taken from."""
+
+    share: Decimal
+    basis: Basis
+    period_count: int = 0
+
+    @property
+    def is_too_early(self) -> bool:
+        """By the company's own curve hardly anything is there yet, so that a single deal would decide."""
+        return self.basis is Basis.CURVE and self.share < SMALLEST_SHARE
+
+
+@dataclass(frozen=True, slots=True)
 class Pace:
     """The landing at the present pace.
 
@@ -84,7 +99,7 @@ def past_period(days: Sequence[tuple[bool, Decimal]]) -> PastPeriod:
 def pace(actual: Value, elapsed: int, total: int, history: Sequence[PastPeriod] = ()) -> Pace:
     """The landing of an open period: actual ÷ the share that is usually reached after `elapsed` of `total` days.
 
-    Σ reached ÷ Σ totals of the past periods, never a mean of shares. No verdict (`maturing`) on the first business day
+    No verdict (`maturing`) on the first business day
     and while less than a tenth is usually reached; an absent value stays absent.
 
     >>> int(pace(Decimal(30), 10, 20).value)
@@ -93,26 +108,45 @@ def pace(actual: Value, elapsed: int, total: int, history: Sequence[PastPeriod] 
     >>> int(pace(Decimal(30), 10, 20, late).value), str(pace(Decimal(30), 1, 20).value)
     (120, 'maturing')
     """
-    usable = [each for each in history if each.total > 0 and len(each.reached) > 1]
-    basis = Basis.CURVE if len(usable) >= FEWEST_PERIODS else Basis.BUSINESS_DAYS
+    due = usual_share(elapsed, total, history)
     if isinstance(actual, Absence):
-        return Pace(actual, None, basis)
+        return Pace(actual, None, due.basis)
     if elapsed <= 1 or not total:
-        return Pace(Absence.MATURING, None, basis)
+        return Pace(Absence.MATURING, None, due.basis)
+    if due.share < SMALLEST_SHARE:
+        return Pace(Absence.MATURING, due.share, due.basis, period_count=due.period_count)
+    low, high = _band(actual, elapsed, total, history) if due.basis is Basis.CURVE else (None, None)
+    return Pace(actual / due.share, due.share, due.basis, low, high, due.period_count)
+
+
+def usual_share(elapsed: int, total: int, history: Sequence[PastPeriod] = ()) -> Due:
+    """What is usually there after `elapsed` of `total` business days: Σ reached ÷ Σ totals of the past periods.
+
+    Never a mean of shares. Fewer than three past periods are no curve: then the business days say it.
+
+    >>> late = PastPeriod((Decimal(0), Decimal(10), Decimal(40)))
+    >>> str(usual_share(10, 20, [late] * 3).share), str(usual_share(10, 20, [late] * 2).share)
+    ('0.25', '0.5')
+    """
+    fraction = min(Decimal(elapsed) / total, ONE) if total else ZERO
+    usable = _usable(history)
+    if len(usable) < FEWEST_PERIODS:
+        return Due(fraction, Basis.BUSINESS_DAYS)
+    reached = sum((each.at(fraction) for each in usable), ZERO)
+    return Due(reached / sum((each.total for each in usable), ZERO), Basis.CURVE, len(usable))
+
+
+def _usable(history: Sequence[PastPeriod]) -> list[PastPeriod]:
+    return [each for each in history if each.total > 0 and len(each.reached) > 1]
+
+
+def _band(
+    actual: Decimal, elapsed: int, total: int, history: Sequence[PastPeriod]
+) -> tuple[Decimal | None, Decimal | None]:
+    """Where `actual` would end if it grew as each past period did from here on."""
     fraction = min(Decimal(elapsed) / total, ONE)
-    if basis is Basis.BUSINESS_DAYS:
-        return Pace(actual / fraction if fraction >= SMALLEST_SHARE else Absence.MATURING, fraction, basis)
-    reached = [each.at(fraction) for each in usable]
-    share = sum(reached, ZERO) / sum((each.total for each in usable), ZERO)
-    if share < SMALLEST_SHARE:
-        return Pace(Absence.MATURING, share, basis, period_count=len(usable))
-    low, high = _band(actual, [(part, each.total) for part, each in zip(reached, usable, strict=True)])
-    return Pace(actual / share, share, basis, low, high, len(usable))
-
-
-def _band(actual: Decimal, periods: Sequence[tuple[Decimal, Decimal]]) -> tuple[Decimal | None, Decimal | None]:
-    """Where `actual` would end if it grew as each past period (reached, total) did from here on."""
-    ends = sorted(actual * total / reached for reached, total in periods if reached > 0)
+    periods = [(each.at(fraction), each.total) for each in _usable(history)]
+    ends = sorted(actual * whole / reached for reached, whole in periods if reached > 0)
     if len(ends) < FEWEST_PERIODS:
         return None, None
     return quantile(ends, OUTER), quantile(ends, ONE - OUTER)

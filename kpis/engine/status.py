@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from kpis.engine.pace import Due, usual_share
 from kpis.engine.values import Absence, Value
 
 ON_TRACK_FROM = Decimal("0.95")
@@ -29,6 +30,7 @@ class StatusInput:
     """What a verdict needs.
 
     `elapsed` and `total` count the period's business days, `elapsed` up to and including today (0 before the period).
+    `usual` is what the company's own curve says is there by now; without it the business days say so.
     """
 
     state: str
@@ -39,6 +41,7 @@ class StatusInput:
     upper: Decimal | None = None
     elapsed: int = 0
     total: int = 0
+    usual: Due | None = None
 
 
 def achievement(actual: Value, target: Decimal | None, direction: str, upper: Decimal | None = None) -> Decimal | None:
@@ -68,9 +71,10 @@ def achievement(actual: Value, target: Decimal | None, direction: str, upper: De
 def judge(cell: StatusInput) -> Status:
     """The first rule that applies decides (the default rules).
 
-    Provisional and closed: met from an achievement of 1, else missed. Open: a sum is compared with the target's
-    business-day share so far, everything else with the target itself; on track from 0.95, at risk from 0.85. No
-    verdict without target or value, and on the first business day.
+    Provisional and closed: met from an achievement of 1, else missed. Open: a sum is compared with the share of the
+    target that is due by now (`due_now`), everything else with the target itself; on track from 0.95, at risk from
+    0.85. No verdict without target or value, on the first business day, and while by the company's own curve hardly
+    anything is there yet.
 
     >>> judge(StatusInput("open", "sum", "up", Decimal(46), Decimal(100), elapsed=10, total=20))
     <Status.AT_RISK: 'at_risk'>
@@ -82,7 +86,7 @@ def judge_column(period: StatusInput, compared: Sequence[Decimal | None]) -> lis
     """The verdicts of many cells of one node and period, from the achievement that each is compared by."""
     if period.state != "open":
         return [Status.NONE if each is None else Status.MET if each >= ONE else Status.MISSED for each in compared]
-    if period.elapsed <= 1:
+    if is_too_early(period):
         return [Status.NONE] * len(compared)
     return [Status.NONE if each is None else _so_far(each) for each in compared]
 
@@ -98,11 +102,29 @@ def compared_achievement(cell: StatusInput) -> Decimal | None:
     return achievement(cell.actual, target, cell.direction, None if cell.upper is None else cell.upper * share)
 
 
-def share_due(period: StatusInput) -> Decimal:
-    """How much of the target is due by now: of a sum in an open period the share of business days, else all of it."""
+def is_too_early(period: StatusInput) -> bool:
+    """Whether an open period says nothing yet."""
+    due = due_now(period)
+    return period.state == "open" and (period.elapsed <= 1 or (due is not None and due.is_too_early))
+
+
+def due_now(period: StatusInput) -> Due | None:
+    """How much of the target is due by now of a sum in an open period; None where all of it is.
+
+    The company's own curve where it has one, else the share of business days.
+
+    >>> due_now(StatusInput("open", "sum", "up", elapsed=10, total=20)).share
+    Decimal('0.5')
+    """
     if period.state == "open" and period.accumulation == "sum" and period.total:
-        return Decimal(period.elapsed) / period.total
-    return ONE
+        return period.usual or usual_share(period.elapsed, period.total)
+    return None
+
+
+def share_due(period: StatusInput) -> Decimal:
+    """The share of the target that is due by now."""
+    due = due_now(period)
+    return ONE if due is None else due.share
 
 
 def _so_far(reached: Decimal) -> Status:

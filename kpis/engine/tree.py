@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from kpis.engine.formula import parse_formula
 from kpis.engine.graph import calculation_order, needed
@@ -11,8 +11,8 @@ from kpis.engine.units import unit_clashes
 
 PARENTS: Mapping[str, tuple[str, ...]] = {"kgi": (), "ksf": ("kgi",), "kpi": ("ksf", "kpi")}
 MOST_KPIS_PER_PERSON = 5
-# Three of the five facts that a KPI needs (definition and unit block always): a program or a template may put a tree in
-# force while people, targets and data are still being settled; who activates it by hand is asked for them.
+# Three of the five facts that a KPI needs (definition and unit block always): only where a company is being made from a
+# template may people, targets and data follow a tree in force.
 FACTS = frozenset({"no_responsible", "no_target", "no_source"})
 ADVICE = FACTS | {"no_reason", "too_many_kpis", "not_in_formula", "not_linked_by_formula"}
 
@@ -60,7 +60,7 @@ def tree_issues(tree: TreeInput) -> tuple[Issue, ...]:
         issues += _place_issues(node, known) or _reach_issues(node, known)
         issues += _content_issues(node, tree)
         issues += _link_issues(node, known, tree)
-    return (*issues, *_load_issues(tree.nodes), *_formula_issues(tree), *_unit_issues(tree))
+    return (*issues, *_load_issues(tree.nodes), *graph_issues(tree))
 
 
 def blocking(issues: Sequence[Issue]) -> tuple[Issue, ...]:
@@ -73,7 +73,7 @@ def blocking(issues: Sequence[Issue]) -> tuple[Issue, ...]:
 
 
 def keeping_from_use(issues: Sequence[Issue]) -> tuple[Issue, ...]:
-    """The issues with which nobody activates a tree by hand: those that block, and the facts that are not settled.
+    """The issues with which nobody activates a tree: those that block, and the facts that are not settled.
 
     >>> [issue.code for issue in keeping_from_use([Issue("a", "no_target", "…"), Issue("a", "no_reason", "…")])]
     ['no_target']
@@ -280,6 +280,26 @@ def _ksf_issues(node: TreeNode, nodes: Sequence[TreeNode]) -> list[Issue]:
 def _needed(tree: TreeInput) -> frozenset[str]:
     """The metrics that this tree needs, directly or by formula; the company's other metrics are not its fault."""
     return needed(tree.references, [node.metric for node in tree.nodes if node.metric is not None])
+
+
+def graph_issues(tree: TreeInput) -> tuple[Issue, ...]:
+    """What is wrong with the formulas that the tree's metrics need: circles, unknown codes, units that do not fit.
+
+    The issue stands at the node that measures the faulty formula, else at the nodes that need it.
+
+    >>> node = TreeNode("goal", "kgi", metric="rate")
+    >>> [(each.field, each.code) for each in graph_issues(TreeInput([node], {"rate": ["gone"]}))]
+    [('goal', 'unknown_code')]
+    """
+    found = (*_formula_issues(tree), *_unit_issues(tree))
+    return tuple(replace(issue, field=code) for issue in found for code in _places_of(issue.field, tree))
+
+
+def _places_of(metric: str, tree: TreeInput) -> list[str]:
+    measuring = [node.code for node in tree.nodes if node.metric == metric]
+    return measuring or [
+        node.code for node in tree.nodes if node.metric is not None and metric in needed(tree.references, [node.metric])
+    ]
 
 
 def _unit_issues(tree: TreeInput) -> tuple[Issue, ...]:

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from kpis.choices import BenchmarkVerdict, Grain, Level, Link, Unit
+from kpis.choices import BenchmarkVerdict, Grain, Level, Link, Style, TargetLine, Unit
 from kpis.engine.status_rules import limit_rules, limits_of, read_rules
 from kpis.engine.templates import TEMPLATES
 from kpis.engine.tree import PARENTS, TreeInput, TreeNode
@@ -224,6 +224,34 @@ class TreeForm(forms.Form):
             ("", _("An empty tree")),
             *((each.style, each.name.in_language(language)) for each in offered),
         ]
+
+
+class HeadForm(forms.Form):
+    """What is said of a whole tree, in the editor's head."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=200)
+    style = forms.ChoiceField(
+        label=gettext_lazy("Sales style"),
+        required=False,
+        choices=[("", gettext_lazy("None of these")), *Style.choices],
+        help_text=gettext_lazy("Decides which benchmarks and driver KPIs are offered."),
+    )
+    official_line = forms.ChoiceField(
+        label=gettext_lazy("Official target line"),
+        choices=TargetLine.choices,
+        help_text=gettext_lazy("The line by which everything is judged. Closed periods keep theirs."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, auto_id="head_%s", **kwargs)  # a node's form stands on the same page
+
+    @staticmethod
+    def initial_of(tree: KpiTree) -> dict[str, Any]:
+        """A tree as the form shows it."""
+        return {"name": tree.name, "style": tree.style or "", "official_line": tree.official_line}
+
+    def clean_style(self) -> str | None:
+        return self.cleaned_data["style"] or None
 
 
 class CopyForm(forms.Form):

@@ -13,9 +13,9 @@ from kpis.engine import specs
 from kpis.engine.mix import SegmentEffect
 from kpis.models import Dimension, DimensionMember, KpiNode, Period, Target, TargetRevision
 from kpis.selectors.calendar import period_namer
-from kpis.selectors.effects import segment_effects
+from kpis.selectors.effects import SegmentEffects, segment_effects
 from kpis.selectors.figures import Figure, FigureReader
-from kpis.selectors.matrix import MatrixPeriod, MatrixQuery, build_matrix
+from kpis.selectors.matrix import KpiMatrix, MatrixPeriod, MatrixQuery, build_matrix
 from kpis.selectors.visibility import Sight
 
 TREND = {Grain.WEEK: 13, Grain.MONTH: 13, Grain.QUARTER: 9, Grain.HALF: 7, Grain.YEAR: 4}
@@ -40,13 +40,21 @@ class Segment:
 class SegmentRow:
     """One member's figure, and its share of the company's number where shares add up; `depth` below another's.
 
-    `effect` is what it did to the change since the period before, of the highest members only.
+    `effect` is what it did to the number, of the highest members only (`SegmentTable.effects` says against what).
     """
 
     figure: Figure
     share: Decimal | None
     depth: int = 0
     effect: SegmentEffect | None = None
+
+
+@dataclass(frozen=True)
+class SegmentTable:
+    """A node's members with anything to show, and what they did to its number; None where nobody can say."""
+
+    rows: Sequence[SegmentRow] = ()
+    effects: SegmentEffects | None = None
 
 
 @dataclass(frozen=True)
@@ -119,26 +127,19 @@ def read_dimensions() -> list[Dimension]:
 
 def read_segments(
     node: KpiNode, dimension: str, period: Period, whole: Figure | None, sight: Sight, *, now: datetime
-) -> list[SegmentRow]:
+) -> SegmentTable:
     """The node's figure for each member in sight that has anything to show, each above those it contains.
 
     Where shares add up the largest comes first.
     """
-    start = period.start_date - timedelta(days=LONGEST_DAYS[Grain(period.grain)] * (SEGMENT_TREND - 1))
-    query = MatrixQuery(
-        tree=node.tree,
-        grain=period.grain,
-        start=start,
-        end=period.start_date + timedelta(days=1),
-        codes=[node.code, *_cases_of(node)],
-        dimension=dimension,
-        member_ids=sight.members.get(dimension),
-    )
-    matrix = build_matrix(query, now=now)
+    matrix = _read_members(node, dimension, period, sight.members.get(dimension), now=now)
     if not matrix.periods:
-        return []
+        return SegmentTable()
     # Who sees some members only would be told the effects within those.
-    effects = segment_effects(matrix) if sight.members.get(dimension) is None else {}
+    effects = None
+    if sight.members.get(dimension) is None:
+        effects = segment_effects(matrix, _read_company(node, period, now=now), to_date=True)
+    by_member = effects.by_member if effects else {}
     figures = [figure for figure in FigureReader(matrix, dimension=dimension).of_members() if not figure.is_empty]
     is_additive = node.metric is not None and node.metric.accumulation == Accumulation.SUM
     total = whole.value if is_additive and whole is not None and whole.value else None
@@ -146,34 +147,83 @@ def read_segments(
         SegmentRow(
             figure,
             figure.value / total if total and figure.value is not None else None,
-            effect=effects.get(figure.member_code),
+            effect=by_member.get(figure.member_code),
         )
         for figure in figures
     ]
     if dimension == DimensionCode.PERSON:
-        return rows
+        return SegmentTable(rows, effects)
     ranked = sorted(rows, key=lambda row: -(row.figure.value or Decimal(0)) if is_additive else Decimal(0))
-    return list(_nested(ranked, {member.code: member.parent for member in matrix.members}))
+    return SegmentTable(list(_nested(ranked, {member.code: member.parent for member in matrix.members})), effects)
+
+
+def read_effects(
+    node: KpiNode, dimension: str, period: Period, *, now: datetime, to_date: bool
+) -> tuple[SegmentEffects, Mapping[str | None, str]] | None:
+    """What the segments of a dimension did to a node's number, and the members' names; None where nobody can say."""
+    matrix = _read_members(node, dimension, period, None, now=now)
+    found = segment_effects(matrix, _read_company(node, period, now=now), to_date=to_date) if matrix.periods else None
+    return None if found is None else (found, {member.code: member.name for member in matrix.members})
+
+
+def _read_members(
+    node: KpiNode, dimension: str, period: Period, member_ids: Collection[int] | None, *, now: datetime
+) -> KpiMatrix:
+    """The node, and what counts its cases, for all members over as many periods as a small trend line has."""
+    query = MatrixQuery(
+        tree=node.tree,
+        grain=period.grain,
+        start=period.start_date - timedelta(days=LONGEST_DAYS[Grain(period.grain)] * (SEGMENT_TREND - 1)),
+        end=period.start_date + timedelta(days=1),
+        codes=[node.code, *_cases_of(node)],
+        dimension=dimension,
+        member_ids=member_ids,
+    )
+    return build_matrix(query, now=now)
+
+
+def _read_company(node: KpiNode, period: Period, *, now: datetime) -> KpiMatrix:
+    day = period.start_date
+    query = MatrixQuery(tree=node.tree, grain=period.grain, start=day, end=day + timedelta(days=1), codes=[node.code])
+    return build_matrix(query, now=now)
 
 
 def _cases_of(node: KpiNode) -> list[str]:
-    """The node that counts what an amount comes from, as closed deals for bookings; its code, or nothing."""
-    if node.metric is None or node.metric.unit != Unit.AMOUNT or node.metric.accumulation != Accumulation.SUM:
+    """The node that counts what a number comes from: closed deals for bookings, the lower side for a rate; or none."""
+    if node.metric is None:
         return []
-    own = _term(node)
+    if node.metric.accumulation != Accumulation.SUM:
+        return _lower_side(node)
+    own = _term(node) if node.metric.unit == Unit.AMOUNT else None
+    if own is None:
+        return []
     counts = KpiNode.objects.filter(tree=node.tree_id, metric__unit=Unit.COUNT).select_related("metric")
     for each in counts.prefetch_related("metric__versions").order_by("position", "id"):
         term = _term(each)
-        if own and term and term.aggregate == "count" and specs.event_kind(term) == specs.event_kind(own):
+        if term and term.aggregate == "count" and specs.event_kind(term) == specs.event_kind(own):
             return [each.code]
     return []
 
 
-def _term(node: KpiNode) -> specs.Simple | None:
-    """What the latest definition of a node counts."""
+def _lower_side(node: KpiNode) -> list[str]:
+    """The node that a formula of two codes divides by."""
+    spec = _spec(node)
+    sides = [each.strip() for each in spec.expression.split("/")] if isinstance(spec, specs.Formula) else []
+    if len(sides) != 2:
+        return []
+    return list(KpiNode.objects.filter(tree=node.tree_id, metric__code=sides[1]).values_list("code", flat=True)[:1])
+
+
+def _spec(node: KpiNode) -> specs.Spec | None:
+    """The latest definition of a node."""
     assert node.metric is not None
     latest = max(node.metric.versions.all(), key=lambda row: row.number, default=None)
-    spec = specs.parse_spec(latest.spec) if latest else None
+    return specs.parse_spec(latest.spec) if latest else None
+
+
+def _term(node: KpiNode) -> specs.Simple | None:
+    """What the latest definition of a node counts."""
+    spec = _spec(node)
     return spec if isinstance(spec, specs.Simple) else None
 
 

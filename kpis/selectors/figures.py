@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from kpis.choices import Accumulation, DimensionCode, Level, PeriodState, Unit
-from kpis.models import KpiNode
+from kpis.choices import DimensionCode, Level, Unit
+from kpis.engine.pace import Basis
 from kpis.selectors.matrix import KpiMatrix
 
 
@@ -14,7 +14,8 @@ from kpis.selectors.matrix import KpiMatrix
 class Figure:
     """A node's number in one period, for the company or one member, as pages show it.
 
-    `pace` is the share of the period's business days that is over, only where the target grows with them (open sums).
+    `pace` is the share of the target that is due by now, only where it grows with the period's days (open sums), and
+    `pace_basis` whether the company's own curve or the business days say so.
     `difference` is against the period before; `trend` runs through the matrix's periods up to this one.
     `remaining_days` counts the business days that are left, today included where today is one. `cases` says how many
     there were where that is too few, and how many have no cost where the gross profit is missing for it.
@@ -38,6 +39,7 @@ class Figure:
     status: str
     absence: str | None
     pace: Decimal | None
+    pace_basis: Basis | None
     remaining_days: int
     difference: Decimal | None
     trend: tuple[Decimal | None, ...]
@@ -132,7 +134,7 @@ class FigureReader:
 def _figure(reader: FigureReader, node: int, member: int, period: int) -> Figure:
     matrix = reader.matrix
     row = matrix.nodes[node].row
-    column = matrix.periods[period]
+    column, due = matrix.periods[period], matrix.due[node][period]
     who = matrix.members[member]
     values = matrix.value[node][member]
     value = values[period]
@@ -155,7 +157,8 @@ def _figure(reader: FigureReader, node: int, member: int, period: int) -> Figure
         achievement=matrix.achievement[node][member][period],
         status=matrix.status[node][member][period] or "none",
         absence=matrix.absence[node][member][period],
-        pace=_pace(row, column.state, column.elapsed, column.business_days),
+        pace=due.share if due else None,
+        pace_basis=due.basis if due else None,
         remaining_days=column.business_days - column.elapsed + (1 if reader.works_today else 0),
         difference=None if value is None or before is None else value - before,
         trend=tuple(values[: period + 1]),
@@ -166,10 +169,3 @@ def _figure(reader: FigureReader, node: int, member: int, period: int) -> Figure
         member_name=who.name,
         cases=matrix.cases.get((node, member, period)),
     )
-
-
-def _pace(row: KpiNode, state: str, elapsed: int, business_days: int) -> Decimal | None:
-    is_flow = row.metric is not None and row.metric.accumulation == Accumulation.SUM
-    if state != PeriodState.OPEN or not is_flow or not business_days:
-        return None
-    return Decimal(elapsed) / business_days

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import timezone
@@ -12,13 +13,14 @@ from django.utils.translation import gettext
 
 from kpis.choices import DimensionCode, Grain, Level
 from kpis.engine.quartiles import LEAST_MONTHS, Quartiles, quartiles
-from kpis.engine.smart import REMARK_DAYS, TARGETS, Finding, KpiFacts, check_kpi
+from kpis.engine.smart import DATA, REMARK_DAYS, TARGETS, Finding, KpiFacts, check_kpi
 from kpis.engine.templates import SURVEY_NOTES, Benchmark, SurveyNote
 from kpis.models import BenchmarkReview, KpiFinding, KpiNode, KpiTree, Period, Target
 from kpis.selectors.definitions import newest_specs, sourced_codes
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.template_use import benchmarks_of_tree
 from kpis.selectors.trees import nodes_of
+from tenants.registry import navigation
 
 HISTORY_MONTHS = 12
 
@@ -164,7 +166,6 @@ def _has_left(node: KpiNode, today: date) -> bool:
 def _told(node: KpiNode, finding: Finding, due_on: date | None, today: date) -> OpenFinding:
     evidence, proposal = finding.said(gettext)
     due = due_on or (today if finding.is_fault else today + timedelta(days=REMARK_DAYS))
-    page = reverse("kpi", args=[node.public_id]) if finding.place == TARGETS and node.metric else ""
     return OpenFinding(
         node=node,
         code=finding.code,
@@ -174,5 +175,16 @@ def _told(node: KpiNode, finding: Finding, due_on: date | None, today: date) -> 
         proposal=proposal,
         due_on=due,
         is_overdue=due < today,
-        url=page or f"{reverse('tree-edit', args=[node.tree.public_id])}?node={node.code}",
+        url=_mended_at(node, finding.place),
     )
+
+
+def _mended_at(node: KpiNode, place: str) -> str:
+    """Where it is mended: in the target grid, where data comes in (the navigation knows), else in the tree editor."""
+    if place == TARGETS:
+        asked = {"tree": node.tree.public_id} | ({"grain": Grain.WEEK} if node.frequency == Grain.WEEK else {})
+        return f"{reverse('target-grid')}?{urlencode(asked)}"
+    entry = navigation.get(place) if place == DATA else None
+    if entry is not None:
+        return reverse(entry.url_name)
+    return f"{reverse('tree-edit', args=[node.tree.public_id])}?{urlencode({'node': node.code})}"

@@ -34,12 +34,14 @@ class Today:
     """The page's content. Without an active tree everything but the date and the sources is empty.
 
     While the running period is too young for a verdict (`running_label`) the figures are those of the one before
-    (`period_label`). `cause` is what holds the goal back most, where its parts are planned.
+    (`period_label`). `trees` are all that are in force. `cause` is what holds the goal back most, where its parts are
+    planned.
     """
 
     date: date
     tree: KpiTree | None
     sources: list[Source]
+    trees: Sequence[KpiTree] = ()
     running_label: str = ""
     period_label: str = ""
     currency: str = ""
@@ -80,6 +82,15 @@ def find_tree(*, today: date) -> KpiTree | None:
     return active.filter(fiscal_year__in=list(years)).first() or active.first()
 
 
+def active_trees(*, today: date) -> list[KpiTree]:
+    """Every tree in force, the one that `find_tree` finds first; then the latest years first. Three queries."""
+    first = find_tree(today=today)
+    if first is None:
+        return []
+    others = KpiTree.objects.filter(status=TreeStatus.ACTIVE).exclude(pk=first.pk)
+    return [first, *others.order_by("-fiscal_year", "name", "id")]
+
+
 def find_last_period(tree: KpiTree, grain: str, *, today: date) -> Period | None:
     """The tree's period of a grain that runs today; where its year is over, the last one of the year."""
     periods = Period.objects.select_related("fiscal_year").filter(grain=grain).order_by("-start_date")
@@ -99,11 +110,16 @@ def find_spoken_period(tree: KpiTree, grain: str, *, today: date) -> Period | No
     return before.order_by("-start_date").first() or running
 
 
-def read_today(*, user: Any, scope: str, sight: Sight, now: datetime) -> Today:
-    """Where things stand for `user`, who may read results in `scope` and the members in `sight`."""
+def read_today(
+    *, user: Any, scope: str, sight: Sight, now: datetime, trees: Sequence[KpiTree], tree: KpiTree | None = None
+) -> Today:
+    """Where things stand for `user`, who may read results in `scope` and the members in `sight`.
+
+    `trees` are those in force; without a `tree` the first of them is spoken of.
+    """
     today = timezone.localdate(now)
     sources = read_sources(now=now)
-    tree = find_tree(today=today)
+    tree = tree or next(iter(trees), None)
     running = find_last_period(tree, Grain.MONTH, today=today) if tree else None
     period = find_spoken_period(tree, Grain.MONTH, today=today) if tree else None
     if tree is None or running is None or period is None:
@@ -120,6 +136,7 @@ def read_today(*, user: Any, scope: str, sight: Sight, now: datetime) -> Today:
     return Today(
         date=today,
         tree=tree,
+        trees=tuple(trees),
         sources=sources,
         running_label=name(running),
         period_label=name(period),

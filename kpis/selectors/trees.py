@@ -8,7 +8,7 @@ from kpis.choices import Unit
 from kpis.engine import specs
 from kpis.engine.issues import Issue
 from kpis.engine.moves import Place
-from kpis.engine.tree import TreeInput, TreeNode
+from kpis.engine.tree import TreeInput, TreeNode, graph_issues
 from kpis.engine.tree import tree_issues as find_issues
 from kpis.models import KpiNode, KpiTree, Metric, Target
 from kpis.selectors.definitions import formula_references, newest_specs, sourced_codes
@@ -16,12 +16,17 @@ from kpis.selectors.definitions import formula_references, newest_specs, sourced
 
 def tree_issues(tree: KpiTree) -> tuple[Issue, ...]:
     """Everything that is missing or wrong in a tree; an issue's field is the node's code ("" = the tree)."""
-    return issues_of(read_tree(tree))
+    return tuple(_with_unit_names(issue) for issue in find_issues(read_tree(tree)))
 
 
-def issues_of(read: TreeInput) -> tuple[Issue, ...]:
-    """The issues of a tree that was read, with units named as people know them."""
-    return tuple(_with_unit_names(issue) for issue in find_issues(read))
+def issues_at(read: TreeInput, node: TreeNode) -> tuple[Issue, ...]:
+    """What is said about one node of a tree that was read: its own issues, its formula's, and the load of persons.
+
+    A faulty formula somewhere below concerns every node that is calculated from it.
+    """
+    own = [issue for issue in find_issues(read) if issue.field == node.code or issue.code == "too_many_kpis"]
+    own += graph_issues(replace(read, nodes=[node]))
+    return tuple(_with_unit_names(issue) for issue in dict.fromkeys(own))
 
 
 def read_tree(tree: KpiTree) -> TreeInput:

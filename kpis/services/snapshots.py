@@ -1,6 +1,6 @@
 """Daily snapshots: what nobody can compute later is written down once a day, and never touched again."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -9,20 +9,20 @@ from functools import cache
 from django.db import transaction
 from django.utils import timezone
 
-from kpis.choices import DimensionCode, Grain, Level, SnapshotMeasure
+from kpis.choices import Accumulation, DimensionCode, Grain, Level, SnapshotMeasure
 from kpis.engine import specs
 from kpis.engine.landing import RollUp
 from kpis.engine.scoring import Method
 from kpis.engine.specs import Snapshot
 from kpis.engine.values import Absence, Value
-from kpis.models import FactStream, KpiNode, KpiTree, MetricSnapshot, Period
+from kpis.models import FactStream, KpiTree, MetricSnapshot, Period
 from kpis.selectors.definitions import narrowed_snapshots
 from kpis.selectors.landings import Landing, read_landings
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.matrix.axes import load_members
 from kpis.selectors.pipeline import Place
 from kpis.selectors.stocks import NOTHING, Pipeline, read_open_pipeline, read_renewals_due
-from kpis.selectors.today import find_tree
+from kpis.selectors.today import active_trees
 from kpis.services.phases import ensure_phases
 from kpis.services.ranks import ensure_ranks
 from tenants.context import current_company
@@ -49,24 +49,30 @@ class _Row:
     metric: int | None = None
     period: Period | None = None
 
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What there is one row of on a day."""
+        return self.measure, self.member, self.metric, self.period and self.period.pk
+
 
 def take_snapshots(*, now: datetime) -> int:
     """Write down today's measures for the company and its teams; returns how many rows are new.
 
-    Taken again on the same day, only what is not there yet is added: a snapshot is never changed. Landings and
-    coverage are those of the KGI of the tree in force, for the month and quarter that run.
+    Taken again on the same day, only what is not there yet is added: a snapshot is never changed. Landings are those of
+    the month and quarter that run: of the KGI of every tree in force, with its coverage, and of its KPIs that add up,
+    where they are aimed at. Where trees share a metric, the first one that can say something about it does.
     """
     today = timezone.localdate(now)
     ensure_ranks(now=now)
     ensure_phases()
-    tree = find_tree(today=today)
-    goal = tree.nodes.select_related("metric", "tree").filter(level=Level.KGI).first() if tree else None
+    trees = active_trees(today=today)
     periods = list(Period.objects.filter(grain__in=GRAINS, start_date__lte=today, end_date__gt=today))
     rows = []
     for dimension in DIMENSIONS:
-        found = [*_stocks(dimension, periods, tree, now)]
-        if goal is not None:
-            found += [row for period in periods for row in _landings(goal, dimension, period, now)]
+        found = [*_stocks(dimension, periods, trees[0] if trees else None, now)]
+        for period in periods:
+            told = [row for tree in trees for row in _landings(tree, dimension, period, now)]
+            found += _one_of_each(told)
         rows += [_model(row, dimension, now) for row in found]
     with transaction.atomic():
         before = MetricSnapshot.objects.filter(date=today).count()
@@ -133,26 +139,47 @@ def _of_pipeline(
         yield _Row(measure, each, amount if measure == SnapshotMeasure.OPEN_PIPELINE else here.count, metric=metric)
 
 
-def _landings(goal: KpiNode, dimension: str, period: Period, now: datetime) -> Iterator[_Row]:
-    """The three views of the KGI's landing for each member, and the coverage of what is missing."""
+def _landings(tree: KpiTree, dimension: str, period: Period, now: datetime) -> Iterator[_Row]:
+    """For each member the views of the KGI's landing with its coverage, and of the landings of KPIs it aims at."""
+    nodes = tree.nodes.filter(metric__accumulation=Accumulation.SUM, level__in=(Level.KGI, Level.KPI))
     query = MatrixQuery(
-        tree=goal.tree,
+        tree=tree,
         grain=period.grain,
         start=period.start_date,
         end=period.end_date,
         dimension=dimension,
-        codes=[goal.code],
+        codes=list(nodes.values_list("code", flat=True)),
     )
     matrix = build_matrix(query, now=now)
     if not matrix.periods:
         return
-    for landing in read_landings(matrix, dimension=dimension, now=now).values():
-        yield from _views(landing, goal.metric_id, period)
-        if landing.roll_up is not None:
-            yield _coverage(landing, landing.roll_up, goal.metric_id, period)
+    for n, node in enumerate(matrix.nodes):
+        if node.row.level != Level.KGI and not any(line[0] is not None for line in matrix.target[n]):
+            continue
+        for landing in read_landings(matrix, node=n, dimension=dimension, now=now).values():
+            if node.row.level == Level.KGI:
+                yield from _views(landing, period)
+                if landing.roll_up is not None:
+                    yield _coverage(landing, landing.roll_up, period)
+            elif landing.target is not None:
+                yield from (row for row in _views(landing, period) if _is_told(row))
 
 
-def _views(landing: Landing, metric: int | None, period: Period) -> Iterator[_Row]:
+def _one_of_each(rows: Sequence[_Row]) -> list[_Row]:
+    """What trees say of the same thing, once: the first that is no absence, else the first."""
+    kept: dict[tuple[object, ...], _Row] = {}
+    for row in rows:
+        known = kept.get(row.key)
+        if known is None or (_is_told(row) and not _is_told(known)):
+            kept[row.key] = row
+    return list(kept.values())
+
+
+def _is_told(row: _Row) -> bool:
+    return not isinstance(row.value, Absence)
+
+
+def _views(landing: Landing, period: Period) -> Iterator[_Row]:
     """Each view with its value or absence; the pace as actual ÷ share; no row for a call that nobody made."""
     for view in landing.views:
         if view.method is Method.CALL and landing.call is None:
@@ -160,14 +187,15 @@ def _views(landing: Landing, metric: int | None, period: Period) -> Iterator[_Ro
         said: Value = view.value if view.value is not None else Absence(view.absence or "missing")
         is_paced = view.method is Method.PACE and view.value is not None
         sides = (landing.actual, landing.pace.share) if is_paced else (None, None)
-        yield _Row(MEASURE_OF[view.method], landing.member.id, said, *sides, metric, period)
+        yield _Row(MEASURE_OF[view.method], landing.member.id, said, *sides, landing.node.metric_id, period)
 
 
-def _coverage(landing: Landing, rolled: RollUp, metric: int | None, period: Period) -> _Row:
+def _coverage(landing: Landing, rolled: RollUp, period: Period) -> _Row:
     """Open pipeline closing in the period ÷ (target − won), as a multiple; not applicable once the target is won."""
     pipeline = sum((step.amount for step in rolled.steps), Decimal(0))
     rest = None if landing.target is None or landing.actual is None else landing.target - landing.actual
     value: Value = Absence.MISSING
     if rest is not None:
         value = pipeline / rest if rest > 0 else Absence.NOT_APPLICABLE
+    metric = landing.node.metric_id
     return _Row(SnapshotMeasure.COVERAGE, landing.member.id, value, pipeline, rest, metric, period)

@@ -18,17 +18,16 @@ from kpis.engine.issues import gettext_noop
 from kpis.engine.templates import TemplateDocument, parse_document, to_data
 from kpis.engine.templates.merging import Change, Merge
 from kpis.engine.templates.outlines import OutlineMetric, OutlineNode, in_order
-from kpis.engine.tree import blocking
 from kpis.models import KpiNode, KpiTree, Metric, TemplateUse
 from kpis.selectors.calendar import find_period
 from kpis.selectors.template_use import find_use, preview_use
-from kpis.selectors.trees import tree_issues
 from kpis.services.calendar import ensure_calendar
 from kpis.services.definitions import create_metric, update_metric
 from kpis.services.fitness import check_tree
+from kpis.services.nodes import TreeError, add_node, change_node, remove_node
 from kpis.services.refusal import RefusedError
 from kpis.services.templates import draft_template, instantiate_for
-from kpis.services.trees import TreeError, create_node, delete_node, update_node
+from kpis.services.trees import kept_sound
 from tenants.context import current_company
 from tenants.outbox.services import emit
 from tenants.registry import ProvisionRequest
@@ -122,13 +121,10 @@ def take_offer(*, use: TemplateUse, actor: Any, now: datetime) -> Taking:
             raise OfferError(gettext_noop("The tree “%(name)s” is not in force any more."), name=tree.name)
         document = parse_document(use.offered_document)
         merged = preview_use(use, document).merge
-        before = {(issue.field, issue.code) for issue in blocking(tree_issues(tree))}
-        changes = _Changes(tree, merged, actor, now)
-        changes.apply_metrics(document)
-        left = changes.apply_nodes()
-        broken = [issue for issue in blocking(tree_issues(tree)) if (issue.field, issue.code) not in before]
-        if broken:
-            raise TreeError(issues=broken)
+        with kept_sound(tree):
+            changes = _Changes(tree, merged, actor, now)
+            changes.apply_metrics(document)
+            left = changes.apply_nodes()
         offer_id = use.offer_id
         use.version, use.document, use.taken_at = use.offered_version or use.version, use.offered_document, now
         _settle(use, TAKEN, offer_id)
@@ -266,8 +262,8 @@ class _Changes:
             "controllable_by": dict(planned.controllable_by),
         }
         if row is None:
-            return create_node(tree=self.tree, code=planned.code, level=planned.level, **told, **self.acting)
-        return update_node(node=row, **told, **self.acting)
+            return add_node(tree=self.tree, code=planned.code, level=planned.level, **told)
+        return change_node(node=row, **told)
 
     def _not_removed(self, rows: dict[str, KpiNode]) -> Sequence[Change]:
         left = []
@@ -275,7 +271,7 @@ class _Changes:
             if change.subject != "node" or change.field != "removed":
                 continue
             try:
-                delete_node(node=rows[change.code], **self.acting)
+                remove_node(node=rows[change.code])
             except TreeError:  # misses, actions or meetings refer to it
                 left.append(change)
         return left

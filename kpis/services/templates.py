@@ -100,7 +100,7 @@ def instantiate_template(
         tree = draft_template(template=template, fiscal_year=fiscal_year, language=language, actor=actor, now=now)
         yearly = _targets_from(template, kgi_amount, rates, average_deal_size)
         _set_monthly_targets(tree, yearly, actor, now)
-        return activate_tree(tree=tree, actor=actor, now=now)
+        return activate_tree(tree=tree, facts_may_follow=True, actor=actor, now=now)
 
 
 def add_driver(*, tree: KpiTree, driver: Driver, language: str, actor: Any, now: datetime) -> KpiNode:

@@ -1,49 +1,41 @@
 """KPI trees and their nodes."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypedDict, Unpack
 
-from django.db import IntegrityError, transaction
-from django.db.models import Max, ProtectedError
+from django.db import transaction
 from django.utils import timezone
-from django.utils.text import slugify
 
-from kpis.choices import DEGREES, DEPARTMENTS, Level, TreeStatus
-from kpis.engine.issues import Issue, gettext_noop
-from kpis.engine.moves import Destination, Place, depth_first, destination, moved
-from kpis.engine.status_rules import read_rules
+from kpis.choices import TreeStatus
+from kpis.engine.issues import gettext_noop
+from kpis.engine.moves import Destination, destination, moved
 from kpis.engine.tree import blocking, keeping_from_use
-from kpis.models import KpiNode, KpiTree, LockedCell, Metric, Person
+from kpis.models import KpiNode, KpiTree
 from kpis.selectors.trees import places_of, tree_issues
 from kpis.services.calendar import ensure_fiscal_year
 from kpis.services.fitness import check_tree
-from kpis.services.refusal import RefusedError
+from kpis.services.nodes import (
+    NodeFields,
+    TreeError,
+    add_node,
+    change_node,
+    node_issues,
+    number_nodes,
+    remove_node,
+)
 from tenants.context import current_company
 from tenants.outbox.services import emit
 
 
-class TreeError(RefusedError):
-    """A tree or node that cannot be made, changed or activated."""
+class TreeFields(TypedDict, total=False):
+    """What a caller may say about a tree; left out means unchanged. A style of None is none of the known ones."""
 
-    code = "invalid_tree"
-
-
-class NodeFields(TypedDict, total=False):
-    """What a caller may say about a node; left out means default, or unchanged."""
-
-    parent: KpiNode | None
-    level: str
-    code: str
     name: str
-    metric: Metric | None
-    responsible: Any
-    frequency: str
-    link: str
-    position: int
-    controllable_by: Mapping[str, str]
-    reason: str
-    status_rules: Sequence[Mapping[str, object]]
+    fiscal_year: int
+    style: str | None
+    official_line: str
 
 
 def create_tree(
@@ -60,46 +52,43 @@ def create_tree(
     return KpiTree.objects.create(name=name, fiscal_year=fiscal_year, style=style, official_line=official_line)
 
 
-def update_tree(
-    *,
-    tree: KpiTree,
-    name: str | None = None,
-    fiscal_year: int | None = None,
-    style: str | None = None,
-    official_line: str | None = None,
-    actor: Any,
-    now: datetime,
-) -> KpiTree:
-    """Change a tree. Its year stays once it has targets: they belong to that year."""
-    if fiscal_year is not None and fiscal_year != tree.fiscal_year:
+def update_tree(*, tree: KpiTree, actor: Any, now: datetime, **fields: Unpack[TreeFields]) -> KpiTree:
+    """Change a tree. Its year stays once it has targets: they belong to that year. Raises TreeError.
+
+    Another official line is judged by other targets: what is open about the KPIs of a tree in force is looked at again.
+    """
+    year = fields.get("fiscal_year", tree.fiscal_year)
+    if year != tree.fiscal_year:
         if tree.nodes.filter(targets__isnull=False).exists():
             raise TreeError(
                 gettext_noop("The tree has targets of fiscal year %(year)s. Make a new tree for another year."),
                 year=tree.fiscal_year,
             )
-        ensure_fiscal_year(start_year=fiscal_year)
-    given = {"name": name, "fiscal_year": fiscal_year, "style": style, "official_line": official_line}
-    changes = {field: value for field, value in given.items() if value is not None}
-    for field, value in changes.items():
+        ensure_fiscal_year(start_year=year)
+    is_judged_anew = fields.get("official_line", tree.official_line) != tree.official_line
+    for field, value in fields.items():
         setattr(tree, field, value)
-    tree.save(update_fields=list(changes))
+    with transaction.atomic():
+        tree.save(update_fields=list(fields))
+        if is_judged_anew and tree.status == TreeStatus.ACTIVE:
+            _look_again(tree, now)
     return tree
 
 
-def activate_tree(*, tree: KpiTree, actor: Any, now: datetime, needs_facts: bool = False) -> KpiTree:
+def activate_tree(*, tree: KpiTree, actor: Any, now: datetime, facts_may_follow: bool = False) -> KpiTree:
     """Put a tree in force, and note what is open about its KPIs. Raises TreeError with what keeps it from it.
 
-    With `needs_facts` every KPI needs its five facts: definition, unit, person, first target, and a data source or a
-    person who enters it. Without, people, targets and data may follow, as in a tree that a template makes.
+    Every KPI needs its five facts: definition, unit, person, first target, and a data source or a person who enters it.
+    With `facts_may_follow` person, target and source may come later: in a company that is being made there are neither
+    people nor data yet.
     """
-    issues = (keeping_from_use if needs_facts else blocking)(tree_issues(tree))
+    issues = (blocking if facts_may_follow else keeping_from_use)(tree_issues(tree))
     if issues:
         raise TreeError(issues=issues)
     with transaction.atomic():
         tree.status = TreeStatus.ACTIVE
         tree.save(update_fields=["status"])
-        check_tree(tree=tree, today=timezone.localdate(now))
-        emit(topic="values.changed", company_id=current_company().pk)
+        _look_again(tree, now)
     return tree
 
 
@@ -110,58 +99,66 @@ def retire_tree(*, tree: KpiTree, actor: Any, now: datetime) -> KpiTree:
     return tree
 
 
+@contextmanager
+def kept_sound(tree: KpiTree) -> Iterator[set[tuple[str, str]]]:
+    """A change of a tree's nodes, whole or not at all: raises TreeError where one in force would make less sense.
+
+    Yields the (node's code, issue's code) that are not held against the change: what was wrong before it, and what the
+    caller adds. Changes of one tree wait for each other.
+    """
+    with transaction.atomic():
+        tree = KpiTree.objects.select_for_update().get(pk=tree.pk)
+        is_in_force = tree.status == TreeStatus.ACTIVE
+        known = {(issue.field, issue.code) for issue in blocking(tree_issues(tree))} if is_in_force else set()
+        yield known
+        if is_in_force:
+            broken = [issue for issue in blocking(tree_issues(tree)) if (issue.field, issue.code) not in known]
+            if broken:
+                raise TreeError(issues=broken)
+
+
 def create_node(*, tree: KpiTree, actor: Any, now: datetime, **fields: Unpack[NodeFields]) -> KpiNode:
     """A new place in a tree, last among its siblings; code and name default to the metric's.
 
-    The code of a KSF defaults to a slug of its name. Raises TreeError.
+    The code of a KSF defaults to a slug of its name. Raises TreeError, also where a tree in force would no longer make
+    sense; a new KSF may stand empty, the KPI that measures it comes next.
     """
-    node = KpiNode(tree=tree)
-    metric = fields.get("metric")
-    if metric is not None:
-        fields.setdefault("code", metric.code)
-        fields.setdefault("name", metric.name)
-    elif "code" not in fields:
-        fields["code"] = _free_slug(tree, fields["name"])
-    if "position" in fields:
-        return _save_node(node, fields)
-    last = tree.nodes.aggregate(last=Max("position"))["last"]
-    with transaction.atomic():
-        node = _save_node(node, {**fields, "position": 0 if last is None else last + 1})
-        _number(tree, depth_first(places_of(tree)))
-    node.refresh_from_db(fields=["position"])
+    with kept_sound(tree) as known:
+        node = add_node(tree=tree, **fields)
+        known.add((node.code, "no_kpi"))
     return node
 
 
 def update_node(*, node: KpiNode, actor: Any, now: datetime, **fields: Unpack[NodeFields]) -> KpiNode:
-    """Change a node. Raises TreeError; another metric is refused where closed numbers hang on the node."""
-    if "metric" in fields and fields["metric"] != node.metric and _has_closed_numbers(node):
-        raise _closed_numbers(node)
-    return _save_node(node, fields)
+    """Change a node. Raises TreeError, also where a tree in force would no longer make sense.
+
+    Another metric is refused where closed numbers hang on the node.
+    """
+    with kept_sound(node.tree) as known:
+        before = node.code
+        node = change_node(node=node, **fields)
+        known.update([(node.code, issue) for code, issue in known if code == before])
+    return node
 
 
 def move_node(*, node: KpiNode, parent: KpiNode | None, position: int, actor: Any, now: datetime) -> KpiNode:
     """Hang a node below `parent`, with `position` siblings before it.
 
     Raises TreeError for a parent in another tree or below the node itself, and where a tree in force would no longer
-    make sense. Moves of one tree wait for each other.
+    make sense.
     """
-    with transaction.atomic():
-        tree = KpiTree.objects.select_for_update().get(pk=node.tree_id)
-        before = _blocking_codes(tree)
+    tree = node.tree
+    with kept_sound(tree):
         node = KpiNode.objects.select_related("tree", "metric", "parent").get(pk=node.pk)
         node.parent = parent
-        issues = _node_issues(node)
+        issues = node_issues(node)
         if issues:
             raise TreeError(issues=issues)
         target = Destination(parent.code if parent else None, position)
         order = moved(places_of(tree), node.code, target)
         node.save(update_fields=["parent"])
-        _number(tree, order)
+        number_nodes(tree, order)
         node.refresh_from_db(fields=["position"])
-        if tree.status == TreeStatus.ACTIVE:
-            broken = [issue for issue in blocking(tree_issues(tree)) if (issue.field, issue.code) not in before]
-            if broken:
-                raise TreeError(issues=broken)
     return node
 
 
@@ -179,125 +176,13 @@ def step_node(*, node: KpiNode, step: str, actor: Any, now: datetime) -> KpiNode
 def delete_node(*, node: KpiNode, actor: Any, now: datetime) -> None:
     """Remove a node and what hangs below it.
 
-    Raises TreeError where closed numbers, misses, actions or points of an agenda hang on one of them.
+    Raises TreeError where closed numbers, misses, actions or points of an agenda hang on one of them, and where a tree
+    in force would no longer make sense.
     """
-    below = _subtree(node)
-    for each in below:
-        if _has_closed_numbers(each):
-            raise _closed_numbers(each)
-    try:
-        with transaction.atomic():
-            LockedCell.objects.filter(node__in=below).delete()
-            KpiNode.objects.filter(pk__in=[each.pk for each in below]).delete()
-    except ProtectedError as error:  # what upper floors have written about a node keeps it
-        raise TreeError(
-            gettext_noop(
-                "Misses, improvement actions or meetings refer to %(node)s or a node below it. "
-                "Retire the tree and make a new one instead."
-            ),
-            node=node.name,
-        ) from error
+    with kept_sound(node.tree):
+        remove_node(node=node)
 
 
-def _free_slug(tree: KpiTree, name: str) -> str:
-    """A code for a node without a metric: its name in plain letters, "ksf" where it has none, numbered when taken."""
-    base = slugify(name)[:50].strip("-_") or "ksf"
-    taken = set(tree.nodes.filter(code__startswith=base).values_list("code", flat=True))
-    numbered = (f"{base}-{number}" for number in range(2, len(taken) + 2))
-    return next(code for code in (base, *numbered) if code not in taken)
-
-
-def _save_node(node: KpiNode, fields: NodeFields) -> KpiNode:
-    if "responsible" in fields:
-        responsible = fields.pop("responsible")
-        node.responsible = responsible if isinstance(responsible, Person) else None
-        node.responsible_user = None if isinstance(responsible, Person) else responsible
-    for name, value in fields.items():
-        setattr(node, name, value)
-    issues = _node_issues(node)
-    if issues:
-        raise TreeError(issues=issues)
-    try:
-        with transaction.atomic():
-            node.save()
-    except IntegrityError:
-        raise TreeError(
-            issues=[
-                Issue(
-                    "code",
-                    "unique",
-                    gettext_noop("The tree has a node %(code)s already. Choose another code."),
-                    (("code", node.code),),
-                )
-            ]
-        ) from None
-    return node
-
-
-def _blocking_codes(tree: KpiTree) -> set[tuple[str, str]]:
-    return {(issue.field, issue.code) for issue in blocking(tree_issues(tree))}
-
-
-def _number(tree: KpiTree, order: Sequence[Place]) -> None:
-    """Number all nodes in this order: siblings keep theirs, and a plain list reads from the top down."""
-    nodes = {node.code: node for node in tree.nodes.all()}
-    changed = []
-    for number, place in enumerate(order):
-        node = nodes[place.code]
-        if node.position != number:
-            node.position = number
-            changed.append(node)
-    KpiNode.objects.bulk_update(changed, ["position"])
-
-
-def _node_issues(node: KpiNode) -> list[Issue]:
-    """What cannot even be stored; whether a tree makes sense is asked when it is activated."""
-    issues = []
-    if not node.code:
-        issues.append(Issue("code", "required", gettext_noop("Give the node a code.")))
-    if node.level == Level.KSF and node.metric is not None:
-        issues.append(
-            Issue("metric", "not_allowed", gettext_noop("A KSF has no metric. Put the metric on a KPI below it."))
-        )
-    if not all(name in DEPARTMENTS and degree in DEGREES for name, degree in node.controllable_by.items()):
-        issues.append(
-            Issue(
-                "controllable_by",
-                "unknown",
-                gettext_noop("controllable_by maps %(departments)s to %(degrees)s. Leave everything else out."),
-                (("departments", ", ".join(DEPARTMENTS)), ("degrees", ", ".join(DEGREES))),
-            )
-        )
-    issues += read_rules(node.status_rules)[1]
-    parent = node.parent
-    if parent is not None and parent.tree_id != node.tree_id:
-        issues.append(
-            Issue("parent", "invalid", gettext_noop("The parent is in another tree. Choose one of this tree."))
-        )
-    elif parent is not None and node.pk is not None and parent.pk in {each.pk for each in _subtree(node)}:
-        issues.append(
-            Issue("parent", "invalid", gettext_noop("A node cannot hang below itself. Choose another parent."))
-        )
-    return issues
-
-
-def _subtree(node: KpiNode) -> list[KpiNode]:
-    children: dict[int | None, list[KpiNode]] = {}
-    for each in KpiNode.objects.filter(tree_id=node.tree_id):
-        children.setdefault(each.parent_id, []).append(each)
-    found = [node]
-    for each in found:
-        found.extend(children.get(each.pk, []))
-    return found
-
-
-def _has_closed_numbers(node: KpiNode) -> bool:
-    """Whether somebody may have used a closed number of this node; those of a draft nobody has."""
-    return node.tree.status != TreeStatus.DRAFT and LockedCell.objects.filter(node=node).exists()
-
-
-def _closed_numbers(node: KpiNode) -> TreeError:
-    return TreeError(
-        gettext_noop("Closed periods hold numbers of %(node)s. Retire the tree and make a new one instead."),
-        node=node.name,
-    )
+def _look_again(tree: KpiTree, now: datetime) -> None:
+    check_tree(tree=tree, today=timezone.localdate(now))
+    emit(topic="values.changed", company_id=current_company().pk)

@@ -11,7 +11,6 @@ from django.utils.translation import gettext_lazy, pgettext_lazy
 from kpis.choices import Outcome
 from kpis.engine import formats
 from kpis.engine.landing import Fault
-from kpis.engine.pace import Basis
 from kpis.engine.scoring import Method
 from kpis.templatetags.kpi import language_code, percent, plain_number
 
@@ -21,10 +20,6 @@ METHOD_WORDS = {
     Method.ROLLUP: gettext_lazy("Confidence roll-up"),
     Method.PACE: gettext_lazy("Pace"),
     Method.CALL: gettext_lazy("Manager's call"),
-}
-BASIS_WORDS = {
-    Basis.CURVE: gettext_lazy("by the company's own past periods"),
-    Basis.BUSINESS_DAYS: gettext_lazy("by business days"),
 }
 FAULT_WORDS = {
     Fault.PAST_EXPECTED: gettext_lazy("Past the expected date"),
@@ -45,11 +40,6 @@ FIELD_WORDS = {
 @register.filter
 def method_text(method: str) -> str:
     return str(METHOD_WORDS.get(Method(method), method)) if method else ""
-
-
-@register.filter
-def basis_text(basis: str) -> str:
-    return str(BASIS_WORDS[Basis(basis)])
 
 
 @register.filter

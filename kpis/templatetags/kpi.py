@@ -14,6 +14,7 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from kpis.engine import formats
+from kpis.engine.pace import Basis
 from kpis.engine.values import Absence
 from tenants.registry import ItemStatus
 
@@ -42,6 +43,10 @@ ABSENCE_WORDS = {
     "no_rate": gettext_lazy("No exchange rate"),
     "not_applicable": gettext_lazy("Not applicable"),
     "error": gettext_lazy("Calculation error"),
+}
+BASIS_WORDS = {
+    Basis.CURVE: gettext_lazy("by the company's own past periods"),
+    Basis.BUSINESS_DAYS: gettext_lazy("by business days"),
 }
 STATE_WORDS = {"provisional": gettext_lazy("Provisional"), "closed": gettext_lazy("Closed")}
 CURRENCY_WORDS = {"JPY": gettext_lazy("JPY")}
@@ -193,6 +198,21 @@ def percent(fraction: formats.Number | None) -> str:
     return f"{formats.grouped(formats.as_decimal(fraction) * 100, places=1, language=language_code())}%"
 
 
+@register.filter
+def basis_text(basis: str) -> str:
+    """What the share that is due by now was taken from."""
+    return str(BASIS_WORDS[Basis(basis)])
+
+
+@register.simple_tag
+def due_text(share: formats.Number, basis: str) -> str:
+    """How much of a target is due by today, and what says so."""
+    return _("By today %(share)s of the target is due (%(basis)s).") % {
+        "share": percent(share),
+        "basis": basis_text(basis),
+    }
+
+
 @register.simple_tag
 def absence_word(code: str | None, cases: formats.Number | None = None) -> SafeString:
     return format_html('<span class="absent">{}</span>', absence_text(code, cases))
@@ -253,14 +273,20 @@ def period_stamp(state: str) -> SafeString:
 
 @register.inclusion_tag("components/achievement_bar.html")
 def achievement_bar(
-    fraction: formats.Number | None, status: str = "none", pace: formats.Number | None = None, with_text: bool = True
+    fraction: formats.Number | None,
+    status: str = "none",
+    pace: formats.Number | None = None,
+    with_text: bool = True,
+    basis: str | None = None,
 ) -> dict[str, Any]:
-    """Achievement as a bar in 0-100 % (longer is cut), with a tick where the pace stands."""
+    """Achievement as a bar in 0-100 % (longer is cut), with a tick where the pace stands, and on what `basis`."""
+    is_running = pace is not None and 0 < pace < 1
     return {
         "fraction": fraction,
         "width": None if fraction is None else round(min(max(float(fraction), 0.0), 1.0) * 100, 1),
         "tone": STATUS_TONES.get(status, "none"),
-        "pace": None if pace is None or not 0 < pace < 1 else round(float(pace) * 100, 1),
+        "pace": round(float(pace) * 100, 1) if pace is not None and is_running else None,
+        "due": due_text(pace, basis) if basis and is_running else "",
         "with_text": with_text,
     }
 

@@ -21,6 +21,7 @@ from kpis.selectors.contributions import read_contributions
 from kpis.selectors.details import (
     PeriodFigure,
     Segment,
+    SegmentTable,
     path_to,
     read_dimensions,
     read_segments,
@@ -157,7 +158,8 @@ def _segments(
     """What the segment table needs; it is also loaded alone."""
     dimensions = read_dimensions()
     by = chosen_dimension(request, dimensions, segment)
-    rows = read_segments(node, by, period, figure, sight, now=timezone.now()) if dimensions else []
+    table = read_segments(node, by, period, figure, sight, now=timezone.now()) if dimensions else SegmentTable()
+    rows = table.rows
     return {
         "figure": figure,
         "currency": figure.currency,
@@ -165,7 +167,7 @@ def _segments(
         "dimension_label": next((str(row) for row in dimensions if row.code == by), ""),
         "segments": rows,
         "has_cases": any(row.figure.denominator is not None for row in rows),
-        "has_effects": any(row.effect is not None for row in rows),
+        "effects": table.effects,
         "has_shares": any(row.share is not None for row in rows),
         "has_targets": any(row.figure.has_target for row in rows),
     }

@@ -15,19 +15,18 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from kpis.choices import Level
-from kpis.engine.issues import Issue
 from kpis.engine.templates import SURVEY_NOTES
-from kpis.forms.trees import NodeForm
+from kpis.forms.trees import HeadForm, NodeForm
 from kpis.models import KpiNode, KpiTree
 from kpis.selectors.editing import newest_definition, read_editor, remarks_of
 from kpis.selectors.fitness import open_findings, read_guidance
 from kpis.selectors.references import find_node
 from kpis.selectors.template_use import benchmarks_of_tree
-from kpis.selectors.trees import issues_of, nodes_of, read_tree, with_draft
+from kpis.selectors.trees import issues_at, nodes_of, read_tree, with_draft
 from kpis.services.first_targets import set_first_targets
 from kpis.services.refusal import RefusedError
 from kpis.services.templates import add_driver
-from kpis.services.trees import create_node, delete_node, move_node, step_node, update_node
+from kpis.services.trees import create_node, delete_node, move_node, step_node, update_node, update_tree
 from tenants.capabilities import Capability, require
 from tenants.settings.selectors import company_settings
 
@@ -48,7 +47,20 @@ def edit(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         context |= _side(tree, NodeForm(tree=tree, initial=NodeForm.initial_below(parent)))
     if request.htmx and request.htmx.target == SIDE and not request.htmx.history_restore_request:
         return render(request, "kpis/editor/side.html", context)
-    return render(request, "kpis/editor/page.html", {**context, "editor": read_editor(tree)})
+    return _page(request, tree, context)
+
+
+@login_required
+@require_POST
+def head(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
+    """Change the tree's name, style or official line."""
+    tree = _tree(request, public_id)
+    form = HeadForm(request.POST)
+    if not form.is_valid():
+        return _page(request, tree, {"form": None, "head": form}, status=422)
+    update_tree(tree=tree, **form.cleaned_data, actor=request.user, now=timezone.now())
+    messages.success(request, _("%(name)s was saved.") % {"name": tree.name})
+    return redirect("tree-edit", tree.public_id)
 
 
 @login_required
@@ -154,6 +166,12 @@ def driver(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     return redirect(f"{reverse('tree-edit', args=[tree.public_id])}?node={node.code}")
 
 
+def _page(request: HttpRequest, tree: KpiTree, context: dict[str, Any], status: int = 200) -> HttpResponse:
+    """The whole editor: the tree's head, the tree, and what `context` holds beside it."""
+    shown = {"tree": tree, "head": HeadForm(initial=HeadForm.initial_of(tree)), **context, "editor": read_editor(tree)}
+    return render(request, "kpis/editor/page.html", shown, status=status)
+
+
 def _tree(request: HttpRequest, public_id: uuid.UUID) -> KpiTree:
     require(request.user, Capability.MANAGE_DEFINITIONS)
     return get_object_or_404(KpiTree, public_id=public_id)
@@ -186,7 +204,7 @@ def _looked_at(tree: KpiTree, form: NodeForm) -> dict[str, Any]:
     draft = form.draft(read)
     metric = form.cleaned_data.get("metric")
     replaces = form.node.code if form.node else None
-    issues = [issue for issue in issues_of(with_draft(read, draft, replaces=replaces)) if _concerns(issue, draft.code)]
+    issues = issues_at(with_draft(read, draft, replaces=replaces), draft)
     is_as_stored = form.node is not None and form.node.metric == metric
     return {
         "tree": tree,
@@ -200,11 +218,6 @@ def _looked_at(tree: KpiTree, form: NodeForm) -> dict[str, Any]:
     }
 
 
-def _concerns(issue: Issue, code: str) -> bool:
-    """Whether an issue is about this node, its formula, or the load of a person."""
-    return issue.field == code or issue.code in {"too_many_kpis", "unit_mismatch", "unknown_code", "cycle"}
-
-
 def _with_faults(form: NodeForm, refusal: RefusedError) -> NodeForm:
     for issue in refusal.issues:
         form.add_error(issue.field if issue.field in form.fields else None, issue.translated(_))
@@ -216,7 +229,7 @@ def _with_faults(form: NodeForm, refusal: RefusedError) -> NodeForm:
 def _refused(request: HttpRequest, tree: KpiTree, form: NodeForm) -> HttpResponse:
     context = {"tree": tree, **_side(tree, form)}
     if not request.htmx:
-        return render(request, "kpis/editor/page.html", {**context, "editor": read_editor(tree)}, status=422)
+        return _page(request, tree, context, status=422)
     return render(request, "kpis/editor/side.html", context, status=422)
 
 

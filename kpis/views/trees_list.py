@@ -75,7 +75,7 @@ def status(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     acting: dict[str, Any] = {"tree": tree, "actor": request.user, "now": timezone.now()}
     try:
         if request.POST.get("to") == "active":
-            activate_tree(**acting, needs_facts=True)
+            activate_tree(**acting)
             messages.success(request, _("%(name)s is in force.") % {"name": tree.name})
         elif request.POST.get("to") == "retired":
             retire_tree(**acting)

@@ -33,6 +33,9 @@ def tool(demo: Demo, company: str) -> Iterator[Tool]:
             unit = "amount" if code == "bookings" else "count"
             metric = {"code": code, "name": code, "unit": unit, "direction": "up", "accumulation": "sum"}
             tool.post("metrics/", {**metric, "spec": spec})
+        seller = {"external_id": "E001", "name": "佐藤"}
+        tool.post("facts/people/bulk/", {"source": "crm", "records": [seller]})
+        send(tool, D1=300_000, D2=200_000)
         tree = tool.post("trees/", {"name": "今期", "fiscal_year": FISCAL_YEAR})["id"]
         above = None
         for level, name, metric_code in (
@@ -41,9 +44,12 @@ def tool(demo: Demo, company: str) -> Iterator[Tool]:
             ("kpi", "受注件数", "won_deals"),
         ):
             node = {"tree": tree, "parent": above, "level": level, "name": name}
+            node["responsible"] = {"source": "crm", "external_id": "E001"}
             above = tool.post("nodes/", node | ({"metric": metric_code} if metric_code else {}))["id"]
+            if metric_code:
+                last_month = f"{FISCAL_YEAR + 1}-03-01"
+                tool.post("targets/", {"node": above, "period_start": last_month, "value": 1})
         tool.post(f"trees/{tree}/activate/", {})
-        send(tool, D1=300_000, D2=200_000)
         yield tool
 
 

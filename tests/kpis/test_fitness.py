@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kpis.models import KpiFinding, KpiNode, ManualEntry, Metric, MetricVersion, Period, Person, Target
-from kpis.selectors.fitness import find_findings, read_guidance
+from kpis.selectors.fitness import find_findings, open_findings, read_guidance
 from kpis.services.entries import enter_value
 from kpis.services.fitness import ReviewError, check_kpis, check_tree, review_benchmark
 from kpis.tasks import DUE_FITNESS, check_fitness
@@ -49,6 +49,18 @@ class TestFindings:
     def test_a_person_who_left_is_a_fault_from_that_day(self, kpi: KpiNode) -> None:
         Person.objects.update(left_on=TODAY)
         assert (found(kpi, TODAY - timedelta(days=1)), found(kpi)) == (set(), {"person_left"})
+
+    def test_each_leads_to_where_it_is_mended(self, kpi: KpiNode) -> None:
+        Target.objects.filter(node=kpi).delete()
+        spec = {"kind": "simple", "fact": "deals", "date": "closed_on", "aggregate": "count"}
+        MetricVersion.objects.filter(metric=kpi.metric).update(spec=spec)
+        KpiNode.objects.filter(pk=kpi.pk).update(reason="")
+        places = {each.code: each.url for each in open_findings(kpi.tree, today=TODAY) if each.node == kpi}
+        assert places == {
+            "no_source": "/data/",
+            "no_target": f"/targets/?tree={kpi.tree.public_id}",
+            "no_reason": f"/trees/{kpi.tree.public_id}/edit/?node={kpi.code}",
+        }
 
     def test_the_target_is_held_against_the_own_history(self, kpi: KpiNode) -> None:
         enter(kpi, ["0.1"] * 6)

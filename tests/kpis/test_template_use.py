@@ -244,5 +244,5 @@ class TestGuidance:
     def test_a_draft_is_not_in_use(self) -> None:
         offer(FIRST, 1)
         assert read_template(NOW)["template_version"] is None
-        activate_tree(tree=KpiTree.objects.get(), actor=None, now=NOW)
+        activate_tree(tree=KpiTree.objects.get(), facts_may_follow=True, actor=None, now=NOW)
         assert read_template(NOW)["template_version"] == 1

@@ -98,7 +98,7 @@ class TestNodes:
         assert not LockedCell.objects.exists()
 
     def test_keeps_nodes_with_closed_numbers(self, tree: KpiTree) -> None:
-        activate_tree(tree=tree, actor=None, now=NOW)
+        activate_tree(tree=tree, facts_may_follow=True, actor=None, now=NOW)
         leads = tree.nodes.get(code="leads")
         lock(leads)
         with pytest.raises(TreeError, match="Leads"):
@@ -109,27 +109,30 @@ class TestNodes:
 
 
 class TestActivate:
-    def test_a_sound_tree_is_put_in_force_while_people_and_targets_follow(self, tree: KpiTree) -> None:
+    def test_of_a_company_that_is_being_made_people_and_targets_may_follow(self, tree: KpiTree) -> None:
         assert {issue.code for issue in tree_issues(tree)} == {"no_responsible", "no_target"}
-        assert activate_tree(tree=tree, actor=None, now=NOW).status == "active"
+        assert activate_tree(tree=tree, facts_may_follow=True, actor=None, now=NOW).status == "active"
         assert retire_tree(tree=tree, actor=None, now=NOW).status == "retired"
 
     def test_refuses_with_what_is_wrong(self, tree: KpiTree) -> None:
         delete_node(node=tree.nodes.get(code="leads"), actor=None, now=NOW)
         with pytest.raises(TreeError) as refused:
-            activate_tree(tree=tree, actor=None, now=NOW)
+            activate_tree(tree=tree, facts_may_follow=True, actor=None, now=NOW)
         assert [(issue.field, issue.code) for issue in refused.value.issues] == [("growth", "no_kpi")]
         tree.refresh_from_db()
         assert tree.status == "draft"
 
-    def test_who_activates_by_hand_is_asked_for_the_five_facts(self, tree: KpiTree, alice: Any) -> None:
+    def test_asks_for_the_five_facts_and_says_of_which_node(self, tree: KpiTree, alice: Any) -> None:
         with pytest.raises(TreeError) as refused:
-            activate_tree(tree=tree, needs_facts=True, actor=None, now=NOW)
-        assert {issue.code for issue in refused.value.issues} == {"no_responsible", "no_target"}
+            activate_tree(tree=tree, actor=None, now=NOW)
+        assert {(issue.field, issue.code) for issue in refused.value.issues} == {
+            (node, fact) for node in ("bookings", "leads") for fact in ("no_responsible", "no_target")
+        }
+        assert "Leads" in str(refused.value)
         for node in tree.nodes.exclude(metric=None).select_related("tree"):
             update_node(node=node, responsible=alice, actor=None, now=NOW)
             set_target(entry=TargetEntry(node, date(2026, 4, 1), Decimal(5)), actor=None, now=NOW)
-        assert activate_tree(tree=tree, needs_facts=True, actor=None, now=NOW).status == "active"
+        assert activate_tree(tree=tree, actor=None, now=NOW).status == "active"
 
     def test_data_that_never_arrived_is_a_missing_fact(self, tree: KpiTree) -> None:
         update_metric(
@@ -143,7 +146,7 @@ class TestActivate:
         assert "no_source" not in {issue.code for issue in tree_issues(tree)}
 
     def test_notes_what_is_open_from_the_first_day(self, tree: KpiTree) -> None:
-        activate_tree(tree=tree, actor=None, now=NOW)
+        activate_tree(tree=tree, facts_may_follow=True, actor=None, now=NOW)
         assert set(KpiFinding.objects.values_list("node__code", "code")) == {
             ("leads", code) for code in ("no_person", "no_target", "no_reason", "nobody_moves_it")
         }
@@ -196,7 +199,7 @@ class TestMove:
         assert ("size", "wrong_parent") in {(issue.field, issue.code) for issue in tree_issues(wide)}
 
     def test_a_tree_in_force_stays_sound(self, wide: KpiTree) -> None:
-        activate_tree(tree=wide, actor=None, now=NOW)
+        activate_tree(tree=wide, facts_may_follow=True, actor=None, now=NOW)
         before = codes(wide)
         with pytest.raises(TreeError) as refused:
             self.move(wide, "size", "bookings", 0)
@@ -214,6 +217,54 @@ class TestMove:
         assert [issue.field for issue in refused.value.issues] == ["parent"]
 
 
+class TestInForce:
+    """A change of a single node never breaks a tree in force."""
+
+    @pytest.fixture
+    def active(self, tree: KpiTree) -> KpiTree:
+        return activate_tree(tree=tree, facts_may_follow=True, actor=None, now=NOW)
+
+    def refusal(self, change: Any, **told: Any) -> set[tuple[str, str]]:
+        with pytest.raises(TreeError) as refused:
+            change(**told, actor=None, now=NOW)
+        return {(issue.field, issue.code) for issue in refused.value.issues}
+
+    def test_a_factor_keeps_its_last_kpi(self, active: KpiTree) -> None:
+        leads = active.nodes.get(code="leads")
+        assert self.refusal(delete_node, node=leads) == {("growth", "no_kpi")}
+        assert active.nodes.count() == 3
+        add(active, "kpi", parent=active.nodes.get(code="growth"), metric=metric("calls"))
+        delete_node(node=leads, actor=None, now=NOW)
+        assert codes(active) == ["bookings", "growth", "calls"]
+
+    def test_a_node_is_not_changed_into_what_makes_no_sense(self, active: KpiTree) -> None:
+        leads, goal = active.nodes.get(code="leads"), active.nodes.get(code="bookings")
+        assert self.refusal(update_node, node=leads, parent=goal) == {("growth", "no_kpi"), ("leads", "wrong_parent")}
+        leads = active.nodes.get(code="leads")
+        assert self.refusal(update_node, node=leads, metric=None) == {("leads", "no_metric")}
+        leads = active.nodes.get(code="leads")
+        assert (leads.parent.code, leads.metric.code) == ("growth", "leads")
+        update_node(node=leads, name="Enquiries", actor=None, now=NOW)
+
+    def test_nothing_senseless_is_added(self, active: KpiTree) -> None:
+        told = {"tree": active, "metric": metric("revenue")}
+        assert self.refusal(create_node, level="kgi", **told) == {("revenue", "second_kgi")}
+        assert self.refusal(create_node, level="kpi", **told) == {("revenue", "no_parent")}
+        assert active.nodes.count() == 3
+
+    def test_a_new_factor_stands_empty_until_its_kpi_comes(self, active: KpiTree) -> None:
+        factor = add(
+            active, "ksf", parent=active.nodes.get(code="bookings"), code="value", name="Value", reason="Size."
+        )
+        factor = update_node(node=factor, code="size", actor=None, now=NOW)
+        assert ("size", "no_kpi") in {(issue.field, issue.code) for issue in tree_issues(active)}
+        first = add(active, "kpi", parent=factor, metric=metric("average"))
+        assert self.refusal(delete_node, node=first) == {("size", "no_kpi")}
+
+    def test_the_goal_stays(self, active: KpiTree) -> None:
+        assert self.refusal(delete_node, node=active.nodes.get(code="bookings")) == {("", "no_kgi")}
+
+
 class TestCopy:
     def copy(self, tree: KpiTree, **changes: Any) -> KpiTree:
         return copy_tree(tree=tree, fiscal_year=2027, name="Next", actor=None, now=NOW, **changes)
@@ -227,7 +278,7 @@ class TestCopy:
             actor=None,
             now=NOW,
         )
-        activate_tree(tree=tree, actor=None, now=NOW)
+        activate_tree(tree=tree, facts_may_follow=True, actor=None, now=NOW)
         copy = self.copy(tree)
         assert (copy.status, copy.fiscal_year, codes(copy)) == ("draft", 2027, codes(tree))
         twin = copy.nodes.get(code="leads")
@@ -259,3 +310,18 @@ class TestUpdateTree:
         with pytest.raises(TreeError, match="2026"):
             update_tree(tree=tree, fiscal_year=2027, actor=None, now=NOW)
         assert update_tree(tree=tree, name="2026", actor=None, now=NOW).name == "2026"
+
+    def test_a_style_can_be_taken_off_again(self, tree: KpiTree) -> None:
+        update_tree(tree=tree, style="referral", actor=None, now=NOW)
+        update_tree(tree=tree, name="Plan", actor=None, now=NOW)
+        tree.refresh_from_db()
+        assert tree.style == "referral"
+        assert update_tree(tree=tree, style=None, actor=None, now=NOW).style is None
+
+    def test_another_official_line_is_looked_at_by_its_own_targets(self, tree: KpiTree) -> None:
+        entry = TargetEntry(tree.nodes.get(code="leads"), date(2026, 4, 1), Decimal(5))
+        set_target(entry=entry, actor=None, now=NOW)
+        activate_tree(tree=tree, facts_may_follow=True, actor=None, now=NOW)
+        assert "no_target" not in set(KpiFinding.objects.values_list("code", flat=True))
+        update_tree(tree=tree, official_line="budget", actor=None, now=NOW)
+        assert "no_target" in set(KpiFinding.objects.values_list("code", flat=True))

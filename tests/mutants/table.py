@@ -283,6 +283,12 @@ AREAS: dict[str, list[Mutant]] = {
             f"{ENGINE}test_status.py::TestAchievement::test_by_direction",
         ),
         Mutant(
+            "kpis/engine/status.py",
+            "return period.usual or usual_share(period.elapsed, period.total)",
+            "return usual_share(period.elapsed, period.total)",
+            f"{ENGINE}test_status.py::TestDue::test_who_sells_late_is_held_against_the_own_curve",
+        ),
+        Mutant(
             "kpis/engine/graph.py",
             "if name not in references",
             "if name == code",

@@ -4,15 +4,16 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound, PermissionDenied
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kpis.api.base import CompanyViewSet
 from kpis.api.editing import (
-    ActivationSerializer,
     BenchmarkReviewSerializer,
     CopySerializer,
     FindingsSerializer,
@@ -22,9 +23,12 @@ from kpis.api.editing import (
 )
 from kpis.api.fields import node_or_error
 from kpis.api.serializers import NodeSerializer, TreeSerializer
+from kpis.api.signals import SignalParameters, SignalsSerializer, signals_data
 from kpis.api.versions import answer
 from kpis.engine.templates import TEMPLATES
+from kpis.selectors.details import Segment, read_trend
 from kpis.selectors.fitness import open_findings, read_guidance
+from kpis.selectors.movements import judge_trend, read_connection
 from kpis.services.copies import copy_tree
 from kpis.services.fitness import review_benchmark
 from kpis.services.templates import draft_template
@@ -43,13 +47,12 @@ class TreeEditing(CompanyViewSet):
         "findings": Capability.MANAGE_DEFINITIONS,
     }
 
-    @extend_schema(summary="Activate a tree", request=ActivationSerializer, responses=TreeSerializer)
+    @extend_schema(summary="Activate a tree", request=None, responses=TreeSerializer)
     @action(detail=True, methods=["post"])
     def activate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Put a tree in force; what keeps it from it comes back as errors."""
+        """Put a tree in force; what keeps it from it, missing people, first targets and data too, comes as errors."""
         tree = self.get_object()
-        asked = _checked(ActivationSerializer, request)
-        activate_tree(tree=tree, **asked, actor=self.actor, now=timezone.now())
+        activate_tree(tree=tree, actor=self.actor, now=timezone.now())
         return answer(request, self.shown(tree.pk))
 
     @extend_schema(summary="Retire a tree", request=None, responses=TreeSerializer)
@@ -101,6 +104,7 @@ class NodeEditing(CompanyViewSet):
     editing = {
         "move": Capability.MANAGE_DEFINITIONS,
         "guidance": Capability.READ_RESULTS,
+        "signals": Capability.READ_RESULTS,
         "review": Capability.MANAGE_DEFINITIONS,
     }
 
@@ -123,6 +127,24 @@ class NodeEditing(CompanyViewSet):
     def guidance(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Benchmarks with their caveats, the own last twelve months, and who consulted them."""
         return Response(GuidanceSerializer(read_guidance(self.get_object(), today=timezone.localdate())).data)
+
+    @extend_schema(summary="Signals of a KPI", parameters=[SignalParameters], responses=SignalsSerializer)
+    @action(detail=True, filterset_class=None, pagination_class=None)
+    def signals(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Whether its last period moved as it always does, and whether it runs ahead of the KGI."""
+        node = self.get_object()
+        if node.metric is None:
+            raise NotFound(_("%(name)s is a KSF, which has no number. Ask for a KPI.") % {"name": node.name})
+        parameters = SignalParameters(data=request.query_params)
+        parameters.is_valid(raise_exception=True)
+        asked, now = parameters.validated_data, timezone.now()
+        if asked["member"] is not None and not self.sight.allows(asked["dimension"], asked["member"].pk):
+            raise PermissionDenied
+        segment = Segment(asked["dimension"], asked["member"])
+        trend = read_trend(node, segment, asked["period"], now=now)
+        judged = judge_trend(trend, asked["period"], today=timezone.localdate(now))
+        connection = read_connection(node, segment, asked["period"], now=now)
+        return Response(SignalsSerializer(signals_data(judged, connection)).data)
 
     @extend_schema(
         summary="Confirm that a benchmark was consulted",

@@ -12,7 +12,12 @@ from rest_framework.response import Response
 
 from kpis.api.base import CompanyAPIView
 from kpis.api.breakdowns import BreakdownSerializer, breakdown_data
-from kpis.api.contributions import ContributionParameters, ContributionsSerializer, contributions_data
+from kpis.api.contributions import (
+    ContributionParameters,
+    ContributionsSerializer,
+    contributions_data,
+    segments_data,
+)
 from kpis.api.matrices import MatrixSerializer, matrix_data
 from kpis.api.pagination import PAGE_PARAMETERS, ListPages
 from kpis.api.queries import BreakdownParameters, MatrixParameters, RecordParameters
@@ -20,11 +25,11 @@ from kpis.api.serializers import (
     RecordPageSerializer,
     RecordSerializer,
 )
-from kpis.choices import DimensionCode
+from kpis.choices import DimensionCode, Level
 from kpis.selectors.breakdown import BreakdownError, BreakdownQuery, read_breakdown
 from kpis.selectors.calendar import period_namer
 from kpis.selectors.contributions import read_contributions
-from kpis.selectors.details import Segment
+from kpis.selectors.details import Segment, read_effects
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.records import Record, RecordPage, read_records
 from kpis.services.calendar import cover_stretch
@@ -88,7 +93,20 @@ class ContributionsView(CompanyAPIView):
         found = read_contributions(
             asked["tree"], asked["period"], segment, now=timezone.now(), to_date=asked["to_date"]
         )
-        return Response(contributions_data(found))
+        return Response(contributions_data(found, self._segments(asked)))
+
+    def _segments(self, asked: dict[str, Any]) -> dict[str, Any] | None:
+        """What the members of the asked dimension did; only for who sees all of them."""
+        by, node = asked["by"], asked["node"]
+        if not by:
+            return None
+        if self.sight.members.get(by) is not None:
+            raise PermissionDenied
+        node = node or asked["tree"].nodes.select_related("tree", "metric").filter(level=Level.KGI).first()
+        if node is None or node.metric is None:
+            return None
+        found = read_effects(node, by, asked["period"], now=timezone.now(), to_date=asked["to_date"])
+        return segments_data(node, by, found)
 
 
 class _Records(Sequence[Record]):

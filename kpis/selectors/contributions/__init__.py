@@ -112,7 +112,7 @@ def _rounded(
         starts=() if is_cause else starts,
         timing=ZERO if is_cause else timing,
         not_explained=rest,
-        is_to_date=reading.is_to_date,
+        due=reading.due,
     )
 
 

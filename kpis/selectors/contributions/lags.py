@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
-from kpis.choices import Grain, Link, PeriodState
+from kpis.choices import Grain, Link
 from kpis.engine import specs
 from kpis.engine.close_profile import CloseProfile, is_shorter_than_cycle
 from kpis.engine.contribution import Numbers, Share
@@ -167,10 +167,10 @@ def _numbers(question: Question, months: KpiMatrix, code: str) -> dict[int, Numb
     n = next(n for n, node in enumerate(months.nodes) if node.row.code == question.nodes[code].code)
     first = next((p for p, each in enumerate(months.periods) if each.start >= question.start), 0)
     found = {}
-    for p, period in enumerate(months.periods):
+    for p in range(len(months.periods)):
         value, target = months.value[n][0][p], months.target[n][0][p]
-        is_running = question.pace != 1 and period.state == PeriodState.OPEN and period.business_days
-        if target is not None and is_running:
-            target = target * period.elapsed / period.business_days
+        due = months.due[n][p] if question.pace != 1 else None
+        if target is not None and due is not None:
+            target = target * due.share
         found[p - first] = Numbers(Absence.MISSING if value is None else value, target)
     return found

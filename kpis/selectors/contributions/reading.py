@@ -9,6 +9,7 @@ from kpis.engine.contribution import Numbers
 from kpis.engine.formula import Expression
 from kpis.engine.identities import Described, formulas_for
 from kpis.engine.levers import needed_value
+from kpis.engine.pace import Due, usual_share
 from kpis.engine.records import YEN_LIKE
 from kpis.engine.values import Absence, Value
 from kpis.models import KpiNode
@@ -44,10 +45,23 @@ class Reading:
             target *= self.pace
         return Numbers(actual, target)
 
+    @cached_property
+    def due(self) -> Due | None:
+        """How much of every flow's target is due: what the KGI is judged by; None where the whole target counts.
+
+        One share for all, or targets that make up the KGI's would not make up what is due of it.
+        """
+        if not self.is_to_date:
+            return None
+        goal = next(
+            (n for n, each in enumerate(self.matrix.nodes) if each.row.level == Level.KGI and each.row.metric), 0
+        )
+        return self.matrix.due[goal][-1] or usual_share(self.period.elapsed, self.period.business_days)
+
     @property
     def pace(self) -> Decimal:
         """The share of a flow's target that is due."""
-        return Decimal(self.period.elapsed) / self.period.business_days if self.is_to_date else Decimal(1)
+        return self.due.share if self.due else Decimal(1)
 
     @cached_property
     def goal(self) -> KpiNode | None:

@@ -6,6 +6,7 @@ from decimal import ROUND_CEILING, Decimal
 
 from kpis.choices import Direction, Unit
 from kpis.engine.contribution import Method
+from kpis.engine.pace import Due
 from kpis.models import KpiNode
 
 ZERO = Decimal(0)
@@ -50,8 +51,8 @@ class Contributions:
     """The gap (actual − target) of the tree's KGI in one period: causes + starts + timing + not explained.
 
     `starts` and `timing` here are of numbers that may not be stated for themselves: rates between a start and an end in
-    a period shorter than the median deal cycle (DOMAIN §6). `is_to_date`: an open period's targets count as far as its
-    business days are over.
+    a period shorter than the median deal cycle (DOMAIN §6). `due`: how much of an open period's targets counts; None
+    where all of it does.
     """
 
     goal: KpiNode
@@ -62,7 +63,11 @@ class Contributions:
     starts: tuple[NodeShare, ...]
     timing: Decimal
     not_explained: Decimal
-    is_to_date: bool
+    due: Due | None
+
+    @property
+    def is_to_date(self) -> bool:
+        return self.due is not None
 
     @property
     def shares(self) -> tuple[NodeShare, ...]:

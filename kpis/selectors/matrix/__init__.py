@@ -42,6 +42,7 @@ def build_matrix(query: MatrixQuery, *, now: datetime) -> KpiMatrix:
         entries=loading.load_entries(query, definitions, periods),
         snapshots=loading.load_snapshots(query, definitions, nodes, periods),
     )
+    targets = loading.load_targets(query, nodes, periods)
     return Computation(
         query=query,
         now=now,
@@ -53,6 +54,7 @@ def build_matrix(query: MatrixQuery, *, now: datetime) -> KpiMatrix:
         members=members,
         definitions=definitions,
         counting=counting,
-        targets=loading.load_targets(query, nodes, periods),
+        targets=targets,
+        usual=loading.load_usual(shown, definitions, periods, targets, today),
         locks=loading.load_locks(query, shown, periods),
     ).matrix()

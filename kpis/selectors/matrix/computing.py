@@ -9,14 +9,14 @@ from kpis.choices import Grain
 from kpis.engine.columns import Column, judged
 from kpis.engine.graph import needed
 from kpis.engine.specs import Formula, Snapshot
-from kpis.engine.status import Status, StatusInput
+from kpis.engine.status import Status, StatusInput, due_now
 from kpis.engine.status_rules import read_rules
 from kpis.engine.targets import TargetPart, derive_longer, derive_shorter
 from kpis.engine.values import Absence
 from kpis.models import KpiNode
 from kpis.selectors.matrix.axes import Members, Periods
 from kpis.selectors.matrix.counting import Columns, Counting
-from kpis.selectors.matrix.loading import Aim, Definitions, Lock, Locks, Targets
+from kpis.selectors.matrix.loading import Aim, Definitions, Lock, Locks, Targets, Usual
 from kpis.selectors.matrix.shapes import KpiMatrix, MatrixNode, MatrixPeriod, MatrixQuery
 
 GRIDS = ("value", "numerator", "denominator", "target", "upper", "achievement", "status", "absence")
@@ -40,6 +40,7 @@ class Computation:
     definitions: Definitions
     counting: Counting
     targets: Targets
+    usual: Usual
     locks: Locks
 
     def matrix(self) -> KpiMatrix:
@@ -62,6 +63,7 @@ class Computation:
             members=self.members.shown,
             nodes=tuple(self._node(row) for row in self.shown),
             cases=dict(self._cases(columns)) | dict(self._without_cost(grids["absence"])),
+            due=[[due_now(self._shared(row, period)) for period in self.periods.asked] for row in self.shown],
             **grids,  # type: ignore[arg-type]
         )
 
@@ -90,17 +92,24 @@ class Computation:
         if column is None or metric is None:
             column = self.counting.not_applicable()
         target, upper = self._aims(row, period, sides)
-        shared = StatusInput(
+        achievement, status = judged(
+            self._shared(row, period), column.value, target, upper, read_rules(row.status_rules)[0]
+        )
+        plane = [*_numbers(column), target, upper, achievement, status, _words(column)]
+        locks = self.locks.get((row.pk, period.start))
+        return _with_locks(plane, [locks.get(each) for each in self.counting.ids]) if locks else plane
+
+    def _shared(self, row: KpiNode, period: MatrixPeriod) -> StatusInput:
+        """What the verdicts of one node in one period share."""
+        metric = row.metric
+        return StatusInput(
             state=period.state,
             accumulation=metric.accumulation if metric else "",
             direction=metric.direction if metric else "up",
             elapsed=period.elapsed,
             total=period.business_days,
+            usual=self.usual.get((metric.code, period.start)) if metric else None,
         )
-        achievement, status = judged(shared, column.value, target, upper, read_rules(row.status_rules)[0])
-        plane = [*_numbers(column), target, upper, achievement, status, _words(column)]
-        locks = self.locks.get((row.pk, period.start))
-        return _with_locks(plane, [locks.get(each) for each in self.counting.ids]) if locks else plane
 
     def _aims(
         self, row: KpiNode, period: MatrixPeriod, sides: tuple[KpiNode, KpiNode] | None

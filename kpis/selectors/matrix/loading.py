@@ -11,13 +11,15 @@ from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
 from django.db.models import Q
 
-from kpis.choices import DimensionCode, Level, PeriodState, SnapshotMeasure
+from kpis.choices import Accumulation, DimensionCode, Level, PeriodState, SnapshotMeasure
 from kpis.engine import specs
 from kpis.engine.cells import EXACT, block_group
 from kpis.engine.formula import CompiledFormula, parse_formula
 from kpis.engine.graph import calculation_order, needed
+from kpis.engine.pace import Due
 from kpis.engine.specs import Formula, Manual, Snapshot, Spec, Term
 from kpis.models import FactStream, KpiNode, LockedCell, ManualEntry, Metric, MetricSnapshot, Target
+from kpis.selectors.curves import read_usual
 from kpis.selectors.matrix.axes import Members, Periods
 from kpis.selectors.matrix.shapes import OFFICIAL, MatrixQuery
 
@@ -29,6 +31,7 @@ Targets = Mapping[int, Mapping[date, Mapping[int | None, "Aim"]]]  # node → ba
 Locks = Mapping[tuple[int, date], Mapping[int | None, "Lock"]]  # node, period → member
 # measure, the metric that narrows it (None = none), period, member
 Snapshots = Mapping[tuple[str, int | None, date, int | None], MetricSnapshot]
+Usual = Mapping[tuple[str, date], Due]  # metric's code, period
 
 
 class Aim(NamedTuple):
@@ -230,6 +233,30 @@ def load_targets(query: MatrixQuery, nodes: Sequence[KpiNode], periods: Periods)
     for node, start, *found in rows.order_by().values_list("node_id", "period_start").annotate(**of_members):
         targets[node][start] = {member: Aim(*aim) for member, *aim in zip(*found, strict=True)}
     return targets
+
+
+def load_usual(
+    nodes: Sequence[KpiNode], definitions: Definitions, periods: Periods, targets: Targets, today: date
+) -> Usual:
+    """What the company's own curve says is there by now, of every sum that is aimed at in the period that runs.
+
+    The same for every member. No query unless a period runs and one of its curves is not at hand.
+    """
+    usual: dict[tuple[str, date], Due] = {}
+    for period in periods.asked:
+        if period.state != PeriodState.OPEN or not 1 < period.elapsed < period.business_days:
+            continue
+        terms: dict[str, specs.Simple] = {}
+        for row in nodes:
+            if row.metric is None or row.metric.accumulation != Accumulation.SUM or not targets.get(row.pk):
+                continue
+            definition = definitions.get(row.metric.code)
+            spec = definition.at(period.start)[1] if definition else None
+            if isinstance(spec, specs.Simple) and specs.is_additive(spec):
+                terms[row.metric.code] = spec
+        found = read_usual(terms, period=period.row, elapsed=period.elapsed, total=period.business_days, today=today)
+        usual |= {(code, period.start): due for code, due in found.items()}
+    return usual
 
 
 def load_locks(query: MatrixQuery, nodes: Sequence[KpiNode], periods: Periods) -> Locks:

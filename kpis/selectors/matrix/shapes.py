@@ -6,6 +6,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from kpis.choices import DimensionCode
+from kpis.engine.pace import Due
 from kpis.models import KpiNode, KpiTree, Period
 
 OFFICIAL = "official"
@@ -79,6 +80,7 @@ class KpiMatrix:
 
     `cases` counts what an absence comes from, by (node, member, period): the cases of a cell that has too few, the
     records without a cost of a gross profit that is missing for them.
+    `due` is [node][period]: how much of a running period's sum is due by now, None where the whole target is.
     """
 
     tree: KpiTree
@@ -88,6 +90,7 @@ class KpiMatrix:
     periods: tuple[MatrixPeriod, ...]
     members: tuple[MatrixMember, ...]
     nodes: tuple[MatrixNode, ...]
+    due: list[list[Due | None]]
     value: Grid
     numerator: Grid
     denominator: Grid

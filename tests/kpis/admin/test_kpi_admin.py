@@ -168,6 +168,23 @@ class TestLists:
         return len(queries)
 
 
+class TestTreeActions:
+    def test_a_tree_is_put_in_force_with_its_facts_only(self, owner, tree, node):
+        factor = create_node(tree=tree, level="ksf", parent=node, name="Growth", actor=None, now=NOW())
+        calls = create_metric(
+            code="calls", name="Calls", unit="count", accumulation="sum", spec={"kind": "manual"}, actor=None, now=NOW()
+        )
+        create_node(tree=tree, level="kpi", parent=factor, metric=calls, actor=None, now=NOW())
+        asked = {"action": "activate", "_selected_action": [tree.pk]}
+        page = owner.post(url(KpiTree, "changelist"), asked, follow=True)
+        said = " ".join(str(message) for message in page.context["messages"])
+        for place in ("Won", "Calls"):
+            assert f"{place}の責任者が決まっていません" in said
+            assert f"{place}にこの年度の目標がありません" in said
+        tree.refresh_from_db()
+        assert tree.status == "draft"
+
+
 class TestDataFaults:
     @pytest.mark.parametrize(
         ("fault", "found"),

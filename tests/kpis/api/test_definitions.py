@@ -60,7 +60,7 @@ class TestMetrics:
 
 
 class TestTrees:
-    def test_a_draft_becomes_active_once_nothing_keeps_it(self, api):
+    def test_a_draft_becomes_active_once_nothing_keeps_it(self, api, in_acme, bob):
         tree = api.made("trees/", {"name": "Plan", "fiscal_year": 2026, "style": "new_business"})
         assert (tree["status"], tree["official_line"], tree["style"]) == ("draft", "target", "new_business")
         refused = api.post(f"trees/{tree['id']}/activate/")
@@ -71,10 +71,18 @@ class TestTrees:
 
         api.made("metrics/", _metric("goal"))
         api.made("metrics/", _metric("step"))
-        api.made("nodes/", {"tree": tree["id"], "level": "kgi", "metric": "goal"})
+        owned = {"tree": tree["id"], "responsible": str(bob.public_id)}
+        api.made("nodes/", {**owned, "level": "kgi", "metric": "goal"})
         ksf = {"level": "ksf", "code": "new", "name": "New", "parent": "goal", "reason": "it grows"}
         api.made("nodes/", {"tree": tree["id"], **ksf})
-        api.made("nodes/", {"tree": tree["id"], "level": "kpi", "metric": "step", "parent": "new"})
+        api.made("nodes/", {**owned, "level": "kpi", "metric": "step", "parent": "new"})
+        refused = api.post(f"trees/{tree['id']}/activate/").json()
+        assert [(error["field"], error["code"]) for error in refused["errors"]] == [
+            ("goal", "no_target"),
+            ("step", "no_target"),
+        ]
+        for node in ("goal", "step"):
+            api.made("targets/", {"tree": tree["id"], "node": node, "period_start": "2026-10-01", "value": 5})
         assert api.made(f"trees/{tree['id']}/activate/", None)["status"] == "active"
         assert [each["id"] for each in api.shown("trees/", status="active")["results"]] == [tree["id"]]
 

@@ -3,6 +3,9 @@
 import pytest
 from django.utils import timezone
 
+from kpis.models import KpiTree
+from tenants.context import tenant_context
+
 pytestmark = pytest.mark.django_db
 FACTS = {"no_person", "no_target"}
 
@@ -53,11 +56,29 @@ class TestMove:
 
 
 class TestLife:
-    def test_activates_strictly_or_with_open_facts(self, api, draft):
-        refused = api.post(f"trees/{draft['tree']}/activate/", {"needs_facts": True})
-        assert {error["code"] for error in refused.json()["errors"]} == {"no_responsible", "no_target", "no_source"}
-        assert api.made(f"trees/{draft['tree']}/activate/", {})["status"] == "active"
-        assert api.made(f"trees/{draft['tree']}/retire/", {})["status"] == "retired"
+    def test_is_activated_with_the_five_facts_only(self, api, draft):
+        refused = api.post(f"trees/{draft['tree']}/activate/", {"needs_facts": False})
+        assert refused.status_code == 400
+        errors = refused.json()["errors"]
+        assert {error["code"] for error in errors} == {"no_responsible", "no_target", "no_source"}
+        told = next(e["message"] for e in errors if (e["field"], e["code"]) == ("referrals", "no_responsible"))
+        assert api.shown(f"nodes/{draft['referrals']}/")["name"] in told
+        assert api.shown(f"trees/{draft['tree']}/")["status"] == "draft"
+
+    def test_in_force_every_door_keeps_a_factors_last_kpi(self, api, draft, acme):
+        with tenant_context(acme):
+            KpiTree.objects.filter(public_id=draft["tree"]).update(status="active")
+        before, last = order(api, draft["tree"]), f"nodes/{draft['existing_contact_coverage']}/"
+        goal = {"tree": draft["tree"], "level": "kgi", "metric": "referrals", "code": "other"}
+        for answer, fault in (
+            (api.delete(last), ("deepening", "no_kpi")),
+            (api.patch(last, {"parent": "introductions"}), ("deepening", "no_kpi")),
+            (api.post("nodes/", goal), ("other", "second_kgi")),
+        ):
+            assert answer.status_code == 400
+            assert [(error["field"], error["code"]) for error in answer.json()["errors"]] == [fault]
+        assert order(api, draft["tree"]) == before
+        assert api.shown(last)["parent"] == draft["deepening"]
 
     def test_issues_say_how_much_they_matter(self, api, draft):
         found = api.shown(f"trees/{draft['tree']}/issues/")["results"]

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from kpis.engine.pace import Basis, Due
 from kpis.engine.status import Status, StatusInput, achievement, judge
 from kpis.engine.values import Absence, Value
 
@@ -43,6 +44,27 @@ class TestAchievement:
 
     def test_an_absence_has_none(self) -> None:
         assert achievement(Absence.MISSING, Decimal(1), "up") is None
+
+
+class TestDue:
+    """What is due by now: the company's own curve where it has one."""
+
+    def cell(self, share: str, *, basis: Basis = Basis.CURVE, **changes: object) -> StatusInput:
+        told = {"accumulation": "sum", "direction": "up", "actual": Decimal(20), "target": Decimal(100), **changes}
+        return StatusInput("open", elapsed=10, total=20, usual=Due(Decimal(share), basis), **told)
+
+    def test_who_sells_late_is_held_against_the_own_curve(self) -> None:
+        assert judge(self.cell("0.2")) is Status.ON_TRACK
+        assert judge(self.cell("0.23")) is Status.AT_RISK
+        assert judge(self.cell("0.5")) is Status.BEHIND
+
+    def test_says_nothing_while_hardly_anything_is_usually_there(self) -> None:
+        assert judge(self.cell("0.09")) is Status.NONE
+        assert judge(self.cell("0.1")) is Status.ON_TRACK
+        assert judge(self.cell("0.09", basis=Basis.BUSINESS_DAYS)) is Status.ON_TRACK
+
+    def test_a_rate_has_no_curve(self) -> None:
+        assert judge(self.cell("0.2", accumulation="rate")) is Status.BEHIND
 
 
 class TestJudge:

@@ -60,7 +60,7 @@ class TestTreeIssues:
         assert blocking(tree_issues(TreeInput(nodes, REFERENCES))) == ()
         assert blocking(tree_issues(TreeInput((KGI,), REFERENCES))) != ()
 
-    def test_people_targets_and_data_are_asked_of_who_activates_by_hand(self) -> None:
+    def test_people_targets_and_data_are_asked_of_who_activates(self) -> None:
         nodes = (KGI, replace(KSF, reason=""), replace(KPI, has_responsible=False, has_target=False, has_source=False))
         issues = tree_issues(TreeInput(nodes, REFERENCES))
         assert blocking(issues) == ()
@@ -72,6 +72,14 @@ class TestTreeIssues:
         references = {**REFERENCES, "bookings": ("win_rate", "won")}
         issues = tree_issues(TreeInput((KGI, KSF, KPI), references, formulas, units))
         assert [(issue.field, issue.code) for issue in blocking(issues)] == [("bookings", "unit_mismatch")]
+
+    def test_a_faulty_formula_is_told_at_the_nodes_that_measure_or_need_it(self) -> None:
+        nodes = (KGI, KSF, replace(KPI, code="rate"), replace(KPI, code="size", metric="size"))
+        references = {**REFERENCES, "won": ("gone",), "size": ("bookings", "won")}
+        assert ("rate", "unknown_code") in found(*nodes, references=references)
+        assert ("size", "unknown_code") in found(*nodes, references=references)
+        measured = (*nodes, replace(KPI, code="deals", metric="won", parent="rate", link="formula"))
+        assert found(*measured, references=references) == [("deals", "unknown_code")]
 
     def test_formulas_that_the_tree_does_not_need_are_not_its_fault(self) -> None:
         references = {**REFERENCES, "other": ("win_rate", "won")}

@@ -69,6 +69,13 @@ class Sales:
         return landings_of(self.goal, **changes)[None]
 
 
+def factor_of(sales: Sales) -> KpiNode:
+    """A KSF below the KGI, for KPIs to stand below."""
+    return sales.tree.nodes.filter(code="skill").first() or create_node(
+        tree=sales.tree, parent=sales.goal, level="ksf", code="skill", name="営業力", actor=None, now=NOW
+    )
+
+
 @pytest.fixture
 def frozen():
     with time_machine.travel(NOW, tick=False):

@@ -2,24 +2,25 @@
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import ClassVar
 
 import pytest
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kpis.models import ConfidenceRank, MetricSnapshot, Period
+from kpis.models import ConfidenceRank, KpiTree, MetricSnapshot, Period, Target
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.services.calls import CallError, make_call
 from kpis.services.definitions import create_metric
 from kpis.services.ranks import RankError, ensure_ranks, set_rank
 from kpis.services.recompute import recompute
 from kpis.services.snapshots import take_snapshots
-from kpis.services.trees import create_node
+from kpis.services.trees import create_node, create_tree
 from kpis.tasks import note_snapshots
 from tenants.context import public_context
 from tenants.models import DueSync
-from tests.kpis.forecasts.conftest import NOVEMBER, NOW, TODAY, send
+from tests.kpis.forecasts.conftest import NOVEMBER, NOW, TODAY, WON, factor_of, landings_of, send
 
 pytestmark = pytest.mark.django_db
 
@@ -54,9 +55,7 @@ class TestMakeCall:
             call(sales)
 
     def test_refuses_a_factor_that_measures_nothing(self, sales):
-        factor = create_node(
-            tree=sales.tree, parent=sales.goal, level="ksf", code="skill", name="営業力", actor=None, now=NOW
-        )
+        factor = factor_of(sales)
         with pytest.raises(CallError):
             call(sales, node=factor)
 
@@ -150,6 +149,69 @@ class TestClock:
             assert DueSync.objects.filter(company_id=acme.pk, kind="snapshots").exists()
 
 
+class TestSeveralTrees:
+    """Every tree in force is foretold, and every KPI whose landing is shown with a score."""
+
+    WON_COUNT: ClassVar = {key: value for key, value in WON.items() if key != "field"} | {"aggregate": "count"}
+
+    def metric(self, code: str = "won_deals"):
+        return create_metric(
+            code=code, name=code, unit="count", accumulation="sum", spec=self.WON_COUNT, actor=None, now=NOW
+        )
+
+    def test_a_kpi_that_is_aimed_at_is_foretold_too(self, sales):
+        won = self.metric()
+        node = create_node(tree=sales.tree, parent=factor_of(sales), level="kpi", metric=won, actor=None, now=NOW)
+        recompute(now=NOW)
+        take_snapshots(now=NOW - timedelta(days=3))
+        assert not MetricSnapshot.objects.filter(metric=won).exists(), "without a target nothing lands short"
+        Target.objects.create(node=node, period_start=NOVEMBER, initial_value=4, value=4)
+        take_snapshots(now=NOW)
+        rows = MetricSnapshot.objects.filter(metric=won, date=TODAY, grain="month", member=None)
+        assert dict(rows.values_list("measure", "value")) == {"landing_pace": 2, "landing_rollup": Decimal("2.8")}
+
+    def test_its_landing_is_scored_once_the_period_is_over(self, sales):
+        node = create_node(
+            tree=sales.tree, parent=factor_of(sales), level="kpi", metric=self.metric(), actor=None, now=NOW
+        )
+        Target.objects.create(node=node, period_start=NOVEMBER, initial_value=4, value=4)
+        recompute(now=NOW)
+        take_snapshots(now=NOW)
+        later = NOW + timedelta(days=30)
+        landing = landings_of(node, now=later)[None]
+        assert [(view.method, view.score.period_count) for view in landing.views if view.score] == [
+            ("rollup", 1),
+            ("pace", 1),
+        ]
+
+    def test_the_goal_of_every_tree_in_force_has_its_landing_and_coverage(self, sales):
+        other, draft = (create_tree(name=name, fiscal_year=2026, actor=None, now=NOW) for name in ("紹介", "下書き"))
+        won = self.metric()
+        goal = create_node(tree=other, level="kgi", metric=won, actor=None, now=NOW)
+        create_node(tree=draft, level="kgi", metric=self.metric("other"), actor=None, now=NOW)
+        Target.objects.create(node=goal, period_start=NOVEMBER, initial_value=4, value=4)
+        KpiTree.objects.filter(pk=other.pk).update(status="active")
+        recompute(now=NOW)
+        take_snapshots(now=NOW)
+        found = MetricSnapshot.objects.filter(grain="month", member=None, dimension="company")
+        assert set(found.filter(metric=won).values_list("measure", flat=True)) == {
+            "coverage",
+            "landing_pace",
+            "landing_rollup",
+        }
+        assert found.get(metric=won, measure="coverage").denominator == 3
+        assert found.get(metric=sales.goal.metric, measure="landing_rollup").value == 330_000
+        assert not found.filter(metric__code="other").exists()
+
+    def test_last_years_tree_does_not_silence_this_years(self, sales):
+        KpiTree.objects.filter(pk=sales.tree.pk).update(fiscal_year=2025)
+        new = create_tree(name="2026", fiscal_year=2026, actor=None, now=NOW)
+        create_node(tree=new, level="kgi", metric=sales.goal.metric, actor=None, now=NOW)
+        KpiTree.objects.filter(pk=new.pk).update(status="active")
+        take_snapshots(now=NOW)
+        assert snapshot("coverage").denominator == 850_000, "the tree that has a target of November says it"
+
+
 class TestSnapshotMetric:
     def cells(self, sales, measure, grain="month", start=date(2026, 10, 1), now=NOW):
         metric = create_metric(
@@ -161,7 +223,7 @@ class TestSnapshotMetric:
             actor=None,
             now=NOW,
         )
-        create_node(tree=sales.tree, parent=sales.goal, level="kpi", metric=metric, actor=None, now=NOW)
+        create_node(tree=sales.tree, parent=factor_of(sales), level="kpi", metric=metric, actor=None, now=NOW)
         query = MatrixQuery(tree=sales.tree, grain=grain, start=start, end=date(2026, 12, 1), codes=[metric.code])
         matrix = build_matrix(query, now=now)
         return matrix.value[0][0], matrix.absence[0][0], matrix.nodes[0].as_of

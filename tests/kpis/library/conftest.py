@@ -84,7 +84,7 @@ def in_force(push: Any) -> Callable[[Company], KpiTree]:
         push(company)
         with tenant_context(company):
             tree = KpiTree.objects.get(template_use__code="ours")
-            activate_tree(tree=tree, actor=None, now=NOW)
+            activate_tree(tree=tree, facts_may_follow=True, actor=None, now=NOW)
             refresh_company_health(now=NOW)
         return tree
 

@@ -65,7 +65,7 @@ class TestCreate:
             tree = draft_template(
                 template=TEMPLATES["referral"], fiscal_year=2031, language="ja", actor=None, now=NOW, name="秘密"
             )
-            activate_tree(tree=tree, actor=None, now=NOW)
+            activate_tree(tree=tree, facts_may_follow=True, actor=None, now=NOW)
         with tenant_context(console):
             made = create_template_from_company(
                 company=acme, code="theirs", name="Theirs", description="", actor=carol, now=NOW

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from kpis.models import KpiNode, Metric, MetricVersion, Target
+from kpis.models import DimensionMember, KpiNode, Metric, MetricVersion, Target
 from kpis.services.recompute import recompute
 
 from .conftest import NOW, send
@@ -114,6 +114,16 @@ class TestSegments:
 
     def test_who_sees_a_part_only_is_told_no_effects(self, planned, alice, open_page):
         assert "Mix effect" not in open_page(alice, f"/kpis/{planned.rate.public_id}/?by=person", accept_language="en")
+
+    def test_against_targets_of_their_own_segments_tell_the_gap(self, planned, dave, open_page):
+        east = DimensionMember.objects.get(dimension__code="team", code="east")
+        told = {"period_start": date(2026, 10, 1), "dimension": "team", "member": east}
+        Target.objects.create(node=planned.goal, value=900_000, initial_value=900_000, **told)
+        path = f"/kpis/{planned.goal.public_id}/?by=team&start=2026-10-01"
+        page = open_page(dave, path, accept_language="en")
+        assert "Impact amount: what each segment did to the gap to the target" in page
+        assert re.search(r"Gap to the target −200,000 JPY ?, of which no segment answers for ±?0 JPY ?\.", page), page
+        assert "Mix effect" not in page
 
     def test_an_amount_counts_what_it_comes_from(self, planned, dave, open_page):
         late = {"created_on": "2026-08-05", "closed_on": "2026-09-06", "outcome": "won", "amount": 90_000}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 import time_machine
 
-from kpis.models import KpiTree, Metric
+from kpis.models import KpiNode, KpiTree, Metric
 from kpis.services.facts import upsert_facts
 
 pytestmark = pytest.mark.django_db
@@ -111,6 +111,32 @@ class TestToday:
         upsert_facts(resource="people", source="crm", records=records, now=world.tree.created_at)
         with django_assert_max_num_queries(70):
             client.get("/")
+
+
+class TestSeveralTrees:
+    @pytest.fixture
+    def second(self, world) -> KpiTree:
+        tree = KpiTree.objects.create(name="紹介ツリー", fiscal_year=2026, status="active")
+        metric = Metric.objects.get(code="won_deals")
+        KpiNode.objects.create(tree=tree, level="kgi", code="won_deals", name="紹介の受注件数", metric=metric)
+        return tree
+
+    def test_a_reader_switches_between_trees_in_force(self, world, second, alice, client_for, acme):
+        client = client_for(alice, acme)
+        first = client.get("/").content.decode()
+        assert f'<option value="{second.public_id}">紹介ツリー</option>' in first
+        assert "紹介の受注件数" not in first
+        other = client.get("/", {"tree": str(second.public_id)}).content.decode()
+        assert f'<option value="{second.public_id}" selected>' in other
+        assert "紹介の受注件数" in other
+        assert "の受注額" not in other
+
+    def test_one_that_is_not_in_force_is_not_found(self, world, second, alice, client_for, acme):
+        KpiTree.objects.filter(pk=second.pk).update(status="retired")
+        client = client_for(alice, acme)
+        assert 'name="tree"' not in client.get("/").content.decode(), "there is nothing to choose"
+        for asked in (second.public_id, "nonsense"):
+            assert client.get("/", {"tree": str(asked)}).status_code == 404
 
 
 class TestYoungPeriod:

@@ -4,7 +4,7 @@ import pytest
 from django.urls import reverse
 
 from kpis.choices import TreeStatus
-from kpis.models import KpiNode, KpiTree, Person, Target
+from kpis.models import KpiNode, KpiTree, Metric, MetricVersion, Person, Target
 
 pytestmark = pytest.mark.django_db
 HTMX = {"hx-request": "true"}
@@ -159,6 +159,56 @@ class TestEditor:
         node = draft.nodes.get(code="win_rate")
         owner.post(at("node-remove", draft.public_id, node.public_id))
         assert set(draft.nodes.values_list("code", flat=True)) == {"bookings", "skill"}
+
+    def test_in_force_a_factor_keeps_its_last_kpi_on_the_page_too(self, world, owner):
+        tree, node = world.tree, world.tree.nodes.get(code="win_rate")
+        assert tree.status == TreeStatus.ACTIVE
+        response = owner.post(at("node-remove", tree.public_id, node.public_id), follow=True)
+        assert "KPIがありません" in response.content.decode()
+        assert tree.nodes.filter(code="win_rate").exists()
+        body = {**PLAIN, "level": "kgi", "metric": "win_rate", "name": "受注率"}
+        changed = sent(owner, at("node-edit", tree.public_id, node.public_id), body, status=422)
+        assert "KPIがありません" in changed
+        node.refresh_from_db()
+        assert node.level == "kpi"
+        other = Metric.objects.create(code="other", name="別の目標", unit="count", accumulation="sum")
+        MetricVersion.objects.create(metric=other, number=1, spec={"kind": "manual"})
+        added = sent(owner, at("node-new", tree.public_id), {**body, "metric": "other"}, status=422)
+        assert "2つ目のKGI" in added
+        assert tree.nodes.count() == 5
+
+    def test_the_head_changes_name_style_and_official_line(self, draft, owner):
+        head = at("tree-head", draft.public_id)
+        assert f'action="{head}"' in shown(owner, at("tree-edit", draft.public_id))
+        body = {"name": "中期計画", "style": "route_sales", "official_line": "budget"}
+        page = owner.post(head, body, follow=True)
+        assert "中期計画" in page.content.decode()
+        draft.refresh_from_db()
+        assert (draft.name, draft.style, draft.official_line) == ("中期計画", "route_sales", "budget")
+        owner.post(head, {**body, "style": ""})
+        draft.refresh_from_db()
+        assert draft.style is None
+        refused = owner.post(head, {**body, "name": "", "official_line": "wish"})
+        assert refused.status_code == 422
+        assert 'aria-invalid="true"' in refused.content.decode()
+        draft.refresh_from_db()
+        assert (draft.name, draft.official_line) == ("中期計画", "budget")
+
+    @pytest.mark.parametrize(
+        ("expression", "said"),
+        [
+            ("won_deals / gone", "win_rateの計算式にあるgoneは存在しません"),
+            ("win_rate + 1", "計算式が循環しています：win_rate → win_rate"),
+            ("bookings + won_deals", "win_rateの計算式は単位の違うもの（金額と件数）を足し引きしています"),
+        ],
+    )
+    def test_says_what_is_wrong_with_the_formula_of_the_metric_that_is_picked(self, draft, owner, expression, said):
+        MetricVersion.objects.filter(metric__code="win_rate").update(spec={"kind": "formula", "expression": expression})
+        body = {**PLAIN, "level": "kpi", "metric": "win_rate", "parent": "skill", "name": "率"}
+        assert said in sent(owner, at("tree-check", draft.public_id), body)
+        assert said not in sent(owner, at("tree-check", draft.public_id), {**body, "metric": "closed_deals"})
+        editor = shown(owner, at("tree-edit", draft.public_id))
+        assert f'href="?node=win_rate" hx-get="{at("tree-edit", draft.public_id)}?node=win_rate"' in editor
 
     def test_offers_the_drivers_of_the_style(self, draft, owner):
         KpiTree.objects.filter(pk=draft.pk).update(style="new_business")
