@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import traceback
+from io import StringIO
 
 import pytest
 from cryptography.fernet import Fernet
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from integrations.models import Connection, DataKey
@@ -83,3 +85,29 @@ def test_a_rotation_that_cannot_open_something_changes_nothing(connection):
     with pytest.raises(SealedError):
         rotate(now=NOW)
     assert list(Connection.objects.order_by("pk").values_list("sealed", flat=True)) == before
+
+
+class TestCommand:
+    def test_every_company_gets_new_keys(self, connection, settings, globex):
+        with tenant_context(globex):
+            seal(
+                connection=Connection.objects.create(name="MA", source="ma", carries="ma", created_at=NOW),
+                secrets={"a": "b"},
+                now=NOW,
+            )
+        new = Fernet.generate_key().decode()
+        settings.CREDENTIAL_KEYS = [new, *settings.CREDENTIAL_KEYS]
+        call_command("rotate_credentials", stdout=StringIO())
+        settings.CREDENTIAL_KEYS = [new]
+        assert unseal(connection=Connection.objects.get())["token"] == SECRET
+        with tenant_context(globex):
+            assert unseal(connection=Connection.objects.get())["a"] == "b"
+
+    def test_a_company_that_cannot_be_opened_is_named_and_the_others_are_done(self, connection, globex):
+        with tenant_context(globex):
+            Connection.objects.create(name="MA", source="ma", carries="ma", created_at=NOW, sealed="damaged")
+        before, told = connection.sealed, StringIO()
+        with pytest.raises(CommandError, match="globex"):
+            call_command("rotate_credentials", stdout=told, stderr=StringIO())
+        assert "acme: 1 sealed anew" in told.getvalue()
+        assert Connection.objects.get().sealed != before
