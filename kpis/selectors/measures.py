@@ -27,6 +27,8 @@ _LATER_JOINS = {
     "deals": "LEFT JOIN (SELECT fact_id, min(date) AS date FROM kpis_kpievent WHERE kind = 'deals.{axis}'"
     " GROUP BY fact_id) later_{axis} ON later_{axis}.fact_id = e.fact_id",
 }
+# The date by which a window finds what a customer did.
+WINDOW_AXES = {"contracts": "starts_on", "orders": "ordered_on", "deals": "closed_on", "revenues": "recognized_on"}
 # What the event says, because the fact may say another thing by now.
 _OF_EVENTS = {("deals", "outcome"): "e.outcome", ("contracts", "renewed"): "(e.outcome = 'renewed')"}
 # What may differ between the events of one fact: the product of a line, the region of who is credited.
@@ -135,8 +137,7 @@ def condition(term: Simple) -> tuple[str, dict[str, Any]]:
 
 def window_condition(term: Window) -> tuple[str, dict[str, Any]]:
     """The SQL that is true of the events which a window looks at, and the parameters it names."""
-    axis = {"retention": "starts_on", "purchases": "closed_on", "margin": "recognized_on"}[term.subject]
-    conditions = _Conditions(Simple(term.fact, axis, "count", filters=term.filters))
+    conditions = _Conditions(Simple(term.fact, WINDOW_AXES[term.fact], "count", filters=term.filters))
     clauses = [conditions.of(each) for each in term.filters]
     if term.fact == "deals":
         clauses.append("e.outcome = 'won'")

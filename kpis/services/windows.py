@@ -14,13 +14,12 @@ from django.db.backends.utils import CursorWrapper
 from kpis.choices import DIMENSIONS
 from kpis.engine import specs
 from kpis.engine.specs import Window
-from kpis.selectors.measures import window_condition
+from kpis.selectors.measures import WINDOW_AXES, window_condition
 from kpis.services.dependents import FACT_TABLES
 
 Dates = set[date] | None  # None = all of them
 WINDOW_GRAINS = ("month", "quarter", "half", "year")
 LONGEST_PERIOD_DAYS = 366
-_AXES = {"contracts": "starts_on", "orders": "ordered_on", "deals": "closed_on", "revenues": "recognized_on"}
 
 # Periods with the stretch that each looks back on: from the day `opens` to before the day `closes`.
 _PERIODS = """
@@ -170,7 +169,7 @@ def store_window(cursor: CursorWrapper, group: str, window: Window, starts: Mapp
         """,
         {
             "group": group,
-            "kind": f"{window.fact}.{_AXES[window.fact]}",
+            "kind": f"{window.fact}.{WINDOW_AXES[window.fact]}",
             "months": window.months,
             "least": window.min_count,
             **dated,

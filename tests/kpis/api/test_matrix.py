@@ -166,8 +166,9 @@ class TestRecords:
         api.made("metrics/", metric)
         api.made("nodes/", {"tree": sales["tree"], "level": "kpi", "metric": "deal_size"})
         asked = {"tree": sales["tree"], "node": "deal_size", "grain": "month", "period_start": "2026-10-01"}
-        above, below = (api.shown("records/", **asked, side=side)["results"] for side in ("numerator", "denominator"))
-        assert above == below != []
+        above, below = (api.shown("records/", **asked, side=side) for side in ("numerator", "denominator"))
+        assert [row["external_id"] for row in above["results"]] == [row["external_id"] for row in below["results"]]
+        assert (above["total"], below["total"]) == (400, 2)
 
     def test_pages(self, api, sales):
         first = api.shown("records/", tree=sales["tree"], **self.ASKED, limit=1)
