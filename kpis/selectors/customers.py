@@ -120,7 +120,8 @@ def window_opens(window: Window, period: Period) -> date:
             "SELECT least(%s, (%s - make_interval(months => %s))::date)",
             [period.start_date, period.end_date, window.months],
         )
-        return cursor.fetchone()[0]
+        opens: date = cursor.fetchone()[0]
+    return opens
 
 
 def read_customers(side: Customers, period: Period, where: Where, *, offset: int = 0, limit: int = 50) -> RecordPage:
@@ -133,9 +134,9 @@ def read_customers(side: Customers, period: Period, where: Where, *, offset: int
     params |= {"factor": side.factor, "least": side.window.min_count, "offset": offset, "limit": limit}
     with connection.cursor() as cursor:
         cursor.execute(
-            f"WITH {tables}, listed AS (SELECT *, {share} * %(factor)s::numeric AS share FROM customer WHERE {is_listed})"
-            " SELECT customer, account_id, fact_id, date, cases, amount, before, after, stays, share,"
-            " (SELECT count(*) FROM listed), (SELECT sum(share) FROM listed) FROM listed"
+            f"WITH {tables}, listed AS (SELECT *, {share} * %(factor)s::numeric AS share FROM customer"
+            f" WHERE {is_listed}) SELECT customer, account_id, fact_id, date, cases, amount, before, after, stays,"
+            " share, (SELECT count(*) FROM listed), (SELECT sum(share) FROM listed) FROM listed"
             " ORDER BY abs(share) DESC NULLS LAST, customer OFFSET %(offset)s LIMIT %(limit)s",
             params,
         )

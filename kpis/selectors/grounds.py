@@ -60,8 +60,8 @@ def _sides_of_quotient(formula: Formula, period: Period) -> Sides:
     top = parse_formula(formula.expression).expression
     if not (isinstance(top, Binary) and top.operator == "/"):
         return {}
-    terms = [_counted_by(each, period) for each in (top.left, top.right)]
-    return {name: counted(term) for name, term in zip((NUMERATOR, DENOMINATOR), terms, strict=True) if all(terms)}
+    above, below = (_counted_by(each, period) for each in (top.left, top.right))
+    return {NUMERATOR: counted(above), DENOMINATOR: counted(below)} if above and below else {}
 
 
 def _counted_by(expression: object, period: Period) -> Simple | None:

@@ -142,7 +142,7 @@ def _whole_facts(term: Simple, period: Period, where: Where) -> tuple[str, dict[
     if term.aggregate == "distinct":
         first = "CASE WHEN row_number() OVER (PARTITION BY share ORDER BY date, fact_id) = 1 THEN 1 ELSE 0 END"
         rows = f"SELECT fact_id, date, weight, amount, {first} AS share FROM ({rows}) AS valued"
-    return rows, params | of_term.params
+    return rows, {**params, **of_term.params}
 
 
 def matching_events(term: Simple, period: Period | None, where: Where) -> tuple[str, dict[str, Any]]:

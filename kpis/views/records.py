@@ -143,9 +143,10 @@ def _read(place: Place, side: Side, moment: datetime | None, offset: int) -> _Fo
     try:
         if moment is None:
             return _Found(read_side(side, place.period, where, offset=offset, limit=PAGE))
-        now = timezone.now()
-        asked = {"side": side, "period": place.period, "where": where}
-        return _Found(read_side_as_of(moment=moment, now=now, **asked, offset=offset, limit=PAGE))
+        found = read_side_as_of(
+            moment=moment, now=timezone.now(), side=side, period=place.period, where=where, offset=offset, limit=PAGE
+        )
+        return _Found(found)
     except HistoryError as refusal:
         return _Found(refusal=str(refusal))
 
