@@ -113,8 +113,8 @@ def sides_of(spec: Spec) -> Sides:
             return _two(*map(counted, specs.renewal_sides(spec)))
         case Score(survey):
             good, bad, answers = specs.score_sides(spec)
-            above = (Signed(good), Signed(bad, -1)) if survey == "nps" else (Signed(good),)
-            return _two(Counted(above), counted(answers))
+            answered = (Signed(good), Signed(bad, -1)) if survey == "nps" else (Signed(good),)
+            return _two(Counted(answered), counted(answers))
         case Retention(measure):
             window = _window(spec)
             above, below = _RETENTION[measure]
