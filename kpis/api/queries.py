@@ -1,6 +1,6 @@
 """What may be asked of the matrix and of the records behind a cell, checked field by field."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -8,8 +8,10 @@ from rest_framework import serializers
 
 from kpis.api.fields import TreeReference, node_or_error
 from kpis.choices import DIMENSIONS, DimensionCode, Grain, TargetLine
-from kpis.models import Metric, Period
-from kpis.selectors.records import DENOMINATOR, NUMERATOR, find_term
+from kpis.engine.sides import NUMERATOR, SIDES
+from kpis.engine.specs import Snapshot
+from kpis.models import KpiTree, Metric, Period
+from kpis.selectors.grounds import CellAddress, find_kept, find_operand, find_sides, find_spec, names_of
 from kpis.selectors.references import find_member
 
 OFFICIAL = "official"
@@ -83,26 +85,67 @@ class CellParameters(serializers.Serializer):
 
 
 class RecordParameters(CellParameters):
-    """The parameters of the records behind one cell; `as_of` asks for those that were counted at a moment."""
+    """The parameters of the records behind one cell; `as_of` asks for those that were counted at a moment.
 
-    side = serializers.ChoiceField([NUMERATOR, DENOMINATOR], default=NUMERATOR)
+    `operand` asks for a metric that the node's formula names, in the same cell.
+    """
+
+    side = serializers.ChoiceField(SIDES, default=NUMERATOR)
+    operand = serializers.CharField(required=False, default=None, help_text=_("The code of a metric of the formula."))
     as_of = serializers.DateTimeField(required=False, default=None, help_text=_("A moment that has passed."))
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Find also the one set of facts that this side of the node's metric counts."""
+        """Find also what stands on this side of the metric; of what was written down on a day, as of that day."""
         attrs = super().validate(attrs)
-        node, period = attrs["node"], attrs["period"]
-        term = find_term(node.metric, day=period.start_date, side=attrs["side"]) if node.metric else None
-        if term is None:
-            message = _("%(node)s has no records of its own on this side; ask for those of the metrics it names.")
-            raise serializers.ValidationError({"side": message % {"node": node.code}}, code="not_applicable")
+        metric = _asked_metric(attrs["node"], attrs["operand"], attrs["period"])
+        cell = CellAddress(metric, attrs["period"], attrs["dimension"], attrs["member"])
+        sides = find_sides(metric, cell.period)
+        if attrs["side"] not in sides:
+            raise serializers.ValidationError({"side": _no_records(cell, tuple(sides))}, code="not_applicable")
         return {
-            "term": term,
-            "period": period,
-            "dimension": attrs["dimension"],
-            "member": attrs["member"],
-            "as_of": attrs["as_of"],
+            "side": sides[attrs["side"]],
+            "period": cell.period,
+            "dimension": cell.dimension,
+            "member": cell.member,
+            "as_of": _written_at(cell, attrs["node"].tree) or attrs["as_of"],
         }
+
+
+def _asked_metric(node: Any, operand: str | None, period: Period) -> Metric:
+    """The node's metric, or the one of its formula that is asked for. Raises ValidationError."""
+    if node.metric is None:
+        message = _("%(node)s has no number, so no records stand behind it.") % {"node": node.code}
+        raise serializers.ValidationError({"node": message}, code="not_applicable")
+    if operand is None:
+        return node.metric
+    found = find_operand(node.metric, operand, day=period.start_date)
+    if found is None:
+        message = _("The formula of %(node)s names no metric %(code)s.") % {"node": node.code, "code": operand}
+        raise serializers.ValidationError({"operand": message}, code="does_not_exist")
+    return found
+
+
+def _no_records(cell: CellAddress, sides: tuple[str, ...]) -> str:
+    """Why a side has no records, and what to ask for instead."""
+    code, names = cell.metric.code, names_of(cell.metric, day=cell.period.start_date)
+    if names:
+        message = _("%(metric)s is made of other numbers. Ask for one of them by operand: %(codes)s.")
+        return message % {"metric": code, "codes": ", ".join(dict.fromkeys(names))}
+    if sides:
+        message = _("%(metric)s has no records on this side. Ask for one of: %(sides)s.")
+        return message % {"metric": code, "sides": ", ".join(sides)}
+    return _("%(metric)s has no records of its own in this period.") % {"metric": code}
+
+
+def _written_at(cell: CellAddress, tree: KpiTree) -> datetime | None:
+    """When the number was written down, of a metric that shows what was. Raises ValidationError where nothing was."""
+    if not isinstance(find_spec(cell.metric, day=cell.period.start_date), Snapshot):
+        return None
+    kept = find_kept(cell, tree)
+    if kept is None:
+        message = _("Nothing was written down of %(metric)s in this period.") % {"metric": cell.metric.code}
+        raise serializers.ValidationError({"node": message}, code="not_applicable")
+    return kept.taken_at
 
 
 def find_asked_period(grain: str, start: date) -> Period:

@@ -300,8 +300,8 @@ class RestatementPageSerializer(PageSerializer):
     results = RestatementSerializer(many=True)
 
 
-class RecordSerializer(serializers.Serializer):
-    """One fact behind a number; `weight` and `amount` are its part in it."""
+class PartRecordSerializer(serializers.Serializer):
+    """One fact; `before` and `after` are the monthly amounts of a contract at the start and the end of a window."""
 
     fact = serializers.CharField()
     source = serializers.CharField()
@@ -312,13 +312,26 @@ class RecordSerializer(serializers.Serializer):
     date = serializers.DateField()
     weight = Number()
     amount = Number(allow_null=True)
+    before = Number(allow_null=True)
+    after = Number(allow_null=True)
     result = serializers.CharField()
     url = serializers.CharField()
 
 
-class RecordPageSerializer(PageSerializer):
-    """A page of records."""
+class RecordSerializer(PartRecordSerializer):
+    """One fact, or customer with its `records` (at most ten), behind a number; `weight` and `amount` are its part.
 
+    The shares of all records add up to the side of the cell; of a median each is a case, null where it is not known.
+    """
+
+    share = Number(allow_null=True)
+    records = PartRecordSerializer(many=True)
+
+
+class RecordPageSerializer(PageSerializer):
+    """A page of records; `total` is what those of all pages give: the side of the cell, null without any."""
+
+    total = Number(allow_null=True)
     results = RecordSerializer(many=True)
 
 

@@ -27,6 +27,8 @@ _LATER_JOINS = {
     "deals": "LEFT JOIN (SELECT fact_id, min(date) AS date FROM kpis_kpievent WHERE kind = 'deals.{axis}'"
     " GROUP BY fact_id) later_{axis} ON later_{axis}.fact_id = e.fact_id",
 }
+# The date by which a window finds what a customer did.
+_WINDOW_AXES = {"contracts": "starts_on", "orders": "ordered_on", "deals": "closed_on", "revenues": "recognized_on"}
 # What the event says, because the fact may say another thing by now.
 _OF_EVENTS = {("deals", "outcome"): "e.outcome", ("contracts", "renewed"): "(e.outcome = 'renewed')"}
 # What may differ between the events of one fact: the product of a line, the region of who is credited.
@@ -137,9 +139,14 @@ def condition(term: Simple) -> tuple[str, dict[str, Any]]:
     return " AND ".join(clauses) or "true", conditions.params
 
 
+def window_axis(term: Window) -> str:
+    """The date by which a window finds its records: when a contract began, or for renewals the day it is due."""
+    return "renewal_due_on" if term.subject == "renewals" else _WINDOW_AXES[term.fact]
+
+
 def window_condition(term: Window) -> tuple[str, dict[str, Any]]:
     """The SQL that is true of the events which a window looks at, and the parameters it names."""
-    conditions = _Conditions(Simple(term.fact, FACTS[term.fact].dates[0], "count", filters=term.filters))
+    conditions = _Conditions(Simple(term.fact, window_axis(term), "count", filters=term.filters))
     clauses = [conditions.of(each) for each in term.filters]
     if term.fact == "deals":
         clauses.append("e.outcome = 'won'")

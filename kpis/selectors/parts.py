@@ -19,7 +19,7 @@ from kpis.engine.specs import Conversion, Formula, Ratio, Retention, Score, Simp
 from kpis.models import DimensionMember, FactStream, Metric, Period
 from kpis.models.resources import MODELS
 from kpis.selectors.measures import measure, weighted_value
-from kpis.selectors.records import find_version, matching_events, with_descendants
+from kpis.selectors.records import Where, find_version, matching_events, with_descendants
 
 NUMERIC = ("sum", "average", "median")  # aggregates of a measured value; the others count
 
@@ -34,7 +34,7 @@ def read_parts(
     people: Collection[int] | None = None,
 ) -> dict[int, Part]:
     """Of these facts those which a term counts, with their part; one query (and one for the members below)."""
-    rows, params = matching_events(term, period, dimension=dimension, member=member, people=people)
+    rows, params = matching_events(term, (period.start_date, period.end_date), Where(dimension, member, people))
     measured = f"sum({weighted_value(term)})" if term.aggregate in NUMERIC else "NULL::numeric"
     with connection.cursor() as cursor:
         cursor.execute(

@@ -8,17 +8,19 @@ from typing import Any
 from django.db.models import Min
 from django.utils import timezone
 
-from kpis.choices import DimensionCode
+from kpis.choices import Outcome
 from kpis.engine.cells import Cell
 from kpis.engine.evidence import Cause, CauseCount, Happening, History, Part, cause_of, count_causes, differing
 from kpis.engine.issues import Issue, gettext_noop
+from kpis.engine.sides import NUMERATOR, Counted, Side, Signed
 from kpis.engine.specs import Simple
-from kpis.models import DimensionMember, Metric, Period
+from kpis.models import Metric, Period
 from kpis.models.resources import MODELS
 from kpis.selectors.changes import RecordChange, read_changes
+from kpis.selectors.grounds import CellAddress, find_sides, names_of, read_side, stretch_of
 from kpis.selectors.measures import is_money
 from kpis.selectors.parts import facts_of, read_cell, read_parts
-from kpis.selectors.records import DENOMINATOR, NUMERATOR, RELATED, RecordPage, find_term, read_records
+from kpis.selectors.records import RecordPage, Where, read_rows
 from kpis.services.past import facts_as_of
 from kpis.services.refusal import RefusedError
 
@@ -29,16 +31,6 @@ class HistoryError(RefusedError):
     """A moment of which nothing is remembered."""
 
     code = "no_history"
-
-
-@dataclass(frozen=True, slots=True)
-class CellAddress:
-    """Which number: a metric in a period, of the company or one member of a dimension."""
-
-    metric: Metric
-    period: Period
-    dimension: str = DimensionCode.COMPANY
-    member: DimensionMember | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +96,16 @@ def _no_history(template: str, **params: object) -> HistoryError:
     return HistoryError(issues=[Issue("as_of", "no_history", template, tuple(params.items()))])
 
 
-def read_records_as_of(*, moment: datetime, now: datetime, term: Simple, period: Period, **asked: Any) -> RecordPage:
-    """`read_records` as of a moment. Raises HistoryError."""
-    check_moment(moment, facts=[term.fact], now=now)
-    with facts_as_of(moment, facts=[term.fact], period=period):
-        return read_records(term=term, period=period, **asked)
+def read_side_as_of(
+    *, moment: datetime, now: datetime, side: Side, period: Period, where: Where, **page: int
+) -> RecordPage:
+    """`read_side` as of a moment. Raises HistoryError."""
+    check_moment(moment, facts=[side.fact], now=now)
+    is_open = isinstance(side, Counted) and side.is_stock
+    with facts_as_of(
+        moment, facts=[side.fact], stretch=stretch_of(side, period), outcome=Outcome.OPEN if is_open else None
+    ):
+        return read_side(side, period, where, **page)
 
 
 def compare_with_past(
@@ -135,7 +132,8 @@ def compare_all_with_past(
     if not facts:
         return [None] * len(addresses)
     check_moment(moment, facts=facts, now=now)
-    with facts_as_of(moment, facts=sorted(facts), period=addresses[0].period) as changed:
+    stretch = addresses[0].period.start_date, addresses[0].period.end_date
+    with facts_as_of(moment, facts=sorted(facts), stretch=stretch) as changed:
         past = [
             _reading(address, moment, changed, people) if cell is not None else None
             for address, cell in zip(addresses, current, strict=True)
@@ -148,11 +146,11 @@ def compare_all_with_past(
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """A number at one moment, and per side the parts of the records that may differ, with those in sight."""
+    """A number at one moment, and per term the parts of the records that may differ, with those in sight."""
 
     cell: Cell
-    parts: Mapping[str, Mapping[int, Part]]
-    in_sight: Mapping[str, frozenset[int]]
+    parts: Mapping[Signed, Mapping[int, Part]]
+    in_sight: Mapping[Signed, frozenset[int]]
 
 
 def _reading(
@@ -160,30 +158,30 @@ def _reading(
 ) -> _Reading:
     cell = _cell(address, moment)
     assert cell is not None
-    sides = _sides(address)
+    terms = list(_terms(address.metric, address.period))
     return _Reading(
         cell,
-        {side: _parts(address, term, changed) for side, term in sides.items()},
-        {side: frozenset(_parts(address, term, changed, people)) for side, term in sides.items()},
+        {part: _parts(address, part, changed) for _side, part in terms},
+        {part: frozenset(_parts(address, part, changed, people)) for _side, part in terms},
     )
 
 
 def _compared(address: CellAddress, moment: datetime, then: _Reading, now: _Reading) -> Evidence:
-    sides = _sides(address)
-    records = [
-        record
-        for side, term in sides.items()
-        for record in _changed_records(side, term, then.parts[side], now.parts[side], moment)
+    terms = list(_terms(address.metric, address.period))
+    moved = [
+        (record, record.row.pk in then.in_sight[part] | now.in_sight[part])
+        for side, part in terms
+        for record in _changed_records(side, part.term, then.parts[part], now.parts[part], moment)
     ]
-    shown = [each for each in records if each.row.pk in then.in_sight[each.side] | now.in_sight[each.side]][:LISTED]
+    shown = [record for record, is_in_sight in moved if is_in_sight][:LISTED]
     return Evidence(
         moment=moment,
-        fact=next((term.fact for term in sides.values()), ""),
+        fact=next((part.term.fact for _side, part in terms), ""),
         then=then.cell,
         now=now.cell,
-        causes=count_causes(each.cause for each in _once(records)),
+        causes=count_causes(each.cause for each in _once([record for record, _is_in_sight in moved])),
         records=tuple(shown),
-        hidden_count=len(records) - len(shown),
+        hidden_count=len(moved) - len(shown),
     )
 
 
@@ -197,28 +195,36 @@ def _cell(address: CellAddress, moment: datetime) -> Cell | None:
     )
 
 
-def _sides(address: CellAddress) -> dict[str, Simple]:
-    """What is counted above and, where it is something else, below."""
-    found = {
-        side: find_term(address.metric, day=address.period.start_date, side=side) for side in (NUMERATOR, DENOMINATOR)
-    }
-    sides = {side: term for side, term in found.items() if term is not None}
-    if sides.get(NUMERATOR) == sides.get(DENOMINATOR):
-        sides.pop(DENOMINATOR, None)
-    return sides
+def _terms(metric: Metric, period: Period, names: Collection[str] = ()) -> Iterator[tuple[str, Signed]]:
+    """What is counted above and, where it is something else, below; of another formula what its metrics count.
+
+    `names` are the formulas that were followed already.
+    """
+    sides = find_sides(metric, period)
+    found = [(name, part) for name, side in sides.items() if isinstance(side, Counted) for part in side.parts]
+    if not sides and metric.code not in names:
+        followed = (*names, metric.code)
+        named = Metric.objects.filter(code__in=names_of(metric, day=period.start_date)).order_by("code")
+        found = [(NUMERATOR, part) for each in named for _side, part in _terms(each, period, followed)]
+    seen: set[Signed] = set()
+    for name, part in found:
+        if part not in seen:
+            seen.add(part)
+            yield name, part
 
 
 def _parts(
-    address: CellAddress, term: Simple, changed: Mapping[str, Collection[int]], people: Collection[int] | None = None
+    address: CellAddress, part: Signed, changed: Mapping[str, Collection[int]], people: Collection[int] | None = None
 ) -> dict[int, Part]:
-    return read_parts(
-        term,
+    found = read_parts(
+        part.term,
         address.period,
         dimension=address.dimension,
         member=address.member,
-        ids=changed[term.fact],
+        ids=changed[part.term.fact],
         people=people,
     )
+    return found if part.sign > 0 else {pk: Part(-each.weight, each.measured) for pk, each in found.items()}
 
 
 def _once(records: Sequence[ChangedRecord]) -> Iterator[ChangedRecord]:
@@ -240,9 +246,7 @@ def _changed_records(
 ) -> Iterator[ChangedRecord]:
     """The records of one side whose part is another one."""
     moved = differing(before, after)
-    model = MODELS[term.fact]
-    named = {field.name for field in model._meta.get_fields()}
-    rows = model._default_manager.select_related(*(name for name in RELATED if name in named)).in_bulk(moved)
+    rows = read_rows(term.fact, moved)
     changes = read_changes(term.fact, moved, since=moment)
     for pk in moved:
         was, is_now = before.get(pk), after.get(pk)

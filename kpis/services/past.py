@@ -10,7 +10,7 @@ What has no history stays as it is known today: who belonged to which team, defi
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 
 from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
@@ -19,7 +19,6 @@ from django.db.models import Model
 from kpis.engine.facts import FACTS
 from kpis.engine.resources import RESOURCES
 from kpis.engine.specs import STAGES
-from kpis.models import Period
 from kpis.models.resources import MODELS
 from kpis.services import dependents
 from kpis.services.events import derive_events
@@ -44,25 +43,30 @@ REWOUND = (
 
 
 Changed = Mapping[str, frozenset[int]]
+Stretch = tuple[date, date]  # from the first day to before the last
 
 
 @contextmanager
-def facts_as_of(moment: datetime, *, facts: Collection[str], period: Period) -> Iterator[Changed]:
-    """Inside the block selectors read facts, and the events of these kinds of fact in a period, as they were.
+def facts_as_of(
+    moment: datetime, *, facts: Collection[str], stretch: Stretch, outcome: str | None = None
+) -> Iterator[Changed]:
+    """Inside the block selectors read facts, and the events of these kinds of fact in a stretch of time, as they were.
 
-    Yields per kind of fact the ids of those that have or had an event in the period and may be others than today. Rows
-    must be read to their end inside the block.
+    Yields per kind of fact the ids of those that have or had an event in it and may be others than today. Rows must be
+    read to their end inside the block. With `outcome` the events of other outcomes may be left out.
     """
     with transaction.atomic():
         try:
             with connection.cursor() as cursor:
-                changed = _lay_over(cursor, moment, tuple(facts), period)
+                changed = _lay_over(cursor, moment, tuple(facts), stretch, outcome)
             yield changed
         finally:
             transaction.set_rollback(True)
 
 
-def _lay_over(cursor: CursorWrapper, moment: datetime, facts: Sequence[str], period: Period) -> Changed:
+def _lay_over(
+    cursor: CursorWrapper, moment: datetime, facts: Sequence[str], stretch: Stretch, outcome: str | None
+) -> Changed:
     cursor.execute("SELECT quote_ident(current_schema())")
     schema = cursor.fetchone()[0]
     # Takes the place of the company's list of what has to be derived again.
@@ -80,20 +84,20 @@ def _lay_over(cursor: CursorWrapper, moment: datetime, facts: Sequence[str], per
     )
     cursor.execute("CREATE INDEX ON past_fact (fact_id, fact)")
     cursor.execute("ANALYZE past_fact")
-    _copy_events(cursor, schema, facts, period)
+    _copy_events(cursor, schema, facts, stretch, outcome)
     cursor.execute(
         f"CREATE TEMPORARY VIEW kpis_factchange AS SELECT * FROM {schema}.kpis_factchange WHERE at <= %s", [moment]
     )
     derive_events(cursor, currency=company_settings().currency)
-    return {fact: _changed(cursor, schema, fact, period) for fact in facts}
+    return {fact: _changed(cursor, schema, fact, stretch) for fact in facts}
 
 
-def _changed(cursor: CursorWrapper, schema: str, fact: str, period: Period) -> frozenset[int]:
+def _changed(cursor: CursorWrapper, schema: str, fact: str, stretch: Stretch) -> frozenset[int]:
     is_here = "e.kind = ANY(%(kinds)s) AND e.date >= %(start)s AND e.date < %(end)s"
     cursor.execute(
         f"SELECT e.fact_id FROM {schema}.kpis_kpievent e WHERE {is_here} AND {_IS_PAST}"
         f" UNION SELECT e.fact_id FROM kpis_kpievent e WHERE {is_here} AND {_IS_PAST}",
-        {"kinds": _kinds(fact), "fact": fact, "start": period.start_date, "end": period.end_date},
+        {"kinds": _kinds(fact), "fact": fact, "start": stretch[0], "end": stretch[1]},
     )
     return frozenset(row[0] for row in cursor.fetchall())
 
@@ -197,8 +201,10 @@ def _rewind_credit(cursor: CursorWrapper, past: str, moment: datetime) -> None:
     )
 
 
-def _copy_events(cursor: CursorWrapper, schema: str, facts: Sequence[str], period: Period) -> None:
-    """All events of what has one in the period and is as it was, in a table of their own; the rest is derived again."""
+def _copy_events(
+    cursor: CursorWrapper, schema: str, facts: Sequence[str], stretch: Stretch, outcome: str | None
+) -> None:
+    """All events of what has one there and is as it was, in a table of their own; the rest is derived again."""
     cursor.execute(
         f"CREATE TEMPORARY TABLE kpis_kpievent (LIKE {schema}.kpis_kpievent INCLUDING DEFAULTS INCLUDING IDENTITY)"
         " ON COMMIT DROP"
@@ -206,10 +212,17 @@ def _copy_events(cursor: CursorWrapper, schema: str, facts: Sequence[str], perio
     for fact in facts:
         cursor.execute(
             f"INSERT INTO kpis_kpievent SELECT e.* FROM {schema}.kpis_kpievent e"
-            f" WHERE e.kind = ANY(%(kinds)s) AND NOT {_IS_PAST} AND e.fact_id IN ("
+            f" WHERE e.kind = ANY(%(kinds)s) AND NOT {_IS_PAST} AND (%(outcome)s IS NULL OR e.outcome = %(outcome)s)"
+            " AND e.fact_id IN ("
             f" SELECT e.fact_id FROM {schema}.kpis_kpievent e"
             " WHERE e.kind = ANY(%(kinds)s) AND e.date >= %(start)s AND e.date < %(end)s)",
-            {"kinds": _kinds(fact), "fact": fact, "start": period.start_date, "end": period.end_date},
+            {
+                "kinds": _kinds(fact),
+                "fact": fact,
+                "start": stretch[0],
+                "end": stretch[1],
+                "outcome": outcome,
+            },
         )
     cursor.execute("CREATE INDEX ON kpis_kpievent (fact_id, kind)")
     cursor.execute("ANALYZE kpis_kpievent")

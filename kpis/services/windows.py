@@ -14,14 +14,12 @@ from django.db.backends.utils import CursorWrapper
 from kpis.choices import DIMENSIONS
 from kpis.engine import specs
 from kpis.engine.specs import Window
-from kpis.selectors.measures import window_condition
+from kpis.selectors.measures import window_axis, window_condition
 from kpis.services.dependents import FACT_TABLES
 
 Dates = set[date] | None  # None = all of them
 WINDOW_GRAINS = ("month", "quarter", "half", "year")
 LONGEST_PERIOD_DAYS = 366
-_AXES = {"contracts": "starts_on", "orders": "ordered_on", "deals": "closed_on", "revenues": "recognized_on"}
-_RENEWAL_AXIS = "renewal_due_on"
 
 # Periods with the stretch that each looks back on: from the day `opens` to before the day `closes`.
 _PERIODS = """
@@ -206,7 +204,7 @@ def store_window(cursor: CursorWrapper, group: str, window: Window, starts: Mapp
         """,
         {
             "group": group,
-            "kind": f"{window.fact}.{_RENEWAL_AXIS if window.subject == 'renewals' else _AXES[window.fact]}",
+            "kind": f"{window.fact}.{window_axis(window)}",
             "months": window.months,
             "least": window.min_count,
             **dated,

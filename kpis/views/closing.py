@@ -27,9 +27,10 @@ from kpis.selectors.closing import (
     read_closing_periods,
     read_transitions,
 )
+from kpis.selectors.grounds import CellAddress
 from kpis.selectors.restatements import find_restatements_of, read_decisions
 from kpis.selectors.visibility import sight_of
-from kpis.services.evidence import CellAddress, Evidence, HistoryError, compare_all_with_past
+from kpis.services.evidence import Evidence, HistoryError, compare_all_with_past
 from kpis.services.periods import close_period, make_provisional, reopen_period
 from kpis.services.refusal import RefusedError
 from kpis.services.restatements import decide_restatements

@@ -11,7 +11,8 @@ from kpis.api.base import CompanyAPIView
 from kpis.api.evidence import EvidenceParameters, EvidenceSerializer, evidence_data
 from kpis.choices import DimensionCode
 from kpis.engine.issues import gettext_noop
-from kpis.services.evidence import CellAddress, compare_with_past
+from kpis.selectors.grounds import CellAddress
+from kpis.services.evidence import compare_with_past
 from tenants.capabilities import Capability
 from tenants.settings.selectors import company_settings
 

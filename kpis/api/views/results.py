@@ -1,6 +1,7 @@
 """What was achieved: the matrix, why the KGI is not its target, the records behind a cell."""
 
 from collections.abc import Callable, Sequence
+from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -18,6 +19,7 @@ from kpis.api.contributions import (
     contributions_data,
     segments_data,
 )
+from kpis.api.fields import as_number
 from kpis.api.matrices import MatrixSerializer, matrix_data
 from kpis.api.pagination import PAGE_PARAMETERS, ListPages
 from kpis.api.queries import BreakdownParameters, MatrixParameters, RecordParameters
@@ -30,10 +32,11 @@ from kpis.selectors.breakdown import BreakdownError, BreakdownQuery, read_breakd
 from kpis.selectors.calendar import period_namer
 from kpis.selectors.contributions import read_contributions
 from kpis.selectors.details import Segment, read_effects
+from kpis.selectors.grounds import read_side
 from kpis.selectors.matrix import MatrixQuery, build_matrix
-from kpis.selectors.records import Record, RecordPage, read_records
+from kpis.selectors.records import Record, RecordPage, Where
 from kpis.services.calendar import cover_stretch
-from kpis.services.evidence import read_records_as_of
+from kpis.services.evidence import read_side_as_of
 from tenants.capabilities import Capability
 
 
@@ -110,16 +113,19 @@ class ContributionsView(CompanyAPIView):
 
 
 class _Records(Sequence[Record]):
-    """The records behind a cell, read by the slice."""
+    """The records behind a cell, read by the slice; `total` is what all of them give."""
 
     def __init__(self, read: Callable[..., RecordPage]) -> None:
         self._read = read
+        self.total: Decimal | None = None
 
     def __len__(self) -> int:
         return self._read(limit=1).count
 
     def __getitem__(self, part: Any) -> Any:
-        return self._read(offset=part.start, limit=part.stop - part.start).records
+        found = self._read(offset=part.start, limit=part.stop - part.start)
+        self.total = found.total
+        return found.records
 
 
 class RecordsView(CompanyAPIView):
@@ -134,18 +140,26 @@ class RecordsView(CompanyAPIView):
         responses=RecordPageSerializer,
     )
     def get(self, request: Request) -> Response:
-        """Latest first, with the link to each in its own system; a reader finds only those in sight.
+        """Facts latest first, customers by what they give, with the link to each in its own system.
 
-        With `as_of` those that were counted at that moment, with what they were then.
+        The shares of all pages add up to `total`, the cell's side. A reader finds only records in sight. With `as_of`
+        those that were counted at that moment, with what they were then.
         """
         asked, sight = _read(RecordParameters, request), self.sight
         if asked["member"] is not None and not sight.allows(asked["dimension"], asked["member"].pk):
             raise PermissionDenied
-        moment = asked.pop("as_of")
-        read = read_records
-        if moment is not None:
-            read = partial(read_records_as_of, moment=moment, now=timezone.now())
-        pages = ListPages()
-        people = sight.members.get(DimensionCode.PERSON)
-        page = pages.paginate_queryset(_Records(partial(read, **asked, people=people)), request)
-        return pages.get_paginated_response(RecordSerializer(page, many=True).data)
+        where = Where(asked["dimension"], asked["member"], sight.members.get(DimensionCode.PERSON))
+        read = partial(read_side, asked["side"], asked["period"], where)
+        if asked["as_of"] is not None:
+            read = partial(
+                read_side_as_of,
+                moment=asked["as_of"],
+                now=timezone.now(),
+                side=asked["side"],
+                period=asked["period"],
+                where=where,
+            )
+        pages, records = ListPages(), _Records(read)
+        page = pages.paginate_queryset(records, request)
+        body = pages.get_paginated_response(RecordSerializer(page, many=True).data).data
+        return Response({"total": as_number(records.total), **body})

@@ -1,18 +1,20 @@
 """The one read model: nodes × members × periods. Screens, API, charts and exports all render it."""
 
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from django.utils import timezone
 
+from kpis.engine.cells import Cell
 from kpis.models import KpiNode
 from kpis.selectors.matrix import loading
-from kpis.selectors.matrix.axes import load_members, load_periods
+from kpis.selectors.matrix.axes import Members, load_members, load_periods
 from kpis.selectors.matrix.computing import Computation
 from kpis.selectors.matrix.counting import Counting
 from kpis.selectors.matrix.shapes import KpiMatrix, MatrixMember, MatrixNode, MatrixPeriod, MatrixQuery
 from tenants.settings.selectors import company_settings
 
-__all__ = ["KpiMatrix", "MatrixMember", "MatrixNode", "MatrixPeriod", "MatrixQuery", "build_matrix"]
+__all__ = ["KpiMatrix", "MatrixMember", "MatrixNode", "MatrixPeriod", "MatrixQuery", "build_matrix", "read_cells"]
 
 
 def build_matrix(query: MatrixQuery, *, now: datetime) -> KpiMatrix:
@@ -21,16 +23,50 @@ def build_matrix(query: MatrixQuery, *, now: datetime) -> KpiMatrix:
     Closed periods show what was locked, unless `is_live`. Under org "now" team numbers are read through the teams'
     successors, always live. `member_ids` limits the members to those the reader may see.
     """
-    today = timezone.localdate(now)
     nodes = list(
         KpiNode.objects.filter(tree=query.tree).select_related("metric", "responsible").order_by("position", "id")
     )
     by_code = {row.code: row for row in nodes}
     shown = nodes if query.codes is None else [by_code[code] for code in query.codes if code in by_code]
-    definitions = loading.load_definitions({row.metric.code for row in shown if row.metric})
-    periods = load_periods(query.grain, query.start, query.end, today=today)
     members = load_members(query)
-    counting = Counting(
+    counting = _counting(query, {row.metric.code for row in shown if row.metric}, nodes, members, now)
+    targets = loading.load_targets(query, nodes, counting.periods)
+    return Computation(
+        query=query,
+        now=now,
+        today=counting.today,
+        currency=company_settings().currency,
+        nodes=nodes,
+        shown=shown,
+        periods=counting.periods,
+        members=members,
+        definitions=counting.definitions,
+        counting=counting,
+        targets=targets,
+        usual=loading.load_usual(shown, counting.definitions, counting.periods, targets, counting.today),
+        locks=loading.load_locks(query, shown, counting.periods),
+    ).matrix()
+
+
+def read_cells(query: MatrixQuery, codes: Collection[str], *, now: datetime) -> Mapping[str, Cell]:
+    """Metric code → its live cell in the first period of the query for the first member, placed in the tree or not.
+
+    Empty where the calendar does not reach the period, or the member is none to be shown.
+    """
+    counting = _counting(query, codes, list(query.tree.nodes.all()), load_members(query), now)
+    if not counting.periods.asked or not counting.members:
+        return {}
+    return {code: columns[0].cells()[0] for code, columns in counting.columns().items() if code in codes}
+
+
+def _counting(
+    query: MatrixQuery, codes: Collection[str], nodes: Sequence[KpiNode], members: Members, now: datetime
+) -> Counting:
+    """What these metrics are computed from."""
+    today = timezone.localdate(now)
+    definitions = loading.load_definitions(codes)
+    periods = load_periods(query.grain, query.start, query.end, today=today)
+    return Counting(
         grain=query.grain,
         dimensions=(query.dimension,),
         today=today,
@@ -42,19 +78,3 @@ def build_matrix(query: MatrixQuery, *, now: datetime) -> KpiMatrix:
         entries=loading.load_entries(query, definitions, periods),
         snapshots=loading.load_snapshots(query, definitions, nodes, periods),
     )
-    targets = loading.load_targets(query, nodes, periods)
-    return Computation(
-        query=query,
-        now=now,
-        today=today,
-        currency=company_settings().currency,
-        nodes=nodes,
-        shown=shown,
-        periods=periods,
-        members=members,
-        definitions=definitions,
-        counting=counting,
-        targets=targets,
-        usual=loading.load_usual(shown, definitions, periods, targets, today),
-        locks=loading.load_locks(query, shown, periods),
-    ).matrix()

@@ -177,8 +177,37 @@ class TestRecords:
         api.made("metrics/", metric)
         api.made("nodes/", {"tree": sales["tree"], "level": "kpi", "metric": "deal_size"})
         asked = {"tree": sales["tree"], "node": "deal_size", "grain": "month", "period_start": "2026-10-01"}
-        above, below = (api.shown("records/", **asked, side=side)["results"] for side in ("numerator", "denominator"))
-        assert above == below != []
+        above, below = (api.shown("records/", **asked, side=side) for side in ("numerator", "denominator"))
+        assert [row["external_id"] for row in above["results"]] == [row["external_id"] for row in below["results"]]
+        assert (above["total"], below["total"]) == (400, 2)
+
+    def test_a_formula_names_what_to_ask_for(self, api, sales):
+        spec = {"kind": "formula", "expression": "bookings - won_deals * 100"}
+        api.made("metrics/", {"code": "rest", "name": "Rest", "unit": "amount", "accumulation": "sum", "spec": spec})
+        api.made("nodes/", {"tree": sales["tree"], "level": "kpi", "metric": "rest"})
+        asked = {"tree": sales["tree"], **self.ASKED, "node": "rest"}
+        refused = api.get("records/", **asked)
+        (error,) = refused.json()["errors"]
+        assert (refused.status_code, error["field"]) == (400, "side")
+        assert "operand: bookings, won_deals" in error["message"]
+        assert api.shown("records/", **asked, operand="bookings")["total"] == 400
+        assert api.shown("records/", **asked, operand="won_deals")["total"] == 2
+        (error,) = api.get("records/", **asked, operand="closed_deals").json()["errors"]
+        assert error["field"] == "operand"
+
+    def test_customers_come_with_their_contracts(self, api, sales):
+        contract = {"external_id": "K1", "starts_on": "2026-01-01", "mrr": 100, "account": "A"}
+        send(api, "accounts", {"external_id": "A", "name": "Ace", "source_url": "https://crm.example/A"})
+        send(api, "contracts", {**contract, "ends_on": "2026-10-20", "source_url": "https://crm.example/K1"})
+        spec = {"kind": "retention", "measure": "gross_churn"}
+        api.made("metrics/", {"code": "gone", "name": "Gone", "unit": "percent", "accumulation": "rate", "spec": spec})
+        api.made("nodes/", {"tree": sales["tree"], "level": "kpi", "metric": "gone"})
+        found = api.shown("records/", tree=sales["tree"], **{**self.ASKED, "node": "gone"})
+        (customer,) = found["results"]
+        assert (found["total"], customer["share"], customer["before"], customer["after"]) == (100, 100, 100, 0)
+        assert (customer["fact"], customer["url"]) == ("accounts", "https://crm.example/A")
+        (part,) = customer["records"]
+        assert (part["fact"], part["external_id"], part["url"]) == ("contracts", "K1", "https://crm.example/K1")
 
     def test_pages(self, api, sales):
         first = api.shown("records/", tree=sales["tree"], **self.ASKED, limit=1)

@@ -11,14 +11,26 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kpis.engine.evidence import Happening
-from kpis.models import Deal, DimensionMember, KpiEvent, Metric, MetricVersion, Period
+from kpis.models import (
+    Deal,
+    DimensionMember,
+    FactStream,
+    KpiEvent,
+    KpiNode,
+    KpiTree,
+    Metric,
+    MetricVersion,
+    Period,
+)
 from kpis.selectors.calendar import find_period
+from kpis.selectors.grounds import CellAddress, find_kept, find_sides, read_side
 from kpis.selectors.parts import read_cell
-from kpis.selectors.records import find_term, read_records
+from kpis.selectors.records import Where
 from kpis.services.calendar import ensure_calendar
-from kpis.services.evidence import CellAddress, Evidence, HistoryError, compare_with_past, read_records_as_of
+from kpis.services.evidence import Evidence, HistoryError, compare_with_past, read_side_as_of
 from kpis.services.facts import upsert_facts
 from kpis.services.recompute import recompute
+from kpis.services.snapshots import take_snapshots
 
 pytestmark = pytest.mark.usefixtures("in_acme")
 LOADED = datetime(2026, 11, 1, tzinfo=UTC)
@@ -142,6 +154,24 @@ class TestCompareWithPast:
             ("denominator", "D1"),
         ]
 
+    def test_a_sum_of_metrics_tells_of_the_records_of_all(self, won: Metric) -> None:
+        metric("lost", {**CLOSED, "filters": [{**WON, "value": "lost"}]})
+        sums = metric("both", {"kind": "formula", "expression": "won * 2 + lost"})
+        send("deals", deal("D1", outcome="lost"), deal("D2", closed_on="2026-11-04"), at=LATER)
+        found = compared(sums)
+        assert (found.then.value, found.now.value) == (8, 5)
+        assert causes(found) == [("changed", "closed_on", 1), ("changed", "outcome", 1)]
+
+    def test_a_promoter_who_became_a_detractor_is_told_on_both_accounts(self) -> None:
+        answer = {"external_id": "S1", "kind": "nps", "score": 10, "answered_on": "2026-10-05"}
+        send("surveys", answer, answer | {"external_id": "S2"})
+        send("surveys", answer | {"score": 2}, at=LATER)
+        found = compared(metric("nps", {"kind": "score", "survey": "nps"}, "score", "rate"))
+        assert (found.then.value, found.now.value) == (100, 0)
+        parts = [(each.before and each.before.weight, each.after and each.after.weight) for each in found.records]
+        assert parts == [(1, None), (None, -1)]
+        assert causes(found) == [("changed", "score", 1)]
+
     def test_follows_the_owner_to_whom_a_deal_was_credited(self, won: Metric) -> None:
         send("deals", deal("D5", outcome="open", closed_on=None))
         send("deals", deal("D5", outcome="won", owner="cleo"), deal("D1", outcome="open"), at=LATER)
@@ -208,13 +238,53 @@ class TestCompareWithPast:
 class TestReadRecordsAsOf:
     def test_lists_what_was_counted_with_what_it_was(self, won: Metric) -> None:
         send("deals", deal("D1", closed_on="2026-11-04", amount=900), at=LATER)
-        term = find_term(won, day=month().start_date)
-        assert term is not None
-        page = read_records_as_of(moment=MEETING, now=NOW, term=term, period=month())
+        side = find_sides(won, month())["numerator"]
+        page = read_side_as_of(moment=MEETING, now=NOW, side=side, period=month(), where=Where())
         assert sorted(row.external_id for row in page.records) == ["D1", "D2", "D3", "D4"]
         first = next(row for row in page.records if row.external_id == "D1")
         assert (first.amount, first.date) == (100, date(2026, 10, 5))
-        assert read_records(term=term, period=month()).count == 3
+        assert read_side(side, month(), Where()).count == 3
+
+    def test_customers_of_a_window_are_those_of_the_moment(self) -> None:
+        churn = metric("churn", {"kind": "retention", "measure": "logo_churn"}, "percent", "rate")
+        send("accounts", {"external_id": "A", "name": "A"}, {"external_id": "B", "name": "B"})
+        contract = {"external_id": "K1", "account": "A", "starts_on": "2025-01-01", "mrr": 100}
+        send("contracts", contract, contract | {"external_id": "K2", "account": "B", "ends_on": "2026-10-20"})
+        send("contracts", contract | {"ends_on": "2026-10-10"}, at=LATER)
+        lost = find_sides(churn, month())["numerator"]
+        page = read_side_as_of(moment=MEETING, now=NOW, side=lost, period=month(), where=Where())
+        assert [row.name for row in page.records] == ["B"]
+        assert [row.name for row in read_side(lost, month(), Where()).records] == ["A", "B"]
+
+
+class TestSnapshots:
+    """What was written down on a day is shown with the records that stood open on that day."""
+
+    @pytest.fixture
+    def kept(self, won: Metric) -> KpiTree:
+        """Two of three open deals are left on the 20th; the pipeline was written down on the 9th."""
+        tree = KpiTree.objects.create(name="2026", fiscal_year=2026, status="active")
+        KpiNode.objects.create(tree=tree, level="kgi", code="won", name="won", metric=won)
+        FactStream.objects.update_or_create(source="crm", fact="deals", defaults={"last_success_at": LOADED})
+        is_open = {"outcome": "open", "closed_on": None}
+        send("deals", deal("P1", **is_open), deal("P2", **is_open, amount=250), deal("P3", **is_open, amount=None))
+        take_snapshots(now=MEETING)
+        send("deals", deal("P1"), deal("P4", **is_open), deal("P2", **is_open, amount=900), at=LATER)
+        return tree
+
+    @pytest.mark.parametrize(
+        ("measure", "shares"), [("open_deals", {"P1": 1, "P2": 1, "P3": 1}), ("open_pipeline", {"P1": 100, "P2": 250})]
+    )
+    def test_lists_what_stood_open_on_that_day(self, kept: KpiTree, measure: str, shares: dict[str, int]) -> None:
+        november = find_period("month", date(2026, 11, 1))
+        assert november is not None
+        cell = CellAddress(metric(measure, {"kind": "snapshot", "measure": measure}, "count", "stock"), november)
+        row = find_kept(cell, kept)
+        assert row is not None
+        side = find_sides(cell.metric, november)["numerator"]
+        page = read_side_as_of(moment=row.taken_at, now=NOW, side=side, period=november, where=Where())
+        assert {each.external_id: each.share for each in page.records} == shares
+        assert page.total == row.value
 
 
 STATES = st.fixed_dictionaries(
