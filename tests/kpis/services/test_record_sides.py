@@ -46,6 +46,8 @@ SPECS: dict[str, dict[str, Any]] = {
     "sqls": {"kind": "conversion", "from": "created", "to": "sql", "basis": "period"},
     "renewal": {"kind": "retention", "measure": "renewal_rate"},
     "renewal_amount": {"kind": "retention", "measure": "renewal_rate", "weight": "amount"},
+    "renewal_year": {"kind": "retention", "measure": "renewal_rate", "window_months": 12},
+    "renewal_year_amount": {"kind": "retention", "measure": "renewal_rate", "weight": "amount", "window_months": 12},
     "logo_churn": {"kind": "retention", "measure": "logo_churn"},
     "gross_churn": {"kind": "retention", "measure": "gross_churn", "window_months": 6},
     "net_churn": {"kind": "retention", "measure": "net_churn", "window_months": 6},
@@ -53,6 +55,13 @@ SPECS: dict[str, dict[str, Any]] = {
     "nrr": {"kind": "retention", "measure": "nrr", "window_months": 12},
     "repeat_orders": {"kind": "repeat", "fact": "orders", "window_months": 6},
     "repeat_deals": {"kind": "repeat", "fact": "deals", "window_months": 12},
+    "new_buyers": {"kind": "repeat", "fact": "orders", "measure": "new"},
+    "dormant": {"kind": "repeat", "fact": "orders", "measure": "dormant", "window_months": 3},
+    "clv_box": {
+        "kind": "clv",
+        "formula": "historic",
+        "filters": [{"field": "product", "op": "eq", "value": "box"}],
+    },
     "clv_frequency": {"kind": "clv", "formula": "frequency", "years": 3},
     "clv_historic": {"kind": "clv", "formula": "historic"},
     "clv_subscription": {"kind": "clv", "formula": "subscription"},
@@ -171,6 +180,7 @@ class Facts:
             "revenues",
             *(
                 self.fact(n, recognized_on=self.day().isoformat(), amount=100 + n, gross_profit=n)
+                | {"product": ("box", "bag")[n % 2]}
                 | ({"account": None} if n % 6 == 0 else {})
                 for n in range(40)
             ),
