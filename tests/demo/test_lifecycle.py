@@ -166,7 +166,12 @@ class TestPort:
         refused = subprocess.run(
             [sys.executable, "manage.py", "demo"],
             cwd=PROJECT,
-            env={**values, "DATABASE_URL": "postgres://x@localhost/x", "PATH": os.environ["PATH"]},
+            env={
+                **values,
+                "DATABASE_URL": "postgres://x@localhost/x",
+                "CREDENTIAL_KEYS": "x" * 43 + "=",
+                "PATH": os.environ["PATH"],
+            },
             capture_output=True,
             text=True,
             timeout=120,

@@ -188,7 +188,7 @@ AREAS: dict[str, list[Mutant]] = {
     ],
     "facts and what follows from them": [
         Mutant(
-            "integrations/services/sync.py",
+            "integrations/services/storing.py",
             "if known.get(external_id) != payload",
             "if known.get(external_id) or payload",
             f"{DATA}services/test_sync.py::TestRunSync::test_changes_nothing_the_second_time",
@@ -449,11 +449,31 @@ AREAS: dict[str, list[Mutant]] = {
             f"{TENANTS}test_separation.py::TestCapabilities::test_follow_from_the_role",
         ),
     ],
+    "sources": [
+        Mutant(
+            "integrations/connectors/base.py",
+            "reached = min(window.seen, window.started)",
+            "reached = max(window.seen, window.started)",
+            f"{DATA}connectors/test_acceptance.py::TestTwentyWaysItGoesWrong::test_04_a_stamp_of_the_future_hides_nothing",
+        ),
+        Mutant(
+            "integrations/connectors/changes.py",
+            "withdrawn = sorted((before | gone) - given)",
+            "withdrawn = sorted(gone - given)",
+            f"{DATA}services/test_pulling.py::TestReading::test_elements_of_a_list_come_and_go",
+        ),
+        Mutant(
+            "integrations/services/credentials.py",
+            "if {name: content.get(name) for name in _binding(connection)} != _binding(connection):",
+            "if not content:",
+            f"{DATA}services/test_credentials.py::test_does_not_open_at_another_row",
+        ),
+    ],
     "files": [
         Mutant(
-            "integrations/services/sync.py",
-            "    @transaction.atomic\n    def _store_chunk",
-            "    def _store_chunk",
+            "integrations/services/storing.py",
+            "    @transaction.atomic\n    def store(",
+            "    def store(",
             f"{DATA}services/test_faults.py::test_a_killed_worker_loses_and_doubles_nothing",
         ),
         Mutant(
@@ -463,9 +483,9 @@ AREAS: dict[str, list[Mutant]] = {
             f"{DATA}connectors/test_file.py::TestFileTypes::test_refuses_a_200_mb_file_before_reading_it",
         ),
         Mutant(
-            "integrations/services/sync.py",
-            'cursor = {"run": self._run.pk, "files": {**files, delivery.file.name: done}',
-            'cursor = {"run": self._run.pk, "files": {**files, delivery.file.name: done + 1}',
+            "integrations/services/deliveries.py",
+            "files = {**_files_done(run, delivery), delivery.file.name: done}",
+            "files = {**_files_done(run, delivery), delivery.file.name: done + 1}",
             f"{DATA}services/test_faults.py::test_a_killed_worker_loses_and_doubles_nothing",
         ),
         Mutant(
