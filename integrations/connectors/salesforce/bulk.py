@@ -49,15 +49,17 @@ class JobReading:
         """
         at = resume if resume.get("columns") == list(self.selection.columns) else {}
         try:
-            yield from self._steps(at or self._made())
+            yield from self._steps(at)
         except _GoneError:
             try:
-                yield from self._steps(self._made())
+                yield from self._steps({})
             except _GoneError as error:
                 raise self._failed("") from error
 
     def _steps(self, at: Resume) -> Iterator[Step]:
-        yield Step((), at)
+        if not at:
+            at = self._made()
+            yield Step((), at)
         while (info := self._info(at))["state"] in UNDER_WAY:
             self.pause(min(FIRST_PAUSE_SECONDS * 2 ** at["looks"], LONGEST_PAUSE_SECONDS))
             at = {**at, "looks": at["looks"] + 1}

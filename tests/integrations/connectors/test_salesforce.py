@@ -10,6 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import stamina
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -19,8 +20,9 @@ from integrations.connectors.base import Record
 from integrations.connectors.document import DocumentError
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.guard import Guard
-from integrations.connectors.http import Http
+from integrations.connectors.http import Answer, Http, NoBudget
 from integrations.connectors.salesforce import SalesforceConnector, open_instance, read_description
+from integrations.connectors.salesforce.answers import Quota
 from integrations.connectors.salesforce.schema import read_describe, select_columns, source_fields
 from tests.fakes.salesforce import API, CLIENT, SECRET, TOKEN, SalesforceFake, pem
 from tests.fakes.server import Reply, served
@@ -411,10 +413,11 @@ class TestLimits:
         assert (caught.value.permanent, caught.value.wait) == (False, 3600)
         assert org.used == 801
 
-    def test_the_share_of_one_app_is_not_the_pool(self, org):
-        fill(org, 3)
-        org.used = 18
-        assert len(read_all(connect(org))[0]) == 3
+    def test_the_share_of_one_app_is_not_the_pool(self):
+        quota = Quota(NoBudget())
+        usage = "per-app-api-usage=250/250(appName=mawaru); api-usage=25/5000"
+        assert quota.classify(Answer(200, httpx.Headers({"Sforce-Limit-Info": usage}), b"{}")) is None
+        assert (quota.used, quota.limit, quota.take("calls")) == (25, 5000, 0)
 
     def test_checking_is_possible_all_the_same(self, org):
         org.used, org.limit = 990, 1000
