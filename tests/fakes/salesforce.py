@@ -407,6 +407,8 @@ class Soql:
                     return value in others
                 case "=":
                     return bool(value == others[0])
+                case "<=":
+                    return bool(value <= others[0])
                 case "<":
                     return bool(value < others[0])
                 case ">":

@@ -67,7 +67,10 @@ class JobReading:
         following: Resume | None = at
         while following is not None:
             answer = self._results(following)
-            locator = answer.headers.get("sforce-locator", LAST_PAGE)
+            locator = answer.headers.get("sforce-locator")
+            if not locator:
+                # Without it nobody knows whether this was the last page.
+                raise self._incomplete()
             following = None if locator == LAST_PAGE else {**at, "locator": locator}
             yield Step(self._records(answer), following, info.get("numberRecordsProcessed"))
         self._forget(at["job"])
@@ -112,7 +115,7 @@ class JobReading:
         said = answer.headers.get("sforce-numberofrecords", "")
         is_odd = any(len(row) != len(columns) for row in rows)
         if is_odd or (said.isdigit() and int(said) != len(rows)):
-            raise ConnectorError("data", "incomplete_answer", permanent=False, stream=self.selection.object)
+            raise self._incomplete()
         return tuple(self.selection.record(dict(zip(columns, row, strict=True))) for row in rows)
 
     def _forget(self, job: str) -> None:
@@ -121,6 +124,9 @@ class JobReading:
         except ConnectorError:
             # Its records are stored; the source forgets the job by itself after some days.
             return
+
+    def _incomplete(self) -> ConnectorError:
+        return ConnectorError("data", "incomplete_answer", permanent=False, stream=self.selection.object)
 
     def _failed(self, message: str) -> ConnectorError:
         return ConnectorError("remote", "job_failed", permanent=False, stream=self.selection.object, message=message)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from integrations.connectors import values
 from integrations.connectors.base import FieldKind, Record, SourceField, as_utc
-from integrations.connectors.errors import ConnectorError
+from integrations.connectors.errors import BadValueError, ConnectorError
 from integrations.connectors.salesforce.description import cursors_of
 
 KINDS: Mapping[str, FieldKind] = {
@@ -81,12 +81,18 @@ class Selection:
         return not COMPOUND & set(self.types.values())
 
     def record(self, cells: Mapping[str, Any]) -> Record:
-        """A record of the values found at the columns, the same whichever way they came."""
-        clean = {column: cleaned(cells.get(column), type) for column, type in self.types.items()}
+        """A record of the values found at the columns, the same whichever way they came. Raises ConnectorError."""
+        try:
+            clean = {column: cleaned(cells.get(column), type) for column, type in self.types.items()}
+            changed = moment_of(clean[self.cursor])
+        except (BadValueError, InvalidOperation) as error:
+            raise ConnectorError("data", "incomplete_answer", permanent=False, stream=self.object) from error
+        if not clean["Id"] or changed is None:
+            raise ConnectorError("data", "incomplete_answer", permanent=False, stream=self.object)
         return Record(
-            external_id=str(clean["Id"]),
+            external_id=clean["Id"],
             values=_nested(clean),
-            updated_at=moment_of(clean[self.cursor]),
+            updated_at=changed,
             is_deleted=clean.get("IsDeleted") is True,
             merged_into=clean.get("MasterRecordId") or "",
         )

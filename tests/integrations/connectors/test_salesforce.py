@@ -358,6 +358,14 @@ class TestSlowQueries:
         assert ids(records) == [f"D{number:03}" for number in range(1, 41)]
         assert "resume" not in end
 
+    def test_a_record_at_the_border_of_two_slices_comes_once(self, org):
+        for number in range(1, 41):
+            org.world.tick(seconds=1)
+            org.world.put(f"D{number:03}")
+        org.slow_above, org.takes_jobs = 6, False
+        records, _ = read_all(connect(org))
+        assert ids(records) == [f"D{number:03}" for number in range(1, 41)]
+
     def test_so_is_the_window_of_an_increment(self, org):
         fill(org, 2)
         _, position = read_all(connect(org))
@@ -436,6 +444,12 @@ class TestLimits:
         fill(org, 1)
         org.fail(None, None, None, refusal(400, "UNABLE_TO_LOCK_ROW"), refusal(503, "SERVER_UNAVAILABLE"))
         assert ids(read_all(connect(org))[0]) == ["D001"]
+
+
+def job_replies(raw: bytes, headers: Mapping[str, str]) -> list[Reply | None]:
+    """A job that is complete at once, whose first page of results is `raw`."""
+    made, complete = Reply(200, {"id": "750"}), Reply(200, {"id": "750", "state": "JobComplete"})
+    return [None, None, None, made, complete, Reply(200, raw=raw, headers={"Content-Type": "text/csv", **headers})]
 
 
 class TestJobs:
@@ -527,28 +541,36 @@ class TestJobs:
         assert len(read_all(connect(org, job_above=5), "BillingAddress")[0]) == 8
         assert org.made_jobs == 0
 
-    @pytest.mark.parametrize("raw", [b'"Id","SystemModstamp"\n"D1","2026', b"\xff\xfe", b'"Id"\n"D1"\n'])
-    def test_broken_csv_is_no_data(self, org, raw):
-        org.fail(
-            *[None] * 3,
-            Reply(200, {"id": "750"}),
-            Reply(200, {"id": "750", "state": "JobComplete"}),
-            *[Reply(200, raw=raw, headers={"Content-Type": "text/csv"})] * 5,
-        )
+    @pytest.mark.parametrize(
+        ("raw", "code"),
+        [
+            (b'"Id","SystemModstamp"\n"D1","2026', "not_csv"),
+            (b"\xff\xfe", "not_csv"),
+            (b'"Id"\n"D1"\n', "incomplete_answer"),
+            (b'"D1","2026-10-01T00:00:00.000Z","false"\n', "incomplete_answer"),
+            (b'"","2026-10-01T00:00:00.000Z","false",""\n', "incomplete_answer"),
+            (b'"D1","some day","false",""\n', "incomplete_answer"),
+            (b'"D1","","false",""\n', "incomplete_answer"),
+        ],
+    )
+    def test_broken_csv_is_no_data(self, org, raw, code):
+        org.fail(*job_replies(raw, {"Sforce-Locator": "null"}))
         fill(org, 8)
         with pytest.raises(ConnectorError) as caught:
             read_all(connect(org, job_above=5))
-        assert caught.value.kind == "data"
+        assert (caught.value.kind, caught.value.code) == ("data", code)
+
+    def test_a_page_that_does_not_say_whether_it_is_the_last_is_not_used(self, org):
+        org.fail(*job_replies(b'"D1","2026-10-01T00:00:00.000Z","false",""\n', {}))
+        fill(org, 8)
+        with pytest.raises(ConnectorError) as caught:
+            read_all(connect(org, job_above=5))
+        assert caught.value.code == "incomplete_answer"
 
     def test_rows_that_got_lost_on_the_way_are_noticed(self, org):
         fill(org, 8)
-        raw = b'"Id","SystemModstamp","IsDeleted","MasterRecordId"\n"D1","2026-10-01T00:00:00.000Z","false",""\n'
-        org.fail(
-            *[None] * 3,
-            Reply(200, {"id": "750"}),
-            Reply(200, {"id": "750", "state": "JobComplete"}),
-            Reply(200, raw=raw, headers={"Sforce-NumberOfRecords": "2", "Sforce-Locator": "null"}),
-        )
+        raw = b'"D1","2026-10-01T00:00:00.000Z","false",""\n'
+        org.fail(*job_replies(raw, {"Sforce-NumberOfRecords": "2", "Sforce-Locator": "null"}))
         with pytest.raises(ConnectorError) as caught:
             read_all(connect(org, job_above=5))
         assert caught.value.code == "incomplete_answer"
