@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 class ConnectionKind(TextChoices):
     FILE = "file", _("File")
     REST = "rest", _("REST API")
+    SALESFORCE = "salesforce", _("Salesforce")
 
 
 class Carries(TextChoices):
@@ -144,6 +145,42 @@ PROBLEMS = {
     "record_without_id": _("“%(stream)s”: a record has nothing at “%(path)s”. Correct “id” in the description."),
     "page_repeats": _("“%(stream)s”: the source gives the same page again and again. Correct the paginator."),
     "bad_document": _("The description of the source is wrong at “%(place)s”: %(why)s"),
+    # asking Salesforce
+    "login_refused": _(
+        "The source refuses the login (%(error)s: %(message)s). Check the credentials, the domain and that the app is "
+        "allowed for its user."
+    ),
+    "bad_private_key": _("The private key is not an RSA key in PEM form. Enter the whole key file, without password."),
+    "instance_moved": _("The organization has moved to another address. It is read there at the next run."),
+    "api_disabled": _(
+        "The source does not offer its API to this organization or user (status %(status)s: %(message)s). Its edition "
+        "needs the API, and the user the right to it."
+    ),
+    "object_hidden": _(
+        "“%(object)s” does not exist at the source, or the connection's user may not read it. Give the user the right, "
+        "or leave the object out."
+    ),
+    "field_gone": _(
+        "“%(stream)s” has no field %(fields)s, or the connection's user may not see it. Give the user the right, or "
+        "change the mapping; until then “%(stream)s” is not read."
+    ),
+    "query_too_long": _(
+        "“%(stream)s”: the question with %(columns)s fields has %(size)s bytes, the limit is %(limit)s. Map "
+        "fewer fields."
+    ),
+    "query_timeout": _(
+        "The source takes too long to find the records. It is tried again by itself; if this lasts, ask its "
+        "administrator for an index."
+    ),
+    "locator_gone": _("The source lost its place again and again. Reading goes on behind the last record by itself."),
+    "job_failed": _(
+        "“%(stream)s”: the source could not prepare its records (%(message)s). It is tried again by itself."
+    ),
+    "incomplete_answer": _(
+        "“%(stream)s”: an answer of the source is incomplete. It is not used, and asked for again by itself."
+    ),
+    "not_csv": _("The source answered with something that is not CSV. Nothing was changed."),
+    "quota_used": _("%(used)s of %(limit)s calls of the last 24 hours are used (%(percent)s%%)."),
     # single rows
     "required": _("%(column)s is empty, but it is required."),
     "bad_date": _("“%(value)s” is not a date. Write it like 2026/11/24."),

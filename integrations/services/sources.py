@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from django.conf import settings
 
@@ -15,13 +15,17 @@ from integrations.connectors.errors import ConnectorError
 from integrations.connectors.guard import Guard
 from integrations.connectors.http import Http
 from integrations.connectors.rest import RestConnector, auth_of
+from integrations.connectors.salesforce import SECRETS as SALESFORCE_SECRETS
+from integrations.connectors.salesforce import SalesforceConnector, open_instance, read_description
 from integrations.models import Connection
 from integrations.services.budgets import Rate, SharedBudget
 from integrations.services.credentials import Secrets, unseal
 
 # What a source of no known vendor surely bears.
 COURTEOUS = {"calls": Rate(50, 10)}
+SALESFORCE = {"calls": Rate(25, 1)}
 Opener = Callable[[Connection, Secrets], Connector]
+Described = TypeVar("Described")
 
 
 @contextmanager
@@ -36,7 +40,12 @@ def opened_source(connection: Connection) -> Iterator[Connector]:
 
 def needed_secrets(*, kind: str, description: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of the secrets that a connection of this kind needs. Raises DocumentError."""
-    return SECRETS[read_document(description).auth.type] if kind == ConnectionKind.REST else ()
+    match kind:
+        case ConnectionKind.REST:
+            return SECRETS[read_document(description).auth.type]
+        case ConnectionKind.SALESFORCE:
+            return SALESFORCE_SECRETS[read_description(description).auth]
+    return ()
 
 
 def is_pulled(connection: Connection) -> bool:
@@ -50,18 +59,44 @@ def guard() -> Guard:
 
 
 def _open_rest(connection: Connection, secrets: Secrets) -> Connector:
-    try:
-        document = read_document(connection.description)
-    except DocumentError as error:
-        first = error.issues[0]
-        raise ConnectorError("config", "bad_document", place=first.field or "·", why=first.message) from error
+    document = _described(read_document, connection)
     budget = SharedBudget(str(connection.public_id), COURTEOUS)
     http = Http(document.base_url, guard=guard(), budget=budget, headers=document.headers)
-    try:
-        http.auth = auth_of(document.auth, secrets, lambda url: Http(url, guard=guard()))
-    except KeyError as error:
-        raise ConnectorError("auth", "no_credentials", name=error.args[0]) from error
+    with _naming_missing_secrets():
+        http.auth = auth_of(document.auth, secrets, _way_to)
     return RestConnector(http, document)
 
 
-OPENERS: Mapping[str, Opener] = {ConnectionKind.REST: _open_rest}
+def _open_salesforce(connection: Connection, secrets: Secrets) -> Connector:
+    description = _described(read_description, connection)
+    with _naming_missing_secrets():
+        http = open_instance(description, secrets, _way_to)
+    http.budget = SharedBudget(str(connection.public_id), SALESFORCE)
+    return SalesforceConnector(http, description)
+
+
+def _way_to(url: str) -> Http:
+    return Http(url, guard=guard())
+
+
+def _described(read: Callable[[object], Described], connection: Connection) -> Described:
+    """What a connection says about its source. Raises ConnectorError."""
+    try:
+        return read(connection.description)
+    except DocumentError as error:
+        first = error.issues[0]
+        raise ConnectorError("config", "bad_document", place=first.field or "·", why=first.message) from error
+
+
+@contextmanager
+def _naming_missing_secrets() -> Iterator[None]:
+    try:
+        yield
+    except KeyError as error:
+        raise ConnectorError("auth", "no_credentials", name=error.args[0]) from error
+
+
+OPENERS: Mapping[str, Opener] = {
+    ConnectionKind.REST: _open_rest,
+    ConnectionKind.SALESFORCE: _open_salesforce,
+}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -20,7 +21,9 @@ from integrations.connectors.errors import ConnectorError
 from integrations.connectors.guard import Guard
 from integrations.connectors.http import Http
 from integrations.connectors.rest import RestConnector, auth_of
+from integrations.connectors.salesforce import SalesforceConnector, open_instance, read_description
 from tests.fakes.rest import AUTHS, PAGING, RestFake
+from tests.fakes.salesforce import SalesforceFake
 from tests.fakes.server import FakeServer, Reply, served
 
 LOOPBACK = Guard(allows_loopback=True)
@@ -35,6 +38,8 @@ class Case:
         self.connect = connect
         self.connector = connect(fake)
         self.stream = stream
+        # What the source calls a name and an amount.
+        self.columns: Mapping[str, str] = getattr(fake, "columns", {"name": "name", "amount": "amount"})
         self.position: Mapping[str, Any] = {}
         self.copy: dict[str, Mapping[str, Any]] = {}
         self.aliases: dict[str, str] = {}
@@ -46,8 +51,8 @@ class Case:
 
     def sync(self, *, pages: int | None = None) -> int:
         """Read to the end, or as many pages as a worker lived; returns how many records came."""
-        read = 0
-        for number, page in enumerate(self.connector.pages(self.stream, self.position, ("name", "amount")), 1):
+        read, wanted = 0, tuple(self.columns.values())
+        for number, page in enumerate(self.connector.pages(self.stream, self.position, wanted), 1):
             for record in page.records:
                 read += 1
                 if record.is_deleted or record.merged_into:
@@ -55,7 +60,9 @@ class Case:
                     if record.merged_into:
                         self.aliases[record.external_id] = record.merged_into
                 else:
-                    self.copy[record.external_id] = {name: record.values.get(name) for name in ("name", "amount")}
+                    self.copy[record.external_id] = {
+                        ours: record.values.get(theirs) for ours, theirs in self.columns.items()
+                    }
             self.position = page.position
             if number == pages:
                 break
@@ -80,9 +87,18 @@ def rest(fake: RestFake) -> Connector:
     return RestConnector(http, document)
 
 
+def salesforce(fake: SalesforceFake, *, job_above: int = 10_000) -> Connector:
+    description = read_description(fake.description())
+    http = open_instance(description, fake.secrets(), lambda url: Http(url, guard=LOOPBACK))
+    return SalesforceConnector(http, description, job_above=job_above, pause=lambda seconds: None)
+
+
 CASES: dict[str, Callable[[], tuple[FakeServer, Callable[[Any], Connector], str]]] = {
     **{f"rest-{paging}": lambda paging=paging: (RestFake(paging), rest, "deals") for paging in PAGING},
     **{f"rest-{auth}": lambda auth=auth: (RestFake("keyset", auth), rest, "deals") for auth in AUTHS[1:]},
+    "salesforce": lambda: (SalesforceFake(), salesforce, "Account"),
+    "salesforce-jwt": lambda: (SalesforceFake("jwt"), salesforce, "Account"),
+    "salesforce-job": lambda: (SalesforceFake(), partial(salesforce, job_above=1), "Account"),
 }
 
 
@@ -267,7 +283,7 @@ class TestCheck:
     def test_names_the_fields(self, case):
         case.fill(3)
         names = {each.name for each in case.connector.fields(case.stream)}
-        assert {"name", "amount"} <= names
+        assert set(case.columns.values()) <= names
 
     def test_wrong_credentials_are_said_without_showing_them(self, case):
         if getattr(case.fake, "auth", "") == "none":
