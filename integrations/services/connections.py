@@ -89,8 +89,10 @@ def change_source(
 ) -> None:
     """Describe a source anew, or enter new credentials; it is asked again at once. Raises ConnectionRequestError."""
     described = connection.description if description is None else dict(description)
-    known = unseal(connection=connection) if secrets is None else secrets
-    _check_source(connection.kind, described, known)
+    if secrets is None:
+        _check_source(connection.kind, described, unseal(connection=connection), are_entered=False)
+    else:
+        _check_source(connection.kind, described, secrets)
     Connection.objects.filter(pk=connection.pk).update(description=described, stopped_by="", last_run_at=None)
     connection.refresh_from_db()
     if secrets is not None:
@@ -180,8 +182,10 @@ def _made(*, name: str, now: datetime, **values: Any) -> Connection:
         ) from error
 
 
-def _check_source(kind: str, description: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
-    """Refuse a description that cannot be used, and missing or surplus credentials."""
+def _check_source(
+    kind: str, description: Mapping[str, Any], secrets: Mapping[str, str], *, are_entered: bool = True
+) -> None:
+    """Refuse a description that cannot be used, missing credentials, and surplus ones that a person entered."""
     try:
         needed = needed_secrets(kind=kind, description=description)
     except DocumentError as error:
@@ -191,7 +195,7 @@ def _check_source(kind: str, description: Mapping[str, Any], secrets: Mapping[st
     if missing:
         raise ConnectionRequestError(f"secrets.{missing[0]}", _("Enter this credential; the source asks for it."))
     surplus = sorted(set(secrets) - set(needed))
-    if surplus:
+    if surplus and are_entered:
         text = _("The source does not ask for this. It needs: %(needed)s.")
         raise ConnectionRequestError(f"secrets.{surplus[0]}", text % {"needed": ", ".join(needed) or "—"})
 

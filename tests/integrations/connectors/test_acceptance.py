@@ -19,7 +19,11 @@ from integrations.connectors.document import read_document
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.guard import Guard
 from integrations.connectors.http import Http
+from integrations.connectors.hubspot import HubSpotConnector, read_hubspot
+from integrations.connectors.hubspot import auth_of as hubspot_auth
 from integrations.connectors.rest import RestConnector, auth_of
+from tests.fakes.hubspot import MODIFIED as HUBSPOT_OBJECTS
+from tests.fakes.hubspot import HubSpotFake
 from tests.fakes.rest import AUTHS, PAGING, RestFake
 from tests.fakes.server import FakeServer, Reply, served
 
@@ -80,9 +84,23 @@ def rest(fake: RestFake) -> Connector:
     return RestConnector(http, document)
 
 
+def hubspot(fake: HubSpotFake) -> Connector:
+    source, kept = read_hubspot(fake.description()), fake.__dict__.setdefault("kept", fake.secrets())
+    http = Http(fake.url, guard=LOOPBACK)
+
+    def exchange(change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> Mapping[str, str]:
+        kept.update(change(dict(kept)))
+        return dict(kept)
+
+    http.auth = hubspot_auth(source, kept, exchange, http)
+    return HubSpotConnector(http, source)
+
+
 CASES: dict[str, Callable[[], tuple[FakeServer, Callable[[Any], Connector], str]]] = {
     **{f"rest-{paging}": lambda paging=paging: (RestFake(paging), rest, "deals") for paging in PAGING},
     **{f"rest-{auth}": lambda auth=auth: (RestFake("keyset", auth), rest, "deals") for auth in AUTHS[1:]},
+    **{f"hubspot-{stream}": lambda stream=stream: (HubSpotFake(stream), hubspot, stream) for stream in HUBSPOT_OBJECTS},
+    "hubspot-oauth": lambda: (HubSpotFake("contacts", "oauth"), hubspot, "contacts"),
 }
 
 
