@@ -156,8 +156,8 @@ PROBLEMS = {
         "“%(stream)s”: there is no list of records at “%(path)s” in the answer. Correct “records” in the description."
     ),
     "unexpected_answer": _(
-        "“%(stream)s”: there is no “%(path)s” in the answer of the source. Nothing was changed; it is tried again at the "
-        "next run."
+        "“%(stream)s”: there is no “%(path)s” in the answer of the source. Nothing was changed; it is tried again at "
+        "the next run."
     ),
     "record_without_id": _("“%(stream)s”: a record has nothing at “%(path)s”. Correct “id” in the description."),
     "page_repeats": _("“%(stream)s”: the source gives the same page again and again. Correct the paginator."),

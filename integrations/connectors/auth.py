@@ -117,13 +117,16 @@ It calls the change with the credentials as they lie there at that moment, while
 it returns is safely kept already.
 """
 
+GIVEN = ("access_token", "access_until")
+"""What is kept beside the credentials that a person entered: the token in force, and its end (seconds since 1970)."""
+
 
 class RotatingTokens:
     """Access tokens for a refresh token that dies with its use: each exchange gives the next one.
 
-    Access tokens are kept beside it with their end (`access_token`, `access_until` in seconds since 1970), so that
-    one worker uses what another one was given. `ask` hands the kept credentials to the token endpoint and returns its
-    answer; it raises ConnectorError `reconnect` where the source does not know the refresh token any more.
+    Access tokens are kept beside it (GIVEN), so that one worker uses what another one was given. `ask` hands the kept
+    credentials to the token endpoint and returns its answer; it raises ConnectorError `reconnect` where the source
+    does not know the refresh token any more.
     """
 
     def __init__(self, exchange: Exchange, ask: Callable[[Kept], Mapping[str, Any]]) -> None:

@@ -12,6 +12,7 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from integrations.choices import ConnectionKind
+from integrations.connectors.auth import GIVEN
 from integrations.connectors.document import DocumentError
 from integrations.connectors.mapping import StreamMapping, check_mapping
 from integrations.connectors.presets import PRESETS
@@ -89,10 +90,7 @@ def change_source(
 ) -> None:
     """Describe a source anew, or enter new credentials; it is asked again at once. Raises ConnectionRequestError."""
     described = connection.description if description is None else dict(description)
-    if secrets is None:
-        _check_source(connection.kind, described, unseal(connection=connection), are_entered=False)
-    else:
-        _check_source(connection.kind, described, secrets)
+    _check_source(connection.kind, described, _entered(connection) if secrets is None else secrets)
     Connection.objects.filter(pk=connection.pk).update(description=described, stopped_by="", last_run_at=None)
     connection.refresh_from_db()
     if secrets is not None:
@@ -182,10 +180,13 @@ def _made(*, name: str, now: datetime, **values: Any) -> Connection:
         ) from error
 
 
-def _check_source(
-    kind: str, description: Mapping[str, Any], secrets: Mapping[str, str], *, are_entered: bool = True
-) -> None:
-    """Refuse a description that cannot be used, missing credentials, and surplus ones that a person entered."""
+def _entered(connection: Connection) -> dict[str, str]:
+    """The credentials that a person entered, without the tokens that were given for them."""
+    return {name: value for name, value in unseal(connection=connection).items() if name not in GIVEN}
+
+
+def _check_source(kind: str, description: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
+    """Refuse a description that cannot be used, and missing or surplus credentials."""
     try:
         needed = needed_secrets(kind=kind, description=description)
     except DocumentError as error:
@@ -195,7 +196,7 @@ def _check_source(
     if missing:
         raise ConnectionRequestError(f"secrets.{missing[0]}", _("Enter this credential; the source asks for it."))
     surplus = sorted(set(secrets) - set(needed))
-    if surplus and are_entered:
+    if surplus:
         text = _("The source does not ask for this. It needs: %(needed)s.")
         raise ConnectionRequestError(f"secrets.{surplus[0]}", text % {"needed": ", ".join(needed) or "—"})
 
