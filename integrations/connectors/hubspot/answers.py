@@ -25,7 +25,8 @@ def failure_in(answer: Answer, *, until_midnight: Callable[[], float]) -> Connec
     if general is None or general.code == "moved":
         return general
     body = _body(answer)
-    said = {"status": answer.status, "message": _words(answer, body), "correlation_id": body.get("correlationId")}
+    words, id = _words(answer, body), body.get("correlationId")
+    said: Mapping[str, Any] = {"status": answer.status, "message": words, "correlation_id": id}
     wait = retry_after(answer)
     match answer.status:
         case HTTPStatus.TOO_MANY_REQUESTS if wait is None:

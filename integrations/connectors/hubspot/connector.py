@@ -34,8 +34,13 @@ from integrations.connectors.hubspot.source import (
     HubSpotSource,
 )
 from integrations.connectors.records import dig
+from kpis.engine.issues import gettext_noop
 
-LABELS = {"contacts": "Contacts", "companies": "Companies", "deals": "Deals"}
+LABELS = {
+    "contacts": gettext_noop("Contacts"),
+    "companies": gettext_noop("Companies"),
+    "deals": gettext_noop("Deals"),
+}
 LOOK_BACK = timedelta(minutes=10)
 # The source tells its time in whole seconds, less the way of the answer: its clock may be past the start of the run.
 END_MARGIN = timedelta(minutes=1)
@@ -88,9 +93,10 @@ class HubSpotConnector(Connector):
         http.classify = lambda answer: failure_in(answer, until_midnight=self._until_midnight)
 
     def streams(self) -> Sequence[Stream]:
-        pipelines = [Stream("pipelines", "Deal stages", None)] if "deals" in self._source.objects else []
+        pipelines = [Stream("pipelines", gettext_noop("Deal stages"), None)] if "deals" in self._source.objects else []
         objects = [Stream(name, LABELS[name], LOOK_BACK) for name in self._source.objects]
-        return [Stream("owners", "Owners", None), Stream("teams", "Teams", None), *pipelines, *objects]
+        people = [Stream("owners", gettext_noop("Owners"), None), Stream("teams", gettext_noop("Teams"), None)]
+        return [*people, *pipelines, *objects]
 
     def fields(self, stream: str) -> Sequence[SourceField]:
         """The fixed fields of owners, teams and stages; of an object every property that the account has."""

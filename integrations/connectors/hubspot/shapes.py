@@ -8,9 +8,10 @@ from typing import Any
 
 from integrations.connectors.base import FieldKind, Record, SourceField
 from integrations.connectors.hubspot.source import MODIFIED
+from kpis.engine.issues import gettext_noop
 
 MERGED = "hs_merged_object_ids"
-OWN = {"id": "ID", "createdAt": "Created", "updatedAt": "Updated"}
+OWN = {"id": gettext_noop("Record ID"), "createdAt": gettext_noop("Created"), "updatedAt": gettext_noop("Updated")}
 """What a record has beside its properties."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 KINDS: Mapping[str, FieldKind] = {
@@ -42,15 +43,17 @@ def _values(id: str, row: Mapping[str, Any], properties: Mapping[str, Any]) -> M
 
 
 def _past(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The values of a property, oldest first, each when it began; one that was written again goes on."""
+    """The values of a property, oldest first, each when it began.
+
+    One that was written again goes on; of several at one moment the last counts.
+    """
+    newest_first = sorted(entries, key=lambda entry: moment_of(entry.get("timestamp")) or EARLIEST, reverse=True)
+    by_moment = {entry.get("timestamp"): entry.get("value") or None for entry in reversed(newest_first)}
     found: list[Mapping[str, Any]] = []
     before = None
-    for entry in sorted(
-        entries, key=lambda entry: moment_of(entry.get("timestamp")) or datetime.min.replace(tzinfo=UTC)
-    ):
-        value = entry.get("value") or None
-        if value != before and value is not None:
-            found.append({"value": value, "at": entry.get("timestamp")})
+    for at, value in by_moment.items():
+        if value not in {before, None}:
+            found.append({"value": value, "at": at})
         before = value
     return found
 
@@ -77,29 +80,29 @@ def stage_row(pipeline: Mapping[str, Any], stage: Mapping[str, Any]) -> Mapping[
 
 FIXED_FIELDS: Mapping[str, tuple[SourceField, ...]] = {
     "owners": (
-        SourceField("id", "Owner ID"),
-        SourceField("userId", "User ID", "number"),
-        SourceField("email", "Email"),
-        SourceField("firstName", "First name"),
-        SourceField("lastName", "Last name"),
-        SourceField("archived", "Archived", "flag"),
-        SourceField("teams", "Teams", "list"),
-        SourceField("teams.id", "Team ID"),
-        SourceField("teams.name", "Team name"),
-        SourceField("teams.primary", "Primary team", "flag"),
+        SourceField("id", gettext_noop("Owner ID")),
+        SourceField("userId", gettext_noop("User ID"), "number"),
+        SourceField("email", gettext_noop("Email")),
+        SourceField("firstName", gettext_noop("First name")),
+        SourceField("lastName", gettext_noop("Last name")),
+        SourceField("archived", gettext_noop("Archived"), "flag"),
+        SourceField("teams", gettext_noop("Teams"), "list"),
+        SourceField("teams.id", gettext_noop("Team ID")),
+        SourceField("teams.name", gettext_noop("Team name")),
+        SourceField("teams.primary", gettext_noop("Primary team"), "flag"),
     ),
-    "teams": (SourceField("id", "Team ID"), SourceField("name", "Team name")),
+    "teams": (SourceField("id", gettext_noop("Team ID")), SourceField("name", gettext_noop("Team name"))),
     "pipelines": (
-        SourceField("id", "Stage ID"),
-        SourceField("label", "Stage name"),
-        SourceField("order", "Order", "number"),
-        SourceField("archived", "Archived", "flag"),
-        SourceField("probability", "Probability", "number"),
-        SourceField("is_closed", "Closed", "flag"),
-        SourceField("is_won", "Won", "flag"),
-        SourceField("is_lost", "Lost", "flag"),
-        SourceField("pipeline.id", "Pipeline ID"),
-        SourceField("pipeline.label", "Pipeline name"),
+        SourceField("id", gettext_noop("Stage ID")),
+        SourceField("label", gettext_noop("Stage name")),
+        SourceField("order", gettext_noop("Display order"), "number"),
+        SourceField("archived", gettext_noop("Archived"), "flag"),
+        SourceField("probability", gettext_noop("Probability"), "number"),
+        SourceField("is_closed", gettext_noop("Closed stage"), "flag"),
+        SourceField("is_won", gettext_noop("Won"), "flag"),
+        SourceField("is_lost", gettext_noop("Lost"), "flag"),
+        SourceField("pipeline.id", gettext_noop("Pipeline ID")),
+        SourceField("pipeline.label", gettext_noop("Pipeline name")),
     ),
 }
 
@@ -114,11 +117,11 @@ def field_of(row: Mapping[str, Any]) -> SourceField:
 
 def history_fields(past: SourceField) -> tuple[SourceField, ...]:
     """The fields of the history of a property."""
-    path, label = f"history.{past.name}", past.label
+    path = f"history.{past.name}"
     return (
-        SourceField(path, f"{label} (history)", "list"),
-        SourceField(f"{path}.value", f"{label} (history: value)", past.kind, past.choices),
-        SourceField(f"{path}.at", f"{label} (history: since)", "moment"),
+        SourceField(path, f"{past.label} ({path})", "list"),
+        SourceField(f"{path}.value", f"{past.label} ({path}.value)", past.kind, past.choices),
+        SourceField(f"{path}.at", f"{past.label} ({path}.at)", "moment"),
     )
 
 

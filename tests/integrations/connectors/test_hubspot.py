@@ -137,7 +137,7 @@ class TestSearch:
         fake.world.now = fake.now() - timedelta(hours=1)
         fake.world.put("1", dealname="古い")
         _, position = read_all(fake, "deals", {})
-        fake.world.now = fake.now() - timedelta(minutes=1)
+        fake.world.now = fake.now() - timedelta(minutes=3)
         fake.world.put("2", dealname="まだ見えない")
         fake.world.now = fake.now()
         fake.world.put("3", dealname="削除")
@@ -197,6 +197,12 @@ class TestHistory:
         exact = start.replace(microsecond=start.microsecond // 1000 * 1000)
         assert told == [("7", stage, exact + timedelta(hours=passed)) for stage, passed in hours.items()]
         assert tally.refused == 0
+
+    def test_of_two_values_at_one_moment_the_later_one_counts(self, fake):
+        for stage in ("qualified", "lost", "won"):
+            fake.world.put("7", dealstage=stage)
+        records, _ = read_all(fake, "deals", {}, STAGE_EVENTS.columns)
+        assert [each["value"] for each in records[0].values["history"]["dealstage"]] == ["won"]
 
     def test_an_event_that_history_no_longer_tells_is_withdrawn(self, fake):
         self.moved(fake)
