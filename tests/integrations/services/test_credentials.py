@@ -213,6 +213,7 @@ class TestRotationOfTokens:
 
     def test_a_description_can_change_beside_the_tokens_that_were_given(self, account, fake):
         self.sync(account)
+        account.refresh_from_db()
         change_source(connection=account, description={**fake.description(), "objects": ["deals"]}, now=NOW)
         assert self.sync(account) == RunState.SUCCEEDED
         assert fake.exchanges == 1
