@@ -11,6 +11,7 @@ class ConnectionKind(TextChoices):
     FILE = "file", _("File")
     REST = "rest", _("REST API")
     SALESFORCE = "salesforce", _("Salesforce")
+    HUBSPOT = "hubspot", _("HubSpot")
 
 
 class Carries(TextChoices):
@@ -133,6 +134,19 @@ PROBLEMS = {
     "not_allowed": _(
         "The credentials may not read this (status %(status)s: %(message)s). Give their user the right at the source."
     ),
+    "reconnect": _(
+        "The source no longer knows this connection: its permission was withdrawn, or used up elsewhere. Connect it "
+        "anew and enter the new credentials."
+    ),
+    "missing_scopes": _(
+        "The credentials may not read this: they lack %(scopes)s. Add these scopes at the source, then test the "
+        "connection again."
+    ),
+    "missing_fields": _(
+        "“%(stream)s” no longer has the fields %(fields)s at the source, or the credentials may not see them. Nothing "
+        "of it was read; correct the mapping or give the right back."
+    ),
+    "quota_left": _("The source allows %(left)s more calls today, of %(most)s."),
     "no_token": _("The source gave no token for these credentials. Enter them anew in the connection."),
     "no_credentials": _("The credential “%(name)s” is missing. Enter it in the connection."),
     "sealed": _("The credentials cannot be opened on this server. Enter them anew in the connection."),
@@ -141,6 +155,10 @@ PROBLEMS = {
     "answer_too_large": _("One answer of the source exceeds %(limit)s MB. Ask it for smaller pages."),
     "no_records_at": _(
         "“%(stream)s”: there is no list of records at “%(path)s” in the answer. Correct “records” in the description."
+    ),
+    "unexpected_answer": _(
+        "“%(stream)s”: there is no “%(path)s” in the answer of the source. Nothing was changed; it is tried again at "
+        "the next run."
     ),
     "record_without_id": _("“%(stream)s”: a record has nothing at “%(path)s”. Correct “id” in the description."),
     "page_repeats": _("“%(stream)s”: the source gives the same page again and again. Correct the paginator."),

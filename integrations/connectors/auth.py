@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from integrations.connectors.errors import ConnectorError
+
 # A token is renewed this long before it ends, so that none ends on its way.
 MARGIN_SECONDS = 60
 # Answers of a token endpoint name the life of a token in several spellings.
@@ -105,3 +107,66 @@ class TokenAuth:
 
     def secrets(self) -> tuple[str, ...]:
         return (*self._hidden, *((self._token.value,) if self._token is not None else ()))
+
+
+Kept = Mapping[str, str]
+Exchange = Callable[[Callable[[Kept], Kept]], Kept]
+"""Changes the kept credentials of a connection, given from above.
+
+It calls the change with the credentials as they lie there at that moment, while nobody else may change them, and what
+it returns is safely kept already.
+"""
+
+GIVEN = ("access_token", "access_until")
+"""What is kept beside the credentials that a person entered: the token in force, and its end (seconds since 1970)."""
+
+
+class RotatingTokens:
+    """Access tokens for a refresh token that dies with its use: each exchange gives the next one.
+
+    Access tokens are kept beside it (GIVEN), so that one worker uses what another one was given. `ask` hands the kept
+    credentials to the token endpoint and returns its answer; it raises ConnectorError `reconnect` where the source
+    does not know the refresh token any more.
+    """
+
+    def __init__(self, exchange: Exchange, ask: Callable[[Kept], Mapping[str, Any]]) -> None:
+        self._exchange = exchange
+        self._ask = ask
+        # Whoever fetches again was refused with this one, or it is at its end.
+        self._used = ""
+        self._dead = ""
+
+    def fetch(self) -> Token:
+        """A token with life in it. Raises ConnectorError; `reconnect` where a person has to allow it anew."""
+        try:
+            kept = self._exchange(self._renewed)
+        except ConnectorError as error:
+            if error.code != "reconnect":
+                raise
+            # Somebody may have connected anew, or come between, while we asked: what is kept is looked at once more.
+            kept = self._exchange(self._renewed)
+        self._used = kept["access_token"]
+        return read_token({"access_token": self._used, "expires_in": float(kept["access_until"]) - time.time()})
+
+    def _renewed(self, kept: Kept) -> Kept:
+        is_another = kept.get("access_token", "") not in {"", self._used}
+        if is_another and float(kept["access_until"]) - MARGIN_SECONDS > time.time():
+            return kept
+        if kept["refresh_token"] == self._dead:
+            raise ConnectorError("auth", "reconnect")
+        try:
+            answer = self._ask(kept)
+        except ConnectorError as error:
+            self._dead = kept["refresh_token"] if error.code == "reconnect" else self._dead
+            raise
+        token = str(answer.get("access_token") or "")
+        if not token:
+            raise ConnectorError("auth", "no_token")
+        life = next((float(answer[name]) for name in LIFE_NAMES if answer.get(name)), 0.0)
+        following = str(answer.get("refresh_token") or kept["refresh_token"])
+        return {
+            **kept,
+            "refresh_token": following,
+            "access_token": token,
+            "access_until": str(time.time() + life),
+        }

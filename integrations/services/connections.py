@@ -12,6 +12,7 @@ from django.db.models import Max
 from django.utils.translation import gettext as _
 
 from integrations.choices import ConnectionKind
+from integrations.connectors.auth import GIVEN
 from integrations.connectors.document import DocumentError
 from integrations.connectors.mapping import StreamMapping, check_mapping
 from integrations.connectors.presets import PRESETS
@@ -89,8 +90,7 @@ def change_source(
 ) -> None:
     """Describe a source anew, or enter new credentials; it is asked again at once. Raises ConnectionRequestError."""
     described = connection.description if description is None else dict(description)
-    known = unseal(connection=connection) if secrets is None else secrets
-    _check_source(connection.kind, described, known)
+    _check_source(connection.kind, described, _entered(connection) if secrets is None else secrets)
     Connection.objects.filter(pk=connection.pk).update(description=described, stopped_by="", last_run_at=None)
     connection.refresh_from_db()
     if secrets is not None:
@@ -178,6 +178,11 @@ def _made(*, name: str, now: datetime, **values: Any) -> Connection:
         raise ConnectionRequestError(
             "name", _("A connection named “%(name)s” exists already. Choose another name.") % {"name": name}
         ) from error
+
+
+def _entered(connection: Connection) -> dict[str, str]:
+    """The credentials that a person entered, without the tokens that were given for them."""
+    return {name: value for name, value in unseal(connection=connection).items() if name not in GIVEN}
 
 
 def _check_source(kind: str, description: Mapping[str, Any], secrets: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ Everything fails closed: without the right key there is an error, never an empty
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
@@ -46,10 +46,7 @@ class Secrets(Mapping[str, str]):
 @transaction.atomic
 def seal(*, connection: Connection, secrets: Mapping[str, str], now: datetime) -> None:
     """Keep the credentials of a connection, replacing those before."""
-    content = {**_binding(connection), "secrets": dict(secrets)}
-    token = _company_keys(now=now).encrypt(json.dumps(content).encode())
-    connection.sealed = token.decode()
-    Connection.objects.filter(pk=connection.pk).update(sealed=connection.sealed)
+    _put(connection, secrets, _company_keys(now=now))
 
 
 def unseal(*, connection: Connection) -> Secrets:
@@ -66,6 +63,22 @@ def unseal(*, connection: Connection) -> Secrets:
     return Secrets(content["secrets"])
 
 
+@transaction.atomic(durable=True)
+def exchange(*, connection: Connection, change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> Secrets:
+    """Replace the credentials of a connection by what `change` makes of them, while no other worker may.
+
+    `change` sees them as they lie there now, whatever `connection` holds, and may call the source: what that gives is
+    committed when this returns, so that nothing is used before it is kept. An error in it leaves all as it was.
+    Raises SealedError, and what `change` raises.
+    """
+    row = Connection.objects.select_for_update().get(pk=connection.pk)
+    before = unseal(connection=row)
+    after = Secrets(change(before))
+    if dict(after) != dict(before):
+        _put(row, after, _company_keys(now=None))
+    return after
+
+
 @transaction.atomic
 def rotate(*, now: datetime) -> int:
     """Give the company a new data key, seal everything with it and drop the old ones; returns how many were sealed.
@@ -79,6 +92,12 @@ def rotate(*, now: datetime) -> int:
         seal(connection=connection, secrets=secrets, now=now)
     DataKey.objects.filter(pk__in=[each.pk for each in old]).delete()
     return len(opened)
+
+
+def _put(connection: Connection, secrets: Mapping[str, str], keys: MultiFernet) -> None:
+    content = {**_binding(connection), "secrets": dict(secrets)}
+    connection.sealed = keys.encrypt(json.dumps(content).encode()).decode()
+    Connection.objects.filter(pk=connection.pk).update(sealed=connection.sealed)
 
 
 def _binding(connection: Connection) -> dict[str, str]:

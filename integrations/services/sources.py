@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from django.conf import settings
 
 from integrations.choices import ConnectionKind
+from integrations.connectors import hubspot
 from integrations.connectors.base import Connector
 from integrations.connectors.document import SECRETS, DocumentError, read_document
 from integrations.connectors.errors import ConnectorError
@@ -19,11 +20,14 @@ from integrations.connectors.salesforce import SECRETS as SALESFORCE_SECRETS
 from integrations.connectors.salesforce import SalesforceConnector, open_instance, read_description
 from integrations.models import Connection
 from integrations.services.budgets import Rate, SharedBudget
-from integrations.services.credentials import Secrets, unseal
+from integrations.services.credentials import Secrets, exchange, unseal
 
 # What a source of no known vendor surely bears.
 COURTEOUS = {"calls": Rate(50, 10)}
 SALESFORCE = {"calls": Rate(25, 1)}
+# HubSpot allows 100 calls in any ten seconds, and of searches five in any second. A bucket that is full gives all it
+# holds at once and fills while they are made: size and inflow together are what the window allows.
+HUBSPOT = {"calls": Rate(9, 1), "search": Rate(1, 0.25)}
 Opener = Callable[[Connection, Secrets], Connector]
 Described = TypeVar("Described")
 
@@ -45,7 +49,10 @@ def needed_secrets(*, kind: str, description: Mapping[str, Any]) -> tuple[str, .
             return SECRETS[read_document(description).auth.type]
         case ConnectionKind.SALESFORCE:
             return SALESFORCE_SECRETS[read_description(description).auth]
-    return ()
+        case ConnectionKind.HUBSPOT:
+            return hubspot.SECRETS[hubspot.read_hubspot(description).auth]
+        case _:
+            return ()
 
 
 def is_pulled(connection: Connection) -> bool:
@@ -75,6 +82,16 @@ def _open_salesforce(connection: Connection, secrets: Secrets) -> Connector:
     return SalesforceConnector(http, description)
 
 
+def _open_hubspot(connection: Connection, secrets: Secrets) -> Connector:
+    source = _described(hubspot.read_hubspot, connection)
+    http = Http(source.base_url, guard=guard(), budget=SharedBudget(str(connection.public_id), HUBSPOT))
+    with _naming_missing_secrets():
+        http.auth = hubspot.auth_of(
+            source, secrets, lambda change: exchange(connection=connection, change=change), http
+        )
+    return hubspot.HubSpotConnector(http, source)
+
+
 def _way_to(url: str) -> Http:
     return Http(url, guard=guard())
 
@@ -99,4 +116,5 @@ def _naming_missing_secrets() -> Iterator[None]:
 OPENERS: Mapping[str, Opener] = {
     ConnectionKind.REST: _open_rest,
     ConnectionKind.SALESFORCE: _open_salesforce,
+    ConnectionKind.HUBSPOT: _open_hubspot,
 }

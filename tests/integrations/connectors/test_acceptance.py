@@ -20,8 +20,12 @@ from integrations.connectors.document import read_document
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.guard import Guard
 from integrations.connectors.http import Http
+from integrations.connectors.hubspot import HubSpotConnector, read_hubspot
+from integrations.connectors.hubspot import auth_of as hubspot_auth
 from integrations.connectors.rest import RestConnector, auth_of
 from integrations.connectors.salesforce import SalesforceConnector, open_instance, read_description
+from tests.fakes.hubspot import MODIFIED as HUBSPOT_OBJECTS
+from tests.fakes.hubspot import HubSpotFake
 from tests.fakes.rest import AUTHS, PAGING, RestFake
 from tests.fakes.salesforce import SalesforceFake
 from tests.fakes.server import FakeServer, Reply, served
@@ -93,12 +97,26 @@ def salesforce(fake: SalesforceFake, *, job_above: int = 10_000) -> Connector:
     return SalesforceConnector(http, description, job_above=job_above, pause=lambda seconds: None)
 
 
+def hubspot(fake: HubSpotFake) -> Connector:
+    source, kept = read_hubspot(fake.description()), fake.__dict__.setdefault("kept", fake.secrets())
+    http = Http(fake.url, guard=LOOPBACK)
+
+    def exchange(change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> Mapping[str, str]:
+        kept.update(change(dict(kept)))
+        return dict(kept)
+
+    http.auth = hubspot_auth(source, kept, exchange, http)
+    return HubSpotConnector(http, source)
+
+
 CASES: dict[str, Callable[[], tuple[FakeServer, Callable[[Any], Connector], str]]] = {
     **{f"rest-{paging}": lambda paging=paging: (RestFake(paging), rest, "deals") for paging in PAGING},
     **{f"rest-{auth}": lambda auth=auth: (RestFake("keyset", auth), rest, "deals") for auth in AUTHS[1:]},
     "salesforce": lambda: (SalesforceFake(), salesforce, "Account"),
     "salesforce-jwt": lambda: (SalesforceFake("jwt"), salesforce, "Account"),
     "salesforce-job": lambda: (SalesforceFake(), partial(salesforce, job_above=1), "Account"),
+    **{f"hubspot-{stream}": lambda stream=stream: (HubSpotFake(stream), hubspot, stream) for stream in HUBSPOT_OBJECTS},
+    "hubspot-oauth": lambda: (HubSpotFake("contacts", "oauth"), hubspot, "contacts"),
 }
 
 

@@ -1,0 +1,322 @@
+"""Reading a HubSpot account, stream by stream."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+from urllib.parse import quote
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from integrations.connectors.base import Connector, Finding, Record, SourceField, Step, Stream, Window
+from integrations.connectors.errors import ConnectorError
+from integrations.connectors.http import Answer, Http
+from integrations.connectors.hubspot.answers import failure_in, rows_in
+from integrations.connectors.hubspot.shapes import (
+    FIXED_FIELDS,
+    HISTORIES,
+    MERGED,
+    OWN,
+    field_of,
+    history_fields,
+    moment_of,
+    records_of,
+    stage_row,
+)
+from integrations.connectors.hubspot.source import (
+    ACCOUNT,
+    MODIFIED,
+    OBJECTS,
+    OWNERS,
+    PIPELINES,
+    PROPERTIES,
+    HubSpotSource,
+)
+from integrations.connectors.records import dig
+from kpis.engine.issues import gettext_noop
+
+LABELS = {
+    "contacts": gettext_noop("Contacts"),
+    "companies": gettext_noop("Companies"),
+    "deals": gettext_noop("Deals"),
+}
+LOOK_BACK = timedelta(minutes=10)
+# The source tells its time in whole seconds, less the way of the answer: its clock may be past the start of the run.
+END_MARGIN = timedelta(minutes=1)
+LIST_LIMIT, HISTORY_LIMIT, SEARCH_LIMIT = 100, 50, 200
+# Where the account's midnight is not known, its daily budget is looked at again after this.
+UNKNOWN_MIDNIGHT_SECONDS = 3600.0
+# Names of properties beyond this many bytes go in a body instead of an address.
+MAX_QUERY_BYTES = 4000
+
+
+@dataclass(frozen=True)
+class _Ask:
+    """What is asked of one kind of object."""
+
+    object: str
+    properties: tuple[str, ...]
+    histories: tuple[str, ...]
+
+    @property
+    def path(self) -> str:
+        return f"{OBJECTS}/{self.object}"
+
+    @property
+    def limit(self) -> int:
+        return HISTORY_LIMIT if self.histories else LIST_LIMIT
+
+    @property
+    def fits_address(self) -> bool:
+        return sum(len(quote(f"{name},", safe="")) for name in (*self.properties, *self.histories)) <= MAX_QUERY_BYTES
+
+
+def _ask(stream: str, fields: Sequence[str]) -> _Ask:
+    """The properties behind the columns of a mapping, and those whose history it reads."""
+    paths = [name.split(".") for name in fields]
+    histories = dict.fromkeys(path[1] for path in paths if path[0] == "history" and len(path) > 1)
+    columns = [name for name, path in zip(fields, paths, strict=True) if path[0] not in {*OWN, "history"}]
+    return _Ask(stream, tuple(dict.fromkeys([*columns, MODIFIED[stream], MERGED])), tuple(histories))
+
+
+class HubSpotConnector(Connector):
+    """One HubSpot account."""
+
+    kind = "hubspot"
+
+    def __init__(self, http: Http, source: HubSpotSource) -> None:
+        super().__init__(http)
+        self._source = source
+        self._zone: ZoneInfo | None = None
+        self._knows_account = False
+        http.classify = lambda answer: failure_in(answer, until_midnight=self._until_midnight)
+
+    def streams(self) -> Sequence[Stream]:
+        pipelines = [Stream("pipelines", gettext_noop("Deal stages"), None)] if "deals" in self._source.objects else []
+        objects = [Stream(name, LABELS[name], LOOK_BACK) for name in self._source.objects]
+        people = [Stream("owners", gettext_noop("Owners"), None), Stream("teams", gettext_noop("Teams"), None)]
+        return [*people, *pipelines, *objects]
+
+    def fields(self, stream: str) -> Sequence[SourceField]:
+        """The fixed fields of owners, teams and stages; of an object every property that the account has."""
+        if stream in FIXED_FIELDS:
+            return FIXED_FIELDS[stream]
+        properties = [field_of(row) for row in self._properties(stream)]
+        past = next((each for each in properties if each.name == HISTORIES[stream]), None)
+        own = [SourceField(name, label, "moment" if name.endswith("At") else "text") for name, label in OWN.items()]
+        return [*own, *properties, *(history_fields(past) if past else ())]
+
+    def steps(self, stream: str, window: Window, fields: Sequence[str]) -> Iterator[Step]:
+        self._learn_account()
+        match stream:
+            case "owners":
+                yield from self._owners(window.resume)
+            case "teams":
+                yield Step(tuple(self._teams()), None)
+            case "pipelines":
+                yield Step(tuple(self._stages()), None)
+            case _:
+                yield from self._objects(_ask(stream, fields), window)
+
+    def ids(self, stream: str) -> Iterator[tuple[str, ...]]:
+        if stream in FIXED_FIELDS:
+            for step in self.steps(stream, Window(None, self.http.now()), ()):
+                yield tuple(record.external_id for record in step.records)
+            return
+        after: str | None = ""
+        while after is not None:
+            rows, after = self._listed(f"{OBJECTS}/{stream}", {"properties": "hs_object_id"}, after=after)
+            yield tuple(str(row["id"]) for row in rows)
+
+    def read(self, stream: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
+        if stream in FIXED_FIELDS:
+            steps = self.steps(stream, Window(None, self.http.now()), fields)
+            found = {record.external_id: record for step in steps for record in step.records}
+        else:
+            ask = _ask(stream, fields)
+            found = {record.external_id: record for record in records_of(ask.object, self._batch(ask, ids))}
+        return [found.get(each) or Record(each, {"id": each}, is_deleted=True) for each in ids]
+
+    def check(self) -> Sequence[Finding]:
+        found: list[Finding] = []
+        answer = None
+        for name, path in self._places().items():
+            try:
+                answer = self.http.get(path, {"limit": 1})
+            except ConnectorError as error:
+                if error.code != "missing_scopes":
+                    raise
+                found.append(Finding(error.code, True, {"stream": name, **error.params}))
+                continue
+            count = len(rows_in(answer.object(), name))
+            found.append(Finding("stream_read" if count else "stream_empty", False, {"stream": name, "count": count}))
+        return [*found, *(_quota(answer) if answer else ()), *self.clock_findings()]
+
+    def _places(self) -> Mapping[str, str]:
+        """A path for every right that is needed, by stream."""
+        pipelines = {"pipelines": PIPELINES} if "deals" in self._source.objects else {}
+        return {"owners": OWNERS, **pipelines, **{name: f"{OBJECTS}/{name}" for name in self._source.objects}}
+
+    # Owners, teams and stages: few, and read whole.
+
+    def _owners(self, resume: Mapping[str, Any]) -> Iterator[Step]:
+        """Who has left comes too, as a record like the others: deals of theirs keep a name."""
+        at: Mapping[str, Any] | None = resume or {"archived": True}
+        while at is not None:
+            rows, after = self._listed(OWNERS, {}, archived=at["archived"], after=at.get("after", ""))
+            following = {"archived": at["archived"], "after": after} if after is not None else None
+            at = following or ({"archived": False} if at["archived"] else None)
+            yield Step(tuple(Record(str(row["id"]), row) for row in rows), at)
+
+    def _teams(self) -> Iterator[Record]:
+        """Teams have no endpoint that a reader of the CRM may ask: they stand with their owners."""
+        owners = [record.values for step in self._owners({}) for record in step.records]
+        teams = {str(team["id"]): team for owner in owners for team in owner.get("teams") or ()}
+        for id, team in sorted(teams.items()):
+            yield Record(id, {"id": id, "name": team.get("name")})
+
+    def _stages(self) -> Iterator[Record]:
+        """Every stage of every deal pipeline with whether it closes and wins a deal."""
+        for pipeline in rows_in(self.http.get(PIPELINES).object(), "pipelines"):
+            for stage in pipeline.get("stages") or ():
+                yield Record(str(stage["id"]), stage_row(pipeline, stage))
+
+    # Objects: many, and read by change.
+
+    def _objects(self, ask: _Ask, window: Window) -> Iterator[Step]:
+        at: Mapping[str, Any] | None = window.resume
+        if not at:
+            self._check_properties(ask)
+            at = {"phase": "archived"}
+        while at is not None:
+            match at["phase"]:
+                case "archived":
+                    records, at = self._archived_page(ask, window, at)
+                case "list":
+                    records, at = self._list_page(ask, at)
+                case _:
+                    records, at = self._search_page(ask, window, at)
+            yield Step(tuple(records), at, at.get("total") if at else None)
+
+    def _archived_page(
+        self, ask: _Ask, window: Window, at: Mapping[str, Any]
+    ) -> tuple[list[Record], Mapping[str, Any] | None]:
+        """What was archived within the window; the list is told apart by nothing else, so all of it is looked at."""
+        params = {"properties": MODIFIED[ask.object]}
+        rows, after = self._listed(ask.path, params, archived=True, after=at.get("after", ""))
+        records = [
+            Record(str(row["id"]), {"id": str(row["id"])}, moment_of(row.get("archivedAt")), is_deleted=True)
+            for row in rows
+        ]
+        since = window.since
+        shown = [each for each in records if since is None or each.updated_at is None or each.updated_at >= since]
+        if after is not None:
+            return shown, {"phase": "archived", "after": after}
+        return shown, {"phase": "list" if window.is_first_load else "search"}
+
+    def _list_page(self, ask: _Ask, at: Mapping[str, Any]) -> tuple[list[Record], Mapping[str, Any] | None]:
+        if ask.fits_address:
+            asked = {"properties": ",".join(ask.properties)}
+            asked |= {"propertiesWithHistory": ",".join(ask.histories)} if ask.histories else {}
+            rows, after = self._listed(ask.path, asked, after=at.get("after", ""), limit=ask.limit)
+        else:
+            rows, after = self._listed(ask.path, {"properties": "hs_object_id"}, after=at.get("after", ""))
+            rows = self._batch(ask, [str(row["id"]) for row in rows])
+        return records_of(ask.object, rows), None if after is None else {"phase": "list", "after": after}
+
+    def _search_page(
+        self, ask: _Ask, window: Window, at: Mapping[str, Any]
+    ) -> tuple[list[Record], Mapping[str, Any] | None]:
+        """One page of the window, behind the last id."""
+        modified, until = MODIFIED[ask.object], window.started + END_MARGIN
+        filters = [
+            {"propertyName": modified, "operator": "GTE", "value": _milliseconds(window.since or window.started)},
+            {"propertyName": modified, "operator": "LTE", "value": _milliseconds(until)},
+            {"propertyName": "hs_object_id", "operator": "GT", "value": at.get("last", "0")},
+        ]
+        body = self.http.post(
+            f"{ask.path}/search",
+            {
+                "filterGroups": [{"filters": filters}],
+                "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
+                "properties": [modified] if ask.histories else list(ask.properties),
+                "limit": SEARCH_LIMIT,
+            },
+            kind="search",
+        ).object()
+        rows = rows_in(body, ask.object)
+        total = at.get("total", body.get("total"))
+        following = None
+        if rows and dig(body, "paging.next.after") is not None:
+            following = {"phase": "search", "last": str(rows[-1]["id"]), "total": total}
+        if ask.histories:
+            # Search knows no history.
+            rows = self._batch(ask, [str(row["id"]) for row in rows])
+        return records_of(ask.object, rows), following
+
+    def _batch(self, ask: _Ask, ids: Sequence[str]) -> list[Mapping[str, Any]]:
+        """These objects as far as they are there; what was archived meanwhile is left out."""
+        found: list[Mapping[str, Any]] = []
+        for start in range(0, len(ids), ask.limit):
+            inputs = [{"id": each} for each in ids[start : start + ask.limit]]
+            asked: dict[str, Any] = {"inputs": inputs, "properties": list(ask.properties)}
+            asked |= {"propertiesWithHistory": list(ask.histories)} if ask.histories else {}
+            found += rows_in(self.http.post(f"{ask.path}/batch/read", asked).object(), ask.object)
+        return found
+
+    def _listed(
+        self, path: str, params: Mapping[str, str], *, after: str, archived: bool = False, limit: int = LIST_LIMIT
+    ) -> tuple[list[Mapping[str, Any]], str | None]:
+        """One page of a list and where the next begins; None: there is none."""
+        asked = {"limit": limit, "archived": str(archived).lower(), **params, **({"after": after} if after else {})}
+        body = self.http.get(path, asked).object()
+        following = dig(body, "paging.next.after")
+        if following is not None and str(following) == after:
+            raise ConnectorError("data", "page_repeats", stream=path)
+        return rows_in(body, path), None if following is None else str(following)
+
+    def _properties(self, stream: str) -> Sequence[Mapping[str, Any]]:
+        return rows_in(self.http.get(f"{PROPERTIES}/{stream}").object(), stream)
+
+    def _check_properties(self, ask: _Ask) -> None:
+        """A property that is not there is left out of the answers without a word; it must not read as empty."""
+        known = {row["name"] for row in self._properties(ask.object)} | {MERGED}
+        missing = sorted({*ask.properties, *ask.histories} - known)
+        if missing:
+            raise ConnectorError("config", "missing_fields", stream=ask.object, fields=", ".join(missing))
+
+    # What its answers mean.
+
+    def _learn_account(self) -> None:
+        """The account's time zone, while there are calls left to ask for it: its day begins at midnight there."""
+        if self._knows_account:
+            return
+        self._knows_account = True
+        try:
+            self._zone = ZoneInfo(str(self.http.get(ACCOUNT).object().get("timeZone") or ""))
+        except (ZoneInfoNotFoundError, ValueError):
+            return
+        except ConnectorError as error:
+            # Not every key may ask this; the others tell of themselves soon enough.
+            if error.code not in {"missing_scopes", "not_allowed", "refused"}:
+                raise
+
+    def _until_midnight(self) -> float:
+        """The seconds until the daily budget begins anew, in the account's own time zone."""
+        if self._zone is None:
+            return UNKNOWN_MIDNIGHT_SECONDS
+        now = self.http.now()
+        tomorrow = now.astimezone(self._zone).date() + timedelta(days=1)
+        return (datetime.combine(tomorrow, time(), self._zone).astimezone(UTC) - now).total_seconds()
+
+
+def _quota(answer: Answer) -> Iterator[Finding]:
+    left = answer.headers.get("X-HubSpot-RateLimit-Daily-Remaining", "")
+    most = answer.headers.get("X-HubSpot-RateLimit-Daily", "")
+    if left.isdigit() and most.isdigit():
+        yield Finding("quota_left", False, {"left": int(left), "most": int(most)})
+
+
+def _milliseconds(moment: datetime) -> str:
+    return str(int(moment.timestamp() * 1000))

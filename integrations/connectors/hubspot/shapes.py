@@ -1,0 +1,137 @@
+"""The rows of HubSpot as records, and its properties as fields."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from integrations.connectors.base import FieldKind, Record, SourceField
+from integrations.connectors.hubspot.source import MODIFIED
+from kpis.engine.issues import gettext_noop
+
+MERGED = "hs_merged_object_ids"
+OWN = {"id": gettext_noop("Record ID"), "createdAt": gettext_noop("Created"), "updatedAt": gettext_noop("Updated")}
+"""What a record has beside its properties."""
+EARLIEST = datetime.min.replace(tzinfo=UTC)
+KINDS: Mapping[str, FieldKind] = {
+    "number": "number",
+    "bool": "flag",
+    "date": "date",
+    "datetime": "moment",
+    "enumeration": "choice",
+}
+HISTORIES = {"contacts": "lifecyclestage", "companies": "lifecyclestage", "deals": "dealstage"}
+
+
+def records_of(object: str, rows: Sequence[Mapping[str, Any]]) -> list[Record]:
+    """The records, each followed by those that were merged into it: they themselves are archived without a word."""
+    found: list[Record] = []
+    for row in rows:
+        id, properties = str(row["id"]), row.get("properties") or {}
+        changed = moment_of(properties.get(MODIFIED[object]) or row.get("updatedAt"))
+        found.append(Record(id, _values(id, row, properties), changed))
+        losers = [each.strip() for each in str(properties.get(MERGED) or "").split(";")]
+        found += [Record(each, {"id": each}, changed, merged_into=id) for each in losers if each not in {"", id}]
+    return found
+
+
+def _values(id: str, row: Mapping[str, Any], properties: Mapping[str, Any]) -> Mapping[str, Any]:
+    past = {name: _past(entries) for name, entries in (row.get("propertiesWithHistory") or {}).items()}
+    own = {name: row.get(name) for name in OWN}
+    return {**properties, **own, "id": id, **({"history": past} if past else {})}
+
+
+def _past(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The values of a property, oldest first, each when it began.
+
+    One that was written again goes on; of several at one moment the last counts.
+    """
+    newest_first = sorted(entries, key=lambda entry: moment_of(entry.get("timestamp")) or EARLIEST, reverse=True)
+    by_moment = {entry.get("timestamp"): entry.get("value") or None for entry in reversed(newest_first)}
+    found: list[Mapping[str, Any]] = []
+    before = None
+    for at, value in by_moment.items():
+        if value not in {before, None}:
+            found.append({"value": value, "at": at})
+        before = value
+    return found
+
+
+def stage_row(pipeline: Mapping[str, Any], stage: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A stage as a row: its metadata are texts; closed with probability 1 is won, with 0 is lost."""
+    metadata = stage.get("metadata") or {}
+    probability = str(metadata.get("probability") or "")
+    chance = float(probability) if probability.replace(".", "", 1).isdigit() else None
+    said = metadata.get("isClosed")
+    is_closed = chance in {0.0, 1.0} if said is None else str(said).lower() == "true"
+    return {
+        "id": str(stage["id"]),
+        "label": stage.get("label"),
+        "order": stage.get("displayOrder"),
+        "archived": bool(stage.get("archived")),
+        "probability": probability or None,
+        "is_closed": is_closed,
+        "is_won": is_closed and chance == 1.0,
+        "is_lost": is_closed and chance == 0.0,
+        "pipeline": {"id": str(pipeline.get("id")), "label": pipeline.get("label")},
+    }
+
+
+FIXED_FIELDS: Mapping[str, tuple[SourceField, ...]] = {
+    "owners": (
+        SourceField("id", gettext_noop("Owner ID")),
+        SourceField("userId", gettext_noop("User ID"), "number"),
+        SourceField("email", gettext_noop("Email")),
+        SourceField("firstName", gettext_noop("First name")),
+        SourceField("lastName", gettext_noop("Last name")),
+        SourceField("archived", gettext_noop("Archived"), "flag"),
+        SourceField("teams", gettext_noop("Teams"), "list"),
+        SourceField("teams.id", gettext_noop("Team ID")),
+        SourceField("teams.name", gettext_noop("Team name")),
+        SourceField("teams.primary", gettext_noop("Primary team"), "flag"),
+    ),
+    "teams": (SourceField("id", gettext_noop("Team ID")), SourceField("name", gettext_noop("Team name"))),
+    "pipelines": (
+        SourceField("id", gettext_noop("Stage ID")),
+        SourceField("label", gettext_noop("Stage name")),
+        SourceField("order", gettext_noop("Display order"), "number"),
+        SourceField("archived", gettext_noop("Archived"), "flag"),
+        SourceField("probability", gettext_noop("Probability"), "number"),
+        SourceField("is_closed", gettext_noop("Closed stage"), "flag"),
+        SourceField("is_won", gettext_noop("Won"), "flag"),
+        SourceField("is_lost", gettext_noop("Lost"), "flag"),
+        SourceField("pipeline.id", gettext_noop("Pipeline ID")),
+        SourceField("pipeline.label", gettext_noop("Pipeline name")),
+    ),
+}
+
+
+def field_of(row: Mapping[str, Any]) -> SourceField:
+    """A property as it is described by the properties API."""
+    several = row.get("type") == "enumeration" and row.get("fieldType") == "checkbox"
+    options = tuple((str(each["value"]), str(each.get("label") or "")) for each in row.get("options") or ())
+    kind: FieldKind = "list" if several else KINDS.get(str(row.get("type")), "text")
+    return SourceField(str(row["name"]), str(row.get("label") or row["name"]), kind, options)
+
+
+def history_fields(past: SourceField) -> tuple[SourceField, ...]:
+    """The fields of the history of a property."""
+    path = f"history.{past.name}"
+    return (
+        SourceField(path, f"{past.label} ({path})", "list"),
+        SourceField(f"{path}.value", f"{past.label} ({path}.value)", past.kind, past.choices),
+        SourceField(f"{path}.at", f"{past.label} ({path}.at)", "moment"),
+    )
+
+
+def moment_of(text: object) -> datetime | None:
+    """A moment as HubSpot writes it: ISO, or milliseconds since 1970; None where there is none."""
+    written = str(text or "")
+    if written.isdigit():
+        return datetime.fromtimestamp(int(written) / 1000, UTC)
+    try:
+        found = datetime.fromisoformat(written)
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
