@@ -101,27 +101,72 @@ class DocumentError(ValueError):
         super().__init__("; ".join(f"{issue.field}: {issue.message}" for issue in issues))
 
 
-def read_document(document: object) -> Document:
-    """The source a document describes. Raises DocumentError with every fault.
-
-    >>> read_document({"base_url": "https://api.example.com/", "streams": [{"name": "deals", "path": "deals"}]}).auth
-    AuthSpec(type='none', name='', prefix='', token_url='', scope='')
-    """
-    reader = _Reader()
-    found = reader.document(document)
-    if reader.issues:
-        raise DocumentError(reader.issues)
-    return found
-
-
-class _Reader:
-    """Walks a document, noting every fault with its path."""
+class Reader:
+    """Walks a description, noting every fault with its path."""
 
     def __init__(self) -> None:
         self.issues: list[Issue] = []
 
     def note(self, path: str, code: str, template: str, **params: object) -> None:
         self.issues.append(Issue(path, code, template, tuple(params.items())))
+
+    def _object(self, value: object, path: str, known: set[str]) -> Mapping[str, Any]:
+        if not isinstance(value, dict):
+            self.note(path, "invalid", gettext_noop("Give an object."))
+            return {}
+        for name in sorted(set(value) - known, key=str):
+            text = gettext_noop("There is no such entry. Use one of: %(known)s.")
+            self.note(_join(path, name), "unknown", text, known=", ".join(sorted(known)))
+        return value
+
+    def _text(self, body: Mapping[str, Any], path: str, name: str, *, required: bool = False, default: str = "") -> str:
+        value = body.get(name, default)
+        if not isinstance(value, str):
+            self.note(_join(path, name), "invalid", gettext_noop("Give a text."))
+            return default
+        if required and not value.strip():
+            self.note(_join(path, name), "required", gettext_noop("This is required."))
+        return value.strip()
+
+    def _choice(self, body: Mapping[str, Any], path: str, name: str, known: Sequence[str], *, default: str = "") -> str:
+        value = body.get(name, default)
+        if value not in known:
+            text = gettext_noop("Use one of: %(known)s.")
+            self.note(_join(path, name), "invalid", text, known=", ".join(known))
+            return known[0]
+        return str(value)
+
+    def _integer(self, body: Mapping[str, Any], path: str, name: str, *, default: int, least: int, most: int) -> int:
+        value = body.get(name, default)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            text = gettext_noop("Give a whole number from %(least)s to %(most)s.")
+            self.note(_join(path, name), "invalid", text, least=least, most=most)
+            return default
+        return value
+
+    def _texts(self, body: Mapping[str, Any], path: str, name: str) -> Mapping[str, str]:
+        value = body.get(name, {})
+        if not isinstance(value, dict) or not all(isinstance(each, str | int) for each in value.values()):
+            self.note(_join(path, name), "invalid", gettext_noop("Give an object of texts."))
+            return {}
+        return {str(key): str(each) for key, each in value.items()}
+
+
+def read_document(document: object) -> Document:
+    """The source a document describes. Raises DocumentError with every fault.
+
+    >>> read_document({"base_url": "https://api.example.com/", "streams": [{"name": "deals", "path": "deals"}]}).auth
+    AuthSpec(type='none', name='', prefix='', token_url='', scope='')
+    """
+    reader = _DocumentReader()
+    found = reader.document(document)
+    if reader.issues:
+        raise DocumentError(reader.issues)
+    return found
+
+
+class _DocumentReader(Reader):
+    """Reads the document of a REST source."""
 
     def document(self, value: object) -> Document:
         body = self._object(value, "", {"base_url", "auth", "headers", "paginator", "streams"})
@@ -211,47 +256,6 @@ class _Reader:
                 seconds=self._integer(body, path, "look_back_seconds", default=300, least=0, most=31 * 86_400)
             ),
         )
-
-    def _object(self, value: object, path: str, known: set[str]) -> Mapping[str, Any]:
-        if not isinstance(value, dict):
-            self.note(path, "invalid", gettext_noop("Give an object."))
-            return {}
-        for name in sorted(set(value) - known, key=str):
-            text = gettext_noop("There is no such entry. Use one of: %(known)s.")
-            self.note(_join(path, name), "unknown", text, known=", ".join(sorted(known)))
-        return value
-
-    def _text(self, body: Mapping[str, Any], path: str, name: str, *, required: bool = False, default: str = "") -> str:
-        value = body.get(name, default)
-        if not isinstance(value, str):
-            self.note(_join(path, name), "invalid", gettext_noop("Give a text."))
-            return default
-        if required and not value.strip():
-            self.note(_join(path, name), "required", gettext_noop("This is required."))
-        return value.strip()
-
-    def _choice(self, body: Mapping[str, Any], path: str, name: str, known: Sequence[str], *, default: str = "") -> str:
-        value = body.get(name, default)
-        if value not in known:
-            text = gettext_noop("Use one of: %(known)s.")
-            self.note(_join(path, name), "invalid", text, known=", ".join(known))
-            return known[0]
-        return str(value)
-
-    def _integer(self, body: Mapping[str, Any], path: str, name: str, *, default: int, least: int, most: int) -> int:
-        value = body.get(name, default)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            text = gettext_noop("Give a whole number from %(least)s to %(most)s.")
-            self.note(_join(path, name), "invalid", text, least=least, most=most)
-            return default
-        return value
-
-    def _texts(self, body: Mapping[str, Any], path: str, name: str) -> Mapping[str, str]:
-        value = body.get(name, {})
-        if not isinstance(value, dict) or not all(isinstance(each, str | int) for each in value.values()):
-            self.note(_join(path, name), "invalid", gettext_noop("Give an object of texts."))
-            return {}
-        return {str(key): str(each) for key, each in value.items()}
 
 
 def _join(path: str, name: object) -> str:
