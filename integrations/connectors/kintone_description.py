@@ -84,7 +84,7 @@ class _DescriptionReader(Reader):
 
     def _root(self, body: Mapping[str, Any]) -> str:
         subdomain, base_url = self._text(body, "", "subdomain"), self._text(body, "", "base_url")
-        if bool(subdomain) == bool(base_url):
+        if bool(body.get("subdomain")) == bool(body.get("base_url")):
             text = gettext_noop("Give either subdomain (“example” of example.cybozu.com) or base_url.")
             self.note("subdomain", "invalid" if subdomain else "required", text)
         elif subdomain and not _SUBDOMAIN.fullmatch(subdomain):

@@ -23,6 +23,8 @@ MINUTE = timedelta(minutes=1)
 MAX_LIMIT, MAX_OFFSET, DEFAULT_LIMIT = 500, 10_000, 100
 MAX_ADDRESS, MAX_FIELDS_IN_ADDRESS = 8_000, 100
 CONCURRENCY_LIMIT = 100
+# Where a row keeps its time of change to the second; no answer shows it.
+UNSEEN = "\0updated"
 
 OWNER = {"code": "aoki", "name": "青木 一郎"}
 FIELDS: dict[str, dict[str, Any]] = {
@@ -87,7 +89,8 @@ class QueryError(Exception):
 class KintoneFake(FakeServer):
     """`tokens` by app; `guest_space` and `basic_auth` as the owner of the domain has set them.
 
-    `fields` is the form: a test renames and removes there. `aborts_above` is how many matches a search may have.
+    `fields` is the form: a test renames and removes there. `aborts_above` is how many matches a search may have. With
+    `sorts_by_seconds` the order of records follows seconds that no answer shows.
     """
 
     def __init__(self, *, guest_space: int | None = None, basic_auth: bool = False) -> None:
@@ -99,6 +102,7 @@ class KintoneFake(FakeServer):
         self.basic_auth = basic_auth
         self.aborts_above = 100_000
         self.running = 1
+        self.sorts_by_seconds = False
         self._numbers: dict[str, int] = {}
         self._revisions: dict[str, tuple[Thing, int]] = {}
 
@@ -182,7 +186,7 @@ class KintoneFake(FakeServer):
             return error.reply
         found = [row for row in rows if query.takes(row)]
         is_cut = len(found) > self.aborts_above
-        found = query.sorted(found[: self.aborts_above])
+        found = query.sorted(found[: self.aborts_above], by_seconds=self.sorts_by_seconds)
         # A code that the form does not have is passed over without a word.
         shown = [{code: row[code] for code in codes if code in row} for row in query.page(found)]
         total = str(len(found)) if str(asked.get("totalCount", "")).lower() == "true" else None
@@ -204,6 +208,7 @@ class KintoneFake(FakeServer):
             "UPDATED_TIME": stamp,
         }
         row = {
+            UNSEEN: {"type": "UPDATED_TIME", "value": thing.updated_at.isoformat()},
             "$id": {"type": "__ID__", "value": str(number)},
             "$revision": {"type": "__REVISION__", "value": str(self._revision(thing))},
         }
@@ -244,9 +249,11 @@ class Query:
     def takes(self, row: Mapping[str, Any]) -> bool:
         return all(condition(row) for condition in self._conditions)
 
-    def sorted(self, rows: list[Any]) -> list[Any]:
+    def sorted(self, rows: list[Any], *, by_seconds: bool) -> list[Any]:
         for code, direction in reversed(self._order):
-            rows = sorted(rows, key=lambda row: self._key(code, row[code]["value"]), reverse=direction == "desc")
+            is_unseen = by_seconds and self._types[code] == "UPDATED_TIME"
+            key = (lambda row: row[UNSEEN]["value"]) if is_unseen else self._key_of(code)
+            rows = sorted(rows, key=key, reverse=direction == "desc")
         return rows
 
     def page(self, rows: list[Any]) -> list[Any]:
@@ -288,6 +295,9 @@ class Query:
         if quoted is None and not (is_number and re.fullmatch(r"-?\d+", text)):
             raise QueryError("CB_VA01", "クエリ記法が間違っています。")
         return quoted[1] if quoted else text
+
+    def _key_of(self, code: str) -> Callable[[Mapping[str, Any]], Any]:
+        return lambda row: self._key(code, row[code]["value"])
 
     def _key(self, code: str, value: str) -> Any:
         match self._types[code]:
