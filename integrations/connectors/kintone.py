@@ -78,7 +78,8 @@ def classify(answer: Answer) -> ConnectorError | None:
         warning = answer.headers.get("x-cybozu-warning")
         return ConnectorError("data", "filter_aborted", warning=warning) if warning else None
     code = _code_of(answer)
-    said = {"status": answer.status, "message": f"{code}: {said_in(answer)}" if code else said_in(answer)}
+    message = f"{code}: {said_in(answer)}" if code else said_in(answer)
+    said: Mapping[str, Any] = {"status": answer.status, "message": message}
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS or code == BUSY:
         asked = retry_after(answer)
         wait = WAIT_SECONDS if asked is None else asked

@@ -200,14 +200,14 @@ class KintoneFake(FakeServer):
     def _row(self, thing: Thing) -> dict[str, dict[str, Any]]:
         number = self._number(thing.id)
         stamp = _stamp(thing.updated_at)
-        system = {
+        system: dict[str, Any] = {
             "RECORD_NUMBER": f"DEAL-{number}",
             "CREATOR": OWNER,
             "MODIFIER": OWNER,
             "CREATED_TIME": stamp,
             "UPDATED_TIME": stamp,
         }
-        row = {
+        row: dict[str, dict[str, Any]] = {
             UNSEEN: {"type": "UPDATED_TIME", "value": thing.updated_at.isoformat()},
             "$id": {"type": "__ID__", "value": str(number)},
             "$revision": {"type": "__REVISION__", "value": str(self._revision(thing))},
