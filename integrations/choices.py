@@ -12,6 +12,7 @@ class ConnectionKind(TextChoices):
     REST = "rest", _("REST API")
     SALESFORCE = "salesforce", _("Salesforce")
     HUBSPOT = "hubspot", _("HubSpot")
+    KINTONE = "kintone", "kintone"
 
 
 class Carries(TextChoices):
@@ -199,6 +200,32 @@ PROBLEMS = {
     ),
     "not_csv": _("The source answered with something that is not CSV. Nothing was changed."),
     "quota_used": _("%(used)s of %(limit)s calls of the last 24 hours are used (%(percent)s%%)."),
+    # kintone
+    "bad_tokens": _(
+        "The API tokens cannot be used. Enter 1 to %(most)s of them with commas between, as the settings of the apps "
+        "show them."
+    ),
+    "app_not_allowed": _(
+        "No API token of this connection opens the app (status %(status)s: %(message)s). Create one with the right to "
+        "view records in the app's settings, update the app, and enter it in the connection."
+    ),
+    "app_gone": _(
+        "kintone finds nothing there (status %(status)s: %(message)s). Check the app's number, the guest space and the "
+        "address in the connection."
+    ),
+    "filter_aborted": _(
+        "kintone broke off its search because too many records match (%(warning)s). The incomplete answer was not "
+        "used; read the connection anew from the beginning."
+    ),
+    "not_kintone": _("“%(stream)s”: the answer is not one of kintone's. Nothing was changed; check the address."),
+    "reads_again": _(
+        "kintone tells changes by the minute: every run reads the last %(minutes)s minutes before it again, which "
+        "changes nothing twice."
+    ),
+    "many_calls_at_once": _(
+        "%(running)s of the %(limit)s calls that this kintone allows at once are under way. Other programs may slow "
+        "the reading down."
+    ),
     # single rows
     "required": _("%(column)s is empty, but it is required."),
     "bad_date": _("“%(value)s” is not a date. Write it like 2026/11/24."),

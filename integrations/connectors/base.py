@@ -40,11 +40,13 @@ class Stream:
     """One kind of record that a source gives.
 
     `look_back` is read again at every increment; None: the stream has no increments and is read whole every time.
+    `tells_deletions`: increments say what was deleted or merged; of other streams `ids` alone shows it.
     """
 
     name: str
     label: str
     look_back: timedelta | None = timedelta(minutes=5)
+    tells_deletions: bool = True
 
 
 @dataclass(frozen=True)

@@ -101,21 +101,8 @@ class DocumentError(ValueError):
         super().__init__("; ".join(f"{issue.field}: {issue.message}" for issue in issues))
 
 
-def read_document(document: object) -> Document:
-    """The source a document describes. Raises DocumentError with every fault.
-
-    >>> read_document({"base_url": "https://api.example.com/", "streams": [{"name": "deals", "path": "deals"}]}).auth
-    AuthSpec(type='none', name='', prefix='', token_url='', scope='')
-    """
-    reader = _DocumentReader()
-    found = reader.document(document)
-    if reader.issues:
-        raise DocumentError(reader.issues)
-    return found
-
-
 class Reader:
-    """Walks a description of a source, noting every fault with its path."""
+    """Walks a description, noting every fault with its path."""
 
     def __init__(self) -> None:
         self.issues: list[Issue] = []
@@ -165,8 +152,21 @@ class Reader:
         return {str(key): str(each) for key, each in value.items()}
 
 
+def read_document(document: object) -> Document:
+    """The source a document describes. Raises DocumentError with every fault.
+
+    >>> read_document({"base_url": "https://api.example.com/", "streams": [{"name": "deals", "path": "deals"}]}).auth
+    AuthSpec(type='none', name='', prefix='', token_url='', scope='')
+    """
+    reader = _DocumentReader()
+    found = reader.document(document)
+    if reader.issues:
+        raise DocumentError(reader.issues)
+    return found
+
+
 class _DocumentReader(Reader):
-    """Walks the document of a REST source."""
+    """Reads the document of a REST source."""
 
     def document(self, value: object) -> Document:
         body = self._object(value, "", {"base_url", "auth", "headers", "paginator", "streams"})

@@ -69,7 +69,16 @@ class Migration(migrations.Migration):
             model_name="connection",
             name="kind",
             field=models.CharField(
-                choices=[("file", "File"), ("rest", "REST API")], default="file", max_length=12, verbose_name="Kind"
+                choices=[
+                    ("file", "File"),
+                    ("rest", "REST API"),
+                    ("salesforce", "Salesforce"),
+                    ("hubspot", "HubSpot"),
+                    ("kintone", "kintone"),
+                ],
+                default="file",
+                max_length=12,
+                verbose_name="Kind",
             ),
         ),
         migrations.AlterField(

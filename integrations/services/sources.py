@@ -4,38 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from django.conf import settings
 
 from integrations.choices import ConnectionKind
-from integrations.connectors import hubspot
+from integrations.connectors import hubspot, kintone_description, rest, salesforce
 from integrations.connectors.base import Connector
-from integrations.connectors.document import SECRETS, DocumentError, read_document
+from integrations.connectors.document import SECRETS, Document, DocumentError, read_document
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.guard import Guard
 from integrations.connectors.http import Http
-from integrations.connectors.rest import RestConnector, auth_of
-from integrations.connectors.salesforce import SECRETS as SALESFORCE_SECRETS
-from integrations.connectors.salesforce import SalesforceConnector, open_instance, read_description
+from integrations.connectors.kintone import KintoneConnector
 from integrations.models import Connection
 from integrations.services.budgets import Rate, SharedBudget
 from integrations.services.credentials import Secrets, exchange, unseal
 
-# What a source of no known vendor surely bears.
-COURTEOUS = {"calls": Rate(50, 10)}
-SALESFORCE = {"calls": Rate(25, 1)}
-# HubSpot allows 100 calls in any ten seconds, and of searches five in any second. A bucket that is full gives all it
-# holds at once and fills while they are made: size and inflow together are what the window allows.
-HUBSPOT = {"calls": Rate(9, 1), "search": Rate(1, 0.25)}
-Opener = Callable[[Connection, Secrets], Connector]
-Described = TypeVar("Described")
+
+@dataclass(frozen=True)
+class SourceKind:
+    """A kind of source: how its description is read, which secrets that asks for, and how it is opened.
+
+    `read` raises DocumentError; `open` raises KeyError for a missing secret, ConnectorError. `rates` is how fast one
+    account may be called, by kind of call.
+    """
+
+    read: Callable[[object], Any]
+    secrets: Callable[[Any], tuple[str, ...]]
+    open: Callable[[Connection, Any, Secrets, SharedBudget], Connector]
+    rates: dict[str, Rate]
 
 
 @contextmanager
 def opened_source(connection: Connection) -> Iterator[Connector]:
     """The connector of a connection for the block. Raises ConnectorError, SealedError."""
-    connector = OPENERS[ConnectionKind(connection.kind)](connection, unseal(connection=connection))
+    connector = _opened(connection)
     try:
         yield connector
     finally:
@@ -44,20 +49,13 @@ def opened_source(connection: Connection) -> Iterator[Connector]:
 
 def needed_secrets(*, kind: str, description: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of the secrets that a connection of this kind needs. Raises DocumentError."""
-    match kind:
-        case ConnectionKind.REST:
-            return SECRETS[read_document(description).auth.type]
-        case ConnectionKind.SALESFORCE:
-            return SALESFORCE_SECRETS[read_description(description).auth]
-        case ConnectionKind.HUBSPOT:
-            return hubspot.SECRETS[hubspot.read_hubspot(description).auth]
-        case _:
-            return ()
+    source = KINDS.get(ConnectionKind(kind))
+    return source.secrets(source.read(description)) if source is not None else ()
 
 
 def is_pulled(connection: Connection) -> bool:
     """Whether the source is called, rather than delivering files itself."""
-    return connection.kind in OPENERS
+    return connection.kind in KINDS
 
 
 def guard() -> Guard:
@@ -65,56 +63,72 @@ def guard() -> Guard:
     return Guard(own_domains=(settings.BASE_DOMAIN,), allows_loopback=settings.SOURCES_ON_LOOPBACK)
 
 
-def _open_rest(connection: Connection, secrets: Secrets) -> Connector:
-    document = _described(read_document, connection)
-    budget = SharedBudget(str(connection.public_id), COURTEOUS)
+def _opened(connection: Connection) -> Connector:
+    kind, secrets = KINDS[ConnectionKind(connection.kind)], unseal(connection=connection)
+    try:
+        described = kind.read(connection.description)
+        return kind.open(connection, described, secrets, SharedBudget(str(connection.public_id), kind.rates))
+    except DocumentError as error:
+        first = error.issues[0]
+        raise ConnectorError("config", "bad_document", place=first.field or "·", why=first.message) from error
+    except KeyError as error:
+        raise ConnectorError("auth", "no_credentials", name=error.args[0]) from error
+
+
+def _open_rest(_connection: Connection, document: Document, secrets: Secrets, budget: SharedBudget) -> Connector:
     http = Http(document.base_url, guard=guard(), budget=budget, headers=document.headers)
-    with _naming_missing_secrets():
-        http.auth = auth_of(document.auth, secrets, _way_to)
-    return RestConnector(http, document)
+    http.auth = rest.auth_of(document.auth, secrets, _way_to)
+    return rest.RestConnector(http, document)
 
 
-def _open_salesforce(connection: Connection, secrets: Secrets) -> Connector:
-    description = _described(read_description, connection)
-    with _naming_missing_secrets():
-        http = open_instance(description, secrets, _way_to)
-    http.budget = SharedBudget(str(connection.public_id), SALESFORCE)
-    return SalesforceConnector(http, description)
+def _open_salesforce(_connection: Connection, description: Any, secrets: Secrets, budget: SharedBudget) -> Connector:
+    http = salesforce.open_instance(description, secrets, _way_to)
+    http.budget = budget
+    return salesforce.SalesforceConnector(http, description)
 
 
-def _open_hubspot(connection: Connection, secrets: Secrets) -> Connector:
-    source = _described(hubspot.read_hubspot, connection)
-    http = Http(source.base_url, guard=guard(), budget=SharedBudget(str(connection.public_id), HUBSPOT))
-    with _naming_missing_secrets():
-        http.auth = hubspot.auth_of(
-            source, secrets, lambda change: exchange(connection=connection, change=change), http
-        )
+def _open_hubspot(connection: Connection, source: Any, secrets: Secrets, budget: SharedBudget) -> Connector:
+    http = Http(source.base_url, guard=guard(), budget=budget)
+    http.auth = hubspot.auth_of(source, secrets, partial(_exchange, connection), http)
     return hubspot.HubSpotConnector(http, source)
+
+
+def _exchange(connection: Connection, change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> Mapping[str, str]:
+    return exchange(connection=connection, change=change)
+
+
+def _open_kintone(_connection: Connection, description: Any, secrets: Secrets, budget: SharedBudget) -> Connector:
+    return KintoneConnector.of(description, secrets, guard=guard(), budget=budget)
 
 
 def _way_to(url: str) -> Http:
     return Http(url, guard=guard())
 
 
-def _described(read: Callable[[object], Described], connection: Connection) -> Described:
-    """What a connection says about its source. Raises ConnectorError."""
-    try:
-        return read(connection.description)
-    except DocumentError as error:
-        first = error.issues[0]
-        raise ConnectorError("config", "bad_document", place=first.field or "·", why=first.message) from error
-
-
-@contextmanager
-def _naming_missing_secrets() -> Iterator[None]:
-    try:
-        yield
-    except KeyError as error:
-        raise ConnectorError("auth", "no_credentials", name=error.args[0]) from error
-
-
-OPENERS: Mapping[str, Opener] = {
-    ConnectionKind.REST: _open_rest,
-    ConnectionKind.SALESFORCE: _open_salesforce,
-    ConnectionKind.HUBSPOT: _open_hubspot,
+KINDS: Mapping[str, SourceKind] = {
+    # What a source of no known vendor surely bears.
+    ConnectionKind.REST: SourceKind(
+        read_document, lambda document: SECRETS[document.auth.type], _open_rest, {"calls": Rate(50, 10)}
+    ),
+    ConnectionKind.SALESFORCE: SourceKind(
+        salesforce.read_description,
+        lambda described: salesforce.SECRETS[described.auth],
+        _open_salesforce,
+        {"calls": Rate(25, 1)},
+    ),
+    # HubSpot allows 100 calls in any ten seconds, and of searches five in any second. A bucket that is full gives all
+    # it holds at once and fills while they are made: size and inflow together are what the window allows.
+    ConnectionKind.HUBSPOT: SourceKind(
+        hubspot.read_hubspot,
+        lambda source: hubspot.SECRETS[source.auth],
+        _open_hubspot,
+        {"calls": Rate(9, 1), "search": Rate(1, 0.25)},
+    ),
+    # At most ten calls within any second; the day's quota of an app is far away at that pace: a page has 500 records.
+    ConnectionKind.KINTONE: SourceKind(
+        kintone_description.read_description,
+        lambda described: described.secrets,
+        _open_kintone,
+        {"calls": Rate(5, 1)},
+    ),
 }

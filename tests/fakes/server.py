@@ -62,6 +62,14 @@ class FakeServer:
     def answer(self, call: Call) -> Reply:
         raise NotImplementedError
 
+    def external_id(self, name: str) -> str:
+        """What the source calls the record that the world calls `name`."""
+        return name
+
+    def world_id(self, external_id: str) -> str:
+        """What the world calls a record of the source."""
+        return external_id
+
     def now(self) -> datetime:
         """The time that the source's clock shows."""
         return datetime.now(UTC) + self.clock_ahead
