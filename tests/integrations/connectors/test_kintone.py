@@ -158,7 +158,7 @@ class TestCredentials:
         with pytest.raises(ConnectorError) as caught:
             auth_of(read_description(GOOD), {"tokens": tokens})
         assert caught.value.code == "bad_tokens"
-        assert "1 to 9" in describe_problem("bad_tokens", caught.value.params)
+        assert "1〜9個" in describe_problem("bad_tokens", caught.value.params)
 
     def test_what_stands_before_kintone_is_opened_in_addition(self):
         fake = KintoneFake(basic_auth=True)
