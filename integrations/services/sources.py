@@ -25,9 +25,14 @@ Opener = Callable[[Connection, Secrets], Connector]
 
 
 @contextmanager
-def opened_source(connection: Connection) -> Iterator[Connector]:
-    """The connector of a connection for the block. Raises ConnectorError, SealedError."""
+def opened_source(connection: Connection, *, is_watched: bool = False) -> Iterator[Connector]:
+    """The connector of a connection for the block; `is_watched`: a person waits for it, so it does not try for long.
+
+    Raises ConnectorError, SealedError.
+    """
     connector = OPENERS[ConnectionKind(connection.kind)](connection, unseal(connection=connection))
+    if is_watched:
+        connector.http.hurry()
     try:
         yield connector
     finally:
