@@ -31,6 +31,30 @@ HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
 # Headers that carry credentials; these are entered apart and kept sealed.
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 
+EXAMPLE: Mapping[str, Any] = {
+    "base_url": "https://api.example.com/v1/",
+    "auth": {"type": "bearer"},
+    "paginator": {
+        "type": "cursor",
+        "param": "cursor",
+        "path": "meta.next_cursor",
+        "size": 100,
+        "size_param": "limit",
+    },
+    "streams": [
+        {
+            "name": "deals",
+            "path": "deals",
+            "id": "id",
+            "records": "data",
+            "total": "meta.total",
+            "incremental": {"field": "updated_at", "param": "updated_since"},
+            "deleted": {"field": "status", "values": ["deleted"]},
+        }
+    ],
+}
+"""A document to begin with: a bearer token, pages by cursor, changes asked for by time."""
+
 
 @dataclass(frozen=True)
 class AuthSpec:

@@ -56,6 +56,14 @@ class StreamState:
         return describe_problem(problem["code"], problem["params"]) if problem else ""
 
     @property
+    def unmapped(self) -> dict[str, dict[str, int]]:
+        """The words of each field that the last import could not understand, and how often they came."""
+        found: dict[str, dict[str, int]] = {}
+        for each in self.report["unmapped"] if self.report else ():
+            found.setdefault(each["field"], {})[each["value"]] = each["count"]
+        return found
+
+    @property
     def unmapped_count(self) -> int:
         """How many values the last import left aside because their word has no meaning yet."""
         return sum(each["count"] for each in self.report["unmapped"]) if self.report else 0

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from integrations.choices import ConnectionKind, describe_problem
 from integrations.connectors.document import HEADER_VALUE, DocumentError
 from integrations.connectors.errors import ConnectorError
-from integrations.connectors.mapping import StreamMapping, check_mapping
+from integrations.connectors.mapping import FieldRule, StreamMapping, check_mapping
 from integrations.connectors.presets import PRESETS
 from integrations.models import Connection, FieldMapping
 from integrations.selectors.plans import current_mappings
@@ -254,9 +254,9 @@ def _secret_faults(needed: Sequence[str], secrets: Mapping[str, str]) -> Iterato
 
 def _columns_of(mapping: StreamMapping) -> dict[str, Any]:
     columns = {name: value for name, value in asdict(mapping).items() if name != "rules"}
+    plain = asdict(FieldRule(""))
     columns["rules"] = [
-        {name: value for name, value in asdict(rule).items() if value not in (None, {}, False)}
-        for rule in mapping.rules
+        {name: value for name, value in asdict(rule).items() if value != plain[name]} for rule in mapping.rules
     ]
     columns["date_formats"] = list(mapping.date_formats)
     columns["skip_blank"] = list(mapping.skip_blank)

@@ -14,6 +14,7 @@ from integrations.services.sync import run_sync
 from integrations.services.uploads import IncomingFile, receive_files
 from tests.fakes.rest import RestFake
 from tests.fakes.server import served
+from tests.kpis.api.conftest import api, caller_with, plan, signed_in  # noqa: F401 - to see numbers in the matrix
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
