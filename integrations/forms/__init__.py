@@ -10,7 +10,7 @@ from integrations.forms.connections import (
     ValueForm,
 )
 from integrations.forms.mappings import MappingForm
-from integrations.forms.sources import SETUPS, SourceForm, written
+from integrations.forms.sources import SETUPS, SourceForm
 
 __all__ = [
     "SETUPS",
@@ -23,5 +23,4 @@ __all__ = [
     "SourceForm",
     "UploadForm",
     "ValueForm",
-    "written",
 ]

@@ -46,6 +46,7 @@ class FieldRow:
     column: forms.BoundField
     template: forms.BoundField
     constant: forms.BoundField | None
+    has_words: bool
     words: Sequence[Word]
     meanings: Sequence[tuple[str, str]]
 
@@ -67,7 +68,11 @@ class MappingForm(forms.Form):
     understand, with their counts.
     """
 
-    each = forms.ChoiceField(required=False, label=_("A record for each element of"))
+    each = forms.ChoiceField(
+        required=False,
+        label=_("A record for each element of"),
+        help_text=_("Press “Show what it becomes” to see the fields of its elements."),
+    )
     tax = forms.ChoiceField(
         required=False,
         label=_("Amounts"),
@@ -172,6 +177,7 @@ class MappingForm(forms.Form):
             column=self[f"column.{name}"],
             template=self[f"template.{name}"],
             constant=self[constant] if constant in self.fields else None,
+            has_words=bool(spec.choices),
             words=self._words.get(name, ()),
             meanings=[
                 (UNSET, gettext("not said yet")),

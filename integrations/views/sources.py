@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, time
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import messages
@@ -28,8 +29,8 @@ from integrations.forms import (
     MappingForm,
     ResyncForm,
     SourceForm,
-    written,
 )
+from integrations.forms.sources import PREFIX, written
 from integrations.models import Connection
 from integrations.selectors.connections import stream_states
 from integrations.selectors.labels import resource_label
@@ -83,7 +84,7 @@ def source_edit(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
         raise Http404
     if _only_looks(request):
         access = form_of(initial=_shown(request, form_of), connection=found)
-        return render(request, "integrations/source_edit.html", {"connection": found, "access": access})
+        return _anew(request, access, "integrations/source_edit.html", {"connection": found, "access": access})
     initial = {"description": written(found.description)}
     access = form_of(request.POST or None, initial=initial, connection=found)
     if request.method == "POST" and access.is_valid() and _change(access, found):
@@ -222,7 +223,7 @@ def _set_up_files(request: HttpRequest) -> HttpResponse:
 def _set_up_source(request: HttpRequest, form_of: type[SourceForm]) -> HttpResponse:
     if _only_looks(request):
         identity, access = IdentityForm(initial=request.POST.dict()), form_of(initial=_shown(request, form_of))
-        return render(request, "integrations/source_new.html", {"identity": identity, "access": access})
+        return _anew(request, access, "integrations/source_new.html", {"identity": identity, "access": access})
     identity, access = IdentityForm(request.POST or None), form_of(request.POST or None)
     if request.method == "POST" and identity.is_valid() and access.is_valid():
         try:
@@ -266,6 +267,14 @@ def _change(access: SourceForm, connection: Connection) -> bool:
 def _only_looks(request: HttpRequest) -> bool:
     """Whether the form is only to be shown anew: with the example, or with the credentials of what is described."""
     return request.method == "POST" and ("example" in request.POST or "look" in request.POST)
+
+
+def _anew(request: HttpRequest, access: SourceForm, template: str, context: dict[str, Any]) -> HttpResponse:
+    """The form shown anew; nothing where it asks for the very credentials that are being typed into it."""
+    typed = {name for name in request.POST if name.startswith(PREFIX)}
+    if "look" in request.POST and typed == {field.name for field in access.secret_fields}:
+        return HttpResponse(status=HTTPStatus.NO_CONTENT)
+    return render(request, template, context)
 
 
 def _shown(request: HttpRequest, form_of: type[SourceForm]) -> dict[str, Any]:

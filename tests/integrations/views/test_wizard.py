@@ -136,10 +136,16 @@ class TestSetup:
         assert 'name="secret_' not in page_of(owner.get(address))
         for kind, names in {"basic": ["username", "password"], "none": [], "bearer": ["token"]}.items():
             document = json.dumps({**EXAMPLE, "auth": {"type": kind}})
-            page = page_of(owner.post(address, {"description": document, "look": "1", "secret_token": "t0p-s3cret"}))
+            typed = {"secret_key": "t0p-s3cret"}
+            page = page_of(owner.post(address, {"description": document, "look": "1", **typed}))
             assert re.findall(r'name="secret_(\w+)"', page) == names
             assert "t0p-s3cret" not in page
         assert not Connection.objects.exists()
+
+    def test_leaves_credentials_alone_that_are_being_typed(self, owner, source):
+        sent = {"description": json.dumps(EXAMPLE), "look": "1", "secret_token": "half-ty"}
+        for address in (reverse(SETUP, args=["rest"]), reverse("source_edit", args=[source.public_id])):
+            assert owner.post(address, sent).status_code == 204
 
     def test_says_every_fault_with_its_place_and_keeps_no_secret(self, owner, fake, in_acme):
         document = {**fake.document(), "base_url": 5, "surprise": 1, "streams": [{"name": "deals"}]}
