@@ -93,9 +93,9 @@ def describe(page: Page, fake: RestFake, *, token: str) -> None:
 
 def map_fields(page: Page) -> None:
     """Every field by a field of the source, and what the words of its stages mean."""
-    page.get_by_role("link", name="次へ：読み取るもの").click()
+    page.get_by_role("link", name="次へ：取り込む内容").click()
     page.locator("select[name=resource]").select_option("deals")
-    page.get_by_role("button", name="項目を対応づける").click()
+    page.get_by_role("button", name="項目を対応付ける").click()
     for field, column in FIELDS.items():
         page.locator(f"select[name='column.{field}']").select_option(column)
     page.get_by_role("button", name="取り込み結果を確認する").click()
