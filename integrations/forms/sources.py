@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.choices import SECRET_LABELS, ConnectionKind
-from integrations.connectors.document import EXAMPLE, DocumentError, read_document
+from integrations.connectors.document import EXAMPLE, SECRETS, DocumentError, read_document
 from integrations.models import Connection
 from integrations.services.inspection import secret_names
 from integrations.services.sources import needed_secrets
@@ -62,6 +62,10 @@ class SourceForm(forms.Form):
     def described(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         """The description that these values of the fields amount to. Raises ValueError."""
 
+    def needs(self, description: Mapping[str, Any]) -> tuple[str, ...]:
+        """The credentials that a description asks for, also where something else in it is at fault."""
+        return needed_secrets(kind=self.kind, description=description)
+
     @property
     def own_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in self.fields if not name.startswith(PREFIX)]
@@ -88,9 +92,8 @@ class SourceForm(forms.Form):
                 self.add_error(room if room in self.fields else None, f"{rest}: {message}" if rest else message)
 
     def _needed(self) -> tuple[str, ...]:
-        values = self.data if self.is_bound else self.initial
         try:
-            return needed_secrets(kind=self.kind, description=self.described(values))
+            return self.needs(self.described(self.data if self.is_bound else self.initial))
         except ValueError:
             return ()
 
@@ -116,6 +119,10 @@ class RestForm(SourceForm):
         if not isinstance(found, dict):
             raise ValueError(gettext("Give an object."))
         return found
+
+    def needs(self, description: Mapping[str, Any]) -> tuple[str, ...]:
+        auth = description.get("auth")
+        return SECRETS.get(str(auth.get("type")), ()) if isinstance(auth, Mapping) else ()
 
     def clean_description(self) -> Mapping[str, Any]:
         try:

@@ -215,7 +215,7 @@ class TestPreview:
         fill(fake, 2)
         fake.world.put("D003", name="謎", created="2026-10-05", stage="謎の段階")
         fake.world.put("D004", name="日付", created="2026/13/40", stage="受注")
-        fake.world.put("D005", name="大きすぎる", created="2026-10-05", stage="受注", amount="1e30")
+        fake.world.put("D005", name="大きすぎる", created="2026-10-05", stage="受注", amount=10**20)
         stream = api.made(f"{address}preview/", {"mapping": DEALS})["streams"][0]
         assert [each["values"][0] for each in stream["records"]] == ["D001", "D002"]
         assert stream["report"]["unmapped"] == [{"field": "outcome", "value": "謎の段階", "count": 1}]

@@ -154,6 +154,7 @@ class TestSetup:
         assert answer.status_code == 422
         for place in ("base_url:", "surprise:", "streams.0.path:"):
             assert place in page
+        assert 'name="secret_token"' in page
         assert TOKEN not in page
         assert not Connection.objects.exists()
 
