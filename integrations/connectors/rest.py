@@ -150,7 +150,8 @@ def _client_credentials(spec: AuthSpec, secrets: Mapping[str, str], open_http: C
             raise ConnectorError("auth", "no_token")
         return read_token(answer)
 
-    return TokenAuth(fetch, hidden=(secrets["client_secret"],))
+    encoded = basic_header(secrets["client_id"], secrets["client_secret"]).removeprefix("Basic ")
+    return TokenAuth(fetch, hidden=(secrets["client_secret"], encoded))
 
 
 def _rows(spec: StreamSpec, body: Any) -> list[Mapping[str, Any]]:

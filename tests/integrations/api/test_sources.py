@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import uuid
 from datetime import timedelta
@@ -13,7 +14,7 @@ from integrations.models import Connection, FieldMapping, SyncRun
 from integrations.services.connections import create_connection
 from kpis.models import Deal
 from tests.fakes.rest import TOKEN, RestFake
-from tests.fakes.server import Reply
+from tests.fakes.server import Call, Reply, served
 from tests.integrations.conftest import NOW
 from tests.integrations.sources import DEALS, RULES, fill
 
@@ -90,6 +91,31 @@ class TestSecrets:
         told = [str(tested), str(shown), str(api.shown(f"{address}runs/")), caplog.text]
         assert not any(wrong in each for each in told)
         assert api.patch(address, {"secrets": fake.secrets()}).json()["stopped_by"] == ""
+
+    @pytest.mark.parametrize(
+        ("auth", "wrong"),
+        [
+            ("header", {"key": "wr0ng-key"}),
+            ("basic", {"username": "sync", "password": "wr0ng-password"}),
+            ("oauth2_client_credentials", {"client_id": "client-1", "client_secret": "wr0ng-client"}),
+        ],
+    )
+    def test_that_the_source_repeats_are_not_repeated_by_us(self, api, in_acme, auth, wrong):
+        class Parrot(RestFake):
+            def answer(self, call: Call) -> Reply:
+                said = call.headers.get("authorization") or call.headers.get("x-api-key", "")
+                return Reply(401, {"message": f"{said} / {said.rpartition(' ')[2]} / {' '.join(wrong.values())}"})
+
+        parrot = Parrot("keyset", auth)
+        with served(parrot):
+            document = parrot.document()
+            document["auth"] |= {"prefix": "Key"} if auth == "header" else {}
+            made = api.made(ROOT, body_of(parrot, description=document, secrets=wrong))
+            tested = api.made(f"{ROOT}{made['id']}/test/", {})
+        assert (tested["code"], "•••" in tested["message"]) == ("not_authorised", True)
+        *_names, secret = wrong.values()
+        encoded = base64.b64encode(":".join(wrong.values()).encode()).decode()
+        assert not any(each in str(tested) for each in (secret, encoded))
 
     def test_that_cannot_be_opened_are_asked_for_anew(self, api, made, address, fake):
         Connection.objects.update(sealed="damaged")
