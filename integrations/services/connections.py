@@ -101,15 +101,20 @@ def change_source(
 ) -> None:
     """Describe a source anew, or enter new credentials; it is asked again at once.
 
+    One that is described otherwise is read from its beginning: what it gives may be another part than before.
     Raises ConnectionRequestError, and SealedError where credentials that are to stay cannot be opened.
     """
     described = connection.description if description is None else dict(description)
+    is_other = described != connection.description
     known = unseal(connection=connection) if secrets is None else secrets
     _check_source(connection.kind, described, known)
     Connection.objects.filter(pk=connection.pk).update(description=described, stopped_by="", last_run_at=None)
     connection.refresh_from_db()
     if secrets is not None:
         seal(connection=connection, secrets=secrets, now=now)
+    if is_other:
+        streams = list(dict.fromkeys(mapping.reads for mapping in current_mappings(connection=connection)))
+        read_again(connection=connection, streams=streams, since=None, now=now)
     reschedule(connection=connection, now=now)
 
 

@@ -288,6 +288,16 @@ class TestResync:
         assert sync(connection).updated_count == 3
         assert set(Deal.objects.values_list("name", flat=True)) == {"新規"}
 
+    def test_a_source_that_is_described_otherwise_is_read_from_its_beginning(self, connection, fake):
+        fill(fake, 4)
+        sync(connection)
+        change_source(connection=connection, secrets=fake.secrets(), now=NOW)
+        assert sync(connection).read_count < 4
+        document = fake.document()
+        document["streams"][0]["params"] = {"pipeline": "all"}
+        change_source(connection=connection, description=document, now=NOW)
+        assert sync(connection).read_count == 4
+
     def test_nothing_is_scheduled_before_something_is_mapped(self, fake):
         made = create_source(
             name="MA",
