@@ -21,6 +21,7 @@ from integrations.models import (
     ApiKey,
     Checkpoint,
     Connection,
+    DataKey,
     FieldMapping,
     RawRecord,
     RejectedRecord,
@@ -39,15 +40,20 @@ from integrations.services.connections import (
 from integrations.services.runs import cancel_run
 from tenants.backoffice import KeptAdmin, ReadOnlyAdmin
 
+# Of a connection: what a person says once, and what the system notes. Credentials are in none of them.
+NEW = ("name", "carries", "preset", "source", "every", "is_paused")
+KEPT = ("name", "kind", "carries", "preset", "source", "description")
+SYSTEMS_OWN = ("stopped_by", "failure_count", "last_run_at", "last_success_at", "created_at")
+
 
 class ConnectionForm(forms.ModelForm):
-    """A new connection is made from a preset; later only its rhythm changes."""
+    """A new file connection is made from a preset; later only its rhythm changes. Sources are set up on their pages."""
 
     preset = forms.ChoiceField(label=gettext_lazy("Preset"))
 
     class Meta:
         model = Connection
-        fields = ("name", "carries", "preset", "source", "every", "is_paused")
+        fields = NEW
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -58,12 +64,15 @@ class ConnectionForm(forms.ModelForm):
 @admin.register(Connection)
 class ConnectionAdmin(KeptAdmin):
     form = ConnectionForm
-    list_display = ("name", "carries", "source", "every", "is_paused", "last_success_at", "failure_count")
-    list_filter = ("carries", "is_paused")
+    list_display = ("name", "kind", "carries", "source", "every", "is_paused", "stopped_by", "last_success_at")
+    list_filter = ("kind", "carries", "is_paused")
     search_fields = ("name", "source")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Connection | None = None) -> tuple[str, ...]:
-        return () if obj is None else ("name", "carries", "preset", "source")
+        return () if obj is None else (*KEPT, *SYSTEMS_OWN)
+
+    def get_fields(self, request: HttpRequest, obj: Connection | None = None) -> tuple[str, ...]:
+        return NEW if obj is None else (*KEPT, "every", "is_paused", *SYSTEMS_OWN)
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
         now = timezone.now()
@@ -91,6 +100,7 @@ class FieldMappingForm(forms.ModelForm):
             "resource",
             "position",
             "reads",
+            "each",
             "sheet",
             "encoding",
             "rules",
@@ -179,6 +189,14 @@ class CheckpointAdmin(ReadOnlyAdmin):
     list_display = ("connection", "stream", "saved_at")
     list_filter = ("connection",)
     list_select_related = ("connection",)
+
+
+@admin.register(DataKey)
+class DataKeyAdmin(ReadOnlyAdmin):
+    """When each key was made; the keys themselves are shown nowhere."""
+
+    list_display = ("__str__", "created_at")
+    fields = ("created_at",)
 
 
 @admin.register(RawRecord)

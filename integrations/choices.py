@@ -226,6 +226,9 @@ PROBLEMS = {
         "%(running)s of the %(limit)s calls that this kintone allows at once are under way. Other programs may slow "
         "the reading down."
     ),
+    "unknown_stream": _(
+        "The source has no stream “%(stream)s”. Correct its description, or take the stream out of the mappings."
+    ),
     # single rows
     "required": _("%(column)s is empty, but it is required."),
     "bad_date": _("“%(value)s” is not a date. Write it like 2026/11/24."),
@@ -235,6 +238,41 @@ PROBLEMS = {
     "unmapped_value": _("“%(value)s” in %(column)s is not in the value map. Add it to the mapping."),
     "repeated_id": _("“%(value)s” appears already in row %(row)s with other content. Remove one of the two."),
 }
+
+
+# What testing a source finds, beside the problems above.
+FINDINGS = {
+    "stream_read": _("“%(stream)s” can be read: %(count)s records on its first page."),
+    "stream_empty": _(
+        "“%(stream)s” can be read, but gives no records. Check its path and the rights of the credentials."
+    ),
+    "stream_failed": _("“%(stream)s” cannot be read. %(why)s"),
+    "no_change_time": _(
+        "“%(stream)s”: some records have no time of change at “%(field)s”, so changes of theirs could be missed. "
+        "Correct “incremental” in the description."
+    ),
+    "clock_differs": _(
+        "The clock of the source differs from ours by %(seconds)s seconds. Nothing is missed: changes are asked for by "
+        "the source's own clock."
+    ),
+}
+
+SECRET_LABELS = {
+    "key": _("API key"),
+    "token": _("Token"),
+    "username": _("User name"),
+    "password": _("Password"),
+    "client_id": _("Client ID"),
+    "client_secret": _("Client secret"),
+}
+
+
+def describe_finding(code: str, params: Mapping[str, Any]) -> str:
+    """The sentence for a finding of a test, in the reader's language; a problem found is its own sentence."""
+    if problem := params.get("problem"):
+        params = {**params, "why": describe_problem(problem["code"], problem["params"])}
+    sentence = FINDINGS.get(code)
+    return str(sentence) % params if sentence is not None else describe_problem(code, params)
 
 
 def describe_problem(code: str, params: Mapping[str, Any]) -> str:

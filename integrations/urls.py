@@ -2,11 +2,12 @@
 
 from django.urls import path
 
-from integrations.views import connections, keys, runs
+from integrations.views import connections, keys, runs, sources
 
 urlpatterns = [
     path("", connections.connections, name="connections"),
-    path("new/", connections.connection_new, name="connection_new"),
+    path("new/", sources.connection_new, name="connection_new"),
+    path("new/<slug:kind>/", sources.connection_setup, name="connection_setup"),
     path("keys/", keys.api_keys, name="api_keys"),
     path("keys/<uuid:key_id>/revoke/", keys.key_revoke, name="key_revoke"),
     path("runs/<uuid:run_id>/", runs.sync_run, name="sync_run"),
@@ -21,4 +22,11 @@ urlpatterns = [
     path("<uuid:connection_id>/pause/", connections.pause, name="pause"),
     path("<uuid:connection_id>/resume/", connections.resume, name="resume"),
     path("<uuid:connection_id>/frequency/", connections.frequency, name="frequency"),
+    path("<uuid:connection_id>/source/", sources.source_edit, name="source_edit"),
+    path("<uuid:connection_id>/test/", sources.source_test, name="source_test"),
+    path("<uuid:connection_id>/streams/", sources.streams, name="streams"),
+    path("<uuid:connection_id>/mapping/", sources.stream_mapping, name="stream_mapping"),
+    path("<uuid:connection_id>/mapping/end/", sources.mapping_end, name="mapping_end"),
+    path("<uuid:connection_id>/start/", sources.source_start, name="source_start"),
+    path("<uuid:connection_id>/resync/", sources.source_resync, name="source_resync"),
 ]

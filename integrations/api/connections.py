@@ -2,83 +2,106 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_view
 from rest_framework import status
 from rest_framework.decorators import action
-from rest_framework.parsers import MultiPartParser
+from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from integrations.api.serializers import (
     CheckResultSerializer,
     ConnectionSerializer,
+    FieldsQuerySerializer,
+    MappingsSerializer,
     PreviewSerializer,
     RejectedQuerySerializer,
     RejectedRecordSerializer,
+    SourceFieldsSerializer,
+    SourcePreviewRequestSerializer,
     SyncRequestSerializer,
     SyncRunSerializer,
     UploadSerializer,
+    mapping_of,
 )
-from integrations.choices import Trigger, describe_problem
+from integrations.choices import ConnectionKind, Trigger, describe_problem
 from integrations.connectors.errors import ConnectorError
+from integrations.connectors.mapping import StreamMapping, check_mapping
 from integrations.models import Connection, RejectedRecord, SyncRun, Upload
-from integrations.selectors.plans import preview, read_plan
+from integrations.selectors.connections import with_problems
+from integrations.selectors.plans import current_mappings, preview, read_plan
 from integrations.services.connections import (
     ConnectionRequestError,
+    change_source,
     create_connection,
+    create_source,
     pause_connection,
     resume_connection,
+    save_mappings,
     set_frequency,
 )
+from integrations.services.credentials import SealedError
+from integrations.services.inspection import Remark, check_source, preview_source, sample_stream
 from integrations.services.runs import request_run, sync_now
+from integrations.services.sources import is_pulled
 from integrations.services.uploads import IncomingFile, receive_files
 from kpis.api.base import CompanyViewSet
 from kpis.api.problems import FieldError, Problem
-from kpis.api.versions import answer
+from kpis.api.versions import answer, check_if_match
 from tenants.capabilities import Capability
 
-ACTIONS = ("list", "retrieve", "create", "partial_update", "test", "preview", "sync", "runs", "rejected")
+ACTIONS = (
+    *("list", "retrieve", "create", "partial_update"),
+    *("test", "preview", "fields", "mappings", "replace_mappings", "sync", "runs", "rejected"),
+)
 
 
 @extend_schema_view(list=extend_schema(summary="Connections"), retrieve=extend_schema(summary="One connection"))
 class ConnectionViewSet(CompanyViewSet):
     """Where data comes from."""
 
-    queryset = Connection.objects.all()
+    queryset = with_problems(Connection.objects.all())
     serializer_class = ConnectionSerializer
     capabilities: ClassVar[dict[str, str]] = dict.fromkeys(ACTIONS, Capability.MANAGE_CONNECTIONS)
 
-    @extend_schema(summary="Set a file connection up")
+    @extend_schema(summary="Set a connection up")
     def create(self, request: Request) -> Response:
         given = self.get_serializer(data=request.data)
         given.is_valid(raise_exception=True)
         values = dict(given.validated_data)
         paused, now = values.pop("is_paused"), timezone.now()
-        try:
-            made = create_connection(**values, now=now)
-        except ConnectionRequestError as error:
-            raise Problem(
-                status=status.HTTP_400_BAD_REQUEST,
-                code="invalid",
-                detail=str(error),
-                errors=[FieldError(error.field, "invalid", str(error))],
-            ) from error
+        with _refusals():
+            if values["kind"] == ConnectionKind.FILE:
+                del values["kind"]
+                made = create_connection(**values, now=now)
+            else:
+                made = create_source(**{"secrets": {}, **values}, now=now)
         if paused:
             pause_connection(connection=made, now=now)
         return self.created(made.pk)
 
-    @extend_schema(summary="Change how often data is due, pause or resume")
+    @extend_schema(summary="Change how often data is due, describe a source anew, enter credentials, pause or resume")
     def partial_update(self, request: Request, id: Any) -> Response:
         connection = self.row_to_change()
         given = self.get_serializer(connection, data=request.data, partial=True)
         given.is_valid(raise_exception=True)
         now = timezone.now()
+        access = {
+            name: given.validated_data[name] for name in ("description", "secrets") if name in given.validated_data
+        }
+        if access:
+            with _refusals():
+                change_source(connection=connection, **access, now=now)
         if "every" in given.validated_data:
             set_frequency(connection=connection, every=given.validated_data["every"], now=now)
         if "is_paused" in given.validated_data:
@@ -86,24 +109,31 @@ class ConnectionViewSet(CompanyViewSet):
             change(connection=connection, now=now)
         return answer(request, self.shown(connection.pk))
 
-    @extend_schema(summary="Can the last delivery be read?", request=None, responses=CheckResultSerializer)
+    @extend_schema(
+        summary="Can the last delivery, or the source, be read?", request=None, responses=CheckResultSerializer
+    )
     @action(detail=True, methods=["post"])
     def test(self, request: Request, id: Any) -> Response:
         connection = self.get_object()
+        if is_pulled(connection):
+            return Response(_result(check_source(connection=connection).remarks))
         last = Upload.objects.filter(connection=connection).order_by("-id").first()
         try:
             read_plan(upload=last, connection=connection)
         except ConnectorError as error:
-            message = describe_problem(error.code, error.params)
-            return Response({"ok": False, "code": error.code, "message": message})
-        return Response({"ok": True, "code": "", "message": ""})
+            return Response(_result([Remark(error.code, True, describe_problem(error.code, error.params))]))
+        return Response(_result([]))
 
     @extend_schema(
-        summary="Send files and see what they would bring", request=UploadSerializer, responses=PreviewSerializer
+        summary="Send files, or look at the source, and see what would be stored",
+        request={"multipart/form-data": UploadSerializer, "application/json": SourcePreviewRequestSerializer},
+        responses=PreviewSerializer,
     )
-    @action(detail=True, methods=["post"], parser_classes=[MultiPartParser])
+    @action(detail=True, methods=["post"], parser_classes=[MultiPartParser, JSONParser])
     def preview(self, request: Request, id: Any) -> Response:
         connection = self.get_object()
+        if is_pulled(connection):
+            return self._preview_source(request, connection)
         given = UploadSerializer(data={"uploads": request.FILES.getlist("uploads")})
         given.is_valid(raise_exception=True)
         files = [IncomingFile(each.name, each) for each in given.validated_data["uploads"]]
@@ -115,6 +145,39 @@ class ConnectionViewSet(CompanyViewSet):
         except ConnectorError as error:
             raise _as_problem(error) from error
         return Response(PreviewSerializer({"upload": upload.public_id, "streams": streams}).data)
+
+    @extend_schema(
+        summary="The fields that a stream of the source really has",
+        responses=SourceFieldsSerializer,
+        parameters=[OpenApiParameter("stream", OpenApiTypes.STR, required=True, description="The source's stream.")],
+    )
+    @action(detail=True, methods=["get"])
+    def fields(self, request: Request, id: Any) -> Response:
+        connection = self._source()
+        given = FieldsQuerySerializer(data=request.query_params)
+        given.is_valid(raise_exception=True)
+        try:
+            sample = sample_stream(connection=connection, stream=given.validated_data["stream"])
+        except ConnectorError as error:
+            raise _as_problem(error) from error
+        return Response(SourceFieldsSerializer(sample).data)
+
+    @extend_schema(summary="How streams become records", responses=MappingsSerializer)
+    @action(detail=True, methods=["get"])
+    def mappings(self, request: Request, id: Any) -> Response:
+        return self._mappings(self.get_object())
+
+    @extend_schema(summary="Put these mappings in force", request=MappingsSerializer, responses=MappingsSerializer)
+    @mappings.mapping.put
+    def replace_mappings(self, request: Request, id: Any) -> Response:
+        connection = self.get_object()
+        check_if_match(request, self._mappings(connection).data)
+        given = MappingsSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        wanted = [mapping_of(each) for each in given.validated_data["mappings"]]
+        with _refusals():
+            save_mappings(connection=connection, mappings=wanted, now=timezone.now())
+        return self._mappings(connection)
 
     @extend_schema(summary="Import", request=SyncRequestSerializer, responses={202: SyncRunSerializer})
     @action(detail=True, methods=["post"])
@@ -155,9 +218,71 @@ class ConnectionViewSet(CompanyViewSet):
         run = get_object_or_404(runs, public_id=wanted) if wanted else runs.first()
         return self._page(RejectedRecord.objects.filter(run=run).select_related("run"), RejectedRecordSerializer)
 
+    def _mappings(self, connection: Connection) -> Response:
+        shown = MappingsSerializer({"mappings": [asdict(each) for each in current_mappings(connection=connection)]})
+        return answer(self.request, shown.data)
+
+    def _source(self) -> Connection:
+        """The addressed connection, which has to be one that is called."""
+        connection: Connection = self.get_object()
+        if not is_pulled(connection):
+            raise Problem(
+                status=status.HTTP_409_CONFLICT, code="not_a_source", detail=_("Only a source that is called has this.")
+            )
+        return connection
+
+    def _preview_source(self, request: Request, connection: Connection) -> Response:
+        given = SourcePreviewRequestSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        try:
+            mapping = _wanted_mapping(connection, given.validated_data)
+            seen = preview_source(connection=connection, mapping=mapping)
+        except ConnectorError as error:
+            raise _as_problem(error) from error
+        return Response(PreviewSerializer({"upload": None, "streams": [seen]}).data)
+
     def _page(self, rows: QuerySet[Any], shape: type[Any]) -> Response:
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(shape(page, many=True, context=self.get_serializer_context()).data)
+
+
+def _wanted_mapping(connection: Connection, given: dict[str, Any]) -> StreamMapping:
+    """The mapping in force that is named, or the one that is to be tried. Raises ConnectorError, Problem."""
+    if "mapping" in given:
+        mapping = mapping_of(given["mapping"])
+        check_mapping(mapping)
+        return mapping
+    known = {each.stream: each for each in current_mappings(connection=connection)}
+    if given["stream"] not in known:
+        text = _("There is no mapping “%(stream)s”. Use one of: %(known)s.")
+        message = text % {"stream": given["stream"], "known": ", ".join(known) or "—"}
+        errors = [FieldError("stream", "unknown", message)]
+        raise Problem(status=status.HTTP_400_BAD_REQUEST, code="invalid", detail=message, errors=errors)
+    return known[given["stream"]]
+
+
+def _result(remarks: Sequence[Remark]) -> dict[str, Any]:
+    """What a test answers: its remarks, and the first one that has to be mended."""
+    first = next((each for each in remarks if each.is_bad), None)
+    return {
+        "ok": first is None,
+        "code": first.code if first else "",
+        "message": first.sentence if first else "",
+        "findings": [{"code": each.code, "ok": not each.is_bad, "message": each.sentence} for each in remarks],
+    }
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """What a service refuses within the block is answered with every fault."""
+    try:
+        yield
+    except ConnectionRequestError as error:
+        errors = [FieldError(field, "invalid", message) for field, message in error.faults]
+        raise Problem(status=status.HTTP_400_BAD_REQUEST, code="invalid", detail=str(error), errors=errors) from error
+    except SealedError:
+        message = describe_problem("sealed", {})
+        raise Problem(status=status.HTTP_409_CONFLICT, code="sealed", detail=message) from None
 
 
 def _as_problem(error: ConnectorError) -> Problem:

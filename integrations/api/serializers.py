@@ -7,22 +7,43 @@ from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from integrations.choices import Carries, ConnectionKind, Health
+from integrations.choices import Carries, ConnectionKind, Health, Tax
+from integrations.connectors.catalogue import ORDER, position_of
+from integrations.connectors.mapping import FieldRule, StreamMapping
 from integrations.connectors.presets import PRESETS
 from integrations.models import Connection, RejectedRecord, SyncRun
-from integrations.selectors.connections import health_of
+from integrations.selectors.connections import health_of, problem_of
+from integrations.services.inspection import SampledField, secret_names
+from kpis.engine.records import is_storable
+
+FIXED = {"name", "kind", "carries", "source", "preset"}
+# What only one of the two ways of getting data has.
+OF_FILES, OF_SOURCES = {"preset"}, {"description", "secrets"}
 
 
 class ConnectionSerializer(serializers.ModelSerializer[Connection]):
-    """One connection; `every_minutes` says how often data is due (null = only by hand)."""
+    """One connection; `every_minutes` says how often data is due (null = only by hand).
+
+    A connection of kind `file` has a `preset`; one that is called has a `description` (see docs/generic-rest.md) and
+    `secrets`, which are never shown: `secrets_set` names those that are there. `stopped_by` is the code of what a
+    person has to mend before it is read again, `problem` says in words why the last import failed.
+    """
 
     id = serializers.UUIDField(source="public_id", read_only=True)
-    kind = serializers.ChoiceField(choices=ConnectionKind.choices, read_only=True)
+    kind = serializers.ChoiceField(choices=ConnectionKind.choices, default=ConnectionKind.FILE)
     carries = serializers.ChoiceField(choices=Carries.choices)
     source = serializers.RegexField(r"^[a-z0-9][a-z0-9_-]*$", max_length=60)
-    preset = serializers.ChoiceField(choices=list(PRESETS))
+    preset = serializers.ChoiceField(choices=list(PRESETS), required=False, allow_blank=True)
+    description = serializers.DictField(required=False)
+    secrets = serializers.DictField(
+        child=serializers.CharField(max_length=10_000, trim_whitespace=False), write_only=True, required=False
+    )
+    secrets_set = serializers.SerializerMethodField()
+    stopped_by = serializers.CharField(read_only=True)
+    problem = serializers.SerializerMethodField()
     every_minutes = serializers.IntegerField(min_value=1, max_value=527_040, allow_null=True, default=None)
     paused = serializers.BooleanField(source="is_paused", default=False)
     health = serializers.SerializerMethodField()
@@ -36,9 +57,14 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
             "carries",
             "source",
             "preset",
+            "description",
+            "secrets",
+            "secrets_set",
             "every_minutes",
             "paused",
             "health",
+            "stopped_by",
+            "problem",
             "last_run_at",
             "last_success_at",
             "created_at",
@@ -50,15 +76,32 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
     def get_health(self, connection: Connection) -> Health:
         return health_of(connection=connection, now=timezone.now())
 
+    def get_problem(self, connection: Connection) -> str:
+        return problem_of(connection)
+
+    def get_secrets_set(self, connection: Connection) -> list[str]:
+        return secret_names(connection=connection)
+
     def to_representation(self, connection: Connection) -> dict[str, Any]:
         every = connection.every
         connection.every_minutes = None if every is None else int(every.total_seconds() // 60)  # type: ignore[attr-defined]
         return super().to_representation(connection)
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
-        if self.instance is not None and (fixed := set(given) & {"name", "carries", "source", "preset"}):
-            message = _("This cannot be changed; make another connection instead.")
-            raise serializers.ValidationError(dict.fromkeys(sorted(fixed), message), code="fixed")
+        if isinstance(self.instance, Connection):
+            kind = self.instance.kind
+            if fixed := set(given) & FIXED:
+                message = _("This cannot be changed; make another connection instead.")
+                raise serializers.ValidationError(dict.fromkeys(sorted(fixed), message), code="fixed")
+        else:
+            kind = given["kind"]
+            needed = OF_FILES if kind == ConnectionKind.FILE else {"description"}
+            if missing := {name for name in needed if not given.get(name)}:
+                message = _("A connection of this kind needs it.")
+                raise serializers.ValidationError(dict.fromkeys(sorted(missing), message), code="required")
+        if surplus := set(given) & (OF_SOURCES if kind == ConnectionKind.FILE else OF_FILES):
+            message = _("A connection of this kind does not have it.")
+            raise serializers.ValidationError(dict.fromkeys(sorted(surplus), message), code="invalid")
         if "every_minutes" in given:
             minutes = given.pop("every_minutes")
             given["every"] = None if minutes is None else timedelta(minutes=minutes)
@@ -141,7 +184,7 @@ class StreamPreviewSerializer(serializers.Serializer[Any]):
 
     stream = serializers.CharField(source="mapping.stream")
     resource = serializers.CharField(source="mapping.resource")
-    file = serializers.CharField(source="file_name")
+    file = serializers.CharField(source="origin", help_text="The file, or the stream of the source.")
     encoding = serializers.CharField()
     columns = serializers.ListField(source="fields", child=serializers.CharField())
     records = RecordPreviewSerializer(many=True)
@@ -152,7 +195,7 @@ class StreamPreviewSerializer(serializers.Serializer[Any]):
 class PreviewSerializer(serializers.Serializer[Any]):
     """What files would bring; import them with `sync`, naming the upload."""
 
-    upload = serializers.UUIDField()
+    upload = serializers.UUIDField(allow_null=True)
     streams = StreamPreviewSerializer(many=True)
 
 
@@ -162,9 +205,126 @@ class SyncRequestSerializer(serializers.Serializer[Any]):
     upload = serializers.UUIDField(required=False, allow_null=True)
 
 
+class RemarkSerializer(serializers.Serializer[Any]):
+    """One thing that a test found; what is not ok has to be mended."""
+
+    code = serializers.CharField()
+    ok = serializers.BooleanField()
+    message = serializers.CharField()
+
+
 class CheckResultSerializer(serializers.Serializer[Any]):
-    """Whether the last delivery can be read."""
+    """Whether the last delivery, or the source, can be read; `code` and `message` are the first thing to mend."""
 
     ok = serializers.BooleanField()
     code = serializers.CharField(allow_blank=True)
     message = serializers.CharField(allow_blank=True)
+    findings = RemarkSerializer(many=True)
+
+
+class FieldRuleSerializer(serializers.Serializer[Any]):
+    """Where one of our fields comes from: one of `column` (a path), `template` and `constant`.
+
+    `values` says what words of the source mean (an empty text: no value); `unlisted` what becomes of other words.
+    """
+
+    field = serializers.CharField(max_length=100)
+    column = serializers.CharField(max_length=300, required=False, allow_null=True)
+    template = serializers.CharField(max_length=1000, required=False, allow_null=True)
+    constant = serializers.JSONField(required=False, allow_null=True)
+    values = serializers.DictField(child=serializers.CharField(allow_blank=True, max_length=200), required=False)
+    unlisted = serializers.ChoiceField(choices=["keep", "empty", "reject"], required=False, allow_null=True)
+    separator = serializers.CharField(max_length=5, required=False, trim_whitespace=False)
+    optional = serializers.BooleanField(required=False)
+
+
+class MappingSerializer(serializers.Serializer[Any]):
+    """How the records of one stream of the source (`reads`) become records of one resource.
+
+    `each` is the path of a list inside the records, of which every element gives a record. `position` says in which
+    order streams are read; left out, what is referred to comes first.
+    """
+
+    stream = serializers.SlugField(max_length=60)
+    resource = serializers.ChoiceField(choices=list(ORDER))
+    position = serializers.IntegerField(min_value=0, max_value=32_000, required=False)
+    reads = serializers.CharField(max_length=200)
+    each = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")
+    sheet = serializers.CharField(max_length=100, required=False, allow_blank=True, default="")
+    encoding = serializers.ChoiceField(choices=["utf-8", "cp932"], required=False, allow_blank=True, default="")
+    rules = FieldRuleSerializer(many=True, allow_empty=False)
+    date_formats = serializers.ListField(child=serializers.CharField(max_length=60), required=False)
+    skip_blank = serializers.ListField(child=serializers.CharField(max_length=300), required=False)
+    tax = serializers.ChoiceField(choices=Tax.choices, required=False, allow_blank=True, default="")
+    tax_rate = serializers.DecimalField(
+        max_digits=5, decimal_places=4, min_value=0, max_value=1, required=False, allow_null=True, default=None
+    )
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if not is_storable(given["rules"]):
+            raise serializers.ValidationError({"rules": _("It holds characters that cannot be stored.")})
+        return given
+
+
+def mapping_of(given: dict[str, Any]) -> StreamMapping:
+    """The mapping that a valid body of MappingSerializer says."""
+    values = {**given, "rules": tuple(FieldRule(**rule) for rule in given["rules"])}
+    values.setdefault("position", position_of(given["resource"]))
+    for name in ("date_formats", "skip_blank"):
+        values[name] = tuple(values.get(name, ()))
+    return StreamMapping(**values)
+
+
+class MappingsSerializer(serializers.Serializer[Any]):
+    """All mappings in force; PUT replaces them, and reads what has changed from the source's beginning again."""
+
+    mappings = MappingSerializer(many=True)
+
+
+class SourcePreviewRequestSerializer(serializers.Serializer[Any]):
+    """What to look at: a mapping in force by its `stream`, or a `mapping` that is to be tried."""
+
+    stream = serializers.SlugField(max_length=60, required=False)
+    mapping = MappingSerializer(required=False)
+
+    def validate(self, given: dict[str, Any]) -> dict[str, Any]:
+        if len(given) != 1:
+            raise serializers.ValidationError({"stream": _("Give either a stream or a mapping.")})
+        return given
+
+
+class FieldsQuerySerializer(serializers.Serializer[Any]):
+    """Of which stream, by the source's name."""
+
+    stream = serializers.CharField(max_length=200)
+
+
+class SourceChoiceSerializer(serializers.Serializer[Any]):
+    """One word that a field of the source may have."""
+
+    value = serializers.CharField()
+    label = serializers.CharField()
+
+
+class SourceFieldSerializer(serializers.Serializer[Any]):
+    """One field of a stream, as the source names it, and a value out of the first records."""
+
+    name = serializers.CharField(source="field.name")
+    label = serializers.CharField(source="field.label")
+    kind = serializers.CharField(source="field.kind")
+    choices = serializers.SerializerMethodField()
+    example = serializers.CharField(allow_blank=True)
+
+    @extend_schema_field(SourceChoiceSerializer(many=True))
+    def get_choices(self, sampled: SampledField) -> list[dict[str, str]]:
+        return [{"value": value, "label": label} for value, label in sampled.field.choices]
+
+
+class SourceFieldsSerializer(serializers.Serializer[Any]):
+    """The fields of one stream."""
+
+    stream = serializers.CharField()
+
+    def get_fields(self) -> dict[str, Any]:
+        # `fields` is a property of every serializer, so it cannot be declared by this name.
+        return {**super().get_fields(), "fields": SourceFieldSerializer(many=True)}

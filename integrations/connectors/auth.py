@@ -55,11 +55,12 @@ def bearer(token: str) -> Headers:
 
 
 def header_key(name: str, value: str) -> Headers:
-    return Headers({name: value}, (value,))
+    return Headers({name: value}, (value, value.rpartition(" ")[2]))
 
 
 def basic(username: str, password: str) -> Headers:
-    return Headers({"Authorization": basic_header(username, password)}, (password,))
+    header = basic_header(username, password)
+    return Headers({"Authorization": header}, (password, header.removeprefix("Basic ")))
 
 
 def basic_header(username: str, password: str) -> str:

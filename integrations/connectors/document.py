@@ -5,6 +5,7 @@ docs/generic-rest.md explains it for the person who writes one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -24,6 +25,35 @@ SECRETS: Mapping[str, tuple[str, ...]] = {
 """What a connection must hold secretly, by kind of authentication."""
 FORMATS = ("iso", "date", "epoch", "epoch_ms")
 MAX_STREAMS = 50
+STREAM_NAME = re.compile(r"[\w.-]{1,60}")
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
+HEADER_VALUE = re.compile(r"[\x20-\x7e]*")
+# Headers that carry credentials; these are entered apart and kept sealed.
+SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
+
+EXAMPLE: Mapping[str, Any] = {
+    "base_url": "https://api.example.com/v1/",
+    "auth": {"type": "bearer"},
+    "paginator": {
+        "type": "cursor",
+        "param": "cursor",
+        "path": "meta.next_cursor",
+        "size": 100,
+        "size_param": "limit",
+    },
+    "streams": [
+        {
+            "name": "deals",
+            "path": "deals",
+            "id": "id",
+            "records": "data",
+            "total": "meta.total",
+            "incremental": {"field": "updated_at", "param": "updated_since"},
+            "deleted": {"field": "status", "values": ["deleted"]},
+        }
+    ],
+}
+"""A document to begin with: a bearer token, pages by cursor, changes asked for by time."""
 
 
 @dataclass(frozen=True)
@@ -177,8 +207,19 @@ class _DocumentReader(Reader):
             base_url=base_url,
             auth=self._auth(body.get("auth")),
             streams=streams,
-            headers=self._texts(body, "", "headers"),
+            headers=self._headers(body),
         )
+
+    def _headers(self, body: Mapping[str, Any]) -> Mapping[str, str]:
+        headers = self._texts(body, "", "headers")
+        for name, value in headers.items():
+            if name.casefold() in SECRET_HEADERS:
+                text = gettext_noop("Credentials do not belong into the description. Say how in “auth”.")
+                self.note(f"headers.{name}", "secret", text)
+            elif not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
+                text = gettext_noop("A header may only have letters, digits and signs of ASCII.")
+                self.note(f"headers.{name}", "invalid", text)
+        return headers
 
     def _streams(self, value: object, paginator: PaginatorSpec) -> list[StreamSpec]:
         if not isinstance(value, list) or not value or len(value) > MAX_STREAMS:
@@ -212,6 +253,9 @@ class _DocumentReader(Reader):
             deleted_values=tuple(values),
             merged_into=self._text(body, path, "merged_into"),
         )
+        if spec.name and not STREAM_NAME.fullmatch(spec.name):
+            text = gettext_noop("Give a name of at most 60 letters, digits, dots, - and _.")
+            self.note(f"{path}.name", "invalid", text)
         if spec.path.startswith(("http:", "https:", "//")):
             self.note(f"{path}.path", "invalid", gettext_noop("Give the path below base_url, without the host."))
         return spec
@@ -221,10 +265,15 @@ class _DocumentReader(Reader):
             return AuthSpec()
         body = self._object(value, "auth", {"type", "name", "prefix", "token_url", "scope"})
         kind = self._choice(body, "auth", "type", tuple(SECRETS))
+        name, prefix = self._text(body, "auth", "name", required=kind == "header"), self._text(body, "auth", "prefix")
+        for place, text, pattern in (("name", name, HEADER_NAME), ("prefix", prefix, HEADER_VALUE)):
+            if text and not pattern.fullmatch(text):
+                fault = gettext_noop("A header may only have letters, digits and signs of ASCII.")
+                self.note(f"auth.{place}", "invalid", fault)
         return AuthSpec(
             type=cast("AuthType", kind),
-            name=self._text(body, "auth", "name", required=kind == "header"),
-            prefix=self._text(body, "auth", "prefix"),
+            name=name,
+            prefix=prefix,
             token_url=self._text(body, "auth", "token_url", required=kind == "oauth2_client_credentials"),
             scope=self._text(body, "auth", "scope"),
         )

@@ -29,6 +29,8 @@ TIMEOUT = httpx.Timeout(60, connect=10)
 ATTEMPTS = 5
 # Longer than this a run does not wait in its task: it is given back and taken on when the source is ready again.
 PATIENCE_SECONDS = 20.0
+# A person who waits in front of a page is told sooner.
+WATCHED_TIMEOUT = httpx.Timeout(20, connect=5)
 MAX_ANSWER_BYTES = 128 * 1024 * 1024
 MESSAGE_LENGTH = 300
 BUSY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.LOCKED, HTTPStatus.TOO_EARLY, 477, 524})
@@ -98,12 +100,18 @@ class Http:
 
     def __post_init__(self) -> None:
         self._knows_clock = False
+        self._attempts = ATTEMPTS
         self._client = httpx.Client(
             transport=guarded_transport(self.guard), timeout=TIMEOUT, follow_redirects=False, trust_env=False
         )
 
     def close(self) -> None:
         self._client.close()
+
+    def hurry(self) -> None:
+        """A person waits for the answer: try once, and not for long."""
+        self._attempts = 1
+        self._client.timeout = WATCHED_TIMEOUT
 
     def __enter__(self) -> Self:
         return self
@@ -132,7 +140,7 @@ class Http:
         url = self._url(path)
         acting = self.auth if auth is None else auth
         for attempt in stamina.retry_context(
-            on=_whether_again, attempts=ATTEMPTS, timeout=None, wait_initial=0.5, wait_max=PATIENCE_SECONDS / 2
+            on=_whether_again, attempts=self._attempts, timeout=None, wait_initial=0.5, wait_max=PATIENCE_SECONDS / 2
         ):
             with attempt, _clearing(acting):
                 self._wait_for_budget(kind)
@@ -189,7 +197,10 @@ class Http:
         self._knows_clock = True
 
     def _url(self, path: str) -> httpx.URL:
-        base = httpx.URL(self.base_url if self.base_url.endswith("/") else f"{self.base_url}/")
+        try:
+            base = httpx.URL(self.base_url if self.base_url.endswith("/") else f"{self.base_url}/")
+        except httpx.InvalidURL as error:
+            raise ConnectorError("config", "bad_address", url=self.base_url[:MESSAGE_LENGTH]) from error
         try:
             url = base.join(path)
         except httpx.InvalidURL as error:

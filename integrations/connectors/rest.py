@@ -27,6 +27,8 @@ from integrations.connectors.http import Answer, Http
 from integrations.connectors.records import cell_of, dig, has_path
 
 SAMPLE = 20
+# What is wrong with the source as a whole, not with one stream of it.
+HOST_FAULTS = frozenset({"bad_address", "not_https", "closed_address"})
 _LINK = re.compile(r'<([^>]*)>\s*;[^,]*rel="?next"?')
 Params = dict[str, Any]
 
@@ -95,7 +97,14 @@ class RestConnector(Connector):
         return [*found, *self.clock_findings()]
 
     def _check_stream(self, spec: StreamSpec) -> Iterator[Finding]:
-        first = next(self.steps(spec.name, Window(None, self.http.now()), ()), None)
+        try:
+            first = next(self.steps(spec.name, Window(None, self.http.now()), ()), None)
+        except ConnectorError as error:
+            if error.kind not in {"config", "data"} or error.code in HOST_FAULTS:
+                raise
+            problem = {"code": error.code, "params": dict(error.params)}
+            yield Finding("stream_failed", True, {"stream": spec.name, "problem": problem})
+            return
         records = first.records if first else ()
         yield Finding("stream_read" if records else "stream_empty", False, {"stream": spec.name, "count": len(records)})
         if spec.increment and any(record.updated_at is None for record in records):
@@ -141,7 +150,8 @@ def _client_credentials(spec: AuthSpec, secrets: Mapping[str, str], open_http: C
             raise ConnectorError("auth", "no_token")
         return read_token(answer)
 
-    return TokenAuth(fetch, hidden=(secrets["client_secret"],))
+    encoded = basic_header(secrets["client_id"], secrets["client_secret"]).removeprefix("Basic ")
+    return TokenAuth(fetch, hidden=(secrets["client_secret"], encoded))
 
 
 def _rows(spec: StreamSpec, body: Any) -> list[Mapping[str, Any]]:

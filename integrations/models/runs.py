@@ -1,6 +1,7 @@
 """Deliveries and what became of them."""
 
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.db import models
@@ -107,6 +108,11 @@ class SyncRun(models.Model):
     def message(self) -> str:
         """Why it failed, in the reader's language; '' when it did not."""
         return describe_problem(self.problem_code, self.problem_params) if self.problem_code else ""
+
+    @property
+    def waits_until(self) -> datetime | None:
+        """The moment before which the source does not want to be asked again; `message` says why. None: at once."""
+        return self.not_before if self.state == RunState.QUEUED else None
 
     @property
     def percent_done(self) -> int:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, OuterRef, QuerySet, Subquery
 
-from integrations.choices import ENDED, UNDER_WAY, Health
-from integrations.models import Connection, SyncRun
+from integrations.choices import DELIVERED, ENDED, UNDER_WAY, Health, RunState, describe_problem
+from integrations.connectors.mapping import StreamMapping
+from integrations.models import Checkpoint, Connection, RawRecord, SyncRun
+from integrations.selectors.plans import current_mappings
 
 # A delivery that is due is looked for within minutes; only what exceeds this is late.
 GRACE = timedelta(minutes=15)
@@ -29,6 +33,48 @@ class ConnectionState:
         """The colour of the health, as the status components know it."""
         tones = {Health.HEALTHY: "good", Health.LATE: "warn", Health.FAILING: "bad"}
         return tones.get(self.health, "none")
+
+
+@dataclass(frozen=True)
+class StreamState:
+    """One mapping as it stands.
+
+    `reached`: changes up to then have been read; None before the first load has come to its end, and for a stream
+    that is read whole every time. `known` is how many records its stream has given, `report` what the last import
+    saw; None before there was one.
+    """
+
+    mapping: StreamMapping
+    reached: datetime | None
+    known: int
+    report: Mapping[str, Any] | None
+
+    @property
+    def problem(self) -> str:
+        """Why the stream could not be read the last time, in the reader's language; '' when it could."""
+        problem = self.report.get("problem") if self.report else None
+        return describe_problem(problem["code"], problem["params"]) if problem else ""
+
+    @property
+    def unmapped(self) -> dict[str, dict[str, int]]:
+        """The words of each field that the last import could not understand, and how often they came."""
+        found: dict[str, dict[str, int]] = {}
+        for each in self.report["unmapped"] if self.report else ():
+            found.setdefault(each["field"], {})[each["value"]] = each["count"]
+        return found
+
+    @property
+    def unmapped_count(self) -> int:
+        """How many values the last import left aside because their word has no meaning yet."""
+        return sum(each["count"] for each in self.report["unmapped"]) if self.report else 0
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Records in a second, and the minutes that are left; None where the source does not say how many there are."""
+
+    per_second: int
+    minutes_left: int | None
 
 
 def connection_states(*, now: datetime) -> list[ConnectionState]:
@@ -63,10 +109,56 @@ def health_of(*, connection: Connection, now: datetime) -> Health:
     return Health.HEALTHY
 
 
+def with_problems(connections: QuerySet[Connection]) -> QuerySet[Connection]:
+    """Each connection with the code and the parameters of what ended its last import, for `problem_of`."""
+    ended = SyncRun.objects.filter(connection=OuterRef("pk"), state__in=ENDED).order_by("-id")
+    return connections.annotate(
+        ended_by=Subquery(ended.values("problem_code")[:1]), ended_params=Subquery(ended.values("problem_params")[:1])
+    )
+
+
+def problem_of(connection: Connection) -> str:
+    """Why the last import of a connection of `with_problems` failed, in the reader's language; '' when it did not."""
+    code = getattr(connection, "ended_by", "")
+    return describe_problem(code, connection.ended_params) if code else ""  # type: ignore[attr-defined]
+
+
+def stream_states(*, connection: Connection) -> list[StreamState]:
+    """Every mapping in force with where its stream stands and what the last import saw of it. Four queries."""
+    cursors = dict(Checkpoint.objects.filter(connection=connection).values_list("stream", "cursor"))
+    counted = RawRecord.objects.filter(connection=connection).values("stream").annotate(count=Count("pk"))
+    known = {each["stream"]: each["count"] for each in counted}
+    last = SyncRun.objects.filter(connection=connection, state__in=DELIVERED).order_by("-id").first()
+    reports = {each["stream"]: each for each in (last.report.get("streams", []) if last else [])}
+    return [
+        StreamState(
+            mapping, _reached(cursors.get(mapping.reads)), known.get(mapping.reads, 0), reports.get(mapping.stream)
+        )
+        for mapping in current_mappings(connection=connection)
+    ]
+
+
+def speed_of(*, run: SyncRun, now: datetime) -> Speed | None:
+    """How fast a run reads; None before there is anything to tell it by."""
+    if run.state != RunState.RUNNING or run.started_at is None or not run.progress_done:
+        return None
+    seconds = (now - run.started_at).total_seconds()
+    if seconds <= 0:
+        return None
+    rate = run.progress_done / seconds
+    left = run.progress_total - run.progress_done
+    return Speed(round(rate), math.ceil(left / rate / 60) if left > 0 else None)
+
+
 def worst_health(healths: Sequence[Health]) -> Health | None:
     """What one word says of all connections that are not paused; None where there is none."""
     order = (Health.FAILING, Health.LATE, Health.EMPTY, Health.HEALTHY)
     return next((each for each in order if each in healths), None)
+
+
+def _reached(cursor: Mapping[str, Any] | None) -> datetime | None:
+    since = (cursor or {}).get("position", {}).get("since")
+    return datetime.fromisoformat(since) if since else None
 
 
 def _latest(runs: QuerySet[SyncRun]) -> dict[int, SyncRun]:

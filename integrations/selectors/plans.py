@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -73,10 +73,13 @@ class PreviewRefusal:
 
 @dataclass(frozen=True)
 class StreamPreview:
-    """The first records and refusals of one stream, and the tally of the whole file."""
+    """The first records and refusals of one stream, and the tally of all that was looked at.
+
+    `origin` is the file, or the stream of the source.
+    """
 
     mapping: StreamMapping
-    file_name: str
+    origin: str
     encoding: str
     fields: tuple[str, ...]
     records: tuple[PreviewRecord, ...]
@@ -134,24 +137,48 @@ def company_zone() -> ZoneInfo:
     return ZoneInfo(settings.TIME_ZONE)
 
 
-def _preview_of(delivery: Delivery, limit: int) -> StreamPreview:
-    fields = tuple(dict.fromkeys(rule.field for rule in delivery.mapping.rules))
-    accepted = (each for each in delivery.decisions(Tally()) if isinstance(each, Accepted))
-    refused = (each for each in delivery.decisions(Tally()) if isinstance(each, Refused))
+def summarise(
+    mapping: StreamMapping,
+    decisions: Callable[[], Iterator[Accepted | Refused]],
+    *,
+    origin: str,
+    encoding: str,
+    report: dict[str, Any],
+    more_refused: Sequence[PreviewRefusal] = (),
+    limit: int = PREVIEW_RECORDS,
+) -> StreamPreview:
+    """The first records and refusals among decisions, which are gone through from the beginning for each of the two."""
+    fields = tuple(dict.fromkeys(rule.field for rule in mapping.rules))
+    accepted = (each for each in decisions() if isinstance(each, Accepted))
+    refused = (each for each in decisions() if isinstance(each, Refused))
     return StreamPreview(
-        mapping=delivery.mapping,
-        file_name=delivery.file.name,
-        encoding=delivery.table.encoding,
+        mapping=mapping,
+        origin=origin,
+        encoding=encoding,
         fields=fields,
         records=tuple(
             PreviewRecord(each.row.number, tuple(_value_of(each.record, field) for field in fields))
             for each in islice(accepted, limit)
         ),
-        refused=tuple(
-            PreviewRefusal(each.row.number, tuple(describe_problem(p.code, p.params) for p in each.problems))
-            for each in islice(refused, limit)
+        refused=(
+            *more_refused,
+            *(
+                PreviewRefusal(each.row.number, tuple(describe_problem(p.code, p.params) for p in each.problems))
+                for each in islice(refused, limit)
+            ),
         ),
+        report=report,
+    )
+
+
+def _preview_of(delivery: Delivery, limit: int) -> StreamPreview:
+    return summarise(
+        delivery.mapping,
+        lambda: delivery.decisions(Tally()),
+        origin=delivery.file.name,
+        encoding=delivery.table.encoding,
         report=delivery.tally.as_report(),
+        limit=limit,
     )
 
 

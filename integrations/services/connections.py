@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,25 +11,37 @@ from django.db import IntegrityError, transaction
 from django.db.models import Max
 from django.utils.translation import gettext as _
 
-from integrations.choices import ConnectionKind
+from integrations.choices import ConnectionKind, describe_problem
 from integrations.connectors.auth import GIVEN
-from integrations.connectors.document import DocumentError
-from integrations.connectors.mapping import StreamMapping, check_mapping
+from integrations.connectors.document import HEADER_VALUE, DocumentError
+from integrations.connectors.errors import ConnectorError
+from integrations.connectors.mapping import FieldRule, StreamMapping, check_mapping
 from integrations.connectors.presets import PRESETS
 from integrations.models import Connection, FieldMapping
 from integrations.selectors.plans import current_mappings
 from integrations.services.credentials import seal, unseal
+from integrations.services.resync import read_again
 from integrations.services.schedule import reschedule
-from integrations.services.sources import needed_secrets
+from integrations.services.sources import is_pulled, needed_secrets
+from kpis.engine.records import is_storable
 from kpis.services.streams import expect_stream
+
+# What a mapping can mend.
+MAPPING_PROBLEMS = ("no_mapping", "unknown_stream")
+# Credentials that are put into a header as they are.
+SENT_IN_HEADERS = ("key", "token")
 
 
 class ConnectionRequestError(ValueError):
-    """A connection cannot be made or changed as asked; `field` names what to change, the message says how."""
+    """A connection cannot be made or changed as asked.
 
-    def __init__(self, field: str, message: str) -> None:
+    `faults` are all there are, as (what to change, how); `field` and the message are the first.
+    """
+
+    def __init__(self, field: str, message: str, *more: tuple[str, str]) -> None:
         super().__init__(message)
         self.field = field
+        self.faults = ((field, message), *more)
 
 
 @transaction.atomic
@@ -88,13 +100,21 @@ def change_source(
     secrets: Mapping[str, str] | None = None,
     now: datetime,
 ) -> None:
-    """Describe a source anew, or enter new credentials; it is asked again at once. Raises ConnectionRequestError."""
+    """Describe a source anew, or enter new credentials; it is asked again at once.
+
+    One that is described otherwise is read from its beginning: what it gives may be another part than before.
+    Raises ConnectionRequestError, and SealedError where credentials that are to stay cannot be opened.
+    """
     described = connection.description if description is None else dict(description)
+    is_other = described != connection.description
     _check_source(connection.kind, described, _entered(connection) if secrets is None else secrets)
     Connection.objects.filter(pk=connection.pk).update(description=described, stopped_by="", last_run_at=None)
     connection.refresh_from_db()
     if secrets is not None:
         seal(connection=connection, secrets=secrets, now=now)
+    if is_other:
+        streams = list(dict.fromkeys(mapping.reads for mapping in current_mappings(connection=connection)))
+        read_again(connection=connection, streams=streams, since=None, now=now)
     reschedule(connection=connection, now=now)
 
 
@@ -102,7 +122,8 @@ def change_source(
 def save_mapping(*, connection: Connection, mapping: StreamMapping, preset: str = "", now: datetime) -> FieldMapping:
     """Put a new version of one stream's mapping in force; the same mapping again changes nothing.
 
-    Raises ConnectorError of kind config for a mapping that cannot work.
+    A source that is called is read from its beginning again where the mapping has changed: what it said before was
+    understood in the old way. Raises ConnectorError of kind config for a mapping that cannot work.
     """
     check_mapping(mapping)
     Connection.objects.select_for_update().get(pk=connection.pk)
@@ -112,13 +133,43 @@ def save_mapping(*, connection: Connection, mapping: StreamMapping, preset: str 
         return current
     last: int = versions.aggregate(last=Max("version"))["last"] or 0
     versions.filter(is_current=True).update(is_current=False)
-    return FieldMapping.objects.create(
+    made = FieldMapping.objects.create(
         connection=connection,
         version=last + 1,
         preset=preset,
         effective_from=now,
         **_columns_of(mapping),
     )
+    if is_pulled(connection):
+        read_again(connection=connection, streams=[mapping.reads], since=None, now=now)
+        Connection.objects.filter(pk=connection.pk, stopped_by__in=MAPPING_PROBLEMS).update(stopped_by="")
+        connection.refresh_from_db()
+        reschedule(connection=connection, now=now)
+    return made
+
+
+@transaction.atomic
+def save_mappings(*, connection: Connection, mappings: Sequence[StreamMapping], now: datetime) -> None:
+    """Put exactly these mappings in force. Raises ConnectionRequestError for one that cannot work, naming its place."""
+    names = [mapping.stream for mapping in mappings]
+    for index, mapping in enumerate(mappings):
+        if mapping.stream in names[:index]:
+            text = _("Two mappings are called “%(name)s”. Give each a name of its own.")
+            raise ConnectionRequestError(f"mappings.{index}.stream", text % {"name": mapping.stream})
+        try:
+            save_mapping(connection=connection, mapping=mapping, now=now)
+        except ConnectorError as error:
+            message = describe_problem(error.code, error.params)
+            raise ConnectionRequestError(f"mappings.{index}", message) from error
+    for stream in FieldMapping.objects.filter(connection=connection, is_current=True).exclude(stream__in=names):
+        end_mapping(connection=connection, stream=stream.stream, now=now)
+
+
+@transaction.atomic
+def end_mapping(*, connection: Connection, stream: str, now: datetime) -> None:
+    """Read nothing more by this mapping; what was stored by it stays."""
+    FieldMapping.objects.filter(connection=connection, stream=stream, is_current=True).update(is_current=False)
+    reschedule(connection=connection, now=now)
 
 
 def add_value(
@@ -186,26 +237,36 @@ def _entered(connection: Connection) -> dict[str, str]:
 
 
 def _check_source(kind: str, description: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
-    """Refuse a description that cannot be used, and missing or surplus credentials."""
+    """Refuse a description that cannot be used, and missing, surplus or unusable credentials, with every fault."""
+    if not is_storable(description):
+        raise ConnectionRequestError("description", _("It holds characters that cannot be stored, or is too deep."))
     try:
         needed = needed_secrets(kind=kind, description=description)
     except DocumentError as error:
-        issue = error.issues[0]
-        raise ConnectionRequestError(f"description.{issue.field}".rstrip("."), issue.translated(_)) from error
-    missing = [name for name in needed if not secrets.get(name, "").strip()]
-    if missing:
-        raise ConnectionRequestError(f"secrets.{missing[0]}", _("Enter this credential; the source asks for it."))
-    surplus = sorted(set(secrets) - set(needed))
-    if surplus:
+        faults = [(f"description.{issue.field}".rstrip("."), issue.translated(_)) for issue in error.issues]
+        raise ConnectionRequestError(*faults[0], *faults[1:]) from error
+    faults = list(_secret_faults(needed, secrets))
+    if faults:
+        raise ConnectionRequestError(*faults[0], *faults[1:])
+
+
+def _secret_faults(needed: Sequence[str], secrets: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    for name in needed:
+        secret = secrets.get(name, "")
+        if not secret.strip():
+            yield f"secrets.{name}", _("Enter this credential; the source asks for it.")
+        elif name in SENT_IN_HEADERS and not HEADER_VALUE.fullmatch(secret):
+            yield f"secrets.{name}", _("This credential has characters that cannot be sent. Copy it again.")
+    for name in sorted(set(secrets) - set(needed)):
         text = _("The source does not ask for this. It needs: %(needed)s.")
-        raise ConnectionRequestError(f"secrets.{surplus[0]}", text % {"needed": ", ".join(needed) or "—"})
+        yield f"secrets.{name}", text % {"needed": ", ".join(needed) or "—"}
 
 
 def _columns_of(mapping: StreamMapping) -> dict[str, Any]:
     columns = {name: value for name, value in asdict(mapping).items() if name != "rules"}
+    plain = asdict(FieldRule(""))
     columns["rules"] = [
-        {name: value for name, value in asdict(rule).items() if value not in (None, {}, False)}
-        for rule in mapping.rules
+        {name: value for name, value in asdict(rule).items() if value != plain[name]} for rule in mapping.rules
     ]
     columns["date_formats"] = list(mapping.date_formats)
     columns["skip_blank"] = list(mapping.skip_blank)

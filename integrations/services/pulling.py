@@ -69,6 +69,7 @@ class _Pulling:
     def __init__(self, run: SyncRun, connector: Connector, storing: Storing, mappings: Sequence[StreamMapping]) -> None:
         self._run = run
         self._connector = connector
+        self._known = {each.name for each in connector.streams()}
         self._storing = storing
         self._zone = company_zone()
         self._streams: dict[str, list[StreamMapping]] = {}
@@ -102,6 +103,8 @@ class _Pulling:
         return Outcome(frozenset(read - hurt), self._report(read), is_partial=bool(problems))
 
     def _pull_stream(self, stream: str, reading: _Reading, until: float) -> bool:
+        if stream not in self._known:
+            raise ConnectorError("config", "unknown_stream", stream=stream)
         mappings = self._streams[stream]
         columns = tuple(dict.fromkeys(column for mapping in mappings for column in mapping.columns))
         for pages in _chunks(self._connector.pages(stream, reading.position, columns)):
@@ -118,7 +121,8 @@ class _Pulling:
         parts = []
         for mapping in mappings:
             tally = Tally()
-            decisions = changes_of(mapping, records, previous, zone=self._zone, tally=tally)
+            first = reading.tallies.get(mapping.stream, {}).get("read", 0) + 1
+            decisions = changes_of(mapping, records, previous, zone=self._zone, tally=tally, first=first)
             parts.append(Part(mapping, decisions, stream))
             reading.tallies[mapping.stream] = _sum(reading.tallies.get(mapping.stream), tally.as_report())
         read = sum(len(page.records) for page in pages)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from integrations.choices import ConnectionKind
-from integrations.models import Connection
+from integrations.models import Connection, FieldMapping
 from tenants.context import current_company
 from tenants.services.due import cancel_due, schedule_due
 
@@ -15,8 +15,9 @@ LOOK_AT_LEAST_EVERY = timedelta(minutes=5)
 
 
 def reschedule(*, connection: Connection, now: datetime) -> None:
-    """Make the schedule follow the connection: none while it is paused, stopped or read only by hand."""
-    if connection.is_paused or connection.every is None or connection.stopped_by:
+    """Make the schedule follow the connection: none while it is paused, stopped, not mapped or read only by hand."""
+    is_mapped = FieldMapping.objects.filter(connection=connection, is_current=True).exists()
+    if connection.is_paused or connection.every is None or connection.stopped_by or not is_mapped:
         cancel_due(company_id=current_company().id, kind=DUE_CONNECTION, object_id=connection.public_id)
         return
     look_at(connection=connection, at=next_look(connection, now))

@@ -38,9 +38,14 @@ class SourceKind:
 
 
 @contextmanager
-def opened_source(connection: Connection) -> Iterator[Connector]:
-    """The connector of a connection for the block. Raises ConnectorError, SealedError."""
+def opened_source(connection: Connection, *, is_watched: bool = False) -> Iterator[Connector]:
+    """The connector of a connection for the block; `is_watched`: a person waits for it, so it does not try for long.
+
+    Raises ConnectorError, SealedError.
+    """
     connector = _opened(connection)
+    if is_watched:
+        connector.http.hurry()
     try:
         yield connector
     finally:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django import template
 from django.utils import formats, timezone
 
+from integrations.choices import describe_problem
+from integrations.models import SyncRun
+from integrations.selectors.connections import Speed, speed_of
 from integrations.selectors.labels import field_label, resource_label, value_label
 
 register = template.Library()
@@ -25,6 +29,24 @@ def field_name(resource: str, field: str) -> str:
 def value_name(resource: str, field: str, value: str) -> str:
     """The name of a value out of a closed list."""
     return value_label(resource, field, value)
+
+
+@register.simple_tag
+def run_speed(run: SyncRun) -> Speed | None:
+    """How fast a run reads, and how long it will take."""
+    return speed_of(run=run, now=timezone.now())
+
+
+@register.simple_tag
+def problem_sentence(problem: Mapping[str, Any]) -> str:
+    """A problem of one stream in words."""
+    return describe_problem(problem["code"], problem["params"])
+
+
+@register.simple_tag
+def querystring_of(**parts: str) -> str:
+    """Names and values as the query of an address, escaped."""
+    return urlencode(parts)
 
 
 @register.filter

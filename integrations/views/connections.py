@@ -13,21 +13,21 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from integrations.choices import Trigger, describe_problem
+from integrations.choices import ConnectionKind, Trigger, describe_problem
 from integrations.connectors.errors import ConnectorError
-from integrations.forms import ConnectionForm, FrequencyForm, UploadForm, ValueForm
+from integrations.forms import FrequencyForm, ResyncForm, UploadForm, ValueForm
 from integrations.models import Connection, SyncRun, Upload
-from integrations.selectors.connections import connection_state, connection_states
+from integrations.selectors.connections import connection_state, connection_states, stream_states
 from integrations.selectors.plans import current_mappings, expected_patterns, preview
 from integrations.services.connections import (
     ConnectionRequestError,
     add_value,
-    create_connection,
     pause_connection,
     resume_connection,
     set_frequency,
 )
 from integrations.services.runs import request_run, sync_now
+from integrations.services.sources import is_pulled
 from integrations.services.uploads import IncomingFile, inbox_path, receive_files
 from kpis.models import FactStream
 from tenants.capabilities import Capability, has_capability, require
@@ -52,29 +52,14 @@ def connections(request: HttpRequest) -> HttpResponse:
     return render(request, "integrations/connections.html", {"states": states, "is_busy": is_busy})
 
 
-@require_http_methods(["GET", "POST"])
-@login_required
-def connection_new(request: HttpRequest) -> HttpResponse:
-    """Set a file connection up."""
-    require(request.user, Capability.MANAGE_CONNECTIONS)
-    form = ConnectionForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            connection = create_connection(**form.cleaned_data, now=timezone.now())
-        except ConnectionRequestError as error:
-            form.add_error(error.field, str(error))
-        else:
-            messages.success(request, _("The connection is set up. Now send its first files."))
-            return redirect("connection", connection.public_id)
-    return render(request, "integrations/connection_new.html", {"form": form}, status=422 if form.errors else 200)
-
-
 @require_GET
 @login_required
 def connection(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     """One connection: its state, its last runs, and the way to send files."""
     require(request.user, Capability.MANAGE_CONNECTIONS)
     found = get_object_or_404(Connection, public_id=connection_id)
+    if is_pulled(found):
+        return _source_page(request, found)
     return _connection_page(request, found, UploadForm())
 
 
@@ -83,7 +68,7 @@ def connection(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
 def upload(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     """Receive files and show what they would bring."""
     require(request.user, Capability.MANAGE_CONNECTIONS)
-    found = get_object_or_404(Connection, public_id=connection_id)
+    found = get_object_or_404(Connection, public_id=connection_id, kind=ConnectionKind.FILE)
     form = UploadForm(request.POST, request.FILES)
     if form.is_valid():
         incoming = [IncomingFile(file.name, file) for file in form.cleaned_data["uploads"]]
@@ -143,7 +128,7 @@ def map_value(request: HttpRequest, connection_id: uuid.UUID, upload_id: uuid.UU
 @require_POST
 @login_required
 def sync(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
-    """Import now what lies in the folder, else the last delivery again."""
+    """Ask the source now; of files, import what lies in the folder, else the last delivery again."""
     require(request.user, Capability.MANAGE_CONNECTIONS)
     found = get_object_or_404(Connection, public_id=connection_id)
     try:
@@ -188,6 +173,20 @@ def frequency(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     else:
         messages.error(request, _("Choose one of the frequencies offered."))
     return redirect("connection", connection_id)
+
+
+def _source_page(request: HttpRequest, found: Connection) -> HttpResponse:
+    """A source that is called: what stops it, its streams, its last runs, and the way to read it again."""
+    state = connection_state(connection=found, now=timezone.now())
+    context = {
+        "state": state,
+        "connection": found,
+        "runs": SyncRun.objects.filter(connection=found).select_related("actor")[:RUNS_SHOWN],
+        "streams": stream_states(connection=found),
+        "frequency_form": FrequencyForm(initial={"every": found.every}),
+        "resync_form": ResyncForm(),
+    }
+    return render(request, "integrations/source.html", context)
 
 
 def _connection_page(request: HttpRequest, found: Connection, form: UploadForm) -> HttpResponse:

@@ -1,8 +1,9 @@
-"""A file connection of acme, and a way to send it files."""
+"""A file connection of acme and a way to send it files; a source that is called."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import stamina
 from django.core.files.base import ContentFile
 
 from integrations.choices import Carries, Trigger
@@ -11,6 +12,9 @@ from integrations.services.connections import create_connection
 from integrations.services.runs import request_run
 from integrations.services.sync import run_sync
 from integrations.services.uploads import IncomingFile, receive_files
+from tests.fakes.rest import RestFake
+from tests.fakes.server import served
+from tests.kpis.api.conftest import api, caller_with, plan, signed_in  # noqa: F401 - to see numbers in the matrix
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 
@@ -73,3 +77,12 @@ def caller(client_for, acme):
         return client
 
     return make
+
+
+@pytest.fixture
+def fake():
+    """A source with a bearer token and pages of three records; nothing waits before it is asked again."""
+    made = RestFake("keyset", "bearer")
+    with served(made), stamina.set_testing(True, attempts=2, cap=True):
+        made.world.now = made.now() - timedelta(days=2)
+        yield made

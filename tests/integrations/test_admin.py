@@ -7,8 +7,12 @@ from django.apps import apps
 from django.contrib import admin
 from django.urls import reverse
 
-from integrations.models import ApiKey, Connection, FieldMapping
+from integrations.models import ApiKey, Connection, DataKey, FieldMapping
+from integrations.services.connections import create_source
+from integrations.services.credentials import seal
 from tenants.models import DueSync
+from tests.fakes.rest import TOKEN
+from tests.integrations.conftest import NOW
 from tests.integrations.services.test_sync import DEALS
 
 MODELS = [model._meta.model_name for model in apps.get_app_config("integrations").get_models()]
@@ -23,9 +27,42 @@ def owner(client_for, acme, dave):
 def test_lists_and_shows_each_model(owner, connection, sync, key_for, name):
     key_for("read")
     sync(connection, {"deals.csv": DEALS + "D9,x,,,,\n"})
+    seal(connection=connection, secrets={"token": "t0ken"}, now=NOW)
     assert owner.get(reverse(f"admin:integrations_{name}_changelist")).status_code == 200
     row = apps.get_model("integrations", name)._default_manager.first()
     assert owner.get(reverse(f"admin:integrations_{name}_change", args=[row.pk])).status_code == 200
+
+
+def test_sealed_credentials_and_keys_are_shown_nowhere(owner, fake, in_acme):
+    made = create_source(
+        name="CRM",
+        kind="rest",
+        source="crm",
+        carries="sfa",
+        description=fake.document(),
+        secrets=fake.secrets(),
+        now=NOW,
+    )
+    made.refresh_from_db()
+    Connection.objects.filter(pk=made.pk).update(stopped_by="not_authorised")
+    key = DataKey.objects.get()
+    addresses = [
+        reverse("admin:integrations_connection_changelist"),
+        reverse("admin:integrations_connection_change", args=[made.pk]),
+        reverse("admin:integrations_datakey_changelist"),
+        reverse("admin:integrations_datakey_change", args=[key.pk]),
+    ]
+    pages = [owner.get(address).content.decode() for address in addresses]
+    assert "not_authorised" in pages[1]
+    assert "updated_since" in pages[1]
+    for secret in (made.sealed, key.wrapped, TOKEN):
+        assert not any(secret in page for page in pages)
+    assert owner.post(addresses[3], {"wrapped": "x"}).status_code == 403
+    description = {"description": "{}", "sealed": "x", "stopped_by": "", "every": "", "kind": "file"}
+    assert owner.post(addresses[1], description).status_code == 302
+    after = Connection.objects.get()
+    assert (after.sealed, after.stopped_by, after.kind) == (made.sealed, "not_authorised", "rest")
+    assert after.description == fake.document()
 
 
 def test_every_model_is_registered():

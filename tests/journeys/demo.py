@@ -87,7 +87,9 @@ class Demo:
 
 def environment(directory: Path) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if name not in NOT_FOR_THE_DEMO}
-    return {**kept, "DEBUG": "1", "MAWARU_EMBEDDED_DIR": str(directory), "PYTHONUNBUFFERED": "1"}
+    ours = {"DEBUG": "1", "MAWARU_EMBEDDED_DIR": str(directory), "PYTHONUNBUFFERED": "1"}
+    # Sources of the journeys are fakes on this machine.
+    return {**kept, **ours, "SOURCES_ON_LOOPBACK": "1"}
 
 
 def kept_demo() -> Demo | None:

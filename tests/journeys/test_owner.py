@@ -46,6 +46,7 @@ def connection(page: Page, source: str) -> Page:
     page.locator("header .menu summary").click()
     page.locator("header .menu-body").get_by_role("link", name="データ", exact=True).click()
     page.get_by_role("link", name="データ連携を追加する").click()
+    page.get_by_role("link", name="ファイル", exact=True).click()
     page.locator("[name=name]").fill(f"展示会の商談 {source}")
     page.locator("[name=carries]").select_option("other")
     page.locator("[name=preset]").select_option("contract")

@@ -1,8 +1,12 @@
 """A document of a REST source is read whole, or refused with every fault and its place."""
 
+import json
+import re
+from pathlib import Path
+
 import pytest
 
-from integrations.connectors.document import DocumentError, read_document
+from integrations.connectors.document import EXAMPLE, SECRETS, DocumentError, read_document
 
 GOOD = {
     "base_url": "https://api.example.com/v1/",
@@ -56,6 +60,11 @@ class TestReadDocument:
             ({"paginator": {"type": "cursor", "param": "c"}}, {"paginator.path": "required"}),
             ({"paginator": {"type": "page", "param": "p", "size": True}}, {"paginator.size": "invalid"}),
             ({"surprise": 1}, {"surprise": "unknown"}),
+            ({"headers": {"Cookie": "session=1"}}, {"headers.Cookie": "secret"}),
+            ({"headers": {"X-Team": "営業"}}, {"headers.X-Team": "invalid"}),
+            ({"auth": {"type": "header", "name": "X Key"}}, {"auth.name": "invalid"}),
+            ({"streams": stream(name="a/b")}, {"streams.0.name": "invalid"}),
+            ({"streams": stream(name="a" * 61)}, {"streams.0.name": "invalid"}),
         ],
     )
     def test_names_the_place_of_a_fault(self, changes, expected):
@@ -65,3 +74,19 @@ class TestReadDocument:
     def test_refuses_what_is_no_document(self, document):
         with pytest.raises(DocumentError):
             read_document(document)
+
+
+class TestDescribed:
+    """What docs/generic-rest.md says is so."""
+
+    TEXT = (Path(__file__).parents[3] / "docs" / "generic-rest.md").read_text(encoding="utf-8")
+
+    def test_every_example_can_be_used_and_the_first_is_the_one_that_is_inserted(self):
+        examples = [json.loads(each) for each in re.findall(r"```json\n(.*?)```", self.TEXT, re.S)]
+        assert [read_document(each).auth.type for each in examples] == ["bearer", "header", "oauth2_client_credentials"]
+        assert examples[0] == EXAMPLE
+
+    def test_every_way_of_authorising_is_described_with_its_credentials(self):
+        for kind, names in SECRETS.items():
+            (row,) = re.findall(rf"^\| `{kind}` \|.*$", self.TEXT, re.M)[:1]
+            assert re.findall(r"`(\w+)`", row.rsplit("|", 2)[1]) == list(names)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -21,6 +22,7 @@ from integrations.services.connections import (
     pause_connection,
     save_mapping,
 )
+from integrations.services.resync import resync
 from integrations.services.runs import look_into, sync_now
 from integrations.services.sync import run_sync
 from kpis.models import Deal, DealLine, FactChange, FactStream
@@ -155,6 +157,16 @@ class TestReading:
         assert (rejected.external_id, rejected.raw["stage"]) == ("D002", "謎")
         assert "謎" in rejected.reasons[0]
 
+    def test_bad_records_of_several_chunks_are_all_kept(self, connection, fake, monkeypatch):
+        monkeypatch.setattr(storing, "CHUNK_RECORDS", 3)
+        fill(fake, 9)
+        for number in (1, 4, 7):
+            fake.world.put(f"D{number:03}", stage="謎")
+        run = sync(connection)
+        assert (run.state, run.inserted_count) == (RunState.PARTLY, 6)
+        rejected = RejectedRecord.objects.filter(run=run).order_by("row")
+        assert [(each.row, each.external_id) for each in rejected] == [(1, "D001"), (4, "D004"), (7, "D007")]
+
     def test_a_lap_that_is_over_goes_on_behind_its_last_page(self, connection, fake, monkeypatch):
         monkeypatch.setattr(storing, "CHUNK_RECORDS", 3)
         fill(fake, 11)
@@ -226,6 +238,80 @@ class TestFailing:
         pause_connection(connection=connection, now=NOW)
         assert look_into(connection=connection, now=timezone.now()) is None
         assert not SyncRun.objects.exists()
+
+    def test_a_stream_that_the_description_no_longer_has_is_named(self, connection, fake):
+        document = fake.document()
+        document["streams"][0]["name"] = "opportunities"
+        change_source(connection=connection, description=document, now=NOW)
+        run = sync(connection)
+        assert (run.state, run.problem_code) == (RunState.FAILED, "unknown_stream")
+        assert "deals" in run.message
+
+
+class TestResync:
+    def test_from_the_beginning_reads_everything_and_changes_nothing(self, connection, fake):
+        fill(fake, 4)
+        sync(connection)
+        asked = resync(connection=connection, since=None, actor=None, now=timezone.now())
+        again = run_sync(run_id=asked.pk, owner="worker", now=timezone.now())
+        assert (again.read_count, again.unchanged_count, again.updated_count) == (4, 4, 0)
+        assert len(stored()) == 4
+
+    def test_from_a_moment_reads_what_changed_since(self, connection, fake):
+        fill(fake, 4)
+        sync(connection)
+        fake.world.tick(hours=3)
+        fake.world.put("D002", amount=9)
+        since = fake.world.now - timedelta(hours=1)
+        asked = resync(connection=connection, since=since, actor=None, now=timezone.now())
+        assert run_sync(run_id=asked.pk, owner="worker", now=timezone.now()).read_count == 1
+        assert stored()["D002"] == 9
+
+    def test_ends_the_run_that_reads_on_from_elsewhere(self, connection, fake, monkeypatch):
+        monkeypatch.setattr(storing, "CHUNK_RECORDS", 3)
+        fill(fake, 7)
+        first = sync_now(connection=connection, actor=None, now=NOW)
+        run_sync(run_id=first.pk, owner="worker", now=timezone.now(), lap_seconds=0)
+        asked = resync(connection=connection, since=None, actor=None, now=timezone.now())
+        first.refresh_from_db()
+        assert (first.state, asked.state) == (RunState.CANCELLED, RunState.QUEUED)
+        done = run_sync(run_id=asked.pk, owner="worker", now=timezone.now())
+        assert (done.read_count, len(stored())) == (7, 7)
+
+    def test_a_changed_mapping_is_applied_to_what_was_read_before(self, connection, fake):
+        fill(fake, 3)
+        sync(connection)
+        rules = tuple(
+            replace(rule, constant="新規", column=None) if rule.field == "name" else rule for rule in DEALS.rules
+        )
+        save_mapping(connection=connection, mapping=replace(DEALS, rules=rules), now=NOW)
+        assert sync(connection).updated_count == 3
+        assert set(Deal.objects.values_list("name", flat=True)) == {"新規"}
+
+    def test_a_source_that_is_described_otherwise_is_read_from_its_beginning(self, connection, fake):
+        fill(fake, 4)
+        sync(connection)
+        change_source(connection=connection, secrets=fake.secrets(), now=NOW)
+        assert sync(connection).read_count < 4
+        document = fake.document()
+        document["streams"][0]["params"] = {"pipeline": "all"}
+        change_source(connection=connection, description=document, now=NOW)
+        assert sync(connection).read_count == 4
+
+    def test_nothing_is_scheduled_before_something_is_mapped(self, fake):
+        made = create_source(
+            name="MA",
+            kind="rest",
+            source="ma",
+            carries="ma",
+            description=fake.document(),
+            secrets=fake.secrets(),
+            every=timedelta(hours=1),
+            now=NOW,
+        )
+        assert not DueSync.objects.filter(object_id=str(made.public_id)).exists()
+        save_mapping(connection=made, mapping=DEALS, now=NOW)
+        assert DueSync.objects.filter(object_id=str(made.public_id)).exists()
 
 
 class TestSettingUp:

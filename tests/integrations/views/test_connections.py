@@ -117,14 +117,14 @@ class TestMapValue:
 class TestConnectionPages:
     def test_sets_a_connection_up(self, owner, in_acme):
         form = {"name": "SFA", "carries": "sfa", "preset": "japanese_sales", "source": "sfa", "every": "1440"}
-        answer = owner.post(reverse("connection_new"), form)
+        answer = owner.post(reverse("connection_setup", args=["file"]), form)
         assert answer.status_code == 302
         assert Connection.objects.get().every.days == 1
         assert owner.get(answer.url).status_code == 200
 
     def test_says_that_a_name_is_taken(self, owner, connection):
         form = {"name": connection.name, "carries": "sfa", "preset": "contract", "source": "x", "every": ""}
-        answer = owner.post(reverse("connection_new"), form)
+        answer = owner.post(reverse("connection_setup", args=["file"]), form)
         assert answer.status_code == 422
         assert Connection.objects.count() == 1
 

@@ -38,18 +38,23 @@ class FrequencyField(forms.TypedChoiceField):
         return str(int(value.total_seconds() // 60)) if isinstance(value, timedelta) else value
 
 
-class ConnectionForm(forms.Form):
-    """A new file connection."""
+class IdentityForm(forms.Form):
+    """What every connection is called, and which system it stands for."""
 
     name = forms.CharField(max_length=120, label=_("Name"))
     carries = forms.ChoiceField(choices=Carries.choices, label=_("System"))
-    preset = forms.ChoiceField(label=_("Preset"), help_text=_("How the columns of the files are named"))
     source = forms.CharField(
         max_length=60,
         label=_("Source code"),
         help_text=_("A short name such as crm. Ids are unique within a source; it cannot be changed later."),
         validators=[RegexValidator(r"^[a-z0-9][a-z0-9_-]*$", _("Use lower-case letters, digits, - and _."))],
     )
+
+
+class ConnectionForm(IdentityForm):
+    """A new file connection."""
+
+    preset = forms.ChoiceField(label=_("Preset"), help_text=_("How the columns of the files are named"))
     every = FrequencyField(help_text=_("Files are then looked for in the connection's folder."))
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -61,6 +66,17 @@ class FrequencyForm(forms.Form):
     """How often a connection's data is due."""
 
     every = FrequencyField()
+
+
+class ResyncForm(forms.Form):
+    """From when on a source is read again."""
+
+    since = forms.DateField(
+        required=False,
+        label=_("Changed since"),
+        help_text=_("Leave it empty to read everything from the beginning."),
+        widget=forms.DateInput(attrs={"type": "date"}),
+    )
 
 
 class SeveralFilesInput(forms.ClearableFileInput):

@@ -1,0 +1,26 @@
+"""What people fill in: about connections and files, about sources that are called, about their fields, about keys."""
+
+from integrations.forms.connections import (
+    ApiKeyForm,
+    ConnectionForm,
+    FrequencyForm,
+    IdentityForm,
+    ResyncForm,
+    UploadForm,
+    ValueForm,
+)
+from integrations.forms.mappings import MappingForm
+from integrations.forms.sources import SETUPS, SourceForm
+
+__all__ = [
+    "SETUPS",
+    "ApiKeyForm",
+    "ConnectionForm",
+    "FrequencyForm",
+    "IdentityForm",
+    "MappingForm",
+    "ResyncForm",
+    "SourceForm",
+    "UploadForm",
+    "ValueForm",
+]

@@ -1,0 +1,286 @@
+"""Where the fields of a resource come from: chosen among the fields that the source really has."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.forms.utils import ErrorList
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from integrations.choices import Tax, describe_problem
+from integrations.connectors.catalogue import fields_of, position_of, takes_tax
+from integrations.connectors.errors import BadValueError, ConnectorError
+from integrations.connectors.mapping import FieldRule, StreamMapping, check_mapping
+from integrations.connectors.values import normalise, parse_bool, parse_integer
+from integrations.selectors.labels import field_label, value_label
+from integrations.services.inspection import Sample, SampledField, words_of
+from kpis.engine.resources import Field, Kind
+
+WAYS = ("column", "template", "constant")
+# What a person chooses for a word: nothing yet, no value at all, or a value out of our list.
+UNSET, NO_VALUE = "", "-"
+NO_CONSTANT = frozenset({Kind.TEXTS, Kind.REFS})
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word of the source, how often it stands in the sample, and what it was said to mean."""
+
+    text: str
+    count: int
+    meaning: str
+
+
+@dataclass(frozen=True)
+class FieldRow:
+    """One of our fields in the editor."""
+
+    field: str
+    label: str
+    is_required: bool
+    column: forms.BoundField
+    template: forms.BoundField
+    constant: forms.BoundField | None
+    has_words: bool
+    words: Sequence[Word]
+    meanings: Sequence[tuple[str, str]]
+
+    @property
+    def errors(self) -> list[ErrorList]:
+        ways = (self.column, self.template, self.constant)
+        return [way.errors for way in ways if way is not None and way.errors]
+
+    @property
+    def is_otherwise(self) -> bool:
+        """Whether it comes from a template or is fixed."""
+        return any(way is not None and way.value() for way in (self.template, self.constant))
+
+
+class MappingForm(forms.Form):
+    """How one stream of a source becomes records of one resource.
+
+    `taken` are the names of the mappings there are, `unmapped` the words of each field that the last import could not
+    understand, with their counts.
+    """
+
+    each = forms.ChoiceField(
+        required=False,
+        label=_("A record for each element of"),
+        help_text=_("Press “Show what it becomes” to see the fields of its elements."),
+    )
+    tax = forms.ChoiceField(
+        required=False,
+        label=_("Amounts"),
+        choices=[(Tax.UNKNOWN.value, _("As the source says")), *Tax.choices[1:]],
+    )
+
+    def __init__(
+        self,
+        data: Any = None,
+        *,
+        resource: str,
+        sample: Sample,
+        current: StreamMapping | None,
+        taken: Sequence[str] = (),
+        unmapped: Mapping[str, Mapping[str, int]] | None = None,
+    ) -> None:
+        super().__init__(data)
+        self._resource = resource
+        self._sample = sample
+        self._taken = taken
+        self._unmapped = unmapped or {}
+        empty = StreamMapping(self._new_name(), resource, position_of(resource), sample.stream, ())
+        self._current = current or empty
+        self._rules = {rule.field: rule for rule in self._current.rules}
+        self._ours = dict(sorted(fields_of(resource).items(), key=lambda each: not each[1].is_required))
+        self._is_new = current is None
+        self._make_fields()
+        self.mapping: StreamMapping = self._current
+
+    @property
+    def rows(self) -> list[FieldRow]:
+        """Our fields, the required ones first."""
+        return [self._row(name, spec) for name, spec in self._ours.items()]
+
+    @property
+    def options(self) -> list[forms.BoundField]:
+        """What concerns the stream as a whole."""
+        return [self[name] for name in ("each", "tax") if name in self.fields]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        rules = [rule for name, spec in self._ours.items() if (rule := self._said(name, spec, cleaned)) is not None]
+        others = [rule for rule in self._current.rules if rule.field not in self._ours]
+        self.mapping = replace(
+            self._current,
+            rules=(*rules, *others),
+            each=cleaned.get("each", ""),
+            tax=cleaned.get("tax", self._current.tax),
+        )
+        if not self.errors:
+            try:
+                check_mapping(self.mapping)
+            except ConnectorError as error:
+                self.add_error(None, describe_problem(error.code, error.params))
+        return cleaned
+
+    def _make_fields(self) -> None:
+        names = [each.field.name for each in self._sample.fields if each.field.kind == "list"]
+        self.fields["each"].initial = self._current.each
+        self.fields["each"].choices = [  # type: ignore[attr-defined]
+            ("", _("the stream: one record for each")),
+            *((name, name) for name in dict.fromkeys([*names, self._current.each]) if name),
+        ]
+        if not names and not self._current.each:
+            del self.fields["each"]
+        self.fields["tax"].initial = self._current.tax
+        if not takes_tax(self._resource):
+            del self.fields["tax"]
+        for name, spec in self._ours.items():
+            self._make_ways(name, spec)
+
+    def _make_ways(self, name: str, spec: Field) -> None:
+        rule = self._rules.get(name) or FieldRule(name, column=self._suggested(name))
+        spoken = {"aria-label": field_label(self._resource, name)}
+        self.fields[f"column.{name}"] = forms.ChoiceField(
+            required=False,
+            choices=self._columns(rule.column),
+            initial=rule.column,
+            widget=forms.Select(attrs=spoken),
+        )
+        self.fields[f"template.{name}"] = forms.CharField(
+            required=False,
+            initial=rule.template,
+            max_length=1000,
+            label=_("Put together from fields"),
+            widget=forms.TextInput(attrs={"placeholder": "https://crm.example.com/deals/{id}"}),
+        )
+        if spec.kind in NO_CONSTANT:
+            return
+        options: dict[str, Any] = {"required": False, "initial": rule.constant, "label": _("The same for all")}
+        if choices := self._choices(name, spec):
+            self.fields[f"constant.{name}"] = forms.ChoiceField(choices=[("", "–"), *choices], **options)
+        else:
+            self.fields[f"constant.{name}"] = forms.CharField(max_length=200, **options)
+
+    def _row(self, name: str, spec: Field) -> FieldRow:
+        constant = f"constant.{name}"
+        return FieldRow(
+            field=name,
+            label=field_label(self._resource, name),
+            is_required=spec.is_required,
+            column=self[f"column.{name}"],
+            template=self[f"template.{name}"],
+            constant=self[constant] if constant in self.fields else None,
+            has_words=bool(spec.choices),
+            words=self._words.get(name, ()),
+            meanings=[
+                (UNSET, gettext("not said yet")),
+                (NO_VALUE, gettext("no value")),
+                *self._choices(name, spec),
+            ],
+        )
+
+    def _said(self, name: str, spec: Field, cleaned: Mapping[str, Any]) -> FieldRule | None:
+        """The rule that a person made for a field; None for a field that comes from nowhere."""
+        given = {way: cleaned[f"{way}.{name}"] for way in WAYS if cleaned.get(f"{way}.{name}")}
+        if len(given) > 1:
+            self.add_error(f"column.{name}", gettext("Choose one: a field, a template or a fixed value."))
+            return None
+        if not given:
+            if spec.is_required and not any(f"{way}.{name}" in self.errors for way in WAYS):
+                self.add_error(f"column.{name}", gettext("This is needed. Say where it comes from."))
+            return None
+        old = self._rules.get(name) or FieldRule(name)
+        words = self._words.get(name, ())
+        meanings = {each.text: "" if each.meaning == NO_VALUE else each.meaning for each in words if each.meaning}
+        kept = meanings if spec.choices else dict(old.values)
+        rule = replace(old, column=None, template=None, constant=None, values=kept)
+        try:
+            if "constant" in given:
+                return replace(rule, constant=_typed(spec, given["constant"]))
+            return replace(rule, **given)
+        except BadValueError as error:
+            self.add_error(f"constant.{name}", describe_problem(error.code, error.params))
+            return None
+
+    @cached_property
+    def _words(self) -> dict[str, list[Word]]:
+        """The words of each field with a closed list: those of its column in the sample, those that the last import
+        could not understand, and those that have a meaning already.
+        """
+        columns = {name: self[f"column.{name}"].value() for name, spec in self._ours.items() if spec.choices}
+        rules = tuple(FieldRule(name, column=column) for name, column in columns.items() if column)
+        draft = replace(self._current, rules=rules, each=self._each)
+        counts = words_of(mapping=draft, records=self._sample.records)
+        return {name: list(self._words_of(name, {**self._unmapped.get(name, {}), **counts[name]})) for name in counts}
+
+    def _words_of(self, name: str, counts: Mapping[str, int]) -> Iterator[Word]:
+        said = self._meanings(name)
+        choices = self._ours[name].choices
+        known = {normalise(text): (text, meaning) for text, meaning in said.items() if meaning != UNSET}
+        for text, count in sorted(counts.items(), key=lambda each: -each[1]):
+            _text, meaning = known.pop(normalise(text), (text, text if text in choices else UNSET))
+            yield Word(text, count, meaning)
+        for text, meaning in known.values():
+            yield Word(text, 0, meaning)
+
+    def _meanings(self, name: str) -> dict[str, str]:
+        """What words were said to mean: as sent, else as the mapping in force says."""
+        if not self.is_bound:
+            rule = self._rules.get(name)
+            return {text: meaning or NO_VALUE for text, meaning in rule.values.items()} if rule else {}
+        allowed = {NO_VALUE, *self._ours[name].choices}
+        pairs = zip(self.data.getlist(f"word.{name}"), self.data.getlist(f"meaning.{name}"), strict=False)
+        return {text[:200]: meaning for text, meaning in pairs if meaning in allowed and "\x00" not in text}
+
+    @property
+    def _each(self) -> str:
+        return str(self["each"].value() or "") if "each" in self.fields else ""
+
+    def _columns(self, chosen: str | None) -> list[tuple[str, str]]:
+        """The fields of the source, each with a value out of the sample; the one in force even where it is not seen."""
+        found = {each.field.name: _spoken(each) for each in self._sample.fields}
+        if chosen and chosen not in found:
+            found[chosen] = gettext("%(name)s (not in the sample)") % {"name": chosen}
+        return [("", "–"), *found.items()]
+
+    def _choices(self, name: str, spec: Field) -> list[tuple[str, str]]:
+        """The values of a closed list with their names."""
+        return [(code, value_label(self._resource, name, code)) for code in sorted(spec.choices)]
+
+    def _suggested(self, name: str) -> str | None:
+        """A field of the source that is called as ours is, for a mapping that is only begun."""
+        if not self._is_new:
+            return None
+        wanted = {name, field_label(self._resource, name), *(("id",) if name == "external_id" else ())}
+        alike = (each.field for each in self._sample.fields if {each.field.name, each.field.label} & wanted)
+        return next((field.name for field in alike), None)
+
+    def _new_name(self) -> str:
+        names = (self._resource, *(f"{self._resource}-{number}" for number in range(2, len(self._taken) + 3)))
+        return next(name for name in names if name not in self._taken)
+
+
+def _spoken(sampled: SampledField) -> str:
+    field = sampled.field
+    name = field.name if field.label == field.name else f"{field.label} [{field.name}]"
+    if not sampled.example:
+        return name
+    return gettext("%(name)s (e.g. %(example)s)") % {"name": name, "example": sampled.example}
+
+
+def _typed(spec: Field, text: str) -> Any:
+    """A fixed value as the door for facts takes it. Raises BadValueError."""
+    match spec.kind:
+        case Kind.FLAG:
+            return parse_bool(text)
+        case Kind.INTEGER:
+            return parse_integer(text)
+        case _:
+            return text

@@ -1,0 +1,201 @@
+"""Looking at a source without storing anything: whether it can be read, what its records have, what they would become.
+
+A person waits for these answers, so nothing is tried for long.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+from django.utils.translation import gettext
+
+from integrations.choices import describe_finding
+from integrations.connectors import values
+from integrations.connectors.base import Connector, Finding, Record, SourceField, Stream
+from integrations.connectors.catalogue import fields_of
+from integrations.connectors.errors import ConnectorError
+from integrations.connectors.mapping import Accepted, Refused, StreamMapping, Tally, decide
+from integrations.connectors.records import cell_of, dig, rows_of
+from integrations.models import Connection
+from integrations.selectors.plans import PREVIEW_RECORDS, PreviewRefusal, StreamPreview, company_zone, summarise
+from integrations.services.credentials import SealedError, unseal
+from integrations.services.sources import opened_source
+from kpis.engine.records import read_records
+from kpis.engine.resources import RESOURCES
+from tenants.settings.selectors import company_settings
+
+# A source with tiny pages is not asked for more of them than this to fill a sample.
+SAMPLE_PAGES = 20
+EXAMPLE_LENGTH = 40
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One finding of a test in words; `is_bad`: a person has to mend it."""
+
+    code: str
+    is_bad: bool
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What testing a source gave."""
+
+    remarks: tuple[Remark, ...]
+
+    @property
+    def is_good(self) -> bool:
+        return not any(each.is_bad for each in self.remarks)
+
+
+@dataclass(frozen=True)
+class SampledField:
+    """One field of a stream, and a value it has in the sample; '' where all are empty."""
+
+    field: SourceField
+    example: str
+
+
+@dataclass(frozen=True)
+class Sample:
+    """The first records of a stream that exist, up to PREVIEW_RECORDS, and the fields of the stream."""
+
+    stream: str
+    records: tuple[Record, ...]
+    fields: tuple[SampledField, ...]
+
+
+def check_source(*, connection: Connection) -> Verdict:
+    """Whether a source can be read, and what has to be mended; what stops the test is a remark too."""
+    try:
+        with _watched(connection) as connector:
+            return Verdict(tuple(_remark(each) for each in connector.check()))
+    except ConnectorError as error:
+        return Verdict((_remark(Finding(error.code, True, error.params)),))
+
+
+def source_streams(*, connection: Connection) -> list[Stream]:
+    """What the source gives. Raises ConnectorError."""
+    with _watched(connection) as connector:
+        return list(connector.streams())
+
+
+def sample_stream(*, connection: Connection, stream: str, each: str = "") -> Sample:
+    """A look into one stream; with `each`, the elements of that list give fields too. Raises ConnectorError."""
+    with _watched(connection) as connector:
+        if stream not in {known.name for known in connector.streams()}:
+            raise ConnectorError("config", "unknown_stream", stream=stream)
+        fields = list(connector.fields(stream))
+        records = tuple(_first_records(connector, stream, [field.name for field in fields]))
+    inner = [SourceField(path, path) for path in _element_paths(records, each)] if each else []
+    sampled = tuple(SampledField(field, _example(records, field.name, each)) for field in [*fields, *inner])
+    return Sample(stream, records, sampled)
+
+
+def preview_source(*, connection: Connection, mapping: StreamMapping) -> StreamPreview:
+    """What the first records of a stream become by a mapping. Raises ConnectorError."""
+    with _watched(connection) as connector:
+        if mapping.reads not in {known.name for known in connector.streams()}:
+            raise ConnectorError("config", "unknown_stream", stream=mapping.reads)
+        records = tuple(_first_records(connector, mapping.reads, mapping.columns))
+    return preview_sample(connection=connection, mapping=mapping, records=records)
+
+
+def preview_sample(*, connection: Connection, mapping: StreamMapping, records: Sequence[Record]) -> StreamPreview:
+    """What these records become by a mapping, judged as a run would judge them."""
+    tally = Tally()
+    decisions = list(decide(mapping, rows_of(mapping, records), zone=company_zone(), tally=tally))
+    kept, refused = _judged(connection, mapping, decisions)
+    tally.accepted, tally.refused = tally.accepted - len(refused), tally.refused + len(refused)
+    return summarise(
+        mapping, lambda: iter(kept), more_refused=refused, origin=mapping.reads, encoding="", report=tally.as_report()
+    )
+
+
+def words_of(*, mapping: StreamMapping, records: Sequence[Record]) -> dict[str, Counter[str]]:
+    """The words that stand in the column of each field with a closed list, and how often."""
+    fields = fields_of(mapping.resource)
+    columns = {
+        rule.field: rule.column
+        for rule in mapping.rules
+        if rule.column is not None and rule.field in fields and fields[rule.field].choices
+    }
+    found: dict[str, Counter[str]] = {field: Counter() for field in columns}
+    for row in rows_of(mapping, records):
+        for field, column in columns.items():
+            if word := values.text_of(row.cells.get(column)):
+                found[field][word] += 1
+    return found
+
+
+def secret_names(*, connection: Connection) -> list[str]:
+    """The names of the credentials that are set; none where they cannot be opened."""
+    try:
+        return sorted(unseal(connection=connection))
+    except SealedError:
+        return []
+
+
+@contextmanager
+def _watched(connection: Connection) -> Iterator[Connector]:
+    try:
+        with opened_source(connection, is_watched=True) as connector:
+            yield connector
+    except SealedError:
+        raise ConnectorError("auth", "sealed") from None
+
+
+def _remark(finding: Finding) -> Remark:
+    return Remark(finding.code, finding.is_bad, describe_finding(finding.code, finding.params))
+
+
+def _first_records(connector: Connector, stream: str, names: Sequence[str]) -> Iterator[Record]:
+    pages = islice(connector.pages(stream, {}, names), SAMPLE_PAGES)
+    living = (record for page in pages for record in page.records if not record.is_deleted and not record.merged_into)
+    return islice(living, PREVIEW_RECORDS)
+
+
+def _element_paths(records: Sequence[Record], each: str) -> list[str]:
+    """The paths below a list of which every element is a row."""
+    elements = (element for record in records for element in dig(record.values, each) or ())
+    names = (name for element in elements if isinstance(element, Mapping) for name in element)
+    return [f"{each}.{name}" for name in dict.fromkeys(names)]
+
+
+def _example(records: Sequence[Record], path: str, each: str) -> str:
+    texts = (values.text_of(cell_of(_found(record.values, path, each))) for record in records)
+    return next((text[:EXAMPLE_LENGTH] for text in texts if text), "")
+
+
+def _found(record: Mapping[str, Any], path: str, each: str) -> Any:
+    if each and path.startswith(f"{each}."):
+        elements = dig(record, each)
+        first = elements[0] if isinstance(elements, list) and elements else None
+        return dig(first, path.removeprefix(f"{each}."))
+    return dig(record, path)
+
+
+def _judged(
+    connection: Connection, mapping: StreamMapping, decisions: Sequence[Accepted | Refused]
+) -> tuple[list[Accepted | Refused], list[PreviewRefusal]]:
+    """The decisions without the records that the door for facts would refuse, and these with its reasons."""
+    accepted = [each for each in decisions if isinstance(each, Accepted)]
+    reading = read_records(
+        RESOURCES[mapping.resource],
+        [each.record for each in accepted],
+        source=connection.source,
+        currency=company_settings().currency,
+    )
+    refused = {
+        id(accepted[rejection.index]): PreviewRefusal(
+            accepted[rejection.index].row.number, tuple(issue.translated(gettext) for issue in rejection.issues)
+        )
+        for rejection in reading.rejections
+    }
+    return [each for each in decisions if id(each) not in refused], list(refused.values())
