@@ -264,6 +264,9 @@ SECRET_LABELS = {
     "password": _("Password"),
     "client_id": _("Client ID"),
     "client_secret": _("Client secret"),
+    "refresh_token": _("Refresh token"),
+    "private_key": _("Private key (PEM)"),
+    "tokens": _("API tokens, with commas between"),
 }
 
 

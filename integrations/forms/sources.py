@@ -15,12 +15,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.choices import SECRET_LABELS, ConnectionKind
-from integrations.connectors.document import EXAMPLE, SECRETS, DocumentError, read_document
+from integrations.connectors.document import EXAMPLE, SECRETS, DocumentError
 from integrations.models import Connection
 from integrations.services.inspection import secret_names
-from integrations.services.sources import needed_secrets
+from integrations.services.sources import KINDS, needed_secrets
 
 PREFIX = "secret_"
+LONG = frozenset({"private_key"})
 # The field that is asked anew for the credentials when it changes.
 LOOK_AGAIN = {
     "hx-post": "",
@@ -30,6 +31,20 @@ LOOK_AGAIN = {
     "hx-select": "#credentials",
     "hx-swap": "outerHTML",
 }
+
+
+class KeyInput(forms.Textarea):
+    """A secret of several lines; what was entered is not shown again."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"rows": 6, "autocomplete": "off", "spellcheck": "false", "class": "mono"})
+
+    def format_value(self, value: Any) -> None:
+        return None
+
+
+def _one_line() -> forms.PasswordInput:
+    return forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"})
 
 
 class SourceForm(forms.Form):
@@ -55,7 +70,7 @@ class SourceForm(forms.Form):
                 max_length=10_000,
                 error_messages={"required": _("Enter this credential; the source asks for it.")},
                 help_text=_("Leave it empty to keep what is set.") if self.may_stay else "",
-                widget=forms.PasswordInput(render_value=False, attrs={"autocomplete": "new-password"}),
+                widget=KeyInput() if name in LONG else _one_line(),
             )
 
     @abstractmethod
@@ -98,15 +113,12 @@ class SourceForm(forms.Form):
             return ()
 
 
-class RestForm(SourceForm):
-    """A REST source by its document."""
-
-    kind = ConnectionKind.REST
-    example = EXAMPLE
+class DescribedForm(SourceForm):
+    """A source whose description is typed as it is kept."""
 
     description = forms.CharField(
         label=_("Description of the source (JSON)"),
-        help_text=_("Where the source is, how it is authorised and paged, and which streams are read. No credentials."),
+        help_text=_("Where the source is and what is read of it. No credentials."),
         widget=forms.Textarea(attrs={"rows": 18, "spellcheck": "false", "class": "mono", **LOOK_AGAIN}),
     )
 
@@ -120,10 +132,6 @@ class RestForm(SourceForm):
             raise ValueError(gettext("Give an object."))
         return found
 
-    def needs(self, description: Mapping[str, Any]) -> tuple[str, ...]:
-        auth = description.get("auth")
-        return SECRETS.get(str(auth.get("type")), ()) if isinstance(auth, Mapping) else ()
-
     def clean_description(self) -> Mapping[str, Any]:
         try:
             found = self.described(self.cleaned_data)
@@ -133,11 +141,47 @@ class RestForm(SourceForm):
         except ValueError as error:
             raise ValidationError(gettext("Give an object.")) from error
         try:
-            read_document(found)
+            KINDS[self.kind].read(found)
         except DocumentError as error:
             faults = [f"{issue.field or '·'}: {issue.translated(gettext)}" for issue in error.issues]
             raise ValidationError(faults) from error
         return found
+
+
+class RestForm(DescribedForm):
+    """A REST source by its document."""
+
+    kind = ConnectionKind.REST
+    example = EXAMPLE
+
+    def needs(self, description: Mapping[str, Any]) -> tuple[str, ...]:
+        auth = description.get("auth")
+        return SECRETS.get(str(auth.get("type")), ()) if isinstance(auth, Mapping) else ()
+
+
+class SalesforceForm(DescribedForm):
+    """An organisation of Salesforce."""
+
+    kind = ConnectionKind.SALESFORCE
+    example = {
+        "auth": "client_credentials",
+        "domain": "acme.my",
+        "objects": ["User", "Account", "Lead", "Opportunity", "OpportunityHistory"],
+    }
+
+
+class HubSpotForm(DescribedForm):
+    """An account of HubSpot."""
+
+    kind = ConnectionKind.HUBSPOT
+    example = {"auth": "service_key", "objects": ["contacts", "companies", "deals"]}
+
+
+class KintoneForm(DescribedForm):
+    """Apps of kintone."""
+
+    kind = ConnectionKind.KINTONE
+    example = {"subdomain": "example", "apps": [{"app": 1, "name": "deals", "label": "案件"}]}
 
 
 @dataclass(frozen=True)
@@ -163,6 +207,17 @@ SETUPS: Mapping[str, Setup] = {
             _("Any system with a web API that answers in JSON: read on schedule, only what has changed."),
             RestForm,
         ),
+        Setup(
+            ConnectionKind.SALESFORCE,
+            _("Leads, accounts and opportunities with their history, by an app of your organization."),
+            SalesforceForm,
+        ),
+        Setup(
+            ConnectionKind.HUBSPOT,
+            _("Contacts, companies and deals with their stages, by a service key or an app."),
+            HubSpotForm,
+        ),
+        Setup(ConnectionKind.KINTONE, _("The records of kintone apps, by their API tokens."), KintoneForm),
     )
 }
 
