@@ -45,7 +45,7 @@ DEALS = StreamMapping(
 @pytest.fixture(autouse=True)
 def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     quick = partial(SalesforceConnector, job_above=3, pause=lambda seconds: None)
-    monkeypatch.setattr(sources, "SalesforceConnector", quick)
+    monkeypatch.setattr(sources.salesforce, "SalesforceConnector", quick)
     with stamina.set_testing(True, attempts=3, cap=True):
         yield
 
