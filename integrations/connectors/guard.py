@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+import ssl
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import httpcore
@@ -126,12 +128,18 @@ class GuardedBackend(httpcore.NetworkBackend):
 
 def guarded_transport(guard: Guard) -> httpx.HTTPTransport:
     """A transport of httpx whose every connection passes the guard; proxies of the environment are not used."""
-    transport = httpx.HTTPTransport(trust_env=False)
+    transport = httpx.HTTPTransport(verify=_certificates(), trust_env=False)
     pool = transport._pool
     if not isinstance(pool, httpcore.ConnectionPool) or not hasattr(pool, "_network_backend"):
         raise RuntimeError("httpx keeps its connections in another way: the guard has to be fitted anew")
     pool._network_backend = GuardedBackend(guard)
     return transport
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom we trust; read once for a process, which takes longer than many a call."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def _without_zone(address: str) -> Address:

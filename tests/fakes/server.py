@@ -96,6 +96,7 @@ def served(fake: FakeServer) -> Iterator[None]:
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else headers and body wait for each other's acknowledgement
 
         def handle_one(self) -> None:
             parts = urlsplit(self.path)
