@@ -58,3 +58,26 @@ def new_tool(demo: Demo, slug: str) -> Iterator[Tool]:
     (key,) = made.stdout.split()
     with tool_with(demo, slug, key) as tool:
         yield tool
+
+
+def plant_tree(tool: Tool, fiscal_year: int) -> str:
+    """A tree that can be put in force: bookings from won deals, with a person and a target for each; its id."""
+    specs = {"bookings": counted([WON], aggregate="sum", field="amount"), "won_deals": counted([WON])}
+    for code, spec in specs.items():
+        unit = "amount" if code == "bookings" else "count"
+        metric = {"code": code, "name": code, "unit": unit, "direction": "up", "accumulation": "sum"}
+        tool.post("metrics/", {**metric, "spec": spec})
+    tool.post("facts/people/bulk/", {"source": "crm", "records": [{"external_id": "E001", "name": "佐藤"}]})
+    tree: str = tool.post("trees/", {"name": "今期", "fiscal_year": fiscal_year})["id"]
+    above = None
+    for level, name, code in (
+        ("kgi", "受注額", "bookings"),
+        ("ksf", "受注を増やす", None),
+        ("kpi", "受注件数", "won_deals"),
+    ):
+        node = {"tree": tree, "parent": above, "level": level, "name": name}
+        node["responsible"] = {"source": "crm", "external_id": "E001"}
+        above = tool.post("nodes/", node | ({"metric": code} if code else {}))["id"]
+        if code:
+            tool.post("targets/", {"node": above, "period_start": f"{fiscal_year + 1}-03-01", "value": 1})
+    return tree

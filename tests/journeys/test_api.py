@@ -162,11 +162,17 @@ def reference_table(directory: Path, first_column: str) -> dict[str, dict[str, s
     return rows
 
 
+# The reference is a long page, drawn by the browser.
+RENDERED_WITHIN = 30_000
+
+
 class TestDocument:
     def test_the_reference_renders(self, visitors: Visitors) -> None:
         page = visitors.arrive("sakura", "owner")
         page.goto("/api/docs/")
         expect(page.locator(".opblock").first).to_be_visible()
-        expect(page.get_by_text("/api/v1/facts/{resource}/bulk/", exact=False).first).to_be_visible()
+        expect(page.get_by_text("/api/v1/facts/{resource}/bulk/", exact=False).first).to_be_visible(
+            timeout=RENDERED_WITHIN
+        )
         page.locator(".opblock-summary").first.click()
         expect(page.locator(".opblock-body").first).to_be_visible()

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.journeys.api import WON, Tool, counted, deal, new_tool
+from tests.journeys.api import Tool, deal, new_tool, plant_tree
 from tests.journeys.browser import Visitors
 from tests.journeys.demo import Demo
 
@@ -28,27 +28,8 @@ def company(demo: Demo) -> str:
 def tool(demo: Demo, company: str) -> Iterator[Tool]:
     """The company's CRM: two deals won last month, counted and added up by a tree in force."""
     with new_tool(demo, company) as tool:
-        specs = {"bookings": counted([WON], aggregate="sum", field="amount"), "won_deals": counted([WON])}
-        for code, spec in specs.items():
-            unit = "amount" if code == "bookings" else "count"
-            metric = {"code": code, "name": code, "unit": unit, "direction": "up", "accumulation": "sum"}
-            tool.post("metrics/", {**metric, "spec": spec})
-        seller = {"external_id": "E001", "name": "佐藤"}
-        tool.post("facts/people/bulk/", {"source": "crm", "records": [seller]})
+        tree = plant_tree(tool, FISCAL_YEAR)
         send(tool, D1=300_000, D2=200_000)
-        tree = tool.post("trees/", {"name": "今期", "fiscal_year": FISCAL_YEAR})["id"]
-        above = None
-        for level, name, metric_code in (
-            ("kgi", "受注額", "bookings"),
-            ("ksf", "受注を増やす", None),
-            ("kpi", "受注件数", "won_deals"),
-        ):
-            node = {"tree": tree, "parent": above, "level": level, "name": name}
-            node["responsible"] = {"source": "crm", "external_id": "E001"}
-            above = tool.post("nodes/", node | ({"metric": metric_code} if metric_code else {}))["id"]
-            if metric_code:
-                last_month = f"{FISCAL_YEAR + 1}-03-01"
-                tool.post("targets/", {"node": above, "period_start": last_month, "value": 1})
         tool.post(f"trees/{tree}/activate/", {})
         yield tool
 

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from tests.fakes.rest import TOKEN, RestFake
 from tests.fakes.server import served
-from tests.journeys.api import WON, Tool, counted, new_tool
+from tests.journeys.api import Tool, new_tool, plant_tree
 from tests.journeys.browser import Visitors
 from tests.journeys.demo import Demo
 
@@ -58,14 +58,9 @@ def company(demo: Demo) -> str:
 
 @pytest.fixture(scope="module")
 def tool(demo: Demo, company: str) -> Iterator[Tool]:
-    """A tree in force that counts won deals, and no data."""
+    """A tree that counts won deals, and no data."""
     with new_tool(demo, company) as tool:
-        metric = {"code": "won_deals", "name": "受注件数", "unit": "count", "direction": "up", "accumulation": "sum"}
-        tool.post("metrics/", {**metric, "spec": counted([WON])})
-        tool.tree = tool.post("trees/", {"name": "今期", "fiscal_year": FISCAL_YEAR})["id"]
-        goal = {"tree": tool.tree, "parent": None, "level": "kgi", "name": "受注件数", "metric": "won_deals"}
-        tool.post("nodes/", goal)
-        tool.post(f"trees/{tool.tree}/activate/", {})
+        tool.tree = plant_tree(tool, FISCAL_YEAR)
         yield tool
 
 
@@ -107,7 +102,7 @@ def map_fields(page: Page) -> None:
     page.wait_for_url("**/streams/")
 
 
-def test_from_zero_to_a_kpi_on_the_dashboard(page: Page, fake: RestFake) -> None:
+def test_from_zero_to_a_kpi_on_the_dashboard(page: Page, fake: RestFake, tool: Tool) -> None:
     describe(page, fake, token="not-the-token")
     expect(page.locator(".strip-bad")).to_be_visible()
     assert "not-the-token" not in page.content()
@@ -123,8 +118,9 @@ def test_from_zero_to_a_kpi_on_the_dashboard(page: Page, fake: RestFake) -> None
     page.wait_for_url("**/data/runs/**")
     expect(page.locator("h1")).to_contain_text("成功", timeout=LOADED_WITHIN)
 
+    tool.post(f"trees/{tool.tree}/activate/", {})
     page.goto(f"/kpis/?start={LAST_MONTH}")
-    goal = page.locator(".node-kgi .node-value")
+    goal = page.locator(".node-kpi .node-value")
     until = time.monotonic() + SHOWN_WITHIN
     while str(WON_DEALS) not in goal.inner_text() and time.monotonic() < until:
         page.wait_for_timeout(1_000)
