@@ -317,6 +317,8 @@ SPECTACULAR_SETTINGS = {
         "RunStateEnum": "integrations.choices.RunState",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
+    # Groups are opened by the reader: drawing all operations at once takes a browser longer than anybody waits.
+    "SWAGGER_UI_SETTINGS": {"deepLinking": True, "docExpansion": "none", "filter": True},
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 

@@ -110,7 +110,7 @@ def test_from_zero_to_a_kpi_on_the_dashboard(page: Page, fake: RestFake, tool: T
     page.locator(".page-actions").get_by_role("link", name="接続先の記述と認証情報").click()
     page.locator("[name=secret_token]").fill(TOKEN)
     page.get_by_role("button", name="保存してテストする").click()
-    expect(page.locator(".strip-good")).to_be_visible()
+    expect(page.get_by_text("接続先を読み取れます。")).to_be_visible()
 
     map_fields(page)
     page.locator("[name=every]").select_option("60")
