@@ -39,6 +39,14 @@ def launched() -> Iterator[Browser]:
         browser.close()
 
 
+# Answers are looked at themselves; a request that gave way to a newer one is no fault, one that failed says sendError.
+TOLD_ELSEWHERE = (
+    "Failed to load resource: the server responded",
+    "htmx:afterRequest",
+    "htmx:sendAbort",
+)
+
+
 @dataclass
 class Visitors:
     """People in front of their browsers, each in a context of their own, and what went wrong on their pages.
@@ -96,8 +104,7 @@ class Visitors:
         context.on("response", self._note_response)
 
     def _hear(self, message: ConsoleMessage) -> None:
-        is_answer = message.text.startswith("Failed to load resource: the server responded")
-        if message.type == "error" and not is_answer:
+        if message.type == "error" and not message.text.startswith(TOLD_ELSEWHERE):
             self.faults.append(f"console: {message.text} ({message.location.get('url')})")
 
     def _note_failure(self, request: Request) -> None:
