@@ -7,20 +7,21 @@ definition taken apart by `typed_of`.
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from django import forms
-from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from kpis.choices import Accumulation, Credit, Direction, Grain, SnapshotMeasure, Unit
+from kpis.choices import Accumulation, Credit, Direction, SnapshotMeasure, Unit
 from kpis.engine import specs
 from kpis.engine.facts import FACTS, Fact, FieldType
 from kpis.engine.issues import Issue
 from kpis.forms.definitions.fields import Choice, Several, scalar, value_field
+from kpis.forms.definitions.offers import FIRST, free_code, starts
+from kpis.forms.definitions.parts import Row, Section
 from kpis.forms.definitions.typed import Typed
 from kpis.forms.definitions.words import (
     AGGREGATES,
@@ -38,47 +39,13 @@ from kpis.forms.definitions.words import (
     TYPES,
     WEIGHTS,
 )
-from kpis.models import Metric, Period
+from kpis.models import Metric
 from kpis.models.resources import MODELS
-from kpis.selectors.calendar import period_namer
 from kpis.selectors.known_values import KnownField, Pairs, custom_numbers, fields_in_words, read_known
 from kpis.selectors.wording import field_name, stage_name, value_name
 
 TEMPLATE = "kpis/definitions/field.html"
-FIRST = "first"  # from the beginning
-MONTHS_AROUND = timedelta(days=400)
 SHOW, SAVE, MORE, LESS = "show", "save", "more", "less"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One condition: its fields, and what the data knows of the one it is about."""
-
-    number: int
-    prefix: str
-    field: forms.BoundField
-    op: forms.BoundField
-    value: forms.BoundField | None
-    known: KnownField
-
-    @property
-    def is_chosen(self) -> bool:
-        return bool(self.field.value())
-
-    @property
-    def suggestions(self) -> Pairs:
-        """Values to choose from while one types; none where they are a closed list anyway."""
-        return () if self.known.is_closed or self.value is None else self.known.values
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """The fields of one part of a definition, and its conditions (None: this part takes none)."""
-
-    prefix: str
-    title: str
-    fields: Sequence[forms.BoundField]
-    rows: Sequence[Row] | None
 
 
 class DefinitionForm(forms.Form):
@@ -106,7 +73,7 @@ class DefinitionForm(forms.Form):
         self.places: dict[str, str] = {}  # path in the spec → the field that shows what is wrong there
         if metric is not None:
             del self.fields["code"]
-        self.fields["since"].choices = _since(metric, today)
+        self.fields["since"].choices = starts(metric, today)
         self._reshapes("kind")
         for each in self.fields.values():
             each.template_name = TEMPLATE
@@ -134,7 +101,7 @@ class DefinitionForm(forms.Form):
         if not (fields.get("name") or "").strip():
             self.add_error("name", _("Name the metric."))
         elif self.metric is None and not fields.get("code"):
-            fields["code"] = _free_code(fields["name"])
+            fields["code"] = free_code(fields["name"])
         for row in (row for section in self.sections for row in section.rows or () if not row.is_chosen):
             if self.typed.get("act") == SAVE:
                 self.add_error(row.field.name, _("Choose the field, or remove the condition."))
@@ -444,41 +411,3 @@ class DefinitionForm(forms.Form):
 
 def _facts(codes: Iterable[str]) -> list[tuple[str, str]]:
     return [(code, str(MODELS[code]._meta.verbose_name_plural)) for code in codes]
-
-
-def _since(metric: Metric | None, today: date) -> list[tuple[str, str]]:
-    """From when a definition may hold: in place of one that is there, or from a month around today on."""
-    months = Period.objects.filter(
-        grain=Grain.MONTH, start_date__gt=today - MONTHS_AROUND, start_date__lt=today + MONTHS_AROUND
-    )
-    named = period_namer()
-    labels = {
-        period.start_date.isoformat(): _("From %(month)s on") % {"month": named(period)}
-        for period in months.select_related("fiscal_year").order_by("start_date")
-    }
-    if metric is None:
-        return [(FIRST, _("From the beginning")), *labels.items()]
-    versions = metric.versions.order_by("number")
-    kept = {
-        version.effective_from.isoformat() if version.effective_from else FIRST: version.number for version in versions
-    }
-    replaced = [
-        (
-            day,
-            _("In place of version %(number)s (%(since)s)")
-            % {
-                "number": number,
-                "since": _("from the beginning") if day == FIRST else day,
-            },
-        )
-        for day, number in kept.items()
-    ]
-    return [*(pair for pair in labels.items() if pair[0] not in kept), *replaced]
-
-
-def _free_code(name: str) -> str:
-    """A code for a new metric: its name in letters where it has some, else a number."""
-    base = slugify(name).replace("-", "_").strip("_")[:50]
-    base = base if base[:1].isalpha() else "metric"
-    taken = set(Metric.objects.filter(code__startswith=base).values_list("code", flat=True))
-    return next(code for code in (base, *(f"{base}_{n}" for n in range(2, len(taken) + 3))) if code not in taken)
