@@ -5,6 +5,8 @@ PYTHON ?= $(shell for name in python3.12 python3.11 python3 python3.13 python3.1
 RUN := $(VENV)/bin
 PYTEST := MAWARU_TESTING=1 $(RUN)/pytest
 BESIDE := -n 2 --dist worksteal
+# Compiled modules are kept even where the environment says otherwise: every process would compile all of them again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-reset check test gate proof journeys screenshots bench-engine messages
