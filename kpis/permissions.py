@@ -40,14 +40,14 @@ def reaches(
 ) -> bool:
     """Whether a write stays within the caller's scope.
 
-    Who does not write for all writes for the persons and teams in sight, and for the company only on nodes that he
-    answers for himself.
+    Who does not write for all writes for himself and for the teams and persons below him, however much he may see;
+    for the company only on nodes that he answers for himself.
     """
     if scope == Scope.ALL:
         return True
     if scope == Scope.NONE:
         return False
-    if member is not None and dimension in sight.members and sight.allows(dimension, member.pk):
+    if member is not None and sight.may_write(dimension, member.pk):
         return True
     return any(user.pk == node.responsible_user_id or user.pk == _login_of(node) for node in nodes)
 

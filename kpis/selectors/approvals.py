@@ -92,9 +92,7 @@ class Approver:
 
     def _reaches(self, request: TargetRequest) -> bool:
         return all(
-            cell.member_id is not None
-            and cell.dimension in self.sight.members
-            and self.sight.allows(cell.dimension, cell.member_id)
+            cell.member_id is not None and self.sight.may_write(cell.dimension, cell.member_id)
             for cell in request.cells.all()
         )
 

@@ -1,11 +1,11 @@
 """Whose results a person may see: DESIGN's roles, the company's visibility setting, and who leads whom today."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from kpis.choices import DimensionCode
 from kpis.models import Person, Team, TeamLeader, TeamMembership
@@ -18,18 +18,25 @@ from tenants.settings.models import CompanySettings
 class Sight:
     """Members (ids of DimensionMember) whose results may be seen, by dimension; a dimension not named is open.
 
-    `people` holds the persons' own ids, for rows that name a person; None = everybody.
+    `people` holds the persons' own ids, for rows that name a person; None = everybody. `answers_for` holds the members
+    whom the reader may write for, whatever the company lets him see besides: himself, the teams below him and their
+    people; None = everybody.
     """
 
     members: dict[str, frozenset[int]]
     people: frozenset[int] | None
+    answers_for: dict[str, frozenset[int]] | None = field(default_factory=dict)
 
     def allows(self, dimension: str, member: int | None) -> bool:
         """Whether the row of this member may be shown; the company's row (None) always may."""
         return member is None or dimension not in self.members or member in self.members[dimension]
 
+    def may_write(self, dimension: str, member: int | None) -> bool:
+        """Whether the row of this member may be written."""
+        return self.answers_for is None or member in self.answers_for.get(dimension, ())
 
-OPEN = Sight(members={}, people=None)
+
+OPEN = Sight(members={}, people=None, answers_for=None)
 
 
 def sight_of(*, user: Any, today: date) -> Sight:
@@ -51,19 +58,19 @@ def sight_of(*, user: Any, today: date) -> Sight:
     own_teams = {team for team, people in people_of.items() if own.pk in people}
     below = led_teams(own, today) if scope == Scope.TEAM else set()
     visibility = CompanySettings.objects.values_list("visibility", flat=True).get()
-    seen_teams = below | (own_teams if visibility == Visibility.TEAM else set())
-    people = {own.pk, *(person for team in seen_teams for person in people_of.get(team, ()))}
-    is_open = visibility == Visibility.COMPANY
-    members: dict[str, frozenset[int]] = {
-        DimensionCode.TEAM: _member_ids(Team.objects.filter(pk__in=below | own_teams))
+    led = {own.pk, *(person for team in below for person in people_of.get(team, ()))}
+    mates = {person for team in own_teams for person in people_of[team]} if visibility == Visibility.TEAM else set()
+    member_of = dict(Person.objects.filter(pk__in=led | mates).exclude(member=None).values_list("pk", "member_id"))
+    teams = dict(Team.objects.filter(pk__in=below | own_teams).exclude(member=None).values_list("pk", "member_id"))
+    answers_for: dict[str, frozenset[int]] = {
+        DimensionCode.TEAM: frozenset(member for team, member in teams.items() if team in below),
+        DimensionCode.PERSON: frozenset(member for person, member in member_of.items() if person in led),
     }
-    if not is_open:
-        members[DimensionCode.PERSON] = _member_ids(Person.objects.filter(pk__in=people))
-    return Sight(members=members, people=None if is_open else frozenset(people))
-
-
-def _member_ids(rows: QuerySet[Any]) -> frozenset[int]:
-    return frozenset(rows.exclude(member=None).values_list("member_id", flat=True))
+    members: dict[str, frozenset[int]] = {DimensionCode.TEAM: frozenset(teams.values())}
+    if visibility == Visibility.COMPANY:
+        return Sight(members=members, people=None, answers_for=answers_for)
+    members[DimensionCode.PERSON] = frozenset(member_of.values())
+    return Sight(members=members, people=frozenset(led | mates), answers_for=answers_for)
 
 
 def in_force(day: date) -> Q:

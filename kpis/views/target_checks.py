@@ -94,11 +94,12 @@ def get_leaver(request: HttpRequest, tree: KpiTree, code: str) -> Leaver:
 def check_receiver(request: HttpRequest, receiver: Person) -> None:
     """Raises PermissionDenied for somebody whom the caller does not set targets for."""
     sight = sight_of(user=request.user, today=timezone.localdate())
-    if not sight.allows(DimensionCode.PERSON, receiver.member_id):
+    if not sight.may_write(DimensionCode.PERSON, receiver.member_id):
         raise PermissionDenied(_("This is not yours to write: your role reaches your own people and KPIs."))
 
 
 def _receivers(sight: Sight, leavers: list[Leaver]) -> list[DimensionMember]:
     gone = set(Person.objects.filter(left_on__isnull=False).values_list("member_id", flat=True))
     rows = [member for member, _depth in grid_members(DimensionCode.PERSON, sight=sight)]
-    return [member for member in rows if not member.is_unassigned and member.pk not in gone]
+    there = [member for member in rows if not member.is_unassigned and member.pk not in gone]
+    return [member for member in there if sight.may_write(DimensionCode.PERSON, member.pk)]

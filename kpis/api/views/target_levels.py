@@ -71,7 +71,7 @@ class TargetHandOverView(CompanyAPIView):
         leaver = next((each for each in leavers if each.person.member_id == asked["person"].pk), None)
         if leaver is None:
             raise Http404
-        if not sight.allows(DimensionCode.PERSON, asked["receiver"].pk):
+        if not sight.may_write(DimensionCode.PERSON, asked["receiver"].pk):
             raise PermissionDenied
         receiver = get_object_or_404(Person.objects.select_related("member"), member=asked["receiver"])
         moved = move_targets(

@@ -5,10 +5,14 @@ from django.utils import timezone
 
 from kpis.models import KpiNode, Person, Team, TeamLeader
 from kpis.services.facts import upsert_facts
+from tenants.settings.choices import Visibility
+from tenants.settings.models import CompanySettings
 
 pytestmark = pytest.mark.django_db
 
 OCTOBER, NOVEMBER = "2026-10-01", "2026-11-01"
+MANUAL = {"unit": "count", "accumulation": "sum", "spec": {"kind": "manual"}}
+DORA = {"external_id": "dora", "name": "Dora", "team": "north"}
 
 
 @pytest.fixture
@@ -139,8 +143,7 @@ class TestReach:
         assert seen(signed_in(vera)) == ["None", "south"]
 
     def test_a_member_enters_the_own_values(self, api, signed_in, bob, people):
-        spec = {"unit": "count", "accumulation": "sum", "spec": {"kind": "manual"}}
-        api.made("metrics/", {"code": "visits", "name": "Visits", **spec})
+        api.made("metrics/", {"code": "visits", "name": "Visits", **MANUAL})
         entry = {"metric": "visits", "period_start": OCTOBER, "value": 3, "dimension": "person"}
         caller = signed_in(bob)
         made = caller.post("entries/", {**entry, "member": "bob"})
@@ -148,11 +151,24 @@ class TestReach:
         assert made.json()["entered_by"] == str(bob.public_id)
         assert caller.post("entries/", {**entry, "member": "carl"}).status_code == 403
 
+    @pytest.mark.parametrize("visibility", Visibility.values)
+    def test_seeing_is_not_writing(self, api, signed_in, plan, alice, bob, people, visibility):
+        """Dora is in the team of Bob: he may see her where the company is open, and writes for himself alone."""
+        upsert_facts(resource="people", source="crm", records=[DORA], now=timezone.now())
+        CompanySettings.objects.update(visibility=visibility)
+        api.made("metrics/", {"code": "visits", "name": "Visits", **MANUAL})
+        entry = {"metric": "visits", "period_start": OCTOBER, "value": 3, "dimension": "person"}
+        answers = {name: signed_in(bob).post("entries/", {**entry, "member": name}) for name in ("bob", "dora", "carl")}
+        assert {name: answer.status_code for name, answer in answers.items()} == {"bob": 201, "dora": 403, "carl": 403}
+        targets = {
+            name: signed_in(alice).post("targets/", self._target(plan, "person", name)) for name in ("dora", "carl")
+        }
+        assert {name: answer.status_code for name, answer in targets.items()} == {"dora": 201, "carl": 403}
+
 
 class TestEntries:
     def test_a_corrected_value_replaces_the_first(self, api):
-        spec = {"unit": "count", "accumulation": "sum", "spec": {"kind": "manual"}}
-        api.made("metrics/", {"code": "visits", "name": "Visits", **spec})
+        api.made("metrics/", {"code": "visits", "name": "Visits", **MANUAL})
         for value in (3, 4):
             api.made("entries/", {"metric": "visits", "period_start": OCTOBER, "value": value, "note": "typed"})
         (row,) = api.shown("entries/", metric="visits")["results"]
