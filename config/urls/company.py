@@ -7,6 +7,8 @@ from kpis.api.base import NowhereView
 from kpis.api.views.documents import DocsView, SchemaView
 from tenants.accounts.views import enter, sign_in_for_admin
 
+handler500 = "config.errors.server_error"
+
 urlpatterns = [
     path("", include("kpis.urls")),
     path("", include("tenants.accounts.urls")),
