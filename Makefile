@@ -9,10 +9,11 @@ BESIDE := -n 2 --dist worksteal
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset check test gate proof journeys screenshots bench-engine messages
+.PHONY: help setup demo demo-reset check test gate proof proof-properties proof-counts proof-journeys journeys \
+	screenshots bench-engine messages
 
 help: ## Show these targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
 
 setup: ## Make .venv and install the locked requirements, when they changed
 	@if ! cmp -s requirements/dev.txt $(VENV)/installed-lock.txt; then \
@@ -56,8 +57,15 @@ journeys: setup ## The users' jobs in a real browser (set MAWARU_CHROMIUM where 
 screenshots: setup ## Take the pictures in docs/screenshots anew from a fresh demo
 	$(RUN)/python -m tests.journeys.screenshots
 
-proof: setup ## The full counts, before an issue is called resolved (up to 90 minutes)
-	MAWARU_TIER=proof $(PYTEST) $(BESIDE) -m "not (journey or alone)"
+proof: proof-properties proof-counts proof-journeys ## The full counts, before an issue is called resolved (up to 90 minutes on a quiet machine)
+
+proof-properties: setup ## … its properties, up to 2,000 random examples each
+	MAWARU_TIER=proof $(PYTEST) $(BESIDE) -m "property and not (journey or alone)"
+
+proof-counts: setup ## … its other tests, with all faults, generated calls and mutants
+	MAWARU_TIER=proof $(PYTEST) $(BESIDE) -m "not (property or journey or alone)"
+
+proof-journeys: setup ## … its journeys and kills
 	MAWARU_TIER=proof $(PYTEST) -m "journey or alone"
 
 bench-engine: setup ## Measure the engine with a million deals, and write docs/benchmarks/engine.md (up to an hour)

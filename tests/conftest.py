@@ -110,8 +110,11 @@ def any_db(request: pytest.FixtureRequest) -> None:
     request.getfixturevalue("committed_db" if "committed_db" in request.fixturenames else "db")
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
+            item.add_marker("property")
         marker = item.get_closest_marker("django_db")
         if "transactional_db" in getattr(item, "fixturenames", ()) or (marker and marker.kwargs.get("transaction")):
             raise pytest.UsageError(f"{item.nodeid}: use the fixture committed_db, a flush would remove the companies.")
