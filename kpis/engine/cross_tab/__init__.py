@@ -14,6 +14,7 @@ from kpis.engine.cross_tab.shapes import (
     SheetUnit,
     Verdict,
 )
+from kpis.engine.cross_tab.sums import added_up
 from kpis.engine.cross_tab.words import plain
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "SheetCell",
     "SheetUnit",
     "Verdict",
+    "added_up",
     "plain",
     "read_cross_tab",
 ]

@@ -126,7 +126,7 @@ class _Reader:
         by_kpi: dict[str, list[tuple[Section, Label]]] = defaultdict(list)
         for section, label in rows:
             by_kpi[plain(label.kpi)].append((section, label))
-        return {kpi: self._unit_of(found) for kpi, found in by_kpi.items()}
+        return {kpi: self.context.units.get(kpi) or self._unit_of(found) for kpi, found in by_kpi.items()}
 
     def _unit_of(self, rows: Sequence[tuple[Section, Label]]) -> SheetUnit:
         data = [(section, label) for section, label in rows if label.kind in (None, *DATA)]
@@ -174,11 +174,14 @@ class _Reader:
 
     def _line(self, section: Section, label: Label, unit: SheetUnit, kind: Kind | None, columns: list[Column]) -> Line:
         said = label.kind or kind
-        own = replace(unit, scale=label.unit[1]) if label.unit and label.unit[0] == unit.unit else unit
+        is_chosen = plain(label.kpi) in self.context.units
+        own = (
+            replace(unit, scale=label.unit[1]) if label.unit and label.unit[0] == unit.unit and not is_chosen else unit
+        )
         if said is Kind.DERIVED:
             own = SheetUnit("percent")
         months = [column for column in columns if column.month]
-        scale = self._percent_scale(label.row, months) if own.unit == "percent" and own.is_stated else None
+        scale = self._percent_scale(label.row, months) if own.unit == "percent" else None
         moved = self._moved(section, label)
         cells = tuple(
             SheetCell(
@@ -191,8 +194,18 @@ class _Reader:
         )
         shown = said or Kind.ACTUAL
         key = f"{label.row + 1}.{shown.value}"
-        total = label.is_total
-        return Line(key, label.row + 1, label.kpi, label.segment, shown, said is not None, total, own, cells)
+        return Line(
+            key,
+            label.row + 1,
+            label.kpi,
+            label.segment,
+            shown,
+            is_kind_stated=said is not None,
+            is_total=label.is_total,
+            is_subtotal=label.is_subtotal,
+            unit=own,
+            cells=cells,
+        )
 
     def _moved(self, section: Section, label: Label) -> int:
         """How many years a row labelled by its own year (2024年度) lies from the months above it."""

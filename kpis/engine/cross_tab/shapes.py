@@ -1,7 +1,7 @@
 """What a cross-tab says once it is read: lines of numbers, what its totals prove, and what could not be read."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -45,16 +45,27 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class SheetUnit:
+    """The unit of a metric, what an amount of 1 stands for, and whether the sheet says so or it is only likely."""
+
+    unit: str
+    scale: int = 1
+    is_stated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """What a sheet takes for granted: the fiscal year it is of where it names none, and how the company counts.
 
-    `names` are those of teams and people, as `words.plain` writes them.
+    `names` are those of teams and people, as `words.plain` writes them; `units` says of a KPI (by its plain name) what
+    its numbers are, against what the sheet makes likely.
     """
 
     fiscal_year: int
     start_month: int = 4
     first_term_year: int | None = None
     names: Collection[str] = frozenset()
+    units: Mapping[str, SheetUnit] = field(default_factory=dict)
 
     def fiscal_month(self, fiscal_year: int, month: int) -> Month:
         """A month of a fiscal year.
@@ -67,15 +78,6 @@ class Context:
     def fiscal_year_of(self, month: Month) -> int:
         """The fiscal year in which a month lies."""
         return month.year - (month.month < self.start_month)
-
-
-@dataclass(frozen=True, slots=True)
-class SheetUnit:
-    """The unit of a metric, what an amount of 1 stands for, and whether the sheet says so or it is only likely."""
-
-    unit: str
-    scale: int = 1
-    is_stated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,8 @@ class Line:
     """Numbers of one KPI, of one person or team ("" = the whole company), and of one kind, month by month.
 
     `key` names it within the sheet, `row` counts as the sheet does. `is_total`: the sheet adds it up from the lines
-    above, so that it is the company's number and a check of them. Amounts are whole units, rates fractions.
+    above, so that it is the company's number and a check of them; `is_subtotal`: of a team from its people. Amounts are
+    whole units, rates fractions.
     """
 
     key: str
@@ -102,6 +105,7 @@ class Line:
     kind: Kind
     is_kind_stated: bool
     is_total: bool
+    is_subtotal: bool
     unit: SheetUnit
     cells: tuple[SheetCell, ...]
 

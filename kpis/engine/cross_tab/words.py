@@ -17,7 +17,8 @@ _KINDS: Mapping[Kind, str] = {
     Kind.CUMULATIVE: "累計 実績累計 累計実績 目標累計 累計目標 予算累計 累計予算 累積 ytd",
     Kind.DERIVED: "達成率 目標達成率 予算達成率 計画達成率 累計達成率 進捗率 前年比 前年同月比 前年同期比 前年度比 "
     "対前年比 対前年 昨対 昨対比 昨年比 前期比 前月比 差異 差 差額 予実差 予実差異 予算差異 目標差 目標差異 過不足 "
-    "構成比 乖離 増減 増減率 伸び率 伸長率 対予算 対予算比 対目標 対計画比 予算比 目標比 計画比 achievement variance gap yoy",
+    "構成比 乖離 増減 増減率 伸び率 伸長率 対予算 対予算比 対目標 対計画比 予算比 目標比 計画比 "
+    "achievement variance gap yoy",
 }
 KINDS: Mapping[str, Kind] = {word: kind for kind, words in _KINDS.items() for word in words.split()}
 _ACHIEVEMENTS = "達成率 目標達成率 予算達成率 計画達成率 対予算比 対計画比 achievement"
