@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy
 
 from kpis.choices import Accumulation, Direction, Level, TreeStatus, Unit
 from kpis.engine.cross_tab import Kind, Reading, SheetUnit, plain
@@ -24,7 +24,7 @@ from kpis.selectors.sheet_start import (
     Use,
 )
 
-NEW = "new"
+NEW, METRIC = "new", "metric:"  # a metric that is there goes by the prefix with its code
 LEFT_OUT = ""
 FIRST_YEAR, LAST_YEAR = 1950, 2199
 UNITS = [
@@ -36,10 +36,10 @@ UNITS = [
     *[(f"{unit.value}:1", unit.label) for unit in Unit if unit != Unit.AMOUNT],
 ]
 KINDS = {
-    Kind.TARGET: pgettext_lazy("row of a sheet", "Target"),
-    Kind.BUDGET: pgettext_lazy("row of a sheet", "Budget"),
-    Kind.STRETCH: pgettext_lazy("row of a sheet", "Stretch target"),
-    Kind.ACTUAL: pgettext_lazy("row of a sheet", "Actual"),
+    Kind.TARGET: gettext_lazy("Target"),
+    Kind.BUDGET: gettext_lazy("Budget"),
+    Kind.STRETCH: gettext_lazy("Stretch target"),
+    Kind.ACTUAL: gettext_lazy("Actual"),
     Kind.PREVIOUS_YEAR: gettext_lazy("Previous year"),
 }
 
@@ -131,7 +131,7 @@ class StartForm(forms.Form):
             self.fields[f"s{index}"] = forms.ChoiceField(label=segment, choices=members, required=False)
 
     def _add_kpi(self, prefix: str, kpi: str, places: list[tuple[str, str]]) -> None:
-        existing = [(f"metric:{metric.code}", metric.name) for metric in self.metrics.values()]
+        existing = [(f"{METRIC}{metric.code}", metric.name) for metric in self.metrics.values()]
         uses = [(NEW, _("A new KPI")), (LEFT_OUT, _("Leave out")), (_("A KPI that is there"), existing)]
         use = forms.ChoiceField(label=_("%(kpi)s becomes") % {"kpi": kpi}, choices=uses, required=False)
         name = forms.CharField(label=_("Name of %(kpi)s") % {"kpi": kpi}, max_length=200, required=False)
@@ -159,7 +159,7 @@ class StartForm(forms.Form):
         for index, kpi in enumerate(self.reading.kpis):
             choice = proposal.kpis[plain(kpi)]
             initial |= {
-                f"k{index}_use": f"metric:{choice.metric.code}" if choice.metric else NEW,
+                f"k{index}_use": f"{METRIC}{choice.metric.code}" if choice.metric else NEW,
                 f"k{index}_name": choice.name,
                 f"k{index}_unit": f"{choice.unit.unit}:{choice.unit.scale}",
                 f"k{index}_accumulation": choice.accumulation,
@@ -195,7 +195,7 @@ class StartForm(forms.Form):
             self.add_error(f"{prefix}_unit", message % {"kpi": metric.name, "unit": Unit(metric.unit).label})
 
     def _metric(self, use: Any) -> Metric | None:
-        return self.metrics.get(str(use).removeprefix("metric:")) if use else None
+        return self.metrics.get(str(use).removeprefix(METRIC)) if use else None
 
     @property
     def units(self) -> dict[str, SheetUnit]:

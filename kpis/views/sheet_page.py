@@ -1,5 +1,6 @@
 """A sheet as the page shows it: every number it was understood to say, where a cell is not taken, what adds up."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,8 +12,8 @@ from django.utils.translation import gettext as _
 
 from kpis.engine.calendar import PeriodSpan, label
 from kpis.engine.cross_tab import Check, Line, Month, Reading, Verdict, plain
-from kpis.forms.sheet_start import StartForm
-from kpis.selectors.sheet_start import PlannedKpi, StartPlan
+from kpis.forms.sheet_start import METRIC, NEW, StartForm
+from kpis.selectors.sheet_start import FACTOR, PlannedKpi, StartPlan
 
 SHOWN = 200
 
@@ -43,6 +44,11 @@ class ShownKpi:
     planned: PlannedKpi | None
     has_parts: bool
 
+    @property
+    def is_existing(self) -> bool:
+        """Whether it is a metric that is there, which keeps its name and its ways."""
+        return str(self.fields["use"].value()).startswith(METRIC)
+
 
 class SheetPage:
     """What the second step shows."""
@@ -56,6 +62,15 @@ class SheetPage:
     def month_names(self) -> list[str]:
         """The heads of the columns."""
         return [_month_name(month) for month in self.months]
+
+    @property
+    def is_new_tree(self) -> bool:
+        return self.form["tree"].value() == NEW
+
+    @property
+    def needs_factor(self) -> bool:
+        """Whether a KPI goes below the KSF that is made for the sheet."""
+        return any(kpi.fields["place"].value() == FACTOR for kpi in self.kpis) or bool(self.form["factor"].errors)
 
     @property
     def last_month(self) -> str:
@@ -104,13 +119,12 @@ class SheetPage:
         return sum(check.verdict is not Verdict.DIFFERS for check in self.reading.checks)
 
     @property
-    def remarks(self) -> list[tuple[str, str]]:
-        """Cells that are not taken, with the reason."""
-        return [(issue.field, issue.translated(_)) for issue in self.issues[:SHOWN]]
-
-    @property
-    def more_remarks(self) -> int:
-        return max(0, len(self.issues) - SHOWN)
+    def remarks(self) -> list[tuple[str, list[str]]]:
+        """Why cells are not taken, and which they are."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for issue in self.issues:
+            found[issue.translated(_)].append(issue.field)
+        return list(found.items())[:SHOWN]
 
     @property
     def target_count(self) -> int:

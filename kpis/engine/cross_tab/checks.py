@@ -33,14 +33,18 @@ class Totals:
 def find_checks(read: Sequence[tuple[Line, Label]], totals: Sequence[Totals], context: Context) -> tuple[Check, ...]:
     """Every total that can be compared with its parts, in the order of the sheet.
 
-    A rate's total is no sum of its months, so it is compared with nothing; neither is a total whose parts are missing.
+    A rate's total is no sum of its months, so it is compared with nothing. A blank part adds nothing to its total, so
+    that one which was forgotten or could not be read shows as a difference.
     """
     across = [check for (line, _), each in zip(read, totals, strict=True) for check in _across(line, each, context)]
+    beside: dict[tuple[str, str], list[Line]] = defaultdict(list)
+    for line, _ in read:
+        beside[plain(line.kpi), plain(line.segment)].append(line)
     achieved = [
         check
         for (line, _), each in zip(read, totals, strict=True)
         if line.kind is Kind.DERIVED and each.word in ACHIEVEMENTS
-        for check in _achievements(line, [other for other, _ in read])
+        for check in _achievements(line, beside[plain(line.kpi), plain(line.segment)])
     ]
     return (*across, *_down(read), *achieved)
 
@@ -145,9 +149,8 @@ def _at(line: Line, month: Month) -> Decimal | None:
     return next((cell.value for cell in line.cells if cell.month == month), None)
 
 
-def _achievements(line: Line, lines: Sequence[Line]) -> Iterator[Check]:
-    """Achievement rates beside actual ÷ target, compared at the digits that are shown."""
-    same = [each for each in lines if plain(each.kpi) == plain(line.kpi) and plain(each.segment) == plain(line.segment)]
+def _achievements(line: Line, same: Sequence[Line]) -> Iterator[Check]:
+    """Achievement rates beside actual ÷ target of the same KPI and person, compared at the digits that are shown."""
     actuals = [each for each in same if each.kind is Kind.ACTUAL]
     targets = [each for each in same if each.kind in (Kind.BUDGET, Kind.TARGET)]
     if len(actuals) != 1 or len(targets) != 1:

@@ -32,6 +32,8 @@ _HALF = re.compile(rf"(?:(?P<first>上期|上半期|1h|h1)|(?P<second>下期|下
 _WHOLE = re.compile(
     rf"(?:通期|年間|通年){_TOTAL_END}|(?:年|年度)(?:累計|合計|計)|合計|計|総計|小計|累計|total|ttl|トータル|期計|ytd"
 )
+_KIND = "|".join(re.escape(word) for word in sorted(KINDS, key=len, reverse=True))
+_WITH_KIND = re.compile(rf"(?P<stem>.+?)[(\[]?(?P<kind>{_KIND})[)\]]?")
 _AVERAGE = re.compile(r"(?:月|年間|年|月次)?平均|avg\.?|ave\.?|average")
 
 
@@ -140,11 +142,9 @@ def split_heading(text: str) -> tuple[str, Kind | None]:
     (('4月', <Kind.ACTUAL: 'actual'>), ('年間', <Kind.TARGET: 'target'>), ('4月', <Kind.BUDGET: 'budget'>))
     """
     word = plain(text)
-    for ending in sorted(KINDS, key=len, reverse=True):
-        for written in (ending, f"({ending})", f"[{ending}]"):
-            stem = word.removesuffix(written)
-            if stem != word and stem and (read_month(stem) or read_total(stem)):
-                return stem, KINDS[ending]
+    found = _WITH_KIND.fullmatch(word)
+    if found and (read_month(found["stem"]) or read_total(found["stem"])):
+        return found["stem"], KINDS[found["kind"]]
     return word, None
 
 

@@ -27,7 +27,7 @@ from kpis.engine.cross_tab.words import BLANKS, likely_unit, plain, stated_unit
 from kpis.engine.issues import Issue, gettext_noop
 from kpis.engine.typed import TypedNumberError, read_number
 
-MAX_ROWS, MAX_COLUMNS, MAX_LINES, MAX_KPIS = 2_000, 200, 300, 60
+MAX_ROWS, MAX_COLUMNS, MAX_LINES, MAX_KPIS = 1_000, 150, 300, 60
 _PLAINLY_PERCENT = Decimal(2)
 
 

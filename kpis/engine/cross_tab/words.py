@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Mapping
+from functools import lru_cache
 
 from kpis.engine.cross_tab.shapes import Kind
 
@@ -71,6 +72,7 @@ _LIKELY = (
 )
 
 
+@lru_cache(maxsize=8192)
 def plain(text: str) -> str:
     """A text as it is compared: full-width made half-width, without gaps, in small letters.
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from django.utils.translation import gettext
+
 from kpis.choices import Accumulation, Direction, Level, TreeStatus, Unit
 from kpis.engine.cross_tab import Check, Context, Kind, Line, Reading, SheetUnit, Verdict, plain
 from kpis.models import DimensionMember, KpiNode, KpiTree, Metric
@@ -115,7 +117,7 @@ def propose_choices(reading: Reading, *, fiscal_year: int, name: str, tree: KpiT
         tree=tree,
         tree_name=(reading.title or name)[:NAME_LENGTH],
         fiscal_year=year,
-        factor="" if places.factor else (reading.title or name)[:NAME_LENGTH],
+        factor="" if places.factor else gettext("Sales activity (to be named)"),
         kpis={plain(kpi): _propose_kpi(kpi, reading, known.get(plain(kpi)), places) for kpi in reading.kpis},
         segments={plain(segment): members.get(plain(segment)) for segment in reading.segments},
     )

