@@ -314,6 +314,7 @@ SPECTACULAR_SETTINGS = {
         "OfficialLineEnum": "kpis.choices.TargetLine",
         "PeriodStateEnum": "kpis.choices.PeriodState",
         "RestatementVerdictEnum": "kpis.choices.RestatementVerdict",
+        "SheetKindEnum": "kpis.api.sheet_start.KINDS",
         "RunStateEnum": "integrations.choices.RunState",
     },
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -22,6 +22,7 @@ from kpis.api.views.periods import PeriodViewSet
 from kpis.api.views.proposals import TargetProposalView
 from kpis.api.views.restatements import DecisionViewSet, RestatementsView
 from kpis.api.views.results import BreakdownView, ContributionsView, MatrixView, RecordsView
+from kpis.api.views.sheet_start import SheetPreviewView, SheetStartView
 from kpis.api.views.target_levels import TargetGapsView, TargetHandOverView
 from kpis.api.views.target_requests import TargetRequestViewSet
 from kpis.api.views.targets import ManualEntryViewSet, TargetViewSet
@@ -57,6 +58,8 @@ urlpatterns = [
     path("targets/confirmations/", ConfirmationsView.as_view(), name="target-confirmations"),
     path("targets/proposals/", TargetProposalView.as_view(), name="target-proposals"),
     path("matrix/", MatrixView.as_view(), name="matrix"),
+    path("trees/from-sheet/", SheetStartView.as_view(), name="sheet-start"),
+    path("trees/from-sheet/preview/", SheetPreviewView.as_view(), name="sheet-preview"),
     path("breakdowns/", BreakdownView.as_view(), name="breakdowns"),
     path("budget/", BudgetView.as_view(), name="budget"),
     path("contributions/", ContributionsView.as_view(), name="contributions"),

@@ -36,7 +36,7 @@ def trees(request: HttpRequest) -> HttpResponse:
 def new(request: HttpRequest) -> HttpResponse:
     """A new draft, empty or from a template."""
     require(request.user, Capability.MANAGE_DEFINITIONS)
-    form = TreeForm(request.POST or None, initial={"fiscal_year": _running_year()})
+    form = TreeForm(request.POST or None, initial={"fiscal_year": running_year()})
     if request.method == "POST" and form.is_valid():
         try:
             tree = _draft(form.cleaned_data, request)
@@ -98,7 +98,8 @@ def _draft(fields: dict[str, Any], request: HttpRequest) -> KpiTree:
     )
 
 
-def _running_year() -> int:
+def running_year() -> int:
+    """The fiscal year of today; the calendar year where the calendar has none."""
     today = timezone.localdate()
     year = FiscalYear.objects.filter(start_date__lte=today, end_date__gt=today).first()
     return year.start_year if year else today.year

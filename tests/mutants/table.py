@@ -508,6 +508,62 @@ AREAS: dict[str, list[Mutant]] = {
             f"{DATA}connectors/test_file.py::TestFileTypes::test_refuses_what_only_calls_itself_csv",
         ),
     ],
+    "a client's own sheet": [
+        Mutant(
+            "kpis/services/sheet_start.py",
+            "if plan.digest != seen:",
+            "if not plan:",
+            f"{KPIS}services/test_sheet_start.py::TestWholeOrNotAtAll::test_what_was_not_shown_is_not_made",
+        ),
+        Mutant(
+            "kpis/selectors/sheet_start/plan.py",
+            "elif number.start in self.closed:",
+            "elif not number.start:",
+            f"{KPIS}services/test_sheet_start.py::TestCellsThatAreNotTaken::test_a_closed_month_stays_and_the_rest_is_taken",
+        ),
+        Mutant(
+            "kpis/selectors/sheet_start/plan.py",
+            "elif kind not in _AIMS and span.start_date > self.today:",
+            "elif kind not in _AIMS and not span:",
+            f"{KPIS}services/test_sheet_start.py::TestCellsThatAreNotTaken::test_a_zero_in_a_month_to_come_is_no_actual",
+        ),
+        Mutant(
+            "kpis/selectors/sheet_start/plan.py",
+            "value = value.quantize(_PLACES)",
+            "value = +value",
+            f"{KPIS}services/test_sheet_start.py::TestStart::test_numbers_with_more_digits_than_are_stored_do_not_change_every_time",
+        ),
+        Mutant(
+            "kpis/selectors/sheet_start/plan.py",
+            "cell.month.moved(-1) if kind is Kind.PREVIOUS_YEAR else cell.month",
+            "cell.month",
+            f"{KPIS}services/test_sheet_start.py::TestStart::test_the_previous_year_becomes_actuals_a_year_earlier",
+        ),
+        Mutant(
+            "kpis/selectors/sheet_start/choices.py",
+            "by_id[next(iter(ids))] if len(ids) == 1 else None",
+            "by_id[next(iter(ids))]",
+            f"{KPIS}services/test_sheet_start.py::TestRowsAndNames::test_two_of_the_same_name_are_not_guessed",
+        ),
+        Mutant(
+            "kpis/engine/cross_tab/sums.py",
+            "set(columns[0]).intersection(*columns[1:])",
+            "set(columns[0]).union(*columns[1:])",
+            f"{KPIS}services/test_sheet_start.py::TestRowsAndNames::test_without_a_total_the_company_is_the_sum_where_everybody_has_a_number",
+        ),
+        Mutant(
+            "kpis/engine/cross_tab/reading.py",
+            "return Decimal(100) if largest >= _PLAINLY_PERCENT else None",
+            "return Decimal(100)",
+            f"{ENGINE}test_cross_tab.py::TestValues::test_a_rate_that_could_be_both_is_not_guessed",
+        ),
+        Mutant(
+            "kpis/engine/cross_tab/checks.py",
+            "if stated == computed:",
+            "if stated:",
+            f"{ENGINE}test_cross_tab.py::TestSheets::test_says_what_people_read_in_it",
+        ),
+    ],
     "the checklist": [
         Mutant(
             "kpis/selectors/checklist.py",
