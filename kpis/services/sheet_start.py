@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 
@@ -21,6 +21,8 @@ from kpis.services.refusal import RefusedError
 from kpis.services.target_requests import set_or_request
 from kpis.services.targets import TargetEntry
 from kpis.services.trees import create_node, create_tree
+
+MOST_TARGETS = 5_000  # each with its revision: more take longer than a person waits
 
 
 class SheetStartError(RefusedError):
@@ -51,14 +53,23 @@ def start_from_sheet(
     what the services of metrics, nodes, targets and values raise.
     """
     with transaction.atomic():
-        if choices.tree is not None:
-            KpiTree.objects.select_for_update().get(pk=choices.tree.pk)
+        _one_at_a_time()
         plan = plan_start(reading, choices, today=timezone.localdate(now))
         if plan.digest != seen:
             raise SheetStartError(
                 gettext_noop("What would be made is no longer what was shown. Look at it again, then confirm.")
             )
+        if sum(len(kpi.targets) for kpi in plan.kpis) > MOST_TARGETS:
+            raise SheetStartError(
+                gettext_noop("More than %(most)s targets would be set. Send the sheet in parts."), most=MOST_TARGETS
+            )
         return _Start(plan, source, actor, now).run()
+
+
+def _one_at_a_time() -> None:
+    """Who confirms twice, or beside somebody else, is told by the digest what was made meanwhile."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ':sheet_start'))")
 
 
 class _Start:

@@ -122,14 +122,31 @@ def _step(numbers: Numbers, scale: int) -> Decimal:
 
 
 def _down(read: Sequence[tuple[Line, Label]]) -> Iterator[Check]:
-    """Totals at the foot: the company's line beside those of its people and teams."""
+    """Totals at the foot: the company's line beside those of its people and teams, a team's beside its people's."""
     parts: dict[tuple[str, Kind], list[tuple[Line, Label]]] = defaultdict(list)
+    yield from _subtotals(read)
     for line, label in read:
         if line.segment:
             parts[plain(line.kpi), line.kind].append((line, label))
     for line, _ in read:
         if line.is_total and line.kind in DATA and line.unit.unit != "percent":
             yield from _footed(line, parts[plain(line.kpi), line.kind])
+
+
+def _subtotals(read: Sequence[tuple[Line, Label]]) -> Iterator[Check]:
+    """A team's line beside the people above it, up to the team before. Where teams stand above theirs, nothing."""
+    since: dict[tuple[str, Kind], list[tuple[Line, Label]]] = defaultdict(list)
+    upside_down: set[tuple[str, Kind]] = set()
+    for line, label in read:
+        key = (plain(line.kpi), line.kind)
+        if not label.is_subtotal:
+            since[key] += [(line, label)] if line.segment else []
+            continue
+        if not since[key]:
+            upside_down.add(key)
+        if key not in upside_down and line.kind in DATA and line.unit.unit != "percent":
+            yield from _footed(line, since[key])
+        since[key] = []
 
 
 def _footed(total: Line, parts: Sequence[tuple[Line, Label]]) -> Iterator[Check]:

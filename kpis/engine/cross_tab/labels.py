@@ -201,7 +201,44 @@ class _Labels:
         labels = Counter(plain(own) for group in groups.values() for own in {row.own for row in group if row.own})
         for row in rows:
             head, unit = split_unit(row.head) if row.head else ("", None)
-            yield self._label(row, head, unit, are_parts=self._are_parts(groups[row.head], head, labels))
+            group = groups[row.head]
+            if self._is_team(group, head):
+                yield self._of_team(
+                    row, head, is_first_total=row is next((each for each in group if each.is_total), None)
+                )
+            else:
+                yield self._label(row, head, unit, are_parts=self._are_parts(group, head, labels))
+
+    def _is_team(self, group: Sequence[_Row], head: str) -> bool:
+        """Whether a heading names a team whose people stand below it, in a sheet about the one KPI of its corner."""
+        if not head or likely_unit(head) or not self._only_kpi():
+            return False
+        people = [row.own or row.segment for row in group]
+        return any(people) and not any(likely_unit(row.own) or (row.own and row.segment) for row in group)
+
+    def _only_kpi(self) -> str:
+        """The KPI that the corner of the table names, or a title that is a name with its unit."""
+        corner = next((text for text in self.section.corner if text and plain(text) not in ROLES), "")
+        if likely_unit(split_unit(corner)[0]):
+            return corner
+        return self.title if not corner and split_unit(self.title)[1] else ""
+
+    def _of_team(self, row: _Row, team: str, *, is_first_total: bool) -> Label:
+        """A row below the heading of a team: a person, the team's total, or, once that was there, the company's."""
+        kpi, unit = split_unit(self._only_kpi())
+        is_subtotal = row.is_total and is_first_total
+        segment = team if is_subtotal else row.own or row.segment
+        return Label(
+            row.row,
+            kpi,
+            segment,
+            row.kind,
+            row.kind_word,
+            row.year,
+            row.unit or unit,
+            is_total=row.is_total and not is_subtotal,
+            is_subtotal=is_subtotal,
+        )
 
     def _are_parts(self, group: Sequence[_Row], head: str, labels: Mapping[str, int]) -> bool:
         """Whether the free labels below a heading (or below none) name people or teams rather than KPIs."""

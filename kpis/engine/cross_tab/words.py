@@ -34,7 +34,7 @@ _ROLES: Mapping[str, str] = {
     "チーム名 課 支店 拠点 エリア グループ 組織 所属 営業所 person team member owner name",
     "kind": "区分 種別 年度 予実 予実区分 目標/実績 予算/実績 計画/実績 内訳 kind",
     "unit": "単位 unit",
-    "ignored": "no no. # 番号 備考 コード 社員番号 社員コード メモ 定義 計算式 no.",
+    "ignored": "責任者 kpi責任者 責任部署 no no. # 番号 備考 コード 社員番号 社員コード メモ 定義 計算式 no.",
 }
 ROLES: Mapping[str, str] = {word: role for role, words in _ROLES.items() for word in words.split()}
 _COUNTED = "件 社 人 名 回 本 台 個 口 通 コール 店"

@@ -11,7 +11,7 @@ from kpis.choices import Accumulation, DimensionCode, Direction, Grain, PeriodSt
 from kpis.engine import calendar, specs
 from kpis.engine.cross_tab import Kind, Line, Month, Reading, SheetCell, added_up, plain
 from kpis.engine.issues import Issue, gettext_noop
-from kpis.models import DimensionMember, KpiNode, ManualEntry, Period, Target
+from kpis.models import DimensionMember, KpiNode, KpiTree, ManualEntry, Metric, Period, Target
 from kpis.selectors.calendar import calendar_rules
 from kpis.selectors.definitions import newest_specs
 from kpis.selectors.sheet_start.choices import NOWHERE, KpiChoice, StartChoices, Use
@@ -43,7 +43,10 @@ class PlannedNumber:
 
 @dataclass(frozen=True, slots=True)
 class PlannedKpi:
-    """One KPI with what would be stored of it; `node` is its place where it has one already."""
+    """One KPI with what would be stored of it; `node` is its place where it has one already.
+
+    `namesakes` are the metrics (by key) that have the name of a new one.
+    """
 
     key: str
     choice: KpiChoice
@@ -51,6 +54,7 @@ class PlannedKpi:
     targets: tuple[PlannedNumber, ...]
     actuals: tuple[PlannedNumber, ...]
     unchanged: int
+    namesakes: tuple[int, ...] = ()
 
     @property
     def is_new_metric(self) -> bool:
@@ -63,11 +67,15 @@ class PlannedKpi:
 
 @dataclass(frozen=True, slots=True)
 class StartPlan:
-    """What would be made. `refused` names cells that are not taken and why; everything else can be."""
+    """What would be made. `refused` names cells that are not taken and why; everything else can be.
+
+    `namesakes` are the trees (by key) that have name and year of a new one.
+    """
 
     choices: StartChoices
     kpis: tuple[PlannedKpi, ...]
     refused: tuple[Issue, ...]
+    namesakes: tuple[int, ...] = ()
 
     @property
     def numbers(self) -> tuple[PlannedNumber, ...]:
@@ -85,23 +93,23 @@ class StartPlan:
 
     @property
     def digest(self) -> str:
-        """Two plans with the same digest make the same."""
+        """Two plans with the same digest make the same; once one was made, the other has another digest."""
         choices = self.choices
-        head = (choices.tree.pk if choices.tree else choices.tree_name, choices.year, choices.factor)
-        kpis = [
-            (kpi.key, kpi.node and kpi.node.pk, kpi.choice.metric and kpi.choice.metric.pk, *_said(kpi.choice))
-            for kpi in self.kpis
-        ]
+        tree = choices.tree.pk if choices.tree else (choices.tree_name, *self.namesakes)
+        head = (tree, choices.year, choices.factor)
+        kpis = [(kpi.key, kpi.node and kpi.node.pk, kpi.namesakes, *_said(kpi.choice)) for kpi in self.kpis]
         numbers = [(each.key, each.old, each.new) for each in self.numbers]
         return hashlib.sha256(repr((head, kpis, numbers)).encode()).hexdigest()
 
 
 def _said(choice: KpiChoice) -> tuple[object, ...]:
-    return choice.use, choice.name, choice.unit, choice.accumulation, choice.direction, choice.place, choice.adds_up
+    metric = choice.metric and choice.metric.pk
+    said = (choice.use, choice.name, choice.unit, choice.accumulation, choice.direction, choice.place, choice.adds_up)
+    return metric, *said
 
 
 def plan_start(reading: Reading, choices: StartChoices, *, today: date) -> StartPlan:
-    """Compare a sheet with what is there; eight queries. Targets belong to the tree's year, actuals to months begun."""
+    """Compare a sheet with what is there; ten queries. Targets belong to the tree's year, actuals to months begun."""
     return _Planner(reading, choices, today).plan()
 
 
@@ -142,11 +150,15 @@ class _Planner:
                 )
             else:
                 changes[number.kpi].append(number)
-        return StartPlan(self.choices, tuple(self._planned(changes, unchanged)), tuple(self.refused))
+        planned = tuple(self._planned(changes, unchanged))
+        return StartPlan(self.choices, planned, tuple(self.refused), self._tree_namesakes())
 
     def _planned(
         self, changes: Mapping[str, list[PlannedNumber]], unchanged: Mapping[str, int]
     ) -> Iterator[PlannedKpi]:
+        named: dict[str, list[int]] = defaultdict(list)
+        for pk, name in Metric.objects.order_by("pk").values_list("pk", "name"):
+            named[plain(name)].append(pk)
         for key, choice in self.choices.kpis.items():
             if choice.use is not Use.IGNORED and key not in self.doubled:
                 numbers = changes.get(key, [])
@@ -157,12 +169,19 @@ class _Planner:
                     tuple(each for each in numbers if each.line),
                     tuple(each for each in numbers if not each.line),
                     unchanged.get(key, 0),
+                    tuple(named[plain(choice.name)]) if choice.use is Use.NEW else (),
                 )
 
     def _refuse(self, at: str, code: str, template: str, **params: object) -> None:
         self.refused.append(Issue(at, code, template, tuple(params.items())))
 
     # --- what is there ---
+
+    def _tree_namesakes(self) -> tuple[int, ...]:
+        if self.choices.tree is not None:
+            return ()
+        trees = KpiTree.objects.filter(name=self.choices.tree_name, fiscal_year=self.choices.fiscal_year)
+        return tuple(trees.order_by("pk").values_list("pk", flat=True))
 
     def _read_nodes(self) -> dict[str, KpiNode]:
         """KPI → the place that its metric has in the tree already."""

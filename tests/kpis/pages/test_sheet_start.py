@@ -210,6 +210,12 @@ class TestMaking:
         make(browser, response)
         assert [metric.name for metric in Metric.objects.all()] == ["受注額"]
 
+    def test_confirming_twice_makes_it_once(self, browser):
+        response = look(browser, CELLS)
+        make(browser, response)
+        assert make(browser, response).status_code == 409
+        assert (KpiTree.objects.count(), Metric.objects.count()) == (1, 2)
+
     def test_a_forged_sheet_is_not_taken(self, browser):
         response = browser.post(PAGE, {"payload": "forged", "step": "make"}, follow=True)
         assert response.redirect_chain == [(PAGE, 302)]
