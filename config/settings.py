@@ -201,6 +201,7 @@ AUDITLOG_INCLUDE_TRACKING_MODELS = [
     "kpis.KpiTree",
     "kpis.Metric",
     "kpis.MetricVersion",
+    "kpis.ManualEntry",
 ]
 
 # --- language and time -------------------------------------------------------------------------------------------

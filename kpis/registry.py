@@ -12,6 +12,7 @@ from kpis.engine.templates import TEMPLATES as TREES
 from kpis.selectors import checklist as items
 from kpis.selectors.confirmations import read_own_targets
 from kpis.selectors.health import read_goal
+from kpis.selectors.inputs import open_inputs, read_inputs
 from kpis.selectors.locked import read_locked_numbers
 from kpis.selectors.target_requests import read_own_business
 from kpis.selectors.template_use import read_template
@@ -112,7 +113,19 @@ def targets_panel(request: HttpRequest, **_objects: Any) -> dict[str, Any] | Non
     return {"requests": requests, "own": own} if requests or own else None
 
 
-PANELS = (PagePanel("today", "targets", "kpis/targets_panel.html", targets_panel, 10),)
+def inputs_panel(request: HttpRequest, **_objects: Any) -> dict[str, Any] | None:
+    """How many values wait to be typed by the reader. None for who types nothing."""
+    if not has_capability(request.user, Capability.ENTER_VALUES):
+        return None
+    cells = [cell for cell in read_inputs(today=timezone.localdate()) if cell.may_be_typed_by(request.user)]
+    waiting = open_inputs(cells, request.user)
+    return {"count": len(waiting), "late_count": sum(cell.is_late for cell in waiting)} if cells else None
+
+
+PANELS = (
+    PagePanel("today", "inputs", "kpis/inputs_panel.html", inputs_panel, 5),
+    PagePanel("today", "targets", "kpis/targets_panel.html", targets_panel, 10),
+)
 
 
 def register() -> None:

@@ -17,6 +17,7 @@ from kpis.api.views.forecast_tables import (
     ForecastTableView,
 )
 from kpis.api.views.forecasts import CallViewSet, LandingsView, PhasesView, RanksView
+from kpis.api.views.inputs import InputRequestsView
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.periods import PeriodViewSet
 from kpis.api.views.proposals import TargetProposalView
@@ -56,6 +57,7 @@ urlpatterns = [
     path("targets/hand-over/", TargetHandOverView.as_view(), name="target-hand-over"),
     path("targets/confirmations/", ConfirmationsView.as_view(), name="target-confirmations"),
     path("targets/proposals/", TargetProposalView.as_view(), name="target-proposals"),
+    path("input-requests/", InputRequestsView.as_view(), name="input-requests"),
     path("matrix/", MatrixView.as_view(), name="matrix"),
     path("breakdowns/", BreakdownView.as_view(), name="breakdowns"),
     path("budget/", BudgetView.as_view(), name="budget"),

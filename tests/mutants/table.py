@@ -32,6 +32,7 @@ KPIS = "tests/kpis/"
 DATA = "tests/integrations/"
 REVIEWS = "tests/reviews/"
 AGREED = "tests/kpis/targets_agreed/"
+INPUTS = "tests/kpis/inputs/"
 
 AREAS: dict[str, list[Mutant]] = {
     "the schema of a company": [
@@ -632,6 +633,26 @@ AREAS: dict[str, list[Mutant]] = {
             "pushes.filter(public_id=push_id, company_id=company.id, status=status)",
             "pushes.filter(public_id=push_id, status=status)",
             f"{KPIS}library/test_services.py::TestPush::test_a_push_of_another_company_is_not_found",
+        ),
+    ],
+    "typed values": [
+        Mutant(
+            "kpis/services/entries.py",
+            ".first() if is_first else None",
+            ".first() if None else None",
+            f"{INPUTS}test_entries.py::test_the_first_of_two_who_type_at_once_stays",
+        ),
+        Mutant(
+            "kpis/engine/inputs.py",
+            "            return each",
+            "            continue",
+            f"{INPUTS}test_entries.py::TestNoValue::test_a_quarter_with_a_month_without_data_has_no_sum",
+        ),
+        Mutant(
+            "kpis/selectors/inputs.py",
+            " and (owner is None or self.is_late)",
+            "",
+            f"{INPUTS}test_page.py::TestWhose::test_the_deputy_sees_it_once_it_is_late",
         ),
     ],
 }
