@@ -1,13 +1,17 @@
-"""Values that people type: what several of them say together, and when one is due."""
+"""Values that people type: what several of them say together, when one is due, and when who is reminded."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
 from kpis.engine.values import Absence, Value
 
 LATEST_DUE_DAY = 25  # a business day that every month has
+REMIND_AFTER = (0, 1, 3)  # business days after the due day on which who types is reminded
+TELL_AFTER = 5  # business days after it on which the manager is told, once
+TOLD = len(REMIND_AFTER) + 1  # the number of what the manager is told, after the reminders
 
 
 def typed_together(values: Iterable[Value], accumulation: str) -> Value:
@@ -63,3 +67,37 @@ def business_days_late(business_days: Sequence[date], due: date, today: date) ->
     [-1, 0, 1, 2]
     """
     return bisect_right(business_days, today) - bisect_right(business_days, due)
+
+
+@dataclass(frozen=True, slots=True)
+class Reminded:
+    """What was sent about one value: the highest number so far (0 = nothing), and the day of the last."""
+
+    number: int = 0
+    last_on: date | None = None
+
+
+def next_reminder(
+    reminded: Reminded, *, late_by: int, today: date, is_reachable: bool = True, tell_after: int = TELL_AFTER
+) -> int | None:
+    """The number of what is sent today about a value that is still to be typed; None where nothing is.
+
+    1 to 3 go to who types, where a letter reaches him, on the due day, one business day later and three later; `TOLD`
+    goes to the manager `tell_after` business days later, and that is the end of it. One a day at most: what a
+    standstill has left out is not sent at once.
+
+    >>> day = date(2026, 11, 5)
+    >>> next_reminder(Reminded(), late_by=0, today=day)
+    1
+    >>> next_reminder(Reminded(1, day), late_by=1, today=day) is None
+    True
+    >>> [next_reminder(Reminded(3, date(2026, 11, 2)), late_by=late, today=day) for late in (4, 5)]
+    [None, 4]
+    >>> next_reminder(Reminded(), late_by=1, today=day, is_reachable=False, tell_after=1)
+    4
+    """
+    if late_by < 0 or reminded.number >= TOLD or reminded.last_on == today:
+        return None
+    if is_reachable and reminded.number < sum(after <= late_by for after in REMIND_AFTER):
+        return reminded.number + 1
+    return TOLD if late_by >= tell_after else None

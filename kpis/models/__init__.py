@@ -21,6 +21,7 @@ from kpis.models.facts import (
 )
 from kpis.models.fitness import BenchmarkReview, KpiFinding
 from kpis.models.forecasts import ConfidenceRank, ForecastCall, MetricSnapshot
+from kpis.models.inputs import InputReminder
 from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock
 from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
 from kpis.models.phases import DealPhase
@@ -55,6 +56,7 @@ __all__ = [
     "FactStream",
     "FiscalYear",
     "ForecastCall",
+    "InputReminder",
     "KpiEvent",
     "KpiFinding",
     "KpiNode",

@@ -654,6 +654,12 @@ AREAS: dict[str, list[Mutant]] = {
             "",
             f"{INPUTS}test_page.py::TestWhose::test_the_deputy_sees_it_once_it_is_late",
         ),
+        Mutant(
+            "kpis/engine/inputs.py",
+            " or reminded.last_on == today:",
+            ":",
+            f"{INPUTS}test_reminders.py::test_twice_on_a_day_sends_once",
+        ),
     ],
 }
 MUTANTS = [mutant for mutants in AREAS.values() for mutant in mutants]

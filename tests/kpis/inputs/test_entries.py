@@ -9,7 +9,7 @@ from auditlog.models import LogEntry
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kpis.engine.inputs import typed_together
+from kpis.engine.inputs import REMIND_AFTER, TELL_AFTER, TOLD, Reminded, next_reminder, typed_together
 from kpis.engine.values import Absence
 from kpis.models import KpiNode, ManualEntry
 from kpis.selectors.matrix import MatrixQuery, build_matrix
@@ -128,3 +128,18 @@ class TestEngine:
             assert said == sum(counted)
         else:
             assert isinstance(said, Absence)
+
+    @given(st.lists(st.integers(0, 3), max_size=60))
+    def test_reminders_come_to_an_end(self, gaps: list[int]) -> None:
+        """However the days fall at which the clock comes by: each number once, in order, none before it is due."""
+        reminded, numbers, late = Reminded(), [], 0
+        for ordinal, gap in enumerate(gaps, start=1):
+            late += gap
+            today = date.fromordinal(700_000 + ordinal)
+            number = next_reminder(reminded, late_by=late, today=today)
+            if number is not None:
+                assert late >= (TELL_AFTER if number == TOLD else REMIND_AFTER[number - 1])
+                numbers.append(number)
+                reminded = Reminded(number, today)
+        assert numbers == sorted(set(numbers))
+        assert len(numbers) <= TOLD
