@@ -178,6 +178,14 @@ class EnteredFor(TextChoices):
     PERSON = "person", _("Each person too")
 
 
+class ParallelOutcome(TextChoices):
+    """Where a parallel check of a typed and an automatic value stands."""
+
+    RUNNING = "running", _("Being compared")
+    SWITCHED = "switched", _("Switched to automatic")
+    STOPPED = "stopped", _("Ended without a switch")
+
+
 class DimensionCode(TextChoices):
     """The built-in dimensions, and up to five that the company names itself."""
 

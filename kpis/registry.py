@@ -9,11 +9,14 @@ from django.utils.translation import gettext_lazy as _
 
 from kpis.choices import Style
 from kpis.engine.templates import TEMPLATES as TREES
+from kpis.models import KpiNode
 from kpis.selectors import checklist as items
 from kpis.selectors.confirmations import read_own_targets
+from kpis.selectors.details import Segment
 from kpis.selectors.health import read_goal
 from kpis.selectors.inputs import open_inputs, read_inputs
 from kpis.selectors.locked import read_locked_numbers
+from kpis.selectors.parallel import find_check, is_typed, read_check
 from kpis.selectors.target_requests import read_own_business
 from kpis.selectors.template_use import read_template
 from kpis.services.calendar import seed_calendar
@@ -103,7 +106,7 @@ MODEL_CAPABILITIES = {
     ),
     Capability.READ_LOCKED_VALUES: ("lockedcell", "restatementdecision"),
     Capability.ENTER_VALUES: ("manualentry", "inputreminder"),
-    Capability.MANAGE_DEFINITIONS: ("kpifinding", "benchmarkreview", "templateuse"),
+    Capability.MANAGE_DEFINITIONS: ("parallelcheck", "kpifinding", "benchmarkreview", "templateuse"),
 }
 
 
@@ -126,7 +129,20 @@ def inputs_panel(request: HttpRequest, **_objects: Any) -> dict[str, Any] | None
     return {"count": len(waiting), "late_count": sum(cell.is_late for cell in waiting)} if cells else None
 
 
+def parallel_panel(request: HttpRequest, *, node: KpiNode, segment: Segment, **_objects: Any) -> dict[str, Any] | None:
+    """Where the check of a typed KPI stands, or the way to one. None of what is computed and was never checked."""
+    if node.metric is None or segment.member is not None:
+        return None
+    check = find_check(node.metric)
+    manages = has_capability(request.user, Capability.MANAGE_DEFINITIONS)
+    if check is None and not (manages and is_typed(node.metric, day=timezone.localdate())):
+        return None
+    table = read_check(check, node.tree, now=timezone.now()) if check is not None and check.is_running else None
+    return {"node": node, "check": check, "table": table}
+
+
 PANELS = (
+    PagePanel("kpi", "parallel", "kpis/parallel_panel.html", parallel_panel, 10),
     PagePanel("today", "inputs", "kpis/inputs_panel.html", inputs_panel, 5),
     PagePanel("today", "targets", "kpis/targets_panel.html", targets_panel, 10),
 )

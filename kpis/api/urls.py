@@ -19,6 +19,7 @@ from kpis.api.views.forecast_tables import (
 from kpis.api.views.forecasts import CallViewSet, LandingsView, PhasesView, RanksView
 from kpis.api.views.inputs import InputRequestsView
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
+from kpis.api.views.parallel import ParallelCheckViewSet
 from kpis.api.views.periods import PeriodViewSet
 from kpis.api.views.proposals import TargetProposalView
 from kpis.api.views.restatements import DecisionViewSet, RestatementsView
@@ -37,6 +38,7 @@ router.register("targets", TargetViewSet)
 router.register("target-requests", TargetRequestViewSet)
 router.register("back-calculations", BackCalculationViewSet)
 router.register("entries", ManualEntryViewSet)
+router.register("parallel-checks", ParallelCheckViewSet)
 router.register("forecast-calls", CallViewSet)
 router.register("periods", PeriodViewSet)
 router.register("restatement-decisions", DecisionViewSet)

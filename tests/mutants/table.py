@@ -660,6 +660,18 @@ AREAS: dict[str, list[Mutant]] = {
             ":",
             f"{INPUTS}test_reminders.py::test_twice_on_a_day_sends_once",
         ),
+        Mutant(
+            "kpis/engine/parallel.py",
+            "elif not is_complete:",
+            "elif None:",
+            f"{INPUTS}test_parallel.py::TestMonths::test_a_source_that_was_not_read_since_differs_from_nothing",
+        ),
+        Mutant(
+            "kpis/services/parallel.py",
+            "if equal >= check.months_needed or (reason.strip() and actor is not None):",
+            "if check:",
+            f"{INPUTS}test_parallel.py::TestSwitch::test_too_early_needs_a_person_with_a_reason",
+        ),
     ],
 }
 MUTANTS = [mutant for mutants in AREAS.values() for mutant in mutants]
