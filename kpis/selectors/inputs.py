@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -96,6 +96,12 @@ def open_inputs(cells: Iterable[InputCell], user: Any | None = None) -> list[Inp
     """The open ones, overdue first and then by due day; of a user those on his page."""
     found = [cell for cell in cells if cell.is_open and (user is None or cell.is_for(user))]
     return sorted(found, key=lambda cell: (-cell.late_by, cell.period.start_date, cell.node.position))
+
+
+def overdue_twice(cells: Iterable[InputCell]) -> list[str]:
+    """The names of the KPIs of which two values of the company or of one member are overdue."""
+    late = Counter((cell.node.name, cell.place.member) for cell in cells if cell.is_open and cell.is_late)
+    return sorted({name for (name, _member), count in late.items() if count >= 2})
 
 
 def _placed(only: Collection[int] | None) -> list[KpiNode]:
