@@ -98,12 +98,12 @@ def candidates_for(metric: Metric) -> QuerySet[Metric]:
     """The automatic metrics that measure in the same unit and add up alike, without those made of this one."""
     specs = newest_specs()
     references = formula_references()
-    fitting = [code for code, spec in specs.items() if not may_not_replace(metric.code, code, spec, references)]
+    fitting = [code for code, spec in specs.items() if not cannot_replace(metric.code, code, spec, references)]
     rows = Metric.objects.filter(code__in=fitting, unit=metric.unit, accumulation=metric.accumulation)
     return rows.order_by("name")
 
 
-def may_not_replace(code: str, candidate: str, spec: Spec, references: Mapping[str, Sequence[str]]) -> bool:
+def cannot_replace(code: str, candidate: str, spec: Spec, references: Mapping[str, Sequence[str]]) -> bool:
     """Whether a metric cannot take the place of another: it is typed itself, or made of the other."""
     named = names(spec.expression) if isinstance(spec, Formula) else ()
     return isinstance(spec, Manual) or code in needed(references, [candidate, *named])

@@ -12,7 +12,7 @@ from kpis.engine.issues import Issue, gettext_noop
 from kpis.models import KpiTree, ManualEntry, Metric, ParallelCheck
 from kpis.selectors.calendar import find_period
 from kpis.selectors.definitions import formula_references, newest_specs
-from kpis.selectors.parallel import is_typed, may_not_replace, read_check
+from kpis.selectors.parallel import cannot_replace, is_typed, read_check
 from kpis.services.definitions import update_metric
 from kpis.services.refusal import RefusedError
 
@@ -137,7 +137,7 @@ def _metric_issues(metric: Metric, today: date) -> list[Issue]:
 
 def _candidate_issues(metric: Metric, candidate: Metric) -> list[Issue]:
     spec = newest_specs().get(candidate.code)
-    if spec is None or may_not_replace(metric.code, candidate.code, spec, formula_references()):
+    if spec is None or cannot_replace(metric.code, candidate.code, spec, formula_references()):
         template = gettext_noop("%(candidate)s is not computed from data, or from this KPI. Choose another metric.")
         return [Issue("candidate", "invalid", template, (("candidate", candidate.name),))]
     if (candidate.unit, candidate.accumulation) != (metric.unit, metric.accumulation):
