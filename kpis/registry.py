@@ -129,6 +129,19 @@ def inputs_panel(request: HttpRequest, **_objects: Any) -> dict[str, Any] | None
     return {"count": len(waiting), "late_count": sum(cell.is_late for cell in waiting)} if cells else None
 
 
+def typed_panel(request: HttpRequest, *, node: KpiNode, segment: Segment, **_objects: Any) -> dict[str, Any] | None:
+    """Who types a KPI's values, and what waits of them. None of what is computed."""
+    cells = read_inputs(today=timezone.localdate(), nodes=[node.pk]) if segment.member is None else []
+    if not cells or not is_typed(node.metric, day=timezone.localdate()):
+        return None
+    types = has_capability(request.user, Capability.ENTER_VALUES)
+    return {
+        "place": next(cell.place for cell in cells if cell.place.member is None),
+        "waiting": open_inputs(cells),
+        "types": types and any(cell.may_be_typed_by(request.user) for cell in cells),
+    }
+
+
 def parallel_panel(request: HttpRequest, *, node: KpiNode, segment: Segment, **_objects: Any) -> dict[str, Any] | None:
     """Where the check of a typed KPI stands, or the way to one. None of what is computed and was never checked."""
     if node.metric is None or segment.member is not None:
@@ -142,6 +155,7 @@ def parallel_panel(request: HttpRequest, *, node: KpiNode, segment: Segment, **_
 
 
 PANELS = (
+    PagePanel("kpi", "typed", "kpis/typed_panel.html", typed_panel, 5),
     PagePanel("kpi", "parallel", "kpis/parallel_panel.html", parallel_panel, 10),
     PagePanel("today", "inputs", "kpis/inputs_panel.html", inputs_panel, 5),
     PagePanel("today", "targets", "kpis/targets_panel.html", targets_panel, 10),

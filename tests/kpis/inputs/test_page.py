@@ -211,5 +211,24 @@ class TestToday:
         assert 'id="panel-inputs"' not in client_for(dave, acme).get("/").content.decode()
 
 
+class TestTheKpi:
+    @pytest.fixture
+    def kpi(self, visits: Visits, client_for: Any, acme: Any) -> Any:
+        def read(user: User, node: KpiNode = visits.node) -> str:
+            response = client_for(user, acme).get(f"/kpis/{node.public_id}/", headers={"accept-language": "en"})
+            return response.content.decode()
+
+        return read
+
+    def test_says_who_types_it_and_what_waits(self, kpi: Any, bob: User, vera: User) -> None:
+        shown = kpi(bob)
+        assert "Typed by Bob. Deputy: Alice. 1 value waits to be typed." in shown
+        assert 'href="/inputs/"' in shown
+        assert 'href="/inputs/"' not in kpi(vera)
+
+    def test_says_nothing_of_it_where_values_are_computed(self, kpi: Any, world: Any, bob: User) -> None:
+        assert 'id="panel-typed"' not in kpi(bob, world.rate)
+
+
 def test_the_running_month_is_not_asked_for(visits: Visits, bob: User, page: Any) -> None:
     assert NOVEMBER.isoformat() not in rows(page(bob))
