@@ -201,6 +201,7 @@ AUDITLOG_INCLUDE_TRACKING_MODELS = [
     "kpis.KpiTree",
     "kpis.Metric",
     "kpis.MetricVersion",
+    "kpis.ManualEntry",
 ]
 
 # --- language and time -------------------------------------------------------------------------------------------
@@ -211,6 +212,10 @@ LANGUAGE_COOKIE_NAME = "language"
 TIME_ZONE = "Asia/Tokyo"
 USE_I18N = True
 USE_TZ = True
+
+# --- mail: reminders of values that wait to be typed; without a server they stand on the pages only ----------------
+globals().update(env.email_url("EMAIL_URL", default="consolemail://" if DEBUG else "dummymail://"))
+DEFAULT_FROM_EMAIL = env.str("MAIL_FROM", default=f"Mawaru <mawaru@{BASE_DOMAIN}>")
 
 # A TrueType font with Japanese that is put into every PDF; without it each reader sets the text with one of its own.
 PDF_FONT = env.str("PDF_FONT", default="")

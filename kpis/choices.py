@@ -162,6 +162,30 @@ class SnapshotMeasure(TextChoices):
     LANDING_CALL = "landing_call", _("Landing by the manager's call")
 
 
+class EntryAbsence(TextChoices):
+    """What a person may say in place of a value; the codes are those of kpis.engine.values.Absence."""
+
+    NO_DENOMINATOR = "no_denominator", _("No cases")
+    NOT_APPLICABLE = "not_applicable", _("Not applicable")
+    MISSING = "missing", _("No data")
+
+
+class EnteredFor(TextChoices):
+    """For whom the values of a typed KPI are asked, beside those of the company; the codes are dimensions."""
+
+    COMPANY = "company", _("The company only")
+    TEAM = "team", _("Each team too")
+    PERSON = "person", _("Each person too")
+
+
+class ParallelOutcome(TextChoices):
+    """Where a parallel check of a typed and an automatic value stands."""
+
+    RUNNING = "running", _("Being compared")
+    SWITCHED = "switched", _("Switched to automatic")
+    STOPPED = "stopped", _("Ended without a switch")
+
+
 class DimensionCode(TextChoices):
     """The built-in dimensions, and up to five that the company names itself."""
 

@@ -35,6 +35,15 @@ def check_reach(
         raise PermissionDenied(_("This is not yours to write: your role reaches your own people and KPIs."))
 
 
+def check_typing(
+    user: Any, scope: str, sight: Sight, dimension: str, member: DimensionMember | None, nodes: Iterable[KpiNode]
+) -> None:
+    """The same for a value that is typed, which deputies of the KPIs type too. Raises PermissionDenied."""
+    placed = list(nodes)
+    if not any(node.deputy is not None and node.deputy.user_id == user.pk for node in placed):
+        check_reach(user, scope, sight, dimension, member, placed)
+
+
 def reaches(
     user: Any, scope: str, sight: Sight, dimension: str, member: DimensionMember | None, nodes: Iterable[KpiNode]
 ) -> bool:

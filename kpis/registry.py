@@ -9,23 +9,30 @@ from django.utils.translation import gettext_lazy as _
 
 from kpis.choices import Style
 from kpis.engine.templates import TEMPLATES as TREES
+from kpis.models import KpiNode
 from kpis.selectors import checklist as items
 from kpis.selectors.confirmations import read_own_targets
+from kpis.selectors.details import Segment
 from kpis.selectors.health import read_goal
+from kpis.selectors.inputs import open_inputs, read_inputs
 from kpis.selectors.locked import read_locked_numbers
+from kpis.selectors.parallel import find_check, is_typed, read_check
 from kpis.selectors.target_requests import read_own_business
 from kpis.selectors.template_use import read_template
 from kpis.services.calendar import seed_calendar
 from kpis.services.templates import instantiate_requested, typed_fields
 from kpis.tasks import (
     DUE_FITNESS,
+    DUE_INPUTS,
     DUE_PERIODS,
     DUE_SNAPSHOTS,
     check_fitness,
     move_periods,
     note_snapshots,
     recompute_values,
+    remind_of_inputs,
     seed_clock,
+    seed_input_clock,
     seed_snapshot_clock,
 )
 from tenants import registry
@@ -76,6 +83,7 @@ PROVISION_STEPS = (
     ProvisionStep("calendar", CompanyType.COMPANY, seed_calendar, 30),
     ProvisionStep("period clock", CompanyType.COMPANY, seed_clock, 31),
     ProvisionStep("snapshot clock", CompanyType.COMPANY, seed_snapshot_clock, 32),
+    ProvisionStep("input clock", CompanyType.COMPANY, seed_input_clock, 33),
 )
 MODEL_CAPABILITIES = {
     Capability.MANAGE_PEOPLE: ("person", "team", "teammembership", "teamleader"),
@@ -97,8 +105,8 @@ MODEL_CAPABILITIES = {
         "forecastcall",
     ),
     Capability.READ_LOCKED_VALUES: ("lockedcell", "restatementdecision"),
-    Capability.ENTER_VALUES: ("manualentry",),
-    Capability.MANAGE_DEFINITIONS: ("kpifinding", "benchmarkreview", "templateuse"),
+    Capability.ENTER_VALUES: ("manualentry", "inputreminder"),
+    Capability.MANAGE_DEFINITIONS: ("parallelcheck", "kpifinding", "benchmarkreview", "templateuse"),
 }
 
 
@@ -112,7 +120,46 @@ def targets_panel(request: HttpRequest, **_objects: Any) -> dict[str, Any] | Non
     return {"requests": requests, "own": own} if requests or own else None
 
 
-PANELS = (PagePanel("today", "targets", "kpis/targets_panel.html", targets_panel, 10),)
+def inputs_panel(request: HttpRequest, **_objects: Any) -> dict[str, Any] | None:
+    """How many values wait to be typed by the reader. None for who types nothing."""
+    if not has_capability(request.user, Capability.ENTER_VALUES):
+        return None
+    cells = [cell for cell in read_inputs(today=timezone.localdate()) if cell.may_be_typed_by(request.user)]
+    waiting = open_inputs(cells, request.user)
+    return {"count": len(waiting), "late_count": sum(cell.is_late for cell in waiting)} if cells else None
+
+
+def typed_panel(request: HttpRequest, *, node: KpiNode, segment: Segment, **_objects: Any) -> dict[str, Any] | None:
+    """Who types a KPI's values, and what waits of them. None of what is computed."""
+    cells = read_inputs(today=timezone.localdate(), nodes=[node.pk]) if segment.member is None else []
+    if not cells or not is_typed(node.metric, day=timezone.localdate()):
+        return None
+    types = has_capability(request.user, Capability.ENTER_VALUES)
+    return {
+        "place": next(cell.place for cell in cells if cell.place.member is None),
+        "waiting": open_inputs(cells),
+        "types": types and any(cell.may_be_typed_by(request.user) for cell in cells),
+    }
+
+
+def parallel_panel(request: HttpRequest, *, node: KpiNode, segment: Segment, **_objects: Any) -> dict[str, Any] | None:
+    """Where the check of a typed KPI stands, or the way to one. None of what is computed and was never checked."""
+    if node.metric is None or segment.member is not None:
+        return None
+    check = find_check(node.metric)
+    manages = has_capability(request.user, Capability.MANAGE_DEFINITIONS)
+    if check is None and not (manages and is_typed(node.metric, day=timezone.localdate())):
+        return None
+    table = read_check(check, node.tree, now=timezone.now()) if check is not None and check.is_running else None
+    return {"node": node, "check": check, "table": table}
+
+
+PANELS = (
+    PagePanel("kpi", "typed", "kpis/typed_panel.html", typed_panel, 5),
+    PagePanel("kpi", "parallel", "kpis/parallel_panel.html", parallel_panel, 10),
+    PagePanel("today", "inputs", "kpis/inputs_panel.html", inputs_panel, 5),
+    PagePanel("today", "targets", "kpis/targets_panel.html", targets_panel, 10),
+)
 
 
 def register() -> None:
@@ -130,6 +177,7 @@ def register() -> None:
     registry.due_kinds.register(DueKind(DUE_PERIODS, move_periods, retry_after=timedelta(hours=1)))
     registry.due_kinds.register(DueKind(DUE_FITNESS, check_fitness, retry_after=timedelta(hours=1)))
     registry.due_kinds.register(DueKind(DUE_SNAPSHOTS, note_snapshots, retry_after=timedelta(hours=1)))
+    registry.due_kinds.register(DueKind(DUE_INPUTS, remind_of_inputs, retry_after=timedelta(hours=1)))
     registry.health_signals.register(HealthSignal("goal", read_goal, 20))
     registry.number_notes.register(NumberNotes("closing", read_locked_numbers, 10))
     registry.health_signals.register(HealthSignal("template", read_template, 21))

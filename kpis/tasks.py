@@ -9,6 +9,7 @@ from kpis.services.calendar import ensure_calendar
 from kpis.services.fitness import check_kpis
 from kpis.services.periods import advance_periods
 from kpis.services.recompute import recompute
+from kpis.services.reminders import send_reminders
 from kpis.services.snapshots import take_snapshots
 from tenants.registry import ProvisionRequest
 from tenants.services.due import schedule_due
@@ -17,6 +18,8 @@ from tenants.tasks import CompanyTask
 DUE_PERIODS = "periods"
 DUE_FITNESS = "fitness"
 DUE_SNAPSHOTS = "snapshots"
+DUE_INPUTS = "inputs"
+BEFORE_WORK = time(8, 30)  # when people are reminded of values that they type
 END_OF_WORK = time(23)  # what a day brought is in by then; a snapshot is of the day on which it is taken
 CALENDAR_AHEAD = timedelta(days=365)
 
@@ -51,12 +54,25 @@ def note_snapshots(*, company_id: str, object_id: str = "") -> None:
     now = timezone.now()
     recompute(now=now)
     take_snapshots(now=now)
-    schedule_due(company_id=company_id, kind=DUE_SNAPSHOTS, next_run_at=_next_evening(now))
+    schedule_due(company_id=company_id, kind=DUE_SNAPSHOTS, next_run_at=_next(END_OF_WORK, now))
+
+
+@shared_task(base=CompanyTask)
+def remind_of_inputs(*, company_id: str, object_id: str = "") -> None:
+    """Remind who still has to type a value, and come again tomorrow morning."""
+    now = timezone.now()
+    send_reminders(now=now)
+    schedule_due(company_id=company_id, kind=DUE_INPUTS, next_run_at=_next(BEFORE_WORK, now))
+
+
+def seed_input_clock(request: ProvisionRequest) -> None:
+    """Let the people of a new company be reminded, from the next morning on."""
+    schedule_due(company_id=request.company.pk, kind=DUE_INPUTS, next_run_at=_next(BEFORE_WORK, request.now))
 
 
 def seed_snapshot_clock(request: ProvisionRequest) -> None:
     """Let a new company's days be written down, from this evening on."""
-    schedule_due(company_id=request.company.pk, kind=DUE_SNAPSHOTS, next_run_at=_next_evening(request.now))
+    schedule_due(company_id=request.company.pk, kind=DUE_SNAPSHOTS, next_run_at=_next(END_OF_WORK, request.now))
 
 
 def seed_clock(request: ProvisionRequest) -> None:
@@ -70,7 +86,7 @@ def _after_midnight(now: datetime) -> datetime:
     return timezone.make_aware(datetime.combine(tomorrow, time(0, 5)))
 
 
-def _next_evening(now: datetime) -> datetime:
-    """The next end of work that is still to come."""
-    evening = timezone.make_aware(datetime.combine(timezone.localdate(now), END_OF_WORK))
-    return evening if evening > now else evening + timedelta(days=1)
+def _next(hour: time, now: datetime) -> datetime:
+    """The next moment of an hour of the day that is still to come."""
+    today = timezone.make_aware(datetime.combine(timezone.localdate(now), hour))
+    return today if today > now else today + timedelta(days=1)

@@ -15,6 +15,7 @@ from integrations.models import Connection
 from integrations.selectors.connections import health_of
 from kpis.choices import Grain, Level, TreeStatus
 from kpis.models import FactStream, KpiNode, MetricVersion
+from kpis.selectors.inputs import overdue_twice, read_inputs
 from tenants.registry import ItemState, ItemStatus
 
 AUTOMATIC_SHARE = Decimal("0.70")
@@ -89,7 +90,7 @@ def check_manual_entry(today: date) -> ItemState:
 
 
 def check_frequency(today: date) -> ItemState:
-    """Item 12: every stream has a frequency, and none is late by two intervals."""
+    """Item 12: every stream has a frequency, and none is late by two intervals, nor is a value that people type."""
     streams = list(FactStream.objects.exclude(last_success_at=None))
     if not streams:
         return ItemState(
@@ -107,6 +108,10 @@ def check_frequency(today: date) -> ItemState:
     if late:
         step = _("See why nothing arrives from: %(names)s.") % {"names": _names(late)}
         return ItemState(ItemStatus.REGRESSED, evidence, reverse("connections"), step, reverse("connections"))
+    untyped = overdue_twice(read_inputs(today=today))
+    if untyped:
+        step = _("Have the values typed that are two periods late: %(names)s.") % {"names": "、".join(untyped)}
+        return ItemState(ItemStatus.REGRESSED, evidence, reverse("inputs"), step, reverse("inputs"))
     if without:
         step = _("Say how often data is due from: %(names)s.") % {"names": _names(without)}
         return ItemState(ItemStatus.IN_PROGRESS, evidence, reverse("connections"), step, reverse("connections"))

@@ -100,6 +100,9 @@ class NodeForm(ServiceForm):
             "responsible",
             "responsible_user",
             "frequency",
+            "entered_for",
+            "due_business_day",
+            "deputy",
             "link",
             "position",
             "controllable_by",
@@ -109,7 +112,7 @@ class NodeForm(ServiceForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for name in ("code", "name"):
+        for name in ("code", "name", "entered_for"):
             self.fields[name].required = False
 
     def write(self) -> KpiNode:

@@ -62,7 +62,7 @@ class EntryForm(ServiceForm):
 
     class Meta:
         model = ManualEntry
-        fields = (*ENTRY_PLACE, "value", "note")
+        fields = (*ENTRY_PLACE, "value", "absence", "note")
         help_texts: ClassVar = {"value": IN_PERCENT}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -142,7 +142,17 @@ class ManualEntryAdmin(ServiceAdmin):
     """Entered values."""
 
     form = EntryForm
-    list_display = ("metric", "grain", "period_start", "dimension", "member", ENTERED, "entered_by", "entered_at")
+    list_display = (
+        "metric",
+        "grain",
+        "period_start",
+        "dimension",
+        "member",
+        ENTERED,
+        "absence",
+        "entered_by",
+        "entered_at",
+    )
     list_select_related = ("metric", "member", "entered_by")
     list_filter = ("metric", "grain", "dimension")
     search_fields = ("metric__name", "metric__code", "note")

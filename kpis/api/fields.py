@@ -129,6 +129,15 @@ class ResponsibleReference(_Reference):
         return instance.responsible or instance.responsible_user
 
 
+@extend_schema_field({"type": "string", "format": "uuid"})
+class PersonReference(_Reference):
+    """A person by id."""
+
+    def find(self, value: Any) -> Person | None:
+        found = find_responsible(str(value))
+        return found if isinstance(found, Person) else None
+
+
 @extend_schema_field({"type": "string", "description": "The node's id; its code is taken too where the tree is known."})
 class NodeReference(serializers.CharField):
     """A node by its id, or by its code in a tree; found by `node_or_error` once the tree is known."""

@@ -12,6 +12,7 @@ from kpis.api.fields import (
     NodeReference,
     Number,
     OpenObject,
+    PersonReference,
     ResponsibleReference,
     ShownName,
     TreeReference,
@@ -22,6 +23,8 @@ from kpis.choices import (
     Accumulation,
     DimensionCode,
     Direction,
+    EnteredFor,
+    EntryAbsence,
     Grain,
     Level,
     Link,
@@ -31,6 +34,7 @@ from kpis.choices import (
     TreeStatus,
     Unit,
 )
+from kpis.engine.inputs import LATEST_DUE_DAY
 from kpis.models import FactChange, KpiTree, Period
 from kpis.selectors.references import find_member
 from tenants.registry import ItemStatus, Stage
@@ -142,6 +146,19 @@ class NodeSerializer(Selectable):
     metric = MetricReference(allow_null=True, default=None)
     responsible = ResponsibleReference(allow_null=True, default=None)
     frequency = serializers.ChoiceField(FREQUENCIES, default=Grain.MONTH)
+    entered_for = serializers.ChoiceField(
+        EnteredFor.choices, default=EnteredFor.COMPANY, help_text=_("Whose values are typed, where values are typed.")
+    )
+    due_business_day = serializers.IntegerField(
+        min_value=1,
+        max_value=LATEST_DUE_DAY,
+        allow_null=True,
+        default=None,
+        help_text=_("By which business day after the period they are; null = when it becomes provisional."),
+    )
+    deputy = PersonReference(
+        allow_null=True, default=None, help_text=_("Who types them when the KPI owner is away or late.")
+    )
     link = serializers.ChoiceField(Link.choices, default=Link.INFLUENCE)
     position = serializers.IntegerField(min_value=0, max_value=32767, default=0)
     controllable_by = OpenObject(default=dict, help_text=_("Function → full, partial or none."))
@@ -235,7 +252,13 @@ class ManualEntrySerializer(Selectable):
     period_start = serializers.DateField()
     dimension = serializers.ChoiceField(DimensionCode.choices, default=DimensionCode.COMPANY)
     member = MemberReference(allow_null=True, default=None)
-    value = Number()
+    value = Number(allow_null=True, default=None)
+    absence = serializers.ChoiceField(
+        EntryAbsence.choices,
+        allow_blank=True,
+        default="",
+        help_text=_("Why there is no value, in place of one; the note says more."),
+    )
     note = serializers.CharField(allow_blank=True, default="")
     entered_by = ActorField(read_only=True, allow_null=True)
     entered_at = serializers.DateTimeField(read_only=True)

@@ -17,7 +17,9 @@ from kpis.api.views.forecast_tables import (
     ForecastTableView,
 )
 from kpis.api.views.forecasts import CallViewSet, LandingsView, PhasesView, RanksView
+from kpis.api.views.inputs import InputRequestsView
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
+from kpis.api.views.parallel import ParallelCheckViewSet
 from kpis.api.views.periods import PeriodViewSet
 from kpis.api.views.proposals import TargetProposalView
 from kpis.api.views.restatements import DecisionViewSet, RestatementsView
@@ -37,6 +39,7 @@ router.register("targets", TargetViewSet)
 router.register("target-requests", TargetRequestViewSet)
 router.register("back-calculations", BackCalculationViewSet)
 router.register("entries", ManualEntryViewSet)
+router.register("parallel-checks", ParallelCheckViewSet)
 router.register("forecast-calls", CallViewSet)
 router.register("periods", PeriodViewSet)
 router.register("restatement-decisions", DecisionViewSet)
@@ -57,6 +60,7 @@ urlpatterns = [
     path("targets/hand-over/", TargetHandOverView.as_view(), name="target-hand-over"),
     path("targets/confirmations/", ConfirmationsView.as_view(), name="target-confirmations"),
     path("targets/proposals/", TargetProposalView.as_view(), name="target-proposals"),
+    path("input-requests/", InputRequestsView.as_view(), name="input-requests"),
     path("matrix/", MatrixView.as_view(), name="matrix"),
     path("trees/from-sheet/", SheetStartView.as_view(), name="sheet-start"),
     path("trees/from-sheet/preview/", SheetPreviewView.as_view(), name="sheet-preview"),

@@ -43,17 +43,20 @@ class TypedNumberError(ValueError):
         super().__init__(template % params)
 
 
-def read_number(text: str, unit: str, *, scale: int = 1) -> Decimal | None:
+def read_number(text: str, unit: str, *, scale: int = 1, in_percent: bool = False) -> Decimal | None:
     """The exact value of what was typed for a metric of `unit`; None for a blank.
 
     Full-width digits, thousands separators, △ ▲ − and brackets for negatives, ¥, 千円, 百万円, 億円 and % are read.
     A plain amount counts in `scale`; one that names its own scale does not. A rate needs its % unless it is a fraction
-    up to 1: 25 could be 25 % or a slip for 0.25. Raises TypedNumberError.
+    up to 1: 25 could be 25 % or a slip for 0.25. `in_percent` is for a field that says it is in percent: there 25 is
+    25 %, and what could be a fraction needs the sign. Raises TypedNumberError.
 
     >>> [str(read_number(text, "amount")) for text in ("１，２３４", "△1,200", "(300)", "2百万円", "¥20千円")]
     ['1234', '-1200', '-300', '2000000', '20000']
     >>> read_number("12", "amount", scale=1000), read_number("25%", "percent"), read_number("0.25", "percent")
     (Decimal('12000'), Decimal('0.25'), Decimal('0.25'))
+    >>> read_number("２５", "percent", in_percent=True)
+    Decimal('0.25')
     """
     plain = re.sub(r"\s", "", unicodedata.normalize("NFKC", text))
     if not plain:
@@ -64,13 +67,13 @@ def read_number(text: str, unit: str, *, scale: int = 1) -> Decimal | None:
     value = Decimal(found["digits"].replace(",", ""))
     if found["open"] or (found["sign"] or "+") in _NEGATIVE:
         value = -value
-    value = _scaled(value, found["suffix"], unit, scale, text)
+    value = _scaled(value, found["suffix"], unit, scale, text, in_percent=in_percent)
     if abs(value) >= _LARGEST:
         raise TypedNumberError("too_large", gettext_noop("“%(text)s” is too large to be a target."), text=text)
     return value
 
 
-def _scaled(value: Decimal, suffix: str, unit: str, scale: int, text: str) -> Decimal:
+def _scaled(value: Decimal, suffix: str, unit: str, scale: int, text: str, *, in_percent: bool) -> Decimal:
     if suffix == "%":
         if unit not in {"percent", "ratio"}:
             raise TypedNumberError(
@@ -79,6 +82,11 @@ def _scaled(value: Decimal, suffix: str, unit: str, scale: int, text: str) -> De
         return value / 100
     if suffix not in SCALES:
         raise _not_a_number(text)
+    if unit == "percent" and in_percent:
+        if suffix or 0 < abs(value) <= 1:
+            fault = gettext_noop("“%(text)s” could be a percentage or a fraction. Add the percent sign.")
+            raise TypedNumberError("percent_or_fraction", fault, text=text)
+        return value / 100
     if unit == "percent":
         if abs(value) > 1 or suffix:
             raise TypedNumberError(

@@ -7,12 +7,13 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from kpis.choices import BenchmarkVerdict, Grain, Level, Link, Style, TargetLine, Unit
+from kpis.choices import BenchmarkVerdict, EnteredFor, Grain, Level, Link, Style, TargetLine, Unit
+from kpis.engine.inputs import LATEST_DUE_DAY
 from kpis.engine.status_rules import limit_rules, limits_of, read_rules
 from kpis.engine.templates import TEMPLATES
 from kpis.engine.tree import PARENTS, TreeInput, TreeNode
@@ -24,6 +25,7 @@ from tenants.settings.selectors import company_settings
 
 HUNDRED = Decimal(100)
 LIMITS = ("on_track", "at_risk", "met")
+TOLD = ("level", "metric", "name", "responsible", "frequency", "due_business_day", "deputy", "link", "reason")
 NEW = "(new)"  # no code can be this
 DEGREES = [("", "–"), ("full", gettext_lazy("fully")), ("partial", gettext_lazy("partly"))]
 FREQUENCIES = [(each.value, each.label) for each in (Grain.MONTH, Grain.WEEK)]
@@ -52,6 +54,24 @@ class NodeForm(forms.Form):
     parent = forms.CharField(widget=forms.HiddenInput, required=False)
     responsible = forms.ChoiceField(label=gettext_lazy("KPI owner"), required=False)
     frequency = forms.ChoiceField(label=gettext_lazy("Frequency"), choices=FREQUENCIES, initial=Grain.MONTH)
+    entered_for = forms.ChoiceField(
+        label=gettext_lazy("Typed for"), choices=EnteredFor.choices, initial=EnteredFor.COMPANY, required=False
+    )
+    due_business_day = forms.IntegerField(
+        label=gettext_lazy("Typed by business day"),
+        required=False,
+        min_value=1,
+        max_value=LATEST_DUE_DAY,
+        help_text=gettext_lazy("After the end of the period. Empty: by the day on which it becomes provisional."),
+    )
+    deputy = forms.ModelChoiceField(
+        Person.objects.none(),
+        label=gettext_lazy("Deputy"),
+        required=False,
+        to_field_name="public_id",
+        empty_label=gettext_lazy("No deputy"),
+        help_text=gettext_lazy("Types the values when the KPI owner is away or late."),
+    )
     link = forms.ChoiceField(label=gettext_lazy("Link to the parent"), choices=Link.choices, initial=Link.INFLUENCE)
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
@@ -75,6 +95,7 @@ class NodeForm(forms.Form):
         self.tree = tree
         self.node = node
         self.fields["responsible"].choices = _responsible_choices(node)
+        self.fields["deputy"].queryset = _people_here(node.deputy_id if node else None)
         self.fields["target"].widget.attrs["step"] = "any"
         for code, label in DEPARTMENTS.items():
             self.fields[f"moves_{code}"] = forms.ChoiceField(label=label, choices=DEGREES, required=False)
@@ -94,6 +115,13 @@ class NodeForm(forms.Form):
         """The fields that say from where on a status is reached."""
         return [self[name] for name in LIMITS if name in self.fields]
 
+    @property
+    def is_typed(self) -> bool:
+        """Whether the values of its metric are typed by people."""
+        metric = self.node.metric if self.node else None
+        newest = metric.versions.order_by("-number").first() if metric else None
+        return newest is not None and newest.spec.get("kind") == "manual"
+
     @staticmethod
     def initial_of(node: KpiNode) -> dict[str, Any]:
         """A node as the form shows it."""
@@ -104,6 +132,9 @@ class NodeForm(forms.Form):
             "parent": node.parent.code if node.parent else "",
             "responsible": _reference(node),
             "frequency": node.frequency,
+            "entered_for": node.entered_for,
+            "due_business_day": node.due_business_day,
+            "deputy": node.deputy and node.deputy.public_id,
             "link": node.link,
             "reason": node.reason,
             **{f"moves_{code}": degree for code, degree in node.controllable_by.items() if degree != "none"},
@@ -150,9 +181,8 @@ class NodeForm(forms.Form):
     def node_fields(self) -> dict[str, Any]:
         """What the service is told."""
         fields = self.cleaned_data
-        told = {
-            name: fields[name] for name in ("level", "metric", "name", "responsible", "frequency", "link", "reason")
-        }
+        told = {name: fields[name] for name in TOLD}
+        told["entered_for"] = fields["entered_for"] or EnteredFor.COMPANY
         moved = {code: fields.get(f"moves_{code}") for code in DEPARTMENTS}
         told["controllable_by"] = {code: degree for code, degree in moved.items() if degree}
         if self.limits:
@@ -194,14 +224,19 @@ def _limits(node: KpiNode) -> Mapping[str, Decimal | None]:
 
 def _responsible_choices(node: KpiNode | None) -> list[tuple[Any, Any]]:
     """Everybody of the organisation who is there, logins without a person, and who answers for the node now."""
-    here = Q(deleted_at=None) & (Q(left_on=None) | Q(left_on__gt=timezone.localdate()))
-    people = Person.objects.filter(here | Q(pk=node.responsible_id if node else None))
+    people = _people_here(node.responsible_id if node else None)
     logins = User.objects.filter(Q(is_active=True, person=None) | Q(pk=node.responsible_user_id if node else None))
     groups = ((_("People"), people), (_("Logins"), logins.order_by("username")))
     return [
         ("", _("Not decided")),
         *((label, [(str(row.public_id), str(row)) for row in rows]) for label, rows in groups if rows),
     ]
+
+
+def _people_here(kept: int | None) -> QuerySet[Person]:
+    """Everybody of the organisation who has not left, and the one who is chosen already."""
+    here = Q(deleted_at=None) & (Q(left_on=None) | Q(left_on__gt=timezone.localdate()))
+    return Person.objects.filter(here | Q(pk=kept))
 
 
 class TreeForm(forms.Form):

@@ -21,8 +21,10 @@ from kpis.models.facts import (
 )
 from kpis.models.fitness import BenchmarkReview, KpiFinding
 from kpis.models.forecasts import ConfidenceRank, ForecastCall, MetricSnapshot
+from kpis.models.inputs import InputReminder
 from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock
 from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
+from kpis.models.parallel import ParallelCheck
 from kpis.models.phases import DealPhase
 from kpis.models.restatements import RestatementDecision
 from kpis.models.sourced import ExternalIdentity, FactChange, FactStream, UnresolvedReference
@@ -55,6 +57,7 @@ __all__ = [
     "FactStream",
     "FiscalYear",
     "ForecastCall",
+    "InputReminder",
     "KpiEvent",
     "KpiFinding",
     "KpiNode",
@@ -68,6 +71,7 @@ __all__ = [
     "MetricSnapshot",
     "MetricVersion",
     "Order",
+    "ParallelCheck",
     "Period",
     "PeriodTransition",
     "Person",

@@ -3,10 +3,12 @@
 import uuid
 
 from django.conf import settings
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from kpis.choices import Accumulation, Direction, Grain, Level, Link, Style, TargetLine, TreeStatus, Unit
+from kpis.choices import Accumulation, Direction, EnteredFor, Grain, Level, Link, Style, TargetLine, TreeStatus, Unit
+from kpis.engine.inputs import LATEST_DUE_DAY
 from kpis.models.organisation import Person
 
 
@@ -109,6 +111,29 @@ class KpiNode(models.Model):
         max_length=5,
         default=Grain.MONTH,
         choices=[(Grain.MONTH.value, Grain.MONTH.label), (Grain.WEEK.value, Grain.WEEK.label)],
+    )
+    entered_for = models.CharField(
+        _("Typed for"),
+        max_length=7,
+        choices=EnteredFor.choices,
+        default=EnteredFor.COMPANY,
+        help_text=_("Of a KPI whose values are typed. The KPI owner types those of the company."),
+    )
+    due_business_day = models.PositiveSmallIntegerField(
+        _("Typed by business day"),
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(LATEST_DUE_DAY)],
+        help_text=_("After the end of the period. Empty: by the day on which it becomes provisional."),
+    )
+    deputy = models.ForeignKey(
+        Person,
+        models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        verbose_name=_("Deputy"),
+        help_text=_("Types the values when the KPI owner is away or late."),
     )
     link = models.CharField(_("Link to the parent"), max_length=9, choices=Link.choices, default=Link.INFLUENCE)
     position = models.PositiveSmallIntegerField(_("Position"), default=0)

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from kpis.choices import BackCalculationScenario, Grain, RequestVerdict, TargetLine
+from kpis.choices import BackCalculationScenario, EntryAbsence, Grain, RequestVerdict, TargetLine
 from kpis.models.definitions import KpiNode, KpiTree, Metric
 from kpis.models.dimensions import DimensionMember
 
@@ -110,7 +110,7 @@ class BackCalculation(models.Model):
 
 
 class ManualEntry(models.Model):
-    """The value of a manual metric for one month or week, typed by a person."""
+    """The value of a manual metric for one month or week, typed by a person, or that there is none, with the reason."""
 
     metric = models.ForeignKey(Metric, models.CASCADE, related_name="entries", verbose_name=_("Metric"))
     grain = models.CharField(_("Grain"), max_length=7, default="month")
@@ -119,7 +119,10 @@ class ManualEntry(models.Model):
     member = models.ForeignKey(
         DimensionMember, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("Member")
     )
-    value = models.DecimalField(_("Value"), max_digits=26, decimal_places=8)
+    value = models.DecimalField(_("Value"), max_digits=26, decimal_places=8, null=True, blank=True)
+    absence = models.CharField(
+        _("No value because"), max_length=14, choices=EntryAbsence.choices, blank=True, default=""
+    )
     note = models.TextField(_("Note"), blank=True, default="")
     entered_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name=_("By"))
     entered_at = models.DateTimeField(_("At"))
@@ -133,7 +136,11 @@ class ManualEntry(models.Model):
                 fields=["metric", "grain", "period_start", "dimension", "member"],
                 name="manualentry_once",
                 nulls_distinct=False,
-            )
+            ),
+            models.CheckConstraint(
+                condition=models.Q(value__isnull=False, absence="") | models.Q(value=None) & ~models.Q(absence=""),
+                name="manualentry_value_or_absence",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -15,6 +15,7 @@ from kpis.services.trees import create_tree
 
 WHOLE = {Unit.COUNT, Unit.AMOUNT}
 KEPT = ("level", "code", "name", "metric", "responsible", "responsible_user", "frequency", "link", "position")
+ASKED = ("entered_for", "due_business_day", "deputy")
 
 
 def copy_tree(
@@ -56,7 +57,7 @@ def _copy_nodes(tree: KpiTree, copy: KpiTree) -> dict[int, KpiNode]:
             reason=node.reason,
             controllable_by=node.controllable_by,
             status_rules=node.status_rules,
-            **{name: getattr(node, name) for name in KEPT},
+            **{name: getattr(node, name) for name in (*KEPT, *ASKED)},
         )
         for node in originals
     }

@@ -11,6 +11,7 @@ from django.db.models import Max, ProtectedError
 from django.utils.text import slugify
 
 from kpis.choices import DEGREES, DEPARTMENTS, Level, TreeStatus
+from kpis.engine.inputs import LATEST_DUE_DAY
 from kpis.engine.issues import Issue, gettext_noop
 from kpis.engine.moves import Place, depth_first
 from kpis.engine.status_rules import read_rules
@@ -35,6 +36,9 @@ class NodeFields(TypedDict, total=False):
     metric: Metric | None
     responsible: Any
     frequency: str
+    entered_for: str
+    due_business_day: int | None
+    deputy: Person | None
     link: str
     position: int
     controllable_by: Mapping[str, str]
@@ -122,6 +126,15 @@ def node_issues(node: KpiNode) -> list[Issue]:
                 "unknown",
                 gettext_noop("controllable_by maps %(departments)s to %(degrees)s. Leave everything else out."),
                 (("departments", ", ".join(DEPARTMENTS)), ("degrees", ", ".join(DEGREES))),
+            )
+        )
+    if node.due_business_day is not None and not 1 <= node.due_business_day <= LATEST_DUE_DAY:
+        issues.append(
+            Issue(
+                "due_business_day",
+                "invalid",
+                gettext_noop("Values are due by a business day from 1 to %(last)s after the period."),
+                (("last", LATEST_DUE_DAY),),
             )
         )
     issues += read_rules(node.status_rules)[1]

@@ -32,6 +32,7 @@ from kpis.selectors.grounds import (
     read_side,
 )
 from kpis.selectors.locked import CLOSING
+from kpis.selectors.parallel import find_candidate
 from kpis.selectors.records import RecordPage, Where
 from kpis.selectors.restatements import find_refusal
 from kpis.selectors.visibility import Sight, sight_of
@@ -118,12 +119,12 @@ def records(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
 
 
 def _chosen_metric(request: HttpRequest, node: KpiNode, period: Period) -> Metric:
-    """`?operand=`: a metric of the node's formula; the node's own without it. Raises Http404."""
+    """`?operand=`: a metric of the node's formula, or one that is set beside it; without it its own. Raises Http404."""
     assert node.metric is not None
     code = request.GET.get("operand", "")
     if not code:
         return node.metric
-    found = find_operand(node.metric, code, day=period.start_date)
+    found = find_operand(node.metric, code, day=period.start_date) or find_candidate(node.metric, code)
     if found is None:
         raise Http404(_("The formula of %(node)s names no metric %(code)s.") % {"node": node.code, "code": code})
     return found

@@ -32,6 +32,7 @@ KPIS = "tests/kpis/"
 DATA = "tests/integrations/"
 REVIEWS = "tests/reviews/"
 AGREED = "tests/kpis/targets_agreed/"
+INPUTS = "tests/kpis/inputs/"
 
 AREAS: dict[str, list[Mutant]] = {
     "the schema of a company": [
@@ -688,6 +689,44 @@ AREAS: dict[str, list[Mutant]] = {
             "pushes.filter(public_id=push_id, company_id=company.id, status=status)",
             "pushes.filter(public_id=push_id, status=status)",
             f"{KPIS}library/test_services.py::TestPush::test_a_push_of_another_company_is_not_found",
+        ),
+    ],
+    "typed values": [
+        Mutant(
+            "kpis/services/entries.py",
+            ".first() if is_first else None",
+            ".first() if None else None",
+            f"{INPUTS}test_entries.py::test_the_first_of_two_who_type_at_once_stays",
+        ),
+        Mutant(
+            "kpis/engine/inputs.py",
+            "            return each",
+            "            continue",
+            f"{INPUTS}test_entries.py::TestNoValue::test_a_quarter_with_a_month_without_data_has_no_sum",
+        ),
+        Mutant(
+            "kpis/selectors/inputs.py",
+            " and (owner is None or self.is_late)",
+            "",
+            f"{INPUTS}test_page.py::TestWhose::test_the_deputy_sees_it_once_it_is_late",
+        ),
+        Mutant(
+            "kpis/engine/inputs.py",
+            " or reminded.last_on == today:",
+            ":",
+            f"{INPUTS}test_reminders.py::test_twice_on_a_day_sends_once",
+        ),
+        Mutant(
+            "kpis/engine/parallel.py",
+            "elif not is_complete:",
+            "elif None:",
+            f"{INPUTS}test_parallel.py::TestMonths::test_a_source_that_was_not_read_since_differs_from_nothing",
+        ),
+        Mutant(
+            "kpis/services/parallel.py",
+            "if equal >= check.months_needed or (reason.strip() and actor is not None):",
+            "if check:",
+            f"{INPUTS}test_parallel.py::TestSwitch::test_too_early_needs_a_person_with_a_reason",
         ),
     ],
 }

@@ -22,8 +22,8 @@ from kpis.api.serializers import (
 )
 from kpis.api.versions import answer
 from kpis.models import ManualEntry, Target, TargetRevision
-from kpis.permissions import check_reach
-from kpis.services.entries import enter_value
+from kpis.permissions import check_reach, check_typing
+from kpis.services.entries import enter_value, withdraw_value
 from kpis.services.targets import TargetEntry, TargetError, set_targets
 from tenants.capabilities import Capability
 
@@ -130,13 +130,23 @@ class ManualEntryViewSet(SeenViewSet):
         "list": Capability.READ_RESULTS,
         "retrieve": Capability.READ_RESULTS,
         "create": Capability.ENTER_VALUES,
+        "destroy": Capability.ENTER_VALUES,
     }
 
     @extend_schema(summary="Enter a value")
     def create(self, request: Request) -> Response:
-        """Enter the value of a manual metric for one period; entering it again corrects it."""
+        """Enter the value of a manual metric for one period, or why there is none; entering it again corrects it."""
         fields = self.checked()
-        nodes = fields["metric"].nodes.all()
-        check_reach(request.user, self.scope, self.sight, fields["dimension"], fields["member"], nodes)
+        nodes = fields["metric"].nodes.select_related("responsible", "deputy")
+        check_typing(request.user, self.scope, self.sight, fields["dimension"], fields["member"], nodes)
         entry = enter_value(**fields, actor=self.actor, now=timezone.now())
         return answer(request, self.shown(entry.pk), code=status.HTTP_201_CREATED)
+
+    @extend_schema(summary="Take a value back")
+    def destroy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Take back what was entered: the value is open again."""
+        entry = self.row_to_change()
+        nodes = entry.metric.nodes.select_related("responsible", "deputy")
+        check_typing(request.user, self.scope, self.sight, entry.dimension, entry.member, nodes)
+        withdraw_value(entry=entry, actor=self.actor, now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)

@@ -1,7 +1,7 @@
 """The one read model: nodes × members × periods. Screens, API, charts and exports all render it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from django.utils import timezone
 
@@ -14,7 +14,16 @@ from kpis.selectors.matrix.counting import Counting
 from kpis.selectors.matrix.shapes import KpiMatrix, MatrixMember, MatrixNode, MatrixPeriod, MatrixQuery
 from tenants.settings.selectors import company_settings
 
-__all__ = ["KpiMatrix", "MatrixMember", "MatrixNode", "MatrixPeriod", "MatrixQuery", "build_matrix", "read_cells"]
+__all__ = [
+    "KpiMatrix",
+    "MatrixMember",
+    "MatrixNode",
+    "MatrixPeriod",
+    "MatrixQuery",
+    "build_matrix",
+    "read_cells",
+    "read_series",
+]
 
 
 def build_matrix(query: MatrixQuery, *, now: datetime) -> KpiMatrix:
@@ -53,10 +62,19 @@ def read_cells(query: MatrixQuery, codes: Collection[str], *, now: datetime) -> 
 
     Empty where the calendar does not reach the period, or the member is none to be shown.
     """
+    return next(iter(read_series(query, codes, now=now).values()), {})
+
+
+def read_series(query: MatrixQuery, codes: Collection[str], *, now: datetime) -> Mapping[date, Mapping[str, Cell]]:
+    """The same for each period of the query: its start → metric code → the live cell."""
     counting = _counting(query, codes, list(query.tree.nodes.all()), load_members(query), now)
-    if not counting.periods.asked or not counting.members:
+    if not counting.members:
         return {}
-    return {code: columns[0].cells()[0] for code, columns in counting.columns().items() if code in codes}
+    columns = {code: each for code, each in counting.columns().items() if code in codes}
+    return {
+        period.start: {code: each[p].cells()[0] for code, each in columns.items()}
+        for p, period in enumerate(counting.periods.asked)
+    }
 
 
 def _counting(

@@ -10,6 +10,7 @@ from kpis.choices import DimensionCode, Grain
 from kpis.engine import specs
 from kpis.engine.cells import WITHOUT_COST, Cell, block_group, cohort_cell, score_cell
 from kpis.engine.columns import Column, formula_column, measures_of, ratio_column, simple_column
+from kpis.engine.inputs import typed_together
 from kpis.engine.specs import (
     Clv,
     Conversion,
@@ -205,11 +206,11 @@ class Counting:
         values = [typed[start] for start in starts if start in typed]
         if not values:
             return Absence.MISSING
-        if len(starts) == 1 or metric.accumulation == "stock":
-            return values[-1]
-        if any(start not in typed and start <= self.today for start in starts):
+        if len(starts) == 1:
+            return values[0]
+        if metric.accumulation != "stock" and any(start not in typed and start <= self.today for start in starts):
             return Absence.MISSING
-        return sum(values, Decimal(0)) if metric.accumulation == "sum" else Absence.NOT_APPLICABLE
+        return typed_together(values, metric.accumulation)
 
 
 def _most(parts: Iterable[Mapping[int | None, Decimal]]) -> Mapping[int | None, Decimal]:

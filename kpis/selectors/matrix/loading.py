@@ -18,6 +18,7 @@ from kpis.engine.formula import CompiledFormula, parse_formula
 from kpis.engine.graph import calculation_order, needed
 from kpis.engine.pace import Due
 from kpis.engine.specs import Formula, Manual, Snapshot, Spec, Term
+from kpis.engine.values import Absence, Value
 from kpis.models import FactStream, KpiNode, LockedCell, ManualEntry, Metric, MetricSnapshot, Target
 from kpis.selectors.curves import read_usual
 from kpis.selectors.matrix.axes import Members, Periods
@@ -26,7 +27,7 @@ from kpis.selectors.matrix.shapes import OFFICIAL, MatrixQuery
 _BASE = {"month": "month", "week": "week", "quarter": "month", "half": "month", "year": "month"}
 
 Blocks = Mapping[tuple[str, date], Mapping[str, Mapping[int | None, Decimal]]]  # group, period → key → member
-Entries = Mapping[tuple[int, int | None], Mapping[date, Decimal]]
+Entries = Mapping[tuple[int, int | None], Mapping[date, Value]]
 Targets = Mapping[int, Mapping[date, Mapping[int | None, "Aim"]]]  # node → base period → member
 Locks = Mapping[tuple[int, date], Mapping[int | None, "Lock"]]  # node, period → member
 # measure, the metric that narrows it (None = none), period, member
@@ -164,20 +165,22 @@ def load_blocks(query: MatrixQuery, definitions: Definitions, periods: Periods, 
 
 
 def load_entries(query: MatrixQuery, definitions: Definitions, periods: Periods) -> Entries:
-    """(metric, member) → base period → typed value, with the company's for every dimension."""
+    """(metric, member) → base period → typed value or why there is none, with the company's for every dimension."""
     manual = [
         each.metric.pk
         for each in definitions.values()
         if any(isinstance(spec, Manual) for _day, _number, spec in each.versions)
     ]
-    entries: dict[tuple[int, int | None], dict[date, Decimal]] = defaultdict(dict)
+    entries: dict[tuple[int, int | None], dict[date, Value]] = defaultdict(dict)
     for row in ManualEntry.objects.filter(
         metric__in=manual,
         grain=_BASE[query.grain],
         period_start__in=periods.starts,
         dimension__in=[query.dimension, DimensionCode.COMPANY],
     ):
-        entries[row.metric_id, row.member_id][row.period_start] = row.value
+        entries[row.metric_id, row.member_id][row.period_start] = (
+            Absence(row.absence) if row.value is None else row.value
+        )
     return dict(entries)
 
 

@@ -11,8 +11,10 @@ from integrations.selectors.checklist import check_automatic, check_frequency, c
 from integrations.selectors.connections import health_of
 from integrations.selectors.health import read_sync_state
 from kpis.models import FactStream, KpiNode, KpiTree, Metric, MetricVersion
+from kpis.services.calendar import ensure_calendar
 from tenants.console.models import SyncState
 from tenants.registry import ItemStatus, checklist
+from tenants.settings.models import CompanySettings
 
 
 @pytest.fixture
@@ -137,6 +139,17 @@ class TestFrequency:
         state = check_frequency(today)
         assert state.status == ItemStatus.REGRESSED
         assert "deals" in state.next_step
+
+    def test_regresses_when_two_typed_values_in_a_row_are_overdue(self, in_acme, kpi, today, now):
+        ensure_calendar(first_day=today - timedelta(days=150), last_day=today)
+        self.stream(now)
+        kpi("visits", "manual", "No system counts them.")
+        CompanySettings.objects.update(start_date=today)
+        assert check_frequency(today).status == ItemStatus.DONE
+        CompanySettings.objects.update(start_date=today - timedelta(days=150))
+        state = check_frequency(today)
+        assert state.status == ItemStatus.REGRESSED
+        assert "visits" in state.next_step
 
 
 def test_the_items_of_this_floor_are_registered():

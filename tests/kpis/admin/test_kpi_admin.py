@@ -54,7 +54,7 @@ READ_ONLY = {
         "dealstageevent",
     ),
     *("dirtyfact", "dirtyrange", "exchangerate", "externalidentity", "factchange", "factstream", "fiscalyear"),
-    *("forecastcall", "metricsnapshot"),
+    *("forecastcall", "inputreminder", "metricsnapshot", "parallelcheck"),
     *(
         "kpievent",
         "kpifinding",

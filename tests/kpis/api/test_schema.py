@@ -94,6 +94,7 @@ class TestAnswers:
             "meeting-series",
             "jobs",
             "restatement-decisions",
+            "parallel-checks",
         }
 
     def _reads(self, document):
