@@ -7,7 +7,7 @@ PYTEST := MAWARU_TESTING=1 $(RUN)/pytest
 BESIDE := -n 2 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset check test gate proof journeys screenshots bench-engine messages
+.PHONY: help setup demo demo-reset check test gate proof journeys screenshots bench-engine bench-sync messages
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -60,6 +60,10 @@ proof: setup ## The full counts, before an issue is called resolved (up to 90 mi
 
 bench-engine: setup ## Measure the engine with a million deals, and write docs/benchmarks/engine.md (up to an hour)
 	DEBUG=1 MAWARU_EMBEDDED_DIR=/var/tmp/mawaru-bench $(RUN)/python manage.py bench_engine
+
+bench-sync: setup ## Measure how fast records come in, and write docs/benchmarks/sync.md (DLT=1 measures dlt too)
+	DEBUG=1 SOURCES_ON_LOOPBACK=1 MAWARU_EMBEDDED_DIR=/var/tmp/mawaru-bench $(RUN)/python manage.py bench_sync \
+		$(if $(DLT),--dlt)
 
 messages: setup ## Collect the texts of pages and code into the catalogue, and compile it
 	DEBUG=1 $(RUN)/python -m config.catalogue extract
