@@ -10,7 +10,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo demo-reset check test gate proof proof-properties proof-counts proof-journeys journeys \
-	screenshots bench-engine messages
+	screenshots bench-engine bench-sync messages
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -70,6 +70,10 @@ proof-journeys: setup ## … its journeys and kills
 
 bench-engine: setup ## Measure the engine with a million deals, and write docs/benchmarks/engine.md (up to an hour)
 	DEBUG=1 MAWARU_EMBEDDED_DIR=/var/tmp/mawaru-bench $(RUN)/python manage.py bench_engine
+
+bench-sync: setup ## Measure how fast records come in, and write docs/benchmarks/sync.md (DLT=1 measures dlt too)
+	DEBUG=1 SOURCES_ON_LOOPBACK=1 MAWARU_EMBEDDED_DIR=/var/tmp/mawaru-bench $(RUN)/python manage.py bench_sync \
+		$(if $(DLT),--dlt)
 
 messages: setup ## Collect the texts of pages and code into the catalogue, and compile it
 	DEBUG=1 $(RUN)/python -m config.catalogue extract

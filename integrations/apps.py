@@ -15,9 +15,10 @@ class IntegrationsConfig(AppConfig):
         from integrations.selectors.health import read_sync_state
         from integrations.services.runs import SYNC_REQUESTED
         from integrations.services.schedule import DUE_CONNECTION
-        from integrations.tasks import look_into_connection, sync
+        from integrations.tasks import DUE_RETENTION, forget_old, look_into_connection, seed_retention_clock, sync
         from integrations.views.connections import first_step
         from tenants.capabilities import Capability
+        from tenants.choices import CompanyType
         from tenants.outbox.registry import on
         from tenants.registry import (
             ChecklistItem,
@@ -25,6 +26,7 @@ class IntegrationsConfig(AppConfig):
             HealthSignal,
             NavigationEntry,
             PagePanel,
+            ProvisionStep,
             Stage,
             checklist,
             due_kinds,
@@ -32,10 +34,13 @@ class IntegrationsConfig(AppConfig):
             model_capabilities,
             navigation,
             panels,
+            provision_steps,
         )
 
         on(SYNC_REQUESTED, sync)
         due_kinds.register(DueKind(DUE_CONNECTION, look_into_connection, retry_after=timedelta(minutes=10)))
+        due_kinds.register(DueKind(DUE_RETENTION, forget_old, retry_after=timedelta(hours=1)))
+        provision_steps.register(ProvisionStep("retention clock", CompanyType.COMPANY, seed_retention_clock, 40))
         navigation.register(
             NavigationEntry("data", _("Data"), "connections", "data", 70, Capability.MANAGE_CONNECTIONS)
         )

@@ -6,6 +6,9 @@ from typing import Any
 from django.db.models import TextChoices
 from django.utils.translation import gettext_lazy as _
 
+# How long what a source said is kept: a year and a little, so that a changed mapping reaches the last year's months.
+KEEP_DAYS, KEEP_AT_MOST_DAYS = 400, 3650
+
 
 class ConnectionKind(TextChoices):
     FILE = "file", _("File")
@@ -42,6 +45,7 @@ class Trigger(TextChoices):
     UPLOAD = "upload", _("Upload")
     MANUAL = "manual", _("By hand")
     SCHEDULE = "schedule", _("Schedule")
+    REMAP = "remap", _("Mapped again")
 
 
 class Health(TextChoices):
@@ -107,6 +111,7 @@ PROBLEMS = {
     "bad_template": _("The mapping's template “%(template)s” cannot be read. Write column names in braces."),
     "no_mapping": _("This connection has no mapping yet. Choose a preset first."),
     "no_file_for_mapping": _("No mapping of this connection fits the file name “%(file)s”. It expects: %(patterns)s."),
+    "nothing_kept": _("Nothing is kept of what this connection has brought. Read the source again instead."),
     "nothing_to_read": _("There is no file to read yet. Upload one, or put one into the connection's folder."),
     "file_gone": _("“%(file)s” is no longer stored. Send it again."),
     "interrupted": _(

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from integrations.views import connections, keys, runs, sources
+from integrations.views import connections, keeping, keys, runs, sources
 
 urlpatterns = [
     path("", connections.connections, name="connections"),
@@ -22,6 +22,8 @@ urlpatterns = [
     path("<uuid:connection_id>/pause/", connections.pause, name="pause"),
     path("<uuid:connection_id>/resume/", connections.resume, name="resume"),
     path("<uuid:connection_id>/frequency/", connections.frequency, name="frequency"),
+    path("<uuid:connection_id>/remap/", keeping.connection_remap, name="connection_remap"),
+    path("<uuid:connection_id>/keep/", keeping.connection_keep, name="connection_keep"),
     path("<uuid:connection_id>/source/", sources.source_edit, name="source_edit"),
     path("<uuid:connection_id>/test/", sources.source_test, name="source_test"),
     path("<uuid:connection_id>/streams/", sources.streams, name="streams"),

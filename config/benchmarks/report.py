@@ -12,24 +12,29 @@ from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
+from django.db import connection
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One measurement. `goal` is the most that `measured` may be, in the same unit; None where it is only told."""
+    """One measurement. `goal` is the most (`is_least`: the least) that it may be; None where it is only told."""
 
     name: str
     measured: float
     unit: str
     goal: float | None = None
     remark: str = ""
+    is_least: bool = False
 
     @property
     def is_met(self) -> bool:
-        return self.goal is None or self.measured <= self.goal
+        if self.goal is None:
+            return True
+        return self.measured >= self.goal if self.is_least else self.measured <= self.goal
 
     @property
     def cells(self) -> tuple[str, str, str, str, str]:
-        goal = "" if self.goal is None else f"≤ {_short(self.goal)}"
+        goal = "" if self.goal is None else f"{'≥' if self.is_least else '≤'} {_short(self.goal)}"
         verdict = "" if self.goal is None else ("met" if self.is_met else "**missed**")
         return self.name, f"{_short(self.measured)} {self.unit}".strip(), goal, verdict, self.remark
 
@@ -70,6 +75,18 @@ def timed() -> Iterator[list[float]]:
     start = time.perf_counter()
     yield taken
     taken.append(time.perf_counter() - start)
+
+
+def processor_seconds() -> tuple[float, float]:
+    """Seconds that this process and its own server process of PostgreSQL have computed so far; 0 where that is far."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_backend_pid()")
+        told = Path(f"/proc/{cursor.fetchone()[0]}/stat")
+    try:
+        words = told.read_text().rpartition(")")[2].split()
+    except OSError:
+        return time.process_time(), 0.0
+    return time.process_time(), (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def p95(samples: Sequence[float]) -> float:

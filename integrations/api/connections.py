@@ -23,6 +23,7 @@ from integrations.api.serializers import (
     CheckResultSerializer,
     ConnectionSerializer,
     FieldsQuerySerializer,
+    KeptSerializer,
     MappingsSerializer,
     PreviewSerializer,
     RejectedQuerySerializer,
@@ -39,6 +40,7 @@ from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import StreamMapping, check_mapping
 from integrations.models import Connection, RejectedRecord, SyncRun, Upload
 from integrations.selectors.connections import with_problems
+from integrations.selectors.kept import kept_by
 from integrations.selectors.plans import current_mappings, preview, read_plan
 from integrations.services.connections import (
     ConnectionRequestError,
@@ -49,9 +51,11 @@ from integrations.services.connections import (
     resume_connection,
     save_mappings,
     set_frequency,
+    set_keep_days,
 )
 from integrations.services.credentials import SealedError
 from integrations.services.inspection import Remark, check_source, preview_source, sample_stream
+from integrations.services.resync import remap
 from integrations.services.runs import request_run, sync_now
 from integrations.services.sources import is_pulled
 from integrations.services.uploads import IncomingFile, receive_files
@@ -62,7 +66,7 @@ from tenants.capabilities import Capability
 
 ACTIONS = (
     *("list", "retrieve", "create", "partial_update"),
-    *("test", "preview", "fields", "mappings", "replace_mappings", "sync", "runs", "rejected"),
+    *("test", "preview", "fields", "mappings", "replace_mappings", "sync", "kept", "remap", "runs", "rejected"),
 )
 
 
@@ -79,18 +83,19 @@ class ConnectionViewSet(CompanyViewSet):
         given = self.get_serializer(data=request.data)
         given.is_valid(raise_exception=True)
         values = dict(given.validated_data)
-        paused, now = values.pop("is_paused"), timezone.now()
+        paused, keep_days, now = values.pop("is_paused"), values.pop("keep_days"), timezone.now()
         with _refusals():
             if values["kind"] == ConnectionKind.FILE:
                 del values["kind"]
                 made = create_connection(**values, now=now)
             else:
                 made = create_source(**{"secrets": {}, **values}, now=now)
+        set_keep_days(connection=made, days=keep_days, now=now)
         if paused:
             pause_connection(connection=made, now=now)
         return self.created(made.pk)
 
-    @extend_schema(summary="Change how often data is due, describe a source anew, enter credentials, pause or resume")
+    @extend_schema(summary="Change how often data is due, how long it is kept, the source, credentials; pause, resume")
     def partial_update(self, request: Request, id: Any) -> Response:
         connection = self.row_to_change()
         given = self.get_serializer(connection, data=request.data, partial=True)
@@ -104,6 +109,8 @@ class ConnectionViewSet(CompanyViewSet):
                 change_source(connection=connection, **access, now=now)
         if "every" in given.validated_data:
             set_frequency(connection=connection, every=given.validated_data["every"], now=now)
+        if "keep_days" in given.validated_data:
+            set_keep_days(connection=connection, days=given.validated_data["keep_days"], now=now)
         if "is_paused" in given.validated_data:
             change = pause_connection if given.validated_data["is_paused"] else resume_connection
             change(connection=connection, now=now)
@@ -194,6 +201,22 @@ class ConnectionViewSet(CompanyViewSet):
                 run = request_run(
                     connection=connection, upload=upload, trigger=Trigger.UPLOAD, actor=self.actor, now=now
                 )
+        except ConnectorError as error:
+            raise _as_problem(error) from error
+        return Response(SyncRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(summary="What can be mapped again without asking the source", responses=KeptSerializer)
+    @action(detail=True, methods=["get"], url_path="remap")
+    def kept(self, request: Request, id: Any) -> Response:
+        return Response(KeptSerializer(kept_by(connection=self.get_object())).data)
+
+    @extend_schema(
+        summary="Map again what is kept, without asking the source", request=None, responses={202: SyncRunSerializer}
+    )
+    @kept.mapping.post
+    def remap(self, request: Request, id: Any) -> Response:
+        try:
+            run = remap(connection=self.get_object(), actor=self.actor, now=timezone.now())
         except ConnectorError as error:
             raise _as_problem(error) from error
         return Response(SyncRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)

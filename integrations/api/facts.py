@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from integrations.connectors.catalogue import ORDER
 from kpis.api.base import CompanyAPIView
 from kpis.api.problems import Problem
-from kpis.engine.records import Rejection
+from kpis.engine.record_batch import Rejection
 from kpis.services.facts import BulkResult, UnknownResourceError, upsert_facts
 from kpis.services.recompute import recompute
 from tenants.capabilities import Capability

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from integrations.choices import Carries, ConnectionKind, Health, Tax
+from integrations.choices import KEEP_AT_MOST_DAYS, KEEP_DAYS, Carries, ConnectionKind, Health, Tax
 from integrations.connectors.catalogue import ORDER, position_of
 from integrations.connectors.mapping import FieldRule, StreamMapping
 from integrations.connectors.presets import PRESETS
@@ -25,7 +25,8 @@ OF_FILES, OF_SOURCES = {"preset"}, {"description", "secrets"}
 
 
 class ConnectionSerializer(serializers.ModelSerializer[Connection]):
-    """One connection; `every_minutes` says how often data is due (null = only by hand).
+    """One connection; `every_minutes` says how often data is due (null = only by hand), `keep_days` how long what the
+    source said is kept for being mapped again (0 = not at all).
 
     A connection of kind `file` has a `preset`; one that is called has a `description` (see docs/generic-rest.md) and
     `secrets`, which are never shown: `secrets_set` names those that are there. `stopped_by` is the code of what a
@@ -45,6 +46,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
     stopped_by = serializers.CharField(read_only=True)
     problem = serializers.SerializerMethodField()
     every_minutes = serializers.IntegerField(min_value=1, max_value=527_040, allow_null=True, default=None)
+    keep_days = serializers.IntegerField(min_value=0, max_value=KEEP_AT_MOST_DAYS, default=KEEP_DAYS)
     paused = serializers.BooleanField(source="is_paused", default=False)
     health = serializers.SerializerMethodField()
 
@@ -61,6 +63,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
             "secrets",
             "secrets_set",
             "every_minutes",
+            "keep_days",
             "paused",
             "health",
             "stopped_by",
@@ -140,6 +143,17 @@ class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
     def get_counts(self, run: SyncRun) -> dict[str, int]:
         names = ("read", "inserted", "updated", "unchanged", "deleted", "rejected", "unresolved")
         return {name: getattr(run, f"{name}_count") for name in names}
+
+
+class KeptSerializer(serializers.Serializer[Any]):
+    """What can be mapped again without asking the source: how many records, received since when.
+
+    `lost` were received longer ago than `keep_days`: a changed mapping reaches them only when the source is read again.
+    """
+
+    count = serializers.IntegerField()
+    since = serializers.DateTimeField(allow_null=True)
+    lost = serializers.IntegerField()
 
 
 class RejectedRecordSerializer(serializers.ModelSerializer[RejectedRecord]):

@@ -60,6 +60,10 @@ class Record:
     merged_into: str = ""
     """The external id of the record that took this one over, where the source says so."""
 
+    @property
+    def is_gone(self) -> bool:
+        return self.is_deleted or bool(self.merged_into)
+
 
 @dataclass(frozen=True)
 class Page:

@@ -7,8 +7,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from integrations.connectors.base import Record
-from integrations.connectors.mapping import Accepted, Refused, Row, StreamMapping, Tally, decide
-from integrations.connectors.records import rows_of
+from integrations.connectors.deciding import decide
+from integrations.connectors.mapping import Accepted, Refused, Row, StreamMapping, Tally
+from integrations.connectors.records import rows_of, text_at
 
 NO_ROW = Row(0, {})
 
@@ -24,28 +25,33 @@ def changes_of(
 ) -> list[Accepted | Refused]:
     """The decisions of one mapping for records, of which each comes once; their rows are numbered from `first`.
 
-    `previous` holds what the source said about them the last time. What a record gave then and does not give now (it
-    was deleted or merged away, an element has left its list, a field that decides was emptied) is withdrawn.
+    `previous` holds what the source said about them the last time, where the mapping `needs_previous`. What a record
+    gave then and does not give now (it was deleted or merged away, an element has left its list, a field that decides
+    was emptied) is withdrawn.
     """
-    living = [record for record in records if not _is_gone(record)]
+    living = [record for record in records if not record.is_gone]
     decisions = list(decide(mapping, rows_of(mapping, living, first=first), zone=zone, tally=tally))
     given = {_id_of(each) for each in decisions}
     earlier = [Record(each.external_id, previous[each.external_id]) for each in records if each.external_id in previous]
     before = _ids(mapping, earlier, zone)
-    gone = _ids(mapping, [record for record in records if _is_gone(record)], zone)
+    gone = _ids(mapping, [record for record in records if record.is_gone], zone)
     if not mapping.each:
-        gone |= {record.external_id for record in records if _is_gone(record) and _is_own_id(mapping)}
+        gone |= {record.external_id for record in records if record.is_gone and _is_own_id(mapping)}
     withdrawn = sorted((before | gone) - given)
     return [*decisions, *(Accepted(NO_ROW, {"external_id": each, "deleted": True}) for each in withdrawn)]
+
+
+def needs_previous(mapping: StreamMapping, records: Sequence[Record]) -> bool:
+    """Whether some of these records may have given other rows than now; else each is the one row of its own name."""
+    own = next((rule.column for rule in mapping.rules if rule.field == "external_id"), None)
+    if own is None or mapping.each or mapping.skip_blank:
+        return True
+    return any(text_at(each.values, own) != each.external_id for each in records if not each.is_gone)
 
 
 def latest(records: Iterable[Record]) -> list[Record]:
     """Each record once, as it came last: while pages are read a record may change and come again."""
     return list({record.external_id: record for record in records}.values())
-
-
-def _is_gone(record: Record) -> bool:
-    return record.is_deleted or bool(record.merged_into)
 
 
 def _ids(mapping: StreamMapping, records: Sequence[Record], zone: ZoneInfo) -> set[str]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
 
 from integrations.connectors import values
 from integrations.connectors.errors import ConnectorError
@@ -179,15 +179,16 @@ def _read_workbook(path: Path, name: str, sheet: str) -> Table:
             if sheet and sheet not in names:
                 raise ConnectorError("data", "missing_sheet", file=name, sheet=sheet, found="、".join(names))
             page = book.get_sheet_by_name(sheet or names[0])
-            top = page.start[0] if page.start else 0
-            lines: list[Line] = [
-                (number, tuple(cells))
-                for number, cells in enumerate(page.to_python(skip_empty_area=True), start=top + 1)
-                if any(values.text_of(cell) for cell in cells)
-            ]
     except CalamineError as error:
         raise ConnectorError("data", "broken_workbook", file=name) from error
-    return _checked(Table(name, (), "xlsx", lambda: iter(lines)))
+    return _checked(Table(name, (), "xlsx", lambda: _sheet_lines(page)))
+
+
+def _sheet_lines(page: CalamineSheet) -> Iterator[Line]:
+    """Made anew at every pass: as Python's objects a large sheet takes many times the memory."""
+    for number, cells in enumerate(page.iter_rows(), start=1):
+        if any(values.text_of(cell) for cell in cells):
+            yield number, tuple(cells)
 
 
 def _check_workbook(path: Path, name: str) -> None:

@@ -1,26 +1,22 @@
-"""Deciding: rows of a source become records of the bulk contract, or a rejection with its reason. Pure."""
+"""How rows of a source become records of the bulk contract: rules, rows, and what is decided of each. Pure."""
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import string
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from integrations.connectors import values
-from integrations.connectors.catalogue import DIVIDING, fields_of, resource_of, takes_tax
-from integrations.connectors.errors import BadValueError, ConnectorError
+from integrations.connectors.catalogue import fields_of, resource_of
+from integrations.connectors.errors import ConnectorError
 from integrations.connectors.values import Cell
-from kpis.engine.resources import Field, Kind
 
 Unlisted = Literal["keep", "empty", "reject"]
 ATTRIBUTE_PREFIX = "attributes."
-_CUSTOM = Field(Kind.TEXT)
 
 
 @dataclass(frozen=True)
@@ -82,7 +78,7 @@ class StreamMapping:
         return tuple(dict.fromkeys([*names, *self.skip_blank]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One line of a table: `number` as the person sees it in a spreadsheet, cells by heading."""
 
@@ -104,7 +100,7 @@ class FieldProblem:
     params: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Accepted:
     """A row that became a record."""
 
@@ -112,7 +108,7 @@ class Accepted:
     record: Mapping[str, Any]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Refused:
     """A row that did not, and every reason."""
 
@@ -146,142 +142,6 @@ class Tally:
             "mapped": [{"field": f, "from": a, "to": b, "count": n} for (f, a, b), n in self.mapped.most_common()],
             "unmapped": [{"field": f, "value": v, "count": n} for (f, v), n in self.unmapped.most_common()],
         }
-
-
-def decide(
-    mapping: StreamMapping, rows: Iterable[Row], *, zone: ZoneInfo, tally: Tally
-) -> Iterator[Accepted | Refused]:
-    """Each row in turn: a record, a refusal, or nothing (a row to skip, or one that says again what another said).
-
-    Two rows with the same external id and the same content are one record; with different content the later one is
-    refused, because which of them is right cannot be known. `tally` counts along.
-    """
-    reader = _RowReader(mapping, zone, tally)
-    first_seen: dict[str, tuple[int, bytes]] = {}
-    for row in rows:
-        tally.read += 1
-        if any(not values.text_of(row.cells.get(column)) for column in mapping.skip_blank):
-            tally.skipped += 1
-            continue
-        record, problems = reader.read(row)
-        external_id = str(record.get("external_id") or "")
-        if external_id and not problems:
-            content = hashlib.blake2b(repr(record).encode(), digest_size=16).digest()
-            first_row, first_content = first_seen.setdefault(external_id, (row.number, content))
-            if first_row != row.number and first_content == content:
-                tally.repeated += 1
-                continue
-            if first_row != row.number:
-                problems = [FieldProblem("external_id", "repeated_id", {"value": external_id, "row": first_row})]
-        if problems:
-            tally.refused += 1
-            yield Refused(row, external_id, tuple(problems))
-        else:
-            tally.accepted += 1
-            yield Accepted(row, record)
-
-
-class _RowReader:
-    """Applies the rules of one mapping to one row at a time."""
-
-    def __init__(self, mapping: StreamMapping, zone: ZoneInfo, tally: Tally) -> None:
-        self._mapping = mapping
-        self._zone = zone
-        self._tally = tally
-        self._fields = fields_of(mapping.resource)
-        self._takes_tax = takes_tax(mapping.resource)
-        self._maps = {
-            rule.field: {values.normalise(source): target for source, target in rule.values.items()}
-            for rule in mapping.rules
-        }
-
-    def read(self, row: Row) -> tuple[dict[str, Any], list[FieldProblem]]:
-        record: dict[str, Any] = {}
-        attributes: dict[str, Any] = {}
-        problems: list[FieldProblem] = []
-        for rule in self._mapping.rules:
-            if rule.optional and rule.columns and not any(column in row.cells for column in rule.columns):
-                continue
-            try:
-                value = self._value(rule, row)
-            except BadValueError as bad:
-                problems.append(FieldProblem(rule.field, bad.code, bad.params))
-                continue
-            if rule.field.startswith(ATTRIBUTE_PREFIX):
-                if value is not None:
-                    attributes[rule.field.removeprefix(ATTRIBUTE_PREFIX)] = value
-            else:
-                record[rule.field] = value
-        if attributes:
-            record["attributes"] = attributes
-        if self._mapping.tax and self._takes_tax:
-            record["tax"] = self._mapping.tax
-            if self._mapping.tax_rate is not None:
-                record["tax_rate"] = self._mapping.tax_rate
-        return record, problems
-
-    def _value(self, rule: FieldRule, row: Row) -> Any:
-        spec = _CUSTOM if rule.field.startswith(ATTRIBUTE_PREFIX) else self._fields[rule.field]
-        if not rule.columns:
-            return rule.constant
-        cell = self._cell(rule, row)
-        if not values.text_of(cell):
-            self._tally.blank[rule.field] += 1
-        if rule.values or spec.choices:
-            cell = self._translated(rule, spec, values.text_of(cell))
-        value = _typed(spec, cell, rule, self._mapping.date_formats, self._zone)
-        if value in (None, []) and spec.is_required and not spec.may_be_null:
-            raise BadValueError("required", column=" + ".join(rule.columns))
-        return value
-
-    def _cell(self, rule: FieldRule, row: Row) -> Cell:
-        if rule.template is None:
-            return row.cells.get(rule.columns[0])
-        parts = {name: values.text_of(row.cells.get(name)) for name in rule.columns}
-        if not all(parts.values()):
-            return None
-        # By hand: a name may have dots, which format() would follow into the value.
-        pieces = string.Formatter().parse(rule.template)
-        return "".join(literal + (parts[name] if name else "") for literal, name, _, _ in pieces)
-
-    def _translated(self, rule: FieldRule, spec: Field, text: str) -> str | None:
-        """The word in our vocabulary; what the map does not name is never guessed."""
-        word = values.normalise(text)
-        known = self._maps[rule.field]
-        if word in known:
-            target = known[word]
-            if text and target != text:
-                self._tally.mapped[rule.field, text, target] += 1
-            return target or None
-        if not text:
-            return None
-        if text in spec.choices:
-            return text
-        unlisted = rule.unlisted or ("reject" if spec.choices else "empty" if rule.field in DIVIDING else "keep")
-        if unlisted == "keep" and not spec.choices:
-            return text
-        self._tally.unmapped[rule.field, text] += 1
-        if unlisted == "empty":
-            return None
-        raise BadValueError("unmapped_value", value=text, column=" + ".join(rule.columns))
-
-
-def _typed(spec: Field, cell: Cell, rule: FieldRule, formats: Sequence[str], zone: ZoneInfo) -> Any:
-    match spec.kind:
-        case Kind.DATE:
-            return values.parse_date(cell, formats=formats, zone=zone)
-        case Kind.MOMENT:
-            return values.parse_moment(cell, formats=formats, zone=zone)
-        case Kind.NUMBER:
-            return values.parse_number(cell)
-        case Kind.INTEGER:
-            return values.parse_integer(cell)
-        case Kind.FLAG:
-            return values.parse_bool(cell)
-        case Kind.TEXTS | Kind.REFS:
-            return [part for part in (piece.strip() for piece in values.text_of(cell).split(rule.separator)) if part]
-        case Kind.TEXT | Kind.REF | Kind.CURRENCY:
-            return values.text_of(cell) or None
 
 
 def check_mapping(mapping: StreamMapping) -> None:

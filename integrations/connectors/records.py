@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from integrations.connectors.base import Record
 from integrations.connectors.mapping import Row, StreamMapping
-from integrations.connectors.values import Cell
+from integrations.connectors.values import Cell, text_of
 
 SCALARS = (str, int, float, Decimal, datetime, date, time, timedelta)
+PLAIN = frozenset({*SCALARS, bool, type(None)})
 SEPARATOR = ","
 
 
@@ -21,17 +23,22 @@ def rows_of(mapping: StreamMapping, records: Sequence[Record], *, first: int = 1
 
     With `each`, the columns below that path are looked up in the element, the others in the record around it.
     """
+    columns = mapping.columns
+    if not mapping.each:
+        pick = _picker(columns)
+        for number, record in enumerate(records, first):
+            yield Row(number, pick(record.values))
+        return
+    prefix = f"{mapping.each}."
+    inner = _picker([column.removeprefix(prefix) for column in columns if column.startswith(prefix)])
+    outer = _picker([column for column in columns if not column.startswith(prefix)])
     number = first
-    prefix = f"{mapping.each}." if mapping.each else ""
     for record in records:
+        around = outer(record.values)
         for element in _elements(record.values, mapping.each):
-            cells: dict[str, Cell] = {}
-            for column in mapping.columns:
-                inner = prefix and column.startswith(prefix)
-                where, path = (element, column.removeprefix(prefix)) if inner else (record.values, column)
-                if has_path(where, path):
-                    cells[column] = cell_of(dig(where, path))
-            yield Row(number, cells)
+            within = {f"{prefix}{name}": cell for name, cell in inner(element).items()}
+            cells = {**around, **within}
+            yield Row(number, {column: cells[column] for column in columns if column in cells})
             number += 1
 
 
@@ -45,6 +52,11 @@ def dig(values: Any, path: str) -> Any:
     return None if found is _NOTHING else found
 
 
+def text_at(values: Mapping[str, Any], path: str) -> str:
+    """What lies at a path as a text; '' where there is nothing."""
+    return text_of(cell_of(dig(values, path)))
+
+
 def has_path(values: Any, path: str) -> bool:
     """Whether there is something at a path, an empty value included."""
     return _follow(values, path) is not _NOTHING
@@ -52,8 +64,8 @@ def has_path(values: Any, path: str) -> bool:
 
 def cell_of(value: Any) -> Cell:
     """A value as a mapping reads it: a list of words is one text with commas, anything nested is JSON."""
-    if value is None or isinstance(value, SCALARS):
-        return value
+    if type(value) in PLAIN or isinstance(value, SCALARS):
+        return value  # type: ignore[no-any-return]
     if isinstance(value, list) and all(isinstance(part, SCALARS) for part in value):
         return SEPARATOR.join(str(part) for part in value)
     return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
@@ -62,8 +74,30 @@ def cell_of(value: Any) -> Cell:
 _NOTHING = object()
 
 
+def _picker(columns: Sequence[str]) -> Callable[[Any], dict[str, Cell]]:
+    """What finds the cells at these paths, those that are there."""
+
+    def follow(values: Any) -> dict[str, Cell]:
+        found = ((column, _follow(values, column)) for column in columns)
+        return {column: cell_of(value) for column, value in found if value is not _NOTHING}
+
+    if len(columns) < 2 or any("." in column for column in columns):
+        return follow
+    take = itemgetter(*columns)
+
+    def pick(values: Any) -> dict[str, Cell]:
+        """As `follow`, for the records of most sources: flat, and every field there."""
+        try:
+            cells = take(values)
+        except (KeyError, TypeError):
+            return follow(values)
+        return dict(zip(columns, cells, strict=True)) if PLAIN.issuperset(map(type, cells)) else follow(values)
+
+    return pick
+
+
 def _follow(values: Any, path: str) -> Any:
-    if isinstance(values, Mapping) and path in values:
+    if (type(values) is dict or isinstance(values, Mapping)) and path in values:
         return values[path]
     here = values
     for name in path.split("."):

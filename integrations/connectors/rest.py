@@ -24,7 +24,7 @@ from integrations.connectors.base import Connector, Finding, Record, SourceField
 from integrations.connectors.document import AuthSpec, Document, PaginatorSpec, StreamSpec
 from integrations.connectors.errors import BadValueError, ConnectorError
 from integrations.connectors.http import Answer, Http
-from integrations.connectors.records import cell_of, dig, has_path
+from integrations.connectors.records import cell_of, dig, has_path, text_at
 
 SAMPLE = 20
 # What is wrong with the source as a whole, not with one stream of it.
@@ -164,16 +164,16 @@ def _rows(spec: StreamSpec, body: Any) -> list[Mapping[str, Any]]:
 
 
 def _record(spec: StreamSpec, row: Mapping[str, Any]) -> Record:
-    external_id = values.text_of(cell_of(dig(row, spec.id)))
+    external_id = text_at(row, spec.id)
     if not external_id:
         raise ConnectorError("data", "record_without_id", stream=spec.name, path=spec.id)
-    gone = spec.deleted_field and values.text_of(cell_of(dig(row, spec.deleted_field))) in spec.deleted_values
+    gone = spec.deleted_field and text_at(row, spec.deleted_field) in spec.deleted_values
     return Record(
         external_id=external_id,
         values=row,
         updated_at=_changed_at(spec, row),
         is_deleted=bool(gone),
-        merged_into=values.text_of(cell_of(dig(row, spec.merged_into))) if spec.merged_into else "",
+        merged_into=text_at(row, spec.merged_into) if spec.merged_into else "",
     )
 
 

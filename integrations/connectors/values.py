@@ -28,6 +28,7 @@ _YEAR_FIRST = re.compile(
 _COMPACT = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})")
 _ERA = re.compile(r"(?P<era>令和|平成|昭和|[RHS])\s*(?P<y>\d{1,2}|元)[年.](?P<m>\d{1,2})[月.](?P<d>\d{1,2})日?")
 _WEEKDAY = re.compile(r"\s*\([日月火水木金土A-Za-z]{1,3}\)")
+_AFTER_A_DAY = frozenset({"", "T", " "})
 _SIGN = "[-+−‐–△▲]"
 _NUMBER = re.compile(
     rf"(?P<open>\()?(?P<sign>{_SIGN})?(?:¥|\\|\$|€|JPY|USD)?(?P<inner_sign>{_SIGN})?"
@@ -41,15 +42,17 @@ def text_of(cell: Cell) -> str:
     >>> text_of(12.0), text_of(" 山田　太郎 "), text_of(None)
     ('12', '山田　太郎', '')
     """
+    if type(cell) is str:
+        return cell.strip()
     if cell is None:
         return ""
     if isinstance(cell, bool):
         return "true" if cell else "false"
     if isinstance(cell, float) and cell.is_integer():
         return str(int(cell))
-    if isinstance(cell, datetime | date):
+    if isinstance(cell, date):
         return cell.isoformat()
-    return str(cell).strip().strip("\u3000")
+    return str(cell).strip()
 
 
 def normalise(text: str) -> str:
@@ -58,7 +61,8 @@ def normalise(text: str) -> str:
     >>> normalise("　ＧＴＸ　Pro ")
     'gtx pro'
     """
-    return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    return " ".join(plain.split()).casefold()
 
 
 def parse_date(cell: Cell, *, formats: Sequence[str] = (), zone: ZoneInfo) -> date | None:
@@ -70,6 +74,8 @@ def parse_date(cell: Cell, *, formats: Sequence[str] = (), zone: ZoneInfo) -> da
     >>> parse_date("2026-11-23T20:00:00Z", zone=tokyo).isoformat()
     '2026-11-24'
     """
+    if type(cell) is str and not formats and (day := _iso_day(cell)) is not None:
+        return day
     moment = parse_moment(cell, formats=formats, zone=zone)
     return None if moment is None else moment.astimezone(zone).date()
 
@@ -83,9 +89,10 @@ def parse_moment(cell: Cell, *, formats: Sequence[str] = (), zone: ZoneInfo) -> 
     text = text_of(cell)
     if not text:
         return None
-    plain = unicodedata.normalize("NFKC", text)
+    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
     found = (
         _by_formats(plain, formats)
+        or _iso(plain)
         or _excel_serial(cell, plain)
         or _year_first(plain)
         or _compact(plain)
@@ -164,6 +171,25 @@ def _excel_serial(cell: Cell, text: str) -> datetime | None:
     if int(days) not in EXCEL_SERIALS:
         return None
     return datetime.combine(EXCEL_EPOCH, time()) + timedelta(seconds=round(days * 86_400))
+
+
+def _iso_day(text: str) -> date | None:
+    if len(text) != 10 or text[4] != "-" or text[7] != "-":
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _iso(text: str) -> datetime | None:
+    """What interfaces write, and most files: read before all else, since there is so much of it."""
+    if text[4:5] != "-" or text[7:8] != "-" or text[10:11] not in _AFTER_A_DAY:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def _year_first(text: str) -> datetime | None:

@@ -9,7 +9,7 @@ from django import forms
 from django.core.validators import RegexValidator
 from django.utils.translation import gettext_lazy as _
 
-from integrations.choices import Carries, Scope
+from integrations.choices import KEEP_AT_MOST_DAYS, Carries, Scope
 from integrations.connectors.presets import PRESETS
 
 FREQUENCIES = [
@@ -76,6 +76,17 @@ class ResyncForm(forms.Form):
         label=_("Changed since"),
         help_text=_("Leave it empty to read everything from the beginning."),
         widget=forms.DateInput(attrs={"type": "date"}),
+    )
+
+
+class KeepForm(forms.Form):
+    """How long what a source said is kept."""
+
+    days = forms.IntegerField(
+        min_value=0,
+        max_value=KEEP_AT_MOST_DAYS,
+        label=_("Keep for, days"),
+        help_text=_("0 = keep nothing: a changed mapping then reads the source again."),
     )
 
 

@@ -4,10 +4,11 @@ import uuid
 from decimal import Decimal
 
 from django.core.serializers.json import DjangoJSONEncoder
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from integrations.choices import Carries, ConnectionKind, Tax
+from integrations.choices import KEEP_AT_MOST_DAYS, KEEP_DAYS, Carries, ConnectionKind, Tax
 from integrations.connectors.catalogue import ORDER
 from integrations.connectors.mapping import FieldRule, StreamMapping
 
@@ -31,6 +32,14 @@ class Connection(models.Model):
     sealed = models.TextField(default="", blank=True, editable=False)
     every = models.DurationField(
         _("Frequency"), null=True, blank=True, help_text=_("How often new data is due; empty = only by hand")
+    )
+    keep_days = models.PositiveSmallIntegerField(
+        _("Kept as received, days"),
+        default=KEEP_DAYS,
+        validators=[MaxValueValidator(KEEP_AT_MOST_DAYS)],
+        help_text=_(
+            "A changed mapping is applied to what is kept without asking the source again; 0 = nothing is kept"
+        ),
     )
     is_paused = models.BooleanField(_("Paused"), default=False)
     last_run_at = models.DateTimeField(_("Last run"), null=True, editable=False)
@@ -137,13 +146,22 @@ class Checkpoint(models.Model):
 
 
 class RawRecord(models.Model):
-    """What the source said last about one record, as it said it."""
+    """What the source said last about one record, as it said it; the id stays when that is too old to be kept.
 
-    connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", verbose_name=_("Connection"))
-    stream = models.SlugField(_("Stream"), max_length=60)
+    Written by COPY, many at a time: it has the one index that finds a record, and one that finds what is old.
+    """
+
+    connection = models.ForeignKey(
+        Connection, models.CASCADE, related_name="+", verbose_name=_("Connection"), db_index=False
+    )
+    stream = models.SlugField(_("Stream"), max_length=60, db_index=False)
     external_id = models.CharField(_("External id"), max_length=200)
     payload = models.JSONField(
         _("As received"), null=True, encoder=DjangoJSONEncoder, help_text=_("Empty once it is too old to be kept")
+    )
+    digest = models.CharField(max_length=32, editable=False, default="")
+    is_gone = models.BooleanField(
+        _("Deleted"), default=False, help_text=_("The source has deleted it or merged it away")
     )
     received_at = models.DateTimeField(_("Received"), db_index=True)
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from integrations.choices import describe_problem
+from integrations.connectors.deciding import decide
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.file import Table, read_table
 from integrations.connectors.mapping import (
@@ -22,7 +23,6 @@ from integrations.connectors.mapping import (
     StreamMapping,
     Tally,
     check_columns,
-    decide,
 )
 from integrations.models import Connection, FieldMapping, SourceFile, Upload
 

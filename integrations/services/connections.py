@@ -20,7 +20,8 @@ from integrations.connectors.presets import PRESETS
 from integrations.models import Connection, FieldMapping
 from integrations.selectors.plans import current_mappings
 from integrations.services.credentials import seal, unseal
-from integrations.services.resync import read_again
+from integrations.services.landing import forget
+from integrations.services.resync import map_again, read_again
 from integrations.services.schedule import reschedule
 from integrations.services.sources import is_pulled, needed_secrets
 from kpis.engine.records import is_storable
@@ -122,8 +123,9 @@ def change_source(
 def save_mapping(*, connection: Connection, mapping: StreamMapping, preset: str = "", now: datetime) -> FieldMapping:
     """Put a new version of one stream's mapping in force; the same mapping again changes nothing.
 
-    A source that is called is read from its beginning again where the mapping has changed: what it said before was
-    understood in the old way. Raises ConnectorError of kind config for a mapping that cannot work.
+    Where the mapping has changed, what the source said before was understood in the old way: what is kept of it is
+    mapped again, or a source that is called is read from its beginning. Raises ConnectorError of kind config for a
+    mapping that cannot work.
     """
     check_mapping(mapping)
     Connection.objects.select_for_update().get(pk=connection.pk)
@@ -132,6 +134,7 @@ def save_mapping(*, connection: Connection, mapping: StreamMapping, preset: str 
     if current is not None and current.definition == mapping:
         return current
     last: int = versions.aggregate(last=Max("version"))["last"] or 0
+    asked = _asked(connection, mapping.reads)
     versions.filter(is_current=True).update(is_current=False)
     made = FieldMapping.objects.create(
         connection=connection,
@@ -141,7 +144,7 @@ def save_mapping(*, connection: Connection, mapping: StreamMapping, preset: str 
         **_columns_of(mapping),
     )
     if is_pulled(connection):
-        read_again(connection=connection, streams=[mapping.reads], since=None, now=now)
+        map_again(connection=connection, mapping=mapping, asked=asked, now=now)
         Connection.objects.filter(pk=connection.pk, stopped_by__in=MAPPING_PROBLEMS).update(stopped_by="")
         connection.refresh_from_db()
         reschedule(connection=connection, now=now)
@@ -212,6 +215,14 @@ def resume_connection(*, connection: Connection, now: datetime) -> None:
 
 
 @transaction.atomic
+def set_keep_days(*, connection: Connection, days: int, now: datetime) -> None:
+    """Say how many days what the source said is kept; what is older is dropped at once."""
+    Connection.objects.filter(pk=connection.pk).update(keep_days=days)
+    connection.refresh_from_db()
+    forget(connection=connection, now=now)
+
+
+@transaction.atomic
 def set_frequency(*, connection: Connection, every: timedelta | None, now: datetime) -> None:
     """Say how often data is due; None means only by hand. Everything the connection delivers is due as often."""
     Connection.objects.filter(pk=connection.pk).update(every=every)
@@ -219,6 +230,12 @@ def set_frequency(*, connection: Connection, every: timedelta | None, now: datet
     reschedule(connection=connection, now=now)
     for resource in {mapping.resource for mapping in current_mappings(connection=connection)}:
         expect_stream(source=connection.source, fact=resource, expected_every=every)
+
+
+def _asked(connection: Connection, stream: str) -> list[str]:
+    """The columns for which a source is asked by the mappings in force of one of its streams."""
+    mappings = current_mappings(connection=connection)
+    return [column for mapping in mappings if mapping.reads == stream for column in mapping.columns]
 
 
 def _made(*, name: str, now: datetime, **values: Any) -> Connection:

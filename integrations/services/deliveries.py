@@ -16,8 +16,10 @@ from integrations.models import Checkpoint, SourceFile, SyncRun
 from integrations.selectors.plans import Delivery, Plan, read_plan
 from integrations.selectors.references import unresolved_references
 from integrations.services import storing
+from integrations.services.landing import Said
 from integrations.services.runs import Outcome
 from integrations.services.storing import Chunk, Clock, Part, Storing
+from kpis.engine.records import ID_LENGTH, is_storable
 
 
 def store_delivery(run: SyncRun, *, owner: str, clock: Clock, until: float) -> Outcome | None:
@@ -68,13 +70,19 @@ def _is_last(plan: Plan, delivery: Delivery, done: int) -> bool:
 def _chunk(run: SyncRun, delivery: Delivery, decided: list[Accepted | Refused], done: int) -> Chunk:
     stream = delivery.mapping.stream
     files = {**_files_done(run, delivery), delivery.file.name: done}
-    accepted = [each for each in decided if isinstance(each, Accepted)]
+    said = {_id_of(each): each.row.as_text for each in decided}
     return Chunk(
         parts=[Part(delivery.mapping, decided, delivery.file.name)],
-        raw={stream: {str(each.record["external_id"]): each.row.as_text for each in accepted}},
+        raw={stream: [Said(external_id, cells) for external_id, cells in said.items() if external_id]},
         checkpoints={stream: {"run": run.pk, "files": files, "sha256": delivery.file.sha256}},
         counted=len(decided),
     )
+
+
+def _id_of(decision: Accepted | Refused) -> str:
+    """The id by which a row is kept; '' where it has none that can be."""
+    external_id = str(decision.record["external_id"]) if isinstance(decision, Accepted) else decision.external_id
+    return external_id if len(external_id) <= ID_LENGTH and is_storable(external_id) else ""
 
 
 def _report(run: SyncRun, plan: Plan, resources: frozenset[str]) -> dict[str, Any]:

@@ -18,14 +18,15 @@ from integrations.choices import describe_finding
 from integrations.connectors import values
 from integrations.connectors.base import Connector, Finding, Record, SourceField, Stream
 from integrations.connectors.catalogue import fields_of
+from integrations.connectors.deciding import decide
 from integrations.connectors.errors import ConnectorError
-from integrations.connectors.mapping import Accepted, Refused, StreamMapping, Tally, decide
+from integrations.connectors.mapping import Accepted, Refused, StreamMapping, Tally
 from integrations.connectors.records import cell_of, dig, rows_of
 from integrations.models import Connection
 from integrations.selectors.plans import PREVIEW_RECORDS, PreviewRefusal, StreamPreview, company_zone, summarise
 from integrations.services.credentials import SealedError, unseal
 from integrations.services.sources import opened_source
-from kpis.engine.records import read_records
+from kpis.engine.record_batch import read_records
 from kpis.engine.resources import RESOURCES
 from tenants.settings.selectors import company_settings
 

@@ -13,16 +13,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from integrations.connectors.base import Connector, Page
-from integrations.connectors.changes import changes_of, latest
+from integrations.connectors.changes import changes_of, latest, needs_previous
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import StreamMapping, Tally
 from integrations.models import Checkpoint, SyncRun
 from integrations.selectors.plans import company_zone, current_mappings
 from integrations.selectors.references import unresolved_references
 from integrations.services import storing
+from integrations.services.landing import Said, raw_payloads
 from integrations.services.runs import Outcome
 from integrations.services.sources import opened_source
-from integrations.services.storing import Chunk, Clock, Part, Storing, raw_payloads
+from integrations.services.storing import Chunk, Clock, Part, Storing
 
 # A source that is slow is stored in smaller chunks, so that a lost worker costs little.
 CHUNK_SECONDS = 2.0
@@ -116,24 +117,26 @@ class _Pulling:
     def _store(self, stream: str, mappings: Sequence[StreamMapping], reading: _Reading, pages: Sequence[Page]) -> None:
         records = latest(record for page in pages for record in page.records)
         run = self._run
-        ids = [record.external_id for record in records]
-        previous = raw_payloads(connection_id=run.connection_id, stream=stream, external_ids=ids)
+        previous: Mapping[str, Any] = {}
+        if any(needs_previous(mapping, records) for mapping in mappings):
+            ids = [record.external_id for record in records]
+            previous = raw_payloads(connection_id=run.connection_id, stream=stream, external_ids=ids)
         parts = []
         for mapping in mappings:
             tally = Tally()
             first = reading.tallies.get(mapping.stream, {}).get("read", 0) + 1
             decisions = changes_of(mapping, records, previous, zone=self._zone, tally=tally, first=first)
             parts.append(Part(mapping, decisions, stream))
-            reading.tallies[mapping.stream] = _sum(reading.tallies.get(mapping.stream), tally.as_report())
+            reading.tallies[mapping.stream] = summed(reading.tallies.get(mapping.stream), tally.as_report())
         read = sum(len(page.records) for page in pages)
         reading.position, reading.is_done = pages[-1].position, pages[-1].is_last
         reading.total = pages[-1].total or reading.total
-        raw = {record.external_id: dict(record.values) for record in records}
+        said = [Said(each.external_id, None if each.is_gone else each.values) for each in records]
         totals = sum(each.total or 0 for each in self._readings.values())
         more = {"read_count": run.read_count + read, "progress_total": max(totals, run.progress_done + read)}
         run.read_count, run.progress_done = run.read_count + read, run.progress_done + read
         cursor = {stream: reading.as_cursor(run)}
-        self._storing.store(Chunk(parts, {stream: raw}, cursor, counted=read, more=more))
+        self._storing.store(Chunk(parts, {stream: said}, cursor, counted=read, more=more))
 
     def _reading(self, stream: str) -> _Reading:
         """Where a stream stands: within this run, or at the end of the one before."""
@@ -184,7 +187,7 @@ def _chunks(pages: Iterator[Page]) -> Iterator[list[Page]]:
             waiting, began = [], time.monotonic()
 
 
-def _sum(before: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[str, Any]:
+def summed(before: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[str, Any]:
     """Two reports of a mapping as one."""
     if before is None:
         return dict(more)

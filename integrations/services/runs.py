@@ -12,9 +12,9 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
-from integrations.choices import DELIVERED, UNDER_WAY, ConnectionKind, RunState, Trigger
+from integrations.choices import UNDER_WAY, ConnectionKind, RunState, Trigger
 from integrations.connectors.errors import ConnectorError
-from integrations.models import Checkpoint, Connection, RawRecord, SyncRun, Upload
+from integrations.models import Checkpoint, Connection, SyncRun, Upload
 from integrations.selectors.references import count_unresolved
 from integrations.services.schedule import look_at, reschedule
 from integrations.services.uploads import receive_inbox
@@ -27,7 +27,6 @@ SYNC_REQUESTED = "sync.requested"
 SYNC_FINISHED = "sync.finished"
 LEASE = timedelta(seconds=90)
 MAX_ATTEMPTS = 4
-KEEP_RECEIVED = timedelta(days=90)
 # A source that failed is asked again sooner than its interval, less and less soon.
 FIRST_RETRY = timedelta(minutes=5)
 
@@ -53,7 +52,9 @@ def request_run(
     What waits already is not queued twice.
     """
     Connection.objects.select_for_update().get(pk=connection.pk)
-    waiting = SyncRun.objects.filter(connection=connection, upload=upload, state=RunState.QUEUED).first()
+    is_alike = Q(trigger=Trigger.REMAP) if trigger == Trigger.REMAP else ~Q(trigger=Trigger.REMAP)
+    queued = SyncRun.objects.filter(is_alike, connection=connection, upload=upload, state=RunState.QUEUED)
+    waiting = queued.first()
     if waiting is not None:
         return waiting
     run = SyncRun.objects.create(connection=connection, upload=upload, trigger=trigger, actor=actor, requested_at=now)
@@ -181,7 +182,9 @@ def fail_run(*, run: SyncRun, code: str, params: dict[str, Any], now: datetime, 
     ended = SyncRun.objects.filter(pk=run.pk, state__in=UNDER_WAY).update(
         state=RunState.FAILED, finished_at=now, problem_code=code, problem_params=params
     )
-    if ended:
+    if ended and run.trigger == Trigger.REMAP:
+        _after(run, now)
+    elif ended:
         connection = Connection.objects.select_for_update().get(pk=run.connection_id)
         connection.last_run_at, connection.failure_count = now, connection.failure_count + 1
         if connection.kind != ConnectionKind.FILE:
@@ -205,7 +208,13 @@ def finish_run(*, run: SyncRun, outcome: Outcome, now: datetime) -> None:
     run.cursor_after = dict(Checkpoint.objects.filter(connection=run.connection).values_list("stream", "cursor"))
     run.problem_code, run.problem_params = "", {}
     run.save()
-    connection = run.connection
+    if run.trigger != Trigger.REMAP:
+        _note_success(run.connection, outcome, now)
+    _after(run, now)
+
+
+def _note_success(connection: Connection, outcome: Outcome, now: datetime) -> None:
+    """The source has been asked: say how fresh what it gives is now."""
     succeeded = {} if outcome.is_partial else {"last_success_at": now, "failure_count": 0}
     Connection.objects.filter(pk=connection.pk).update(last_run_at=now, stopped_by="", **succeeded)
     for resource in sorted(outcome.resources):
@@ -213,8 +222,6 @@ def finish_run(*, run: SyncRun, outcome: Outcome, now: datetime) -> None:
     connection.refresh_from_db()
     if connection.kind != ConnectionKind.FILE:
         reschedule(connection=connection, now=now)
-    _forget_old(connection, now)
-    _after(run, now)
 
 
 def _stand_up(connection: Connection) -> None:
@@ -256,18 +263,3 @@ def _give_up_poison(connection_id: int, silent: Q, now: datetime) -> None:
     """Fail runs whose workers died again and again, so that they do not block the connection."""
     for run in SyncRun.objects.filter(silent, connection_id=connection_id, attempts__gte=MAX_ATTEMPTS):
         fail_run(run=run, code="interrupted", params={"row": run.progress_done, "stream": run.connection.name}, now=now)
-
-
-def _forget_old(connection: Connection, now: datetime) -> None:
-    """Drop what was received long ago; the last delivery that came through stays, so that it can be read again."""
-    before = now - KEEP_RECEIVED
-    # The id stays: it tells what has been deleted at the source since.
-    RawRecord.objects.filter(connection=connection, received_at__lt=before).exclude(payload=None).update(payload=None)
-    delivered = SyncRun.objects.filter(connection=connection, state__in=DELIVERED).order_by("-id")
-    newest = delivered.first()
-    for upload in Upload.objects.filter(connection=connection, received_at__lt=before):
-        if newest is not None and upload.pk == newest.upload_id:
-            continue
-        for file in upload.files.all():
-            file.file.delete(save=False)
-        upload.delete()

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import transaction
 from django.db.models import F
 
 from integrations.choices import RunState
 from integrations.connectors.mapping import Accepted, Refused, StreamMapping
-from integrations.models import Checkpoint, RawRecord, RejectedRecord, SyncRun
+from integrations.models import Checkpoint, RejectedRecord, SyncRun
+from integrations.services.landing import Said, land
 from integrations.services.runs import LEASE
 from kpis.engine.issues import Issue
 from kpis.services.facts import BulkResult, upsert_facts
@@ -51,12 +50,12 @@ class Part:
 class Chunk:
     """What one transaction stores.
 
-    `raw`: what the source said, by stream and external id. `checkpoints`: the cursor of each stream behind this chunk.
+    `raw`: what the source said, by stream. `checkpoints`: the cursor of each stream behind this chunk.
     `counted` is how far it brings the progress.
     """
 
     parts: Sequence[Part]
-    raw: Mapping[str, Mapping[str, Any]]
+    raw: Mapping[str, Sequence[Said]]
     checkpoints: Mapping[str, Mapping[str, Any]]
     counted: int
     more: Mapping[str, Any] = field(default_factory=dict)
@@ -76,8 +75,8 @@ class Storing:
         """Raises LostRunError, with nothing stored, when the run was cancelled or taken over."""
         now = self._clock.now()
         results = [self._store_part(part, now) for part in chunk.parts]
-        for stream, latest in chunk.raw.items():
-            self._keep_raw(stream, latest, now)
+        for stream, said in chunk.raw.items():
+            land(connection=self._run.connection, stream=stream, said=said, now=now)
         for stream, cursor in chunk.checkpoints.items():
             Checkpoint.objects.update_or_create(
                 connection_id=self._run.connection_id, stream=stream, defaults={"cursor": cursor, "saved_at": now}
@@ -118,27 +117,6 @@ class Storing:
             raw=source.row.as_text,
         )
 
-    def _keep_raw(self, stream: str, latest: Mapping[str, Any], now: datetime) -> None:
-        """Remember each record as the source gave it, where that differs from the last time."""
-        latest = json.loads(json.dumps(latest, cls=DjangoJSONEncoder))  # as it will be read again
-        known = raw_payloads(connection_id=self._run.connection_id, stream=stream, external_ids=latest)
-        RawRecord.objects.bulk_create(
-            [
-                RawRecord(
-                    connection_id=self._run.connection_id,
-                    stream=stream,
-                    external_id=external_id,
-                    payload=payload,
-                    received_at=now,
-                )
-                for external_id, payload in latest.items()
-                if known.get(external_id) != payload
-            ],
-            update_conflicts=True,
-            unique_fields=["connection", "stream", "external_id"],
-            update_fields=["payload", "received_at"],
-        )
-
     def _count(self, chunk: Chunk, results: Sequence[tuple[BulkResult, int]], now: datetime) -> None:
         held = SyncRun.objects.filter(pk=self._run.pk, state=RunState.RUNNING, lease_owner=self._owner)
         counted = held.update(
@@ -153,13 +131,6 @@ class Storing:
         )
         if not counted:
             raise LostRunError
-
-
-def raw_payloads(*, connection_id: int, stream: str, external_ids: Any) -> dict[str, Any]:
-    """What the source said last about these records, by external id."""
-    found = RawRecord.objects.filter(connection_id=connection_id, stream=stream, external_id__in=list(external_ids))
-    found = found.exclude(payload=None)
-    return dict(found.values_list("external_id", "payload"))
 
 
 def _described(issue: Issue) -> dict[str, Any]:

@@ -3,22 +3,27 @@
 Nothing is half-imported: a chunk of records, its rejections, its counts and the checkpoint are one transaction
 (services.storing). A worker that is lost between two chunks is replaced, and the run goes on behind its last
 checkpoint; what was stored twice changes nothing. How a delivery of files is read stands in services.deliveries, how
-a source is asked in services.pulling.
+a source is asked in services.pulling, how what was kept is mapped again in services.remapping.
 """
 
 from __future__ import annotations
 
+import gc
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 
 from django.db import InterfaceError, OperationalError
 
+from integrations.choices import Trigger
 from integrations.connectors.errors import ConnectorError
 from integrations.models import SyncRun
 from integrations.services.credentials import SealedError
 from integrations.services.deliveries import store_delivery
 from integrations.services.pulling import pull
-from integrations.services.runs import claimed_run, fail_run, finish_run, postpone_run, release_run
+from integrations.services.remapping import store_kept
+from integrations.services.runs import Outcome, claimed_run, fail_run, finish_run, postpone_run, release_run
 from integrations.services.sources import is_pulled
 from integrations.services.storing import Clock, LostRunError
 
@@ -35,15 +40,15 @@ def run_sync(*, run_id: int, owner: str, now: datetime, lap_seconds: float = LAP
     """
     with claimed_run(run_id=run_id, owner=owner, now=now) as run:
         if run is not None:
-            _run(run, owner=owner, now=now, lap_seconds=lap_seconds)
+            with _many_containers():
+                _run(run, owner=owner, now=now, lap_seconds=lap_seconds)
         return run
 
 
 def _run(run: SyncRun, *, owner: str, now: datetime, lap_seconds: float) -> None:
     clock = Clock(now)
-    read = pull if is_pulled(run.connection) else store_delivery
     try:
-        outcome = read(run, owner=owner, clock=clock, until=clock.started + lap_seconds)
+        outcome = _reading(run)(run, owner=owner, clock=clock, until=clock.started + lap_seconds)
         if outcome is None:
             release_run(run=run, now=clock.now())
         else:
@@ -64,6 +69,26 @@ def _run(run: SyncRun, *, owner: str, now: datetime, lap_seconds: float) -> None
         logger.exception("sync.failed", extra={"run": str(run.public_id)})
         _fail_where_it_stands(run, clock)
     run.refresh_from_db()
+
+
+@contextmanager
+def _many_containers() -> Iterator[None]:
+    """Records are many small containers of which none is in a cycle: looking for cycles among them all the time
+    would take as long as mapping them."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
+
+
+def _reading(run: SyncRun) -> Callable[..., Outcome | None]:
+    """What brings a run's records."""
+    if run.trigger == Trigger.REMAP:
+        return store_kept
+    return pull if is_pulled(run.connection) else store_delivery
 
 
 def _fail_where_it_stands(run: SyncRun, clock: Clock) -> None:

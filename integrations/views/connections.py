@@ -15,9 +15,10 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from integrations.choices import ConnectionKind, Trigger, describe_problem
 from integrations.connectors.errors import ConnectorError
-from integrations.forms import FrequencyForm, ResyncForm, UploadForm, ValueForm
+from integrations.forms import FrequencyForm, KeepForm, ResyncForm, UploadForm, ValueForm
 from integrations.models import Connection, SyncRun, Upload
 from integrations.selectors.connections import connection_state, connection_states, stream_states
+from integrations.selectors.kept import kept_by
 from integrations.selectors.plans import current_mappings, expected_patterns, preview
 from integrations.services.connections import (
     ConnectionRequestError,
@@ -184,6 +185,8 @@ def _source_page(request: HttpRequest, found: Connection) -> HttpResponse:
         "runs": SyncRun.objects.filter(connection=found).select_related("actor")[:RUNS_SHOWN],
         "streams": stream_states(connection=found),
         "frequency_form": FrequencyForm(initial={"every": found.every}),
+        "kept": kept_by(connection=found),
+        "keep_form": KeepForm(initial={"days": found.keep_days}),
         "resync_form": ResyncForm(),
     }
     return render(request, "integrations/source.html", context)
@@ -199,5 +202,7 @@ def _connection_page(request: HttpRequest, found: Connection, form: UploadForm) 
         "inbox": inbox_path(connection=found),
         "form": form,
         "frequency_form": FrequencyForm(initial={"every": found.every}),
+        "kept": kept_by(connection=found),
+        "keep_form": KeepForm(initial={"days": found.keep_days}),
     }
     return render(request, "integrations/connection.html", context, status=422 if form.errors else 200)

@@ -1,11 +1,12 @@
-"""Reading records as other systems send them: each one becomes a typed row, or is rejected with its reasons."""
+"""Reading a record as other systems send it: it becomes a typed row, or has reasons why it cannot."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from types import MappingProxyType
+from typing import NamedTuple
 
 from kpis.engine.issues import Issue, gettext_noop
 from kpis.engine.resources import Field, Kind, Resource
@@ -22,11 +23,10 @@ _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 _COMMON = frozenset({"external_id", "attributes", "source_url", "source_updated_at", "deleted"})
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One valid record. `values` holds the plain fields that were sent, `refs` the references as [source, id]."""
 
-    index: int
+    index: int  # type: ignore[assignment]  # the record's place, not a tuple's method
     external_id: str
     values: dict[str, object]
     refs: dict[str, object]
@@ -34,54 +34,6 @@ class Row:
     attributes: dict[str, object] | None = None
     source_url: str | None = None
     source_updated_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """One record that was not stored, and why."""
-
-    index: int
-    external_id: str | None
-    issues: tuple[Issue, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a list of records came to; every record is in exactly one of the two."""
-
-    rows: tuple[Row, ...]
-    rejections: tuple[Rejection, ...]
-
-
-def read_records(resource: Resource, records: Iterable[object], *, source: str, currency: str) -> Reading:
-    """Read records of one resource as CONTRACT "Bulk facts" writes them.
-
-    A bare reference means the same `source`. Amounts sent with tax come out without, rounded half up to the unit of
-    the record's currency (else `currency`). Of records with the same external id the last one counts and the earlier
-    ones are rejected, so that nothing disappears unsaid.
-
-    >>> from kpis.engine.resources import RESOURCES
-    >>> reading = read_records(RESOURCES["products"], [{"external_id": "P1", "name": "Box"}, {"name": "?"}],
-    ...                        source="crm", currency="JPY")
-    >>> reading.rows[0].values
-    {'name': 'Box'}
-    >>> [issue.message for issue in reading.rejections[0].issues]
-    ['external_id is missing. Send the id that the source gave the record.']
-    """
-    rows: dict[str, Row] = {}
-    rejections: list[Rejection] = []
-    for index, record in enumerate(records):
-        reader = _Reader(resource, source=source, currency=currency)
-        row = reader.row(index, record)
-        if reader.issues or row is None:
-            known = record.get("external_id") if isinstance(record, Mapping) else None
-            rejections.append(Rejection(index, None if known is None else _storable(known), tuple(reader.issues)))
-            continue
-        earlier = rows.pop(row.external_id, None)
-        if earlier:
-            rejections.append(Rejection(earlier.index, earlier.external_id, (_DUPLICATE,)))
-        rows[row.external_id] = row
-    return Reading(tuple(rows.values()), tuple(sorted(rejections, key=lambda each: each.index)))
 
 
 def is_storable(value: object, depth: int = 0) -> bool:
@@ -97,17 +49,13 @@ def is_storable(value: object, depth: int = 0) -> bool:
     return True
 
 
-def _storable(value: object) -> str:
+def storable(value: object) -> str:
+    """A value as text, with a mark in place of what cannot be stored."""
     return _UNSTORABLE.sub("\ufffd", str(value))
 
 
-_DUPLICATE = Issue(
-    "external_id", "duplicate", gettext_noop("The same external_id comes again later in this list; that one was used.")
-)
-
-
 @dataclass(slots=True)
-class _Reader:
+class RecordReader:
     """Reads one record, collecting every fault."""
 
     resource: Resource
@@ -125,12 +73,12 @@ class _Reader:
         for name, value in record.items():
             if not is_storable(value) or not is_storable(name):
                 self.note(
-                    _storable(name),
+                    storable(name),
                     "invalid",
                     gettext_noop(
                         "%(name)s holds NUL, half a character or more than %(depth)s levels, which cannot be stored."
                     ),
-                    name=_storable(name),
+                    name=storable(name),
                     depth=DEEPEST,
                 )
         if self.issues:
@@ -158,8 +106,8 @@ class _Reader:
             values,
             refs,
             is_deleted,
-            self.attributes(record),
-            self.url(record),
+            self.attributes(record.get("attributes")),
+            self.url(record.get("source_url")),
             self.moment("source_updated_at", record.get("source_updated_at")),
         )
 
@@ -181,37 +129,28 @@ class _Reader:
         values: dict[str, object] = {}
         refs: dict[str, object] = {}
         for name, spec in self.resource.fields.items():
-            if name not in record:
-                if spec.is_required:
-                    self.note(name, "required", gettext_noop("%(name)s is missing."), name=name)
-                continue
-            raw = record[name]
-            if isinstance(raw, str):
-                raw = raw.strip()
-            if raw is None or raw == "":
-                if spec.is_required and not spec.may_be_null:
-                    self.note(name, "required", gettext_noop("%(name)s is empty."), name=name)
-                elif spec.kind in {Kind.REF, Kind.REFS}:
-                    refs[name] = [] if spec.kind is Kind.REFS else None
-                else:
-                    values[name] = [] if spec.kind is Kind.TEXTS else None
-            elif spec.kind is Kind.REF:
-                refs[name] = self.reference(name, raw)
-            elif spec.kind is Kind.REFS:
-                refs[name] = self.references(name, raw)
-            else:
-                values[name] = _READERS[spec.kind](self, name, spec, raw)
+            if name in record:
+                (refs if spec.is_reference else values)[name] = self.field(name, spec, record[name])
+            elif spec.is_required:
+                self.note(name, "required", gettext_noop("%(name)s is missing."), name=name)
         return values, refs
 
-    def attributes(self, record: Mapping[str, object]) -> dict[str, object] | None:
-        value = record.get("attributes")
+    def field(self, name: str, spec: Field, raw: object) -> object:
+        if isinstance(raw, str):
+            raw = raw.strip()
+        if raw is None or raw == "":
+            if spec.is_required and not spec.may_be_null:
+                self.note(name, "required", gettext_noop("%(name)s is empty."), name=name)
+            return [] if spec.kind in {Kind.REFS, Kind.TEXTS} else None
+        return _READERS[spec.kind](self, name, spec, raw)
+
+    def attributes(self, value: object) -> dict[str, object] | None:
         if value is not None and not isinstance(value, Mapping):
             self.note("attributes", "invalid", gettext_noop("attributes must be an object."))
             return None
         return None if value is None else dict(value)
 
-    def url(self, record: Mapping[str, object]) -> str | None:
-        value = record.get("source_url")
+    def url(self, value: object) -> str | None:
         if value in (None, ""):
             return None
         if not isinstance(value, str) or not value.startswith(("https://", "http://")) or len(value) > 1000:
@@ -219,11 +158,12 @@ class _Reader:
             return None
         return value
 
-    def reference(self, name: str, raw: object) -> list[str] | None:
-        if not isinstance(raw, Mapping):
-            raw = {"source": self.source, "external_id": raw}
-        source, external_id = _plain(raw.get("source")), _plain(raw.get("external_id"))
-        if set(raw) == {"source", "external_id"} and source and external_id:
+    def reference(self, name: str, spec: Field, raw: object) -> list[str] | None:
+        given = {"source": self.source, "external_id": raw}
+        if not isinstance(raw, str) and isinstance(raw, Mapping):
+            given = dict(raw)
+        source, external_id = _plain(given.get("source")), _plain(given.get("external_id"))
+        if given.keys() == {"source", "external_id"} and source and external_id:
             if len(source) <= SOURCE_LENGTH and len(external_id) <= ID_LENGTH:
                 return [source, external_id]
             self.note(
@@ -242,11 +182,11 @@ class _Reader:
         )
         return None
 
-    def references(self, name: str, raw: object) -> list[list[str]]:
+    def references(self, name: str, spec: Field, raw: object) -> list[list[str]]:
         if not isinstance(raw, list | tuple):
             self.note(name, "invalid", gettext_noop("%(name)s must be a list of references."), name=name)
             return []
-        return [each for each in (self.reference(name, item) for item in raw) if each]
+        return [each for each in (self.reference(name, spec, item) for item in raw) if each]
 
     def text(self, name: str, spec: Field, raw: object) -> str | None:
         if isinstance(raw, bool) or not isinstance(raw, str | int | float | Decimal):
@@ -385,20 +325,19 @@ class _Reader:
 
         What a record with an amount does not say of its currency and tax is the default, whatever was sent before.
         """
-        if not any(isinstance(values.get(name), Decimal) for name in self.resource.taxed):
+        amounts = {name: amount for name in self.resource.taxed if isinstance(amount := values.get(name), Decimal)}
+        if not amounts:
             return
         for name in ("currency", "tax", "tax_rate"):
             values.setdefault(name, None)
-        currency = str(values["currency"] or self.currency)
-        unit = Decimal(1) if currency in YEN_LIKE else Decimal("0.01")
-        rate = values.get("tax_rate")
+        unit = Decimal(1) if (values["currency"] or self.currency) in YEN_LIKE else Decimal("0.01")
+        rate = values["tax_rate"]
         divisor = Decimal(1)
-        if values.get("tax") == "included":
+        if values["tax"] == "included":
             divisor += rate if isinstance(rate, Decimal) else DEFAULT_TAX_RATE
-        for name in self.resource.taxed:
-            amount = values.get(name)
-            if isinstance(amount, Decimal):
-                values[name] = (amount / divisor).quantize(unit, ROUND_HALF_UP)
+        for name, amount in amounts.items():
+            net = amount if divisor == 1 else amount / divisor
+            values[name] = net.quantize(unit, ROUND_HALF_UP)
 
 
 def _plain(value: object) -> str:
@@ -408,15 +347,17 @@ def _plain(value: object) -> str:
     return ""
 
 
-_READERS: Mapping[Kind, Callable[[_Reader, str, Field, object], object]] = MappingProxyType(
+_READERS: Mapping[Kind, Callable[[RecordReader, str, Field, object], object]] = MappingProxyType(
     {
-        Kind.TEXT: _Reader.text,
-        Kind.DATE: _Reader.date,
-        Kind.MOMENT: _Reader.required_moment,
-        Kind.NUMBER: _Reader.number,
-        Kind.INTEGER: _Reader.integer,
-        Kind.CURRENCY: _Reader.currency_code,
-        Kind.FLAG: _Reader.flag,
-        Kind.TEXTS: _Reader.texts,
+        Kind.TEXT: RecordReader.text,
+        Kind.DATE: RecordReader.date,
+        Kind.MOMENT: RecordReader.required_moment,
+        Kind.NUMBER: RecordReader.number,
+        Kind.INTEGER: RecordReader.integer,
+        Kind.CURRENCY: RecordReader.currency_code,
+        Kind.FLAG: RecordReader.flag,
+        Kind.TEXTS: RecordReader.texts,
+        Kind.REF: RecordReader.reference,
+        Kind.REFS: RecordReader.references,
     }
 )

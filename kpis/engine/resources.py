@@ -35,6 +35,10 @@ class Field:
     minimum: Decimal | None = None
     maximum: Decimal | None = None
 
+    @property
+    def is_reference(self) -> bool:
+        return self.kind in {Kind.REF, Kind.REFS}
+
 
 @dataclass(frozen=True, slots=True)
 class Resource:

@@ -11,6 +11,9 @@ from kpis.models.resources import MODELS
 # the facts that make events
 FACT_TABLES: Mapping[str, str] = MappingProxyType({fact: MODELS[fact]._meta.db_table for fact in FACTS})
 
+# How the outcomes of a closed deal are named in SQL; the owner of that day is credited with it.
+CLOSED = "'won', 'lost', 'no_decision'"
+_NOT_NEW = "WHERE NOT a.is_new"
 _OF_DEALS = (
     ("deal-stage-events", "kpis_dealstageevent"),
     ("activities", "kpis_activity"),
@@ -99,15 +102,17 @@ _DEPENDENTS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
 )
 
 
-def mark(cursor: CursorWrapper, resource: str, *, rows: str = "affected") -> None:
+def mark(cursor: CursorWrapper, resource: str, *, rows: str = "affected", are_all_new: bool = False) -> None:
     """Note the rows of a temporary table, and all that reads from them, as dirty.
 
     Called once before the rows are written and once after, so that both what they belonged to and what they belong
-    to now is looked at again.
+    to now is looked at again. With `are_all_new` nothing is asked about rows that were there before.
     """
     if resource in FACT_TABLES:
         cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, id FROM {rows}", [resource])
     for fact, ids in _DEPENDENTS.get(resource, ()):
+        if are_all_new and _NOT_NEW in ids:
+            continue
         named = ids.format(rows=rows)
         cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, x.id FROM ({named}) AS x (id)", [fact])
     if resource == "memberships":
@@ -143,19 +148,19 @@ def _mark_teams(cursor: CursorWrapper, rows: str) -> None:
     )
 
 
-def fix_credits(cursor: CursorWrapper) -> None:
+def fix_credits(cursor: CursorWrapper, *, rows: str) -> None:
     """Fix who is credited with a deal on the day it closes: a later change of its owner moves nothing.
 
-    A deal that is open again is credited to its owner, and fixed anew at its next close.
+    A deal that is open again is credited to its owner, and fixed anew at its next close. `rows`: the table that names
+    the deals.
     """
-    dirty = "SELECT fact_id FROM kpis_dirtyfact WHERE fact = 'deals'"
     cursor.execute(
-        f"UPDATE kpis_deal SET owner_at_close_id = owner_id WHERE id IN ({dirty}) AND owner_at_close_id IS NULL"
-        " AND owner_id IS NOT NULL AND outcome IN ('won', 'lost', 'no_decision')"
+        f"UPDATE kpis_deal SET owner_at_close_id = owner_id WHERE id IN (SELECT id FROM {rows})"
+        f" AND owner_at_close_id IS NULL AND owner_id IS NOT NULL AND outcome IN ({CLOSED})"
     )
     cursor.execute(
-        f"UPDATE kpis_deal SET owner_at_close_id = NULL WHERE id IN ({dirty}) AND owner_at_close_id IS NOT NULL"
-        " AND outcome IN ('open', 'void')"
+        f"UPDATE kpis_deal SET owner_at_close_id = NULL WHERE id IN (SELECT id FROM {rows})"
+        " AND owner_at_close_id IS NOT NULL AND outcome IN ('open', 'void')"
     )
 
 

@@ -15,8 +15,9 @@ from openpyxl import load_workbook
 from config.demo.sakura import FILES, build_records, generate
 from config.demo.sakura.company import ALIASED, CAPITAL, CAPITAL_1, CAPITAL_2, DUAL_ROLE, KANSAI, LEAVER, WEST
 from config.demo.sakura.dates import history_start
+from integrations.connectors.deciding import decide
 from integrations.connectors.file import read_table
-from integrations.connectors.mapping import Tally, decide
+from integrations.connectors.mapping import Tally
 
 TODAY = date(2026, 11, 22)
 OTHER_DAYS = [date(2026, 4, 3), date(2026, 4, 20), date(2026, 10, 10), date(2027, 3, 21), date(2028, 2, 29)]

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from integrations.connectors.deciding import decide
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import (
     Accepted,
@@ -15,7 +16,6 @@ from integrations.connectors.mapping import (
     Tally,
     check_columns,
     check_mapping,
-    decide,
 )
 from integrations.connectors.presets import PRESETS
 

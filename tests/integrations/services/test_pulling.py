@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -277,16 +276,6 @@ class TestResync:
         assert (first.state, asked.state) == (RunState.CANCELLED, RunState.QUEUED)
         done = run_sync(run_id=asked.pk, owner="worker", now=timezone.now())
         assert (done.read_count, len(stored())) == (7, 7)
-
-    def test_a_changed_mapping_is_applied_to_what_was_read_before(self, connection, fake):
-        fill(fake, 3)
-        sync(connection)
-        rules = tuple(
-            replace(rule, constant="新規", column=None) if rule.field == "name" else rule for rule in DEALS.rules
-        )
-        save_mapping(connection=connection, mapping=replace(DEALS, rules=rules), now=NOW)
-        assert sync(connection).updated_count == 3
-        assert set(Deal.objects.values_list("name", flat=True)) == {"新規"}
 
     def test_a_source_that_is_described_otherwise_is_read_from_its_beginning(self, connection, fake):
         fill(fake, 4)

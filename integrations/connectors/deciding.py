@@ -1,0 +1,265 @@
+"""Deciding: rows become records of the bulk contract, or a rejection with its reason. Pure.
+
+Many rows are decided at once, a column at a time: every distinct cell of a column is converted once, so that what
+repeats (days, words, names of people) costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import string
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from integrations.connectors import values
+from integrations.connectors.catalogue import DIVIDING, fields_of, takes_tax
+from integrations.connectors.errors import BadValueError
+from integrations.connectors.mapping import (
+    ATTRIBUTE_PREFIX,
+    Accepted,
+    FieldProblem,
+    FieldRule,
+    Refused,
+    Row,
+    StreamMapping,
+    Tally,
+)
+from integrations.connectors.values import Cell
+from kpis.engine.resources import Field, Kind
+
+ROWS_AT_ONCE = 2_000
+_CUSTOM = Field(Kind.TEXT)
+_ABSENT: Any = object()
+# Equal cells of one of these types are the same cell; 1, True and Decimal("1.0") would be equal to one another too.
+_TELLING = frozenset({str, int, bool})
+Problems = dict[int, list[FieldProblem]]
+
+
+def decide(
+    mapping: StreamMapping, rows: Iterable[Row], *, zone: ZoneInfo, tally: Tally
+) -> Iterator[Accepted | Refused]:
+    """Each row in turn: a record, a refusal, or nothing (a row to skip, or one that says again what another said).
+
+    Two rows with the same external id and the same content are one record; with different content the later one is
+    refused, because which of them is right cannot be known. `tally` counts along.
+    """
+    reader, seen, coming = _ColumnReader(mapping, zone, tally), _Seen(), iter(rows)
+    while some := list(islice(coming, ROWS_AT_ONCE)):
+        seen.go_on()
+        tally.read += len(some)
+        kept = [row for row in some if not _is_skipped(mapping, row)] if mapping.skip_blank else some
+        tally.skipped += len(some) - len(kept)
+        records, problems = reader.read(kept)
+        for index, (row, record) in enumerate(zip(kept, records, strict=True)):
+            decision = _decided(row, record, problems.get(index), seen, tally)
+            if decision is not None:
+                yield decision
+
+
+def _is_skipped(mapping: StreamMapping, row: Row) -> bool:
+    return any(not values.text_of(row.cells.get(column)) for column in mapping.skip_blank)
+
+
+def _decided(
+    row: Row, record: dict[str, Any], problems: Sequence[FieldProblem] | None, seen: _Seen, tally: Tally
+) -> Accepted | Refused | None:
+    external_id = str(record.get("external_id") or "")
+    if external_id and not problems:
+        earlier = seen.earlier(external_id, row, record)
+        if earlier is not None and earlier[1]:
+            tally.repeated += 1
+            return None
+        if earlier is not None:
+            params = {"value": external_id, "row": earlier[0]}
+            problems = [FieldProblem("external_id", "repeated_id", params)]
+    if problems:
+        tally.refused += 1
+        return Refused(row, external_id, tuple(problems))
+    tally.accepted += 1
+    return Accepted(row, record)
+
+
+class _Seen:
+    """The records there were already, by external id: those of the rows at hand, and of earlier ones a digest."""
+
+    def __init__(self) -> None:
+        self._near: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._far: dict[str, tuple[int, bytes]] = {}
+
+    def earlier(self, external_id: str, row: Row, record: dict[str, Any]) -> tuple[int, bool] | None:
+        """The number of the row that had this id first, and whether it said the same; None for the first one."""
+        if external_id in self._far:
+            number, content = self._far[external_id]
+            return number, content == _digest(record)
+        number, first = self._near.setdefault(external_id, (row.number, record))
+        return None if first is record else (number, _digest(first) == _digest(record))
+
+    def go_on(self) -> None:
+        """The rows so far are no longer at hand."""
+        self._far |= {name: (number, _digest(record)) for name, (number, record) in self._near.items()}
+        self._near.clear()
+
+
+def _digest(record: Mapping[str, Any]) -> bytes:
+    return hashlib.blake2b(repr(record).encode(), digest_size=16).digest()
+
+
+class _ColumnReader:
+    """Applies the rules of one mapping to many rows."""
+
+    def __init__(self, mapping: StreamMapping, zone: ZoneInfo, tally: Tally) -> None:
+        self._mapping = mapping
+        self._rules = [_Converter(rule, mapping, zone, tally) for rule in mapping.rules]
+        self._tax: dict[str, Any] = {}
+        if mapping.tax and takes_tax(mapping.resource):
+            self._tax = {"tax": mapping.tax}
+            if mapping.tax_rate is not None:
+                self._tax["tax_rate"] = mapping.tax_rate
+
+    def read(self, rows: Sequence[Row]) -> tuple[list[dict[str, Any]], Problems]:
+        """The record of each row, and by place the problems of those that have some."""
+        fields: dict[str, Sequence[Any]] = {}
+        custom: dict[str, Sequence[Any]] = {}
+        problems: Problems = {}
+        for rule in self._rules:
+            column = rule.column(rows, problems)
+            if rule.field.startswith(ATTRIBUTE_PREFIX):
+                custom[rule.field.removeprefix(ATTRIBUTE_PREFIX)] = column
+            else:
+                fields[rule.field] = column
+        records = _records(fields, len(rows))
+        if any(rule.is_optional for rule in self._rules):
+            records = [{name: value for name, value in record.items() if value is not _ABSENT} for record in records]
+        if custom:
+            for record, attributes in zip(records, _records(custom, len(rows)), strict=True):
+                there = {name: value for name, value in attributes.items() if value not in (None, _ABSENT)}
+                if there:
+                    record["attributes"] = there
+        if self._tax:
+            records = [record | self._tax for record in records]
+        return records, problems
+
+
+def _records(columns: Mapping[str, Sequence[Any]], count: int) -> list[dict[str, Any]]:
+    """Columns as one dictionary a row."""
+    if not columns:
+        return [{} for _ in range(count)]
+    return [dict(zip(columns, each, strict=True)) for each in zip(*columns.values(), strict=True)]
+
+
+class _Converter:
+    """One rule: what the cells it looks at become."""
+
+    def __init__(self, rule: FieldRule, mapping: StreamMapping, zone: ZoneInfo, tally: Tally) -> None:
+        self.field = rule.field
+        self.is_optional = rule.optional and bool(rule.columns)
+        self._rule = rule
+        self._columns = rule.columns
+        self._tally = tally
+        is_custom = rule.field.startswith(ATTRIBUTE_PREFIX)
+        self._spec = _CUSTOM if is_custom else fields_of(mapping.resource)[rule.field]
+        self._known = {values.normalise(word): target for word, target in rule.values.items()}
+        self._is_translated = bool(rule.values or self._spec.choices)
+        self._typed = _reader_of(self._spec, rule, mapping.date_formats, zone)
+
+    def column(self, rows: Sequence[Row], problems: Problems) -> list[Any]:
+        """The value of each row; what cannot be one is noted among the problems."""
+        if not self._columns:
+            return [self._rule.constant] * len(rows)
+        cells = self._cells(rows)
+        found = self._convert(cells)
+        if self.is_optional:
+            for index, row in enumerate(rows):
+                if not any(column in row.cells for column in self._columns):
+                    found[index] = _ABSENT
+        for index, value in enumerate(found):
+            if type(value) is BadValueError:
+                problems.setdefault(index, []).append(FieldProblem(self.field, value.code, value.params))
+                found[index] = None
+        return found
+
+    def _cells(self, rows: Sequence[Row]) -> list[Cell]:
+        if self._rule.template is None:
+            name = self._columns[0]
+            return [row.cells.get(name) for row in rows]
+        # By hand: a name may have dots, which format() would follow into the value.
+        pieces = [(literal, name) for literal, name, _, _ in string.Formatter().parse(self._rule.template)]
+        return [self._filled(row, pieces) for row in rows]
+
+    def _filled(self, row: Row, pieces: Sequence[tuple[str, str | None]]) -> Cell:
+        """The template with the row's texts; nothing where one of them is blank."""
+        parts = {name: values.text_of(row.cells.get(name)) for name in self._columns}
+        if not all(parts.values()):
+            return None
+        return "".join(literal + (parts[name] if name else "") for literal, name in pieces)
+
+    def _convert(self, cells: list[Cell]) -> list[Any]:
+        kinds = set(map(type, cells)) - {type(None)}
+        if len(kinds) == 1 and kinds <= _TELLING:
+            become = {cell: self._value(cell, count) for cell, count in Counter(cells).items()}
+            return [become[cell] for cell in cells]
+        return [self._value(cell, 1) for cell in cells]
+
+    def _value(self, cell: Cell, count: int) -> Any:
+        """The value of a cell that comes `count` times, or why it has none."""
+        rule, spec, text = self._rule, self._spec, values.text_of(cell)
+        if not text:
+            self._tally.blank[rule.field] += count
+        try:
+            value = self._typed(self._translated(text, count) if self._is_translated else cell)
+        except BadValueError as bad:
+            return bad
+        if spec.is_required and not spec.may_be_null and value in (None, []):
+            return BadValueError("required", column=" + ".join(self._columns))
+        return value
+
+    def _translated(self, text: str, count: int) -> str | None:
+        """The word in our vocabulary; what the map does not name is never guessed."""
+        rule, spec, word = self._rule, self._spec, values.normalise(text)
+        if word in self._known:
+            target = self._known[word]
+            if text and target != text:
+                self._tally.mapped[rule.field, text, target] += count
+            return target or None
+        if not text:
+            return None
+        if text in spec.choices:
+            return text
+        unlisted = rule.unlisted or ("reject" if spec.choices else "empty" if rule.field in DIVIDING else "keep")
+        if unlisted == "keep" and not spec.choices:
+            return text
+        self._tally.unmapped[rule.field, text] += count
+        if unlisted == "empty":
+            return None
+        raise BadValueError("unmapped_value", value=text, column=" + ".join(self._columns))
+
+
+def _reader_of(spec: Field, rule: FieldRule, formats: Sequence[str], zone: ZoneInfo) -> Callable[[Cell], Any]:
+    """What reads a cell as the field's kind of value. The reader raises BadValueError."""
+    match spec.kind:
+        case Kind.DATE:
+            return partial(values.parse_date, formats=formats, zone=zone)
+        case Kind.MOMENT:
+            return partial(values.parse_moment, formats=formats, zone=zone)
+        case Kind.NUMBER:
+            return values.parse_number
+        case Kind.INTEGER:
+            return values.parse_integer
+        case Kind.FLAG:
+            return values.parse_bool
+        case Kind.TEXTS | Kind.REFS:
+            return partial(_parts, separator=rule.separator)
+        case Kind.TEXT | Kind.REF | Kind.CURRENCY:
+            return _text
+
+
+def _text(cell: Cell) -> str | None:
+    return values.text_of(cell) or None
+
+
+def _parts(cell: Cell, *, separator: str) -> list[str]:
+    return [part for part in (piece.strip() for piece in values.text_of(cell).split(separator)) if part]

@@ -1,0 +1,389 @@
+"""One batch of records on its way into one table, in a few set-based steps.
+
+What is stored just so is left out, references are resolved, the rest goes by COPY into a temporary table and is
+compared with the stored rows: inserted, updated, given a tombstone. What changed is remembered, what became dirty is
+marked.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection, models
+from django.db.backends.utils import CursorWrapper
+from psycopg import sql
+
+from kpis.engine.record_batch import Reading, Rejection
+from kpis.engine.records import Row
+from kpis.engine.resources import Resource
+from kpis.models.resources import MODELS
+from kpis.services import dependents, organisation
+from kpis.services.incoming import LEADING, Alike, Stored, alike
+
+# A long list as one parameter: quoting thousands of them one by one costs more than the query.
+ANY_OF = "ANY(ARRAY(SELECT jsonb_array_elements_text(%s)))"
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """A reference that points to nothing yet, and how many records of the batch carry it."""
+
+    field: str
+    reference: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class BulkResult:
+    """What became of a batch. Every record is in exactly one of the five counts (rejected by its length)."""
+
+    inserted: int
+    updated: int
+    unchanged: int
+    deleted: int
+    rejected: tuple[Rejection, ...]
+    unresolved: tuple[Unresolved, ...]
+
+    @property
+    def is_changed(self) -> bool:
+        return bool(self.inserted or self.updated or self.deleted)
+
+
+class Batch:
+    """One batch on its way into one table."""
+
+    def __init__(self, cursor: CursorWrapper, resource: Resource, source: str, now: datetime) -> None:
+        self.cursor = cursor
+        self.resource = resource
+        self.source = source
+        self.now = now
+        self.model = MODELS[resource.code]
+        self.table = self.model._meta.db_table
+        # What only the whole batch and the stored rows together show to be impossible is judged by all its columns.
+        self.is_judged_whole = resource.code == "memberships"
+        self.columns = {each.name: each for each in self.model._meta.concrete_fields}
+        self.plain = {
+            name: self.columns[name]
+            for name, spec in resource.fields.items()
+            if not spec.is_reference and name in self.columns
+        }
+        self.refs = {name: entity for name, entity in resource.refs.items() if name in self.columns}
+        self.sent_refs: tuple[str, ...] = ()
+        self.dangling: set[str] = set()
+
+    def store(self, reading: Reading, *, actor: models.Model | None, run: int | None) -> BulkResult:
+        self.cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ':facts'))")
+        known = self.known(reading.rows)
+        groups = alike(reading.rows, columns=self.plain, linked=self.refs)
+        places = [range(len(each.rows)) if self.is_judged_whole else each.differing(known) for each in groups]
+        self.narrow(groups)
+        self.copy(groups, places, known)
+        rejections = (*reading.rejections, *self.refuse_impossible(reading.rows))
+        touched = {each.rows[at].external_id for each, some in zip(groups, places, strict=True) for at in some}
+        has_stored, has_new = not touched.isdisjoint(known), not touched <= known.keys()
+        inserted = updated = deleted = 0
+        if has_stored:
+            self.compare()
+            dependents.mark(self.cursor, self.resource.code)
+        if has_new:
+            inserted = self.insert()
+        if has_stored:
+            updated, deleted = self.update(actor, run)
+        self.note_unresolved(has_stored=has_stored)
+        if self.resource.code == "products":
+            organisation.name_aliases(self.cursor, source=self.source)
+        self.resolve_waiting()
+        organisation.after_upsert(self.cursor, self.resource.code, now=self.now)
+        dependents.mark(self.cursor, self.resource.code, are_all_new=not has_stored)
+        if self.resource.code == "deals" and has_stored:
+            dependents.fix_credits(self.cursor, rows="affected")
+        unresolved = self.unresolved(reading.rows)
+        self.cursor.execute("DROP TABLE IF EXISTS incoming, delta, affected")
+        return BulkResult(
+            inserted=inserted,
+            updated=updated,
+            unchanged=len(reading.rows) - (len(rejections) - len(reading.rejections)) - inserted - updated - deleted,
+            deleted=deleted,
+            rejected=tuple(sorted(rejections, key=lambda each: each.index)),
+            unresolved=unresolved,
+        )
+
+    def known(self, rows: Iterable[Row]) -> dict[str, Stored]:
+        """The rows of the batch that are stored already, by external id."""
+        self.cursor.execute(
+            f"SELECT external_id, id, content_hash, deleted_at IS NOT NULL FROM {self.table}"
+            f" WHERE source = %s AND external_id = {ANY_OF}",
+            [self.source, json.dumps([row.external_id for row in rows])],
+        )
+        return {external_id: Stored(*told) for external_id, *told in self.cursor.fetchall()}
+
+    def narrow(self, groups: Iterable[Alike]) -> None:
+        """Work with the columns that were sent, as most batches fill a few of many."""
+        sent = {name for each in groups for row in each.rows[:1] for name in (*row.values, *row.refs)}
+        self.sent_refs = tuple(
+            name for name, spec in self.resource.fields.items() if spec.is_reference and name in sent
+        )
+        if not self.is_judged_whole:
+            self.plain = {name: column for name, column in self.plain.items() if name in sent}
+            self.refs = {name: entity for name, entity in self.refs.items() if name in sent}
+
+    def copy(self, groups: Iterable[Alike], places: Iterable[Sequence[int]], known: Mapping[str, Stored]) -> None:
+        columns = {name: column.db_type(connection) for name, column in self.plain.items()}
+        columns |= {f"{name}_id": "bigint" for name in self.refs}
+        declared = "".join(f', "{name}" {kind}' for name, kind in columns.items())
+        self.cursor.execute(
+            "CREATE TEMPORARY TABLE incoming (index int, row_id bigint, external_id text, is_deleted bool,"
+            " present text[], content_hash text, source_updated_at timestamptz, refs jsonb, attributes jsonb,"
+            f" source_url text{declared}) ON COMMIT DROP"
+        )
+        self.cursor.execute("CREATE TEMPORARY TABLE affected (id bigint, external_id text, is_new bool) ON COMMIT DROP")
+        for each, some in zip(groups, places, strict=True):
+            if not some:
+                continue
+            names = ", ".join(f'"{name}"' for name in (*LEADING, *(f"{ref}_id" for ref in each.refs), *each.columns))
+            text = "\n".join(each.lines(some, known, self.resolved(each, some)))
+            with self.cursor.copy(f"COPY incoming ({names}) FROM STDIN") as copy:
+                copy.write(f"{text}\n")
+
+    def resolved(self, group: Alike, places: Iterable[int]) -> dict[str, dict[tuple[str, str], int]]:
+        """For each reference that was sent, the ids of the rows it points at: by their own id, else a further name."""
+        found: dict[str, dict[tuple[str, str], int]] = {}
+        for name in group.refs:
+            wanted = {(ref[0], ref[1]) for ref in (group.rows[at].refs[name] for at in places) if ref}  # type: ignore[index]
+            entity = self.refs[name]
+            found[name] = self.ids_of(MODELS[entity]._meta.db_table, "id", wanted)
+            if missing := wanted - found[name].keys():
+                found[name] |= self.ids_of("kpis_externalidentity", "row_id", missing, entity=entity)
+            if wanted - found[name].keys():
+                self.dangling.add(name)
+        return found
+
+    def ids_of(
+        self, table: str, column: str, wanted: Iterable[tuple[str, str]], *, entity: str = ""
+    ) -> dict[tuple[str, str], int]:
+        by_source: dict[str, list[str]] = {}
+        for source, external_id in wanted:
+            by_source.setdefault(source, []).append(external_id)
+        found: dict[tuple[str, str], int] = {}
+        for source, ids in by_source.items():
+            self.cursor.execute(
+                f"SELECT external_id, {column} FROM {table} WHERE source = %s AND external_id = {ANY_OF}"
+                + (" AND entity = %s" if entity else ""),
+                [source, json.dumps(ids), *([entity] if entity else [])],
+            )
+            found |= {(source, external_id): row_id for external_id, row_id in self.cursor.fetchall()}
+        return found
+
+    def refuse_impossible(self, rows: Iterable[Row]) -> tuple[Rejection, ...]:
+        """Take out of the batch what only the stored rows can show to be impossible."""
+        if not self.is_judged_whole:
+            return ()
+        refused = organisation.impossible_memberships(self.cursor, source=self.source)
+        self.cursor.execute("DELETE FROM incoming WHERE index = ANY(%s)", [list(refused)])
+        return tuple(
+            Rejection(row.index, row.external_id, (refused[row.index],)) for row in rows if row.index in refused
+        )
+
+    def compare(self) -> None:
+        """`delta`: stored rows as they will be, with what changed; `affected`: ids of all rows that are touched."""
+        merged = [
+            f"CASE WHEN '{name}' = ANY(n.present) THEN {self.given(name, column)} ELSE f.{name} END AS {name}"
+            for name, column in self.plain.items()
+        ]
+        merged += [
+            f"CASE WHEN '{name}' = ANY(n.present) THEN n.{name}_id ELSE f.{name}_id END AS {name}_id"
+            for name in self.refs
+        ]
+        moved = [f"f.{name}_id IS DISTINCT FROM m.{name}_id" for name in self.refs]
+        told = [_told("f", "m", name) for name in self.plain]
+        told += [_told("f", "m", name, f"->'{name}'", column="refs") for name in self.sent_refs]
+        told += [_told("f", "m", "attributes")]
+        self.cursor.execute(
+            f"""
+            CREATE TEMPORARY TABLE delta ON COMMIT DROP AS
+            SELECT d.*, NOT d.is_deleted AND (d.changes <> '{{}}' OR d.was_deleted OR d.is_moved) AS is_updated,
+                   d.is_deleted AND NOT d.was_deleted AS is_removed
+            FROM (
+                SELECT m.*, f.deleted_at IS NOT NULL AS was_deleted, {" OR ".join(moved) or "false"} AS is_moved,
+                       {" || ".join(told)} AS changes
+                FROM (
+                    SELECT {
+                ", ".join(
+                    [
+                        "f.id, n.external_id, n.is_deleted, n.content_hash, f.refs || n.refs AS refs",
+                        "CASE WHEN 'attributes' = ANY(n.present) THEN n.attributes ELSE f.attributes END AS attributes",
+                        "CASE WHEN 'source_url' = ANY(n.present) THEN n.source_url ELSE f.source_url END AS source_url",
+                        "coalesce(n.source_updated_at, f.source_updated_at) AS source_updated_at",
+                        *merged,
+                    ]
+                )
+            }
+                    FROM incoming n JOIN {self.table} f ON f.id = n.row_id
+                    WHERE f.content_hash <> n.content_hash OR f.deleted_at IS NOT NULL
+                ) m JOIN {self.table} f ON f.id = m.id
+            ) d
+            """
+        )
+        self.cursor.execute(
+            "INSERT INTO affected SELECT id, external_id, false FROM delta WHERE is_updated OR is_removed"
+        )
+
+    def given(self, name: str, column: "models.Field[Any, Any]") -> str:
+        """The value that was sent, with the column's default where null cannot be stored."""
+        default = _default(column)
+        return f"n.{name}" if default is None else f"coalesce(n.{name}, {default})"
+
+    def insert(self) -> int:
+        values = {
+            "source": "%(source)s",
+            "external_id": "n.external_id",
+            "content_hash": "n.content_hash",
+            "refs": "n.refs",
+            "attributes": "coalesce(n.attributes, '{}')",
+            "source_url": "coalesce(n.source_url, '')",
+            "source_updated_at": "n.source_updated_at",
+            "recorded_at": "%(now)s",
+            "changed_at": "%(now)s",
+        }
+        for column in self.model._meta.concrete_fields:
+            if column.name in self.plain:
+                values[column.attname] = self.given(column.name, column)
+            elif column.name in self.refs:
+                values[column.attname] = f"n.{column.attname}"
+            elif column.name == "owner_at_close" and "owner" in self.refs and "outcome" in self.plain:
+                outcome = self.given("outcome", self.plain["outcome"])
+                values[column.attname] = f"CASE WHEN {outcome} IN ({dependents.CLOSED}) THEN n.owner_id END"
+            elif isinstance(column, models.UUIDField):
+                values[column.attname] = "gen_random_uuid()"
+            elif column.attname not in values and not column.primary_key and not column.null:
+                values[column.attname] = str(_default(column))
+        self.cursor.execute(
+            f"""
+            WITH fresh AS (
+                INSERT INTO {self.table} ({", ".join(f'"{name}"' for name in values)})
+                SELECT {", ".join(values.values())} FROM incoming n
+                WHERE NOT n.is_deleted AND n.row_id IS NULL
+                ORDER BY n.index
+                RETURNING id, external_id
+            )
+            INSERT INTO affected SELECT id, external_id, true FROM fresh
+            """,
+            {"source": self.source, "now": self.now},
+        )
+        return int(self.cursor.rowcount)
+
+    def update(self, actor: models.Model | None, run: int | None) -> tuple[int, int]:
+        written = ["refs", "attributes", "source_url", "source_updated_at", "content_hash", *self.plain]
+        written += [f"{name}_id" for name in self.refs]
+        assigned = ", ".join(f'"{name}" = d."{name}"' for name in written)
+        self.cursor.execute(
+            f"UPDATE {self.table} f SET {assigned}, deleted_at = NULL,"
+            " changed_at = CASE WHEN d.is_updated THEN %s ELSE f.changed_at END"
+            " FROM delta d WHERE f.id = d.id AND NOT d.is_deleted",
+            [self.now],
+        )
+        self.cursor.execute(
+            f"UPDATE {self.table} f SET deleted_at = %s, changed_at = %s, content_hash = d.content_hash"
+            " FROM delta d WHERE f.id = d.id AND d.is_removed",
+            [self.now, self.now],
+        )
+        self.cursor.execute(
+            "INSERT INTO kpis_factchange (fact, fact_id, external_id, action, changes, run, actor_id, at)"
+            " SELECT %s, id, external_id, CASE WHEN is_removed THEN 'deleted' WHEN was_deleted THEN 'restored'"
+            " ELSE 'updated' END, CASE WHEN is_removed THEN '{}' ELSE changes END, %s, %s, %s"
+            " FROM delta WHERE is_updated OR is_removed",
+            [self.resource.code, run, actor.pk if actor else None, self.now],
+        )
+        self.cursor.execute("SELECT count(*) FILTER (WHERE is_updated), count(*) FILTER (WHERE is_removed) FROM delta")
+        updated, deleted = self.cursor.fetchone()
+        return int(updated), int(deleted)
+
+    def note_unresolved(self, *, has_stored: bool) -> None:
+        if has_stored:
+            self.cursor.execute(
+                "DELETE FROM kpis_unresolvedreference u USING affected a, incoming n"
+                " WHERE NOT a.is_new AND u.fact = %s AND u.fact_id = a.id AND n.external_id = a.external_id"
+                " AND u.field = ANY(n.present)",
+                [self.resource.code],
+            )
+        for name in sorted(self.dangling):
+            self.cursor.execute(
+                "INSERT INTO kpis_unresolvedreference (fact, fact_id, field, entity, source, external_id)"
+                f" SELECT %s, a.id, %s, %s, n.refs->'{name}'->>0, n.refs->'{name}'->>1"
+                " FROM affected a JOIN incoming n USING (external_id)"
+                f" WHERE n.{name}_id IS NULL AND jsonb_typeof(n.refs->'{name}') = 'array'",
+                [self.resource.code, name, self.refs[name]],
+            )
+
+    def resolve_waiting(self) -> None:
+        """Give rows that were waiting for these records their link."""
+        self.cursor.execute(
+            "SELECT DISTINCT u.fact, u.field FROM kpis_unresolvedreference u LEFT JOIN kpis_externalidentity i"
+            " ON i.entity = u.entity AND i.source = u.source AND i.external_id = u.external_id"
+            " LEFT JOIN affected a ON u.source = %s AND a.external_id = u.external_id"
+            " WHERE u.entity = %s AND (i.id IS NOT NULL OR a.id IS NOT NULL)",
+            [self.source, self.resource.code],
+        )
+        for fact, name in self.cursor.fetchall():
+            if not any(each.name == name for each in MODELS[fact]._meta.concrete_fields):
+                continue  # a list, or a person's team: kpis.services.organisation keeps those
+            self.cursor.execute(
+                """
+                CREATE TEMPORARY TABLE linked ON COMMIT DROP AS
+                SELECT u.fact_id AS id, t.id AS target_id, u.id AS waiting_id, false AS is_new
+                FROM kpis_unresolvedreference u JOIN (
+                    SELECT %(source)s AS source, external_id, id FROM affected
+                    UNION SELECT source, external_id, row_id FROM kpis_externalidentity WHERE entity = %(entity)s
+                ) t ON t.source = u.source AND t.external_id = u.external_id
+                WHERE u.fact = %(fact)s AND u.field = %(field)s AND u.entity = %(entity)s
+                """,
+                {"source": self.source, "entity": self.resource.code, "fact": fact, "field": name},
+            )
+            self.cursor.execute(
+                f"UPDATE {MODELS[fact]._meta.db_table} f SET {name}_id = l.target_id FROM linked l WHERE f.id = l.id"
+            )
+            self.cursor.execute("DELETE FROM kpis_unresolvedreference u USING linked l WHERE u.id = l.waiting_id")
+            dependents.mark(self.cursor, fact, rows="linked")
+            if (fact, name) == ("deals", "owner"):
+                dependents.fix_credits(self.cursor, rows="linked")
+            self.cursor.execute("DROP TABLE linked")
+
+    def unresolved(self, rows: Iterable[Row]) -> tuple[Unresolved, ...]:
+        """The references that records of the batch carry and that point to nothing, the most frequent first."""
+        self.cursor.execute(
+            "SELECT EXISTS (SELECT FROM kpis_unresolvedreference WHERE fact = %s)", [self.resource.code]
+        )
+        if not self.cursor.fetchone()[0]:
+            return ()
+        carried = {row.external_id: row.refs for row in rows}
+        self.cursor.execute(
+            f"SELECT f.external_id, u.field, u.external_id FROM {self.table} f"
+            " JOIN kpis_unresolvedreference u ON u.fact = %s AND u.fact_id = f.id"
+            f" WHERE f.source = %s AND f.external_id = {ANY_OF}",
+            [self.resource.code, self.source, json.dumps(list(carried))],
+        )
+        counts = Counter((name, missing) for record, name, missing in self.cursor.fetchall() if name in carried[record])
+        ordered = sorted(counts.items(), key=lambda each: (-each[1], *each[0]))
+        return tuple(Unresolved(name, missing, count) for (name, missing), count in ordered)
+
+
+def _told(old: str, new: str, name: str, path: str = "", *, column: str = "") -> str:
+    """SQL for {"name": [old, new]} where the two differ, else {}."""
+    left, right = f"{old}.{column or name}{path}", f"{new}.{column or name}{path}"
+    return (
+        f"CASE WHEN {left} IS DISTINCT FROM {right}"
+        f" THEN jsonb_build_object('{name}', jsonb_build_array({left}, {right})) ELSE '{{}}'::jsonb END"
+    )
+
+
+def _default(column: "models.Field[Any, Any]") -> str | None:
+    """The SQL literal that stands for "not given" in a column that cannot be null."""
+    if column.null:
+        return None
+    if not column.has_default():
+        return "''" if isinstance(column, models.CharField | models.TextField) else None
+    value = column.get_default()
+    return sql.Literal(json.dumps(value) if isinstance(value, list | dict) else value).as_string()

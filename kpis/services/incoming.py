@@ -1,0 +1,180 @@
+"""Rows of a batch on their way into a temporary table: compared by a digest of their content, and written for COPY.
+
+Rows that carry the same fields are written a column at a time, and every distinct value of a column once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from itertools import repeat
+from typing import Any
+
+from kpis.engine.records import Row
+
+NULL = r"\N"
+LEADING = ("index", "row_id", "external_id", "is_deleted", "present", "content_hash", "source_updated_at")
+_ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
+_quoted: Callable[[str], str] = json.encoder.encode_basestring
+_SPECIAL = re.compile(r"[\\\t\n\r]")
+_ESCAPES = str.maketrans({"\\": r"\\", "\t": r"\t", "\n": r"\n", "\r": r"\r"})
+# Equal values of one of these types are written alike; 1, True and Decimal("1.0") would be equal to one another too.
+_TELLING = frozenset({int, bool, date})
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a batch has to know of a row that is stored already."""
+
+    id: int
+    content_hash: str
+    is_deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """Rows that carry the same fields: the columns they fill, and for each row their text and its digest.
+
+    The digest is of what was sent, so that the same again is known without being written anywhere.
+    """
+
+    rows: Sequence[Row]
+    plain: tuple[str, ...]
+    refs: tuple[str, ...]
+    contents: Sequence[str]
+    digests: Sequence[str]
+    present: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*self.plain, "refs", "attributes", "source_url")
+
+    def differing(self, known: Mapping[str, Stored]) -> list[int]:
+        """The places of the rows that are new or may differ from what is stored."""
+        return [at for at, row in enumerate(self.rows) if _differs(row, self.digests[at], known.get(row.external_id))]
+
+    def lines(
+        self, places: Sequence[int], known: Mapping[str, Stored], ids: Mapping[str, Mapping[tuple[str, str], int]]
+    ) -> Iterator[str]:
+        """Some rows as COPY reads them: the columns of LEADING, the ids of the rows referred to, and `columns`."""
+        rows = [self.rows[at] for at in places]
+        stored = [known.get(row.external_id) for row in rows]
+        columns: list[Iterable[str]] = [
+            [str(row.index) for row in rows],
+            [NULL if each is None else str(each.id) for each in stored],
+            _texts([row.external_id for row in rows]),
+            repeat(text_of(self.rows[0].is_deleted), len(rows)),
+            repeat(self.present, len(rows)),
+            [self.digests[at] for at in places],
+            _texts([row.source_updated_at for row in rows]),
+            *(_ids_of([row.refs[name] for row in rows], ids[name]) for name in self.refs),
+            [self.contents[at] for at in places],
+        ]
+        return map("\t".join, zip(*columns, strict=True))
+
+
+def alike(rows: Sequence[Row], *, columns: Iterable[str], linked: Iterable[str]) -> list[Alike]:
+    """The rows by the fields they carry. `columns` are the plain ones a table has, `linked` its references to rows."""
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        key = (tuple(row.values), tuple(row.refs), row.is_deleted, row.attributes is None, row.source_url is None)
+        groups.setdefault(key, []).append(row)
+    names, pointing = frozenset(columns), frozenset(linked)
+    return [_alike(some, names, pointing) for some in groups.values()]
+
+
+def text_of(value: Any) -> str:
+    """A value as COPY reads it."""
+    write = _WRITERS.get(type(value))
+    return write(value) if write else escaped(_ENCODER.encode(value))
+
+
+def escaped(text: str) -> str:
+    return text.translate(_ESCAPES) if _SPECIAL.search(text) else text
+
+
+_WRITERS: Mapping[type, Callable[[Any], str]] = {
+    type(None): lambda _: NULL,
+    bool: lambda value: "t" if value else "f",
+    str: escaped,
+    int: str,
+    Decimal: str,
+    date: date.isoformat,
+    datetime: datetime.isoformat,
+}
+
+
+def _alike(rows: list[Row], columns: frozenset[str], linked: frozenset[str]) -> Alike:
+    first = rows[0]
+    plain = tuple(name for name in first.values if name in columns)
+    present = [*first.values, *first.refs]
+    present += [name for name in ("attributes", "source_url") if getattr(first, name) is not None]
+    texts = [_texts([row.values[name] for row in rows]) for name in plain]
+    texts.append(_refs(rows))
+    texts.append([text_of(row.attributes) for row in rows] if first.attributes is not None else [NULL] * len(rows))
+    texts.append([text_of(row.source_url) for row in rows] if first.source_url is not None else [NULL] * len(rows))
+    contents = list(map("\t".join, zip(*texts, strict=True)))
+    named = f"{{{','.join(present)}}}"
+    prefix = f"{named}\t{first.is_deleted}\t"
+    digests = [hashlib.md5((prefix + each).encode(), usedforsecurity=False).hexdigest() for each in contents]
+    return Alike(rows, plain, tuple(name for name in first.refs if name in linked), contents, digests, named)
+
+
+def _texts(column: list[Any]) -> list[str]:
+    kinds = set(map(type, column)) - {type(None)}
+    kind = kinds.pop() if len(kinds) == 1 else None
+    if kind is str:
+        return _escaped_texts(column)
+    if kind in _TELLING:
+        become = {value: text_of(value) for value in set(column)}
+        return [become[value] for value in column]
+    write = _WRITERS.get(kind, text_of) if kind else text_of
+    return [NULL if value is None else write(value) for value in column]
+
+
+def _escaped_texts(column: list[str | None]) -> list[str]:
+    """Texts and nothing: looked at together first, since hardly ever one has to be escaped."""
+    texts = [NULL if value is None else value for value in column]
+    if _SPECIAL.search("".join(value for value in column if value is not None)):
+        return [text_of(value) for value in column]
+    return texts
+
+
+def _refs(rows: list[Row]) -> list[str]:
+    """The references of each row as one JSON object."""
+    names = sorted(rows[0].refs)
+    if not names:
+        return ["{}"] * len(rows)
+    shape = "{" + ", ".join(f'"{name}": %s' for name in names) + "}"
+    columns = [_reference_texts([row.refs[name] for row in rows]) for name in names]
+    return [shape % each for each in zip(*columns, strict=True)]
+
+
+def _reference_texts(column: list[Any]) -> list[str]:
+    # References that were sent alike are one and the same list, so each is written once.
+    distinct = {id(value): value for value in column}
+    become = {name: _reference_text(value) for name, value in distinct.items()}
+    return [become[id(value)] for value in column]
+
+
+def _reference_text(value: Any) -> str:
+    if value is None:
+        return "null"
+    is_one = len(value) == 2 and isinstance(value[0], str)
+    return escaped(f"[{_quoted(value[0])}, {_quoted(value[1])}]" if is_one else _ENCODER.encode(value))
+
+
+def _ids_of(column: list[Any], found: Mapping[tuple[str, str], int]) -> list[str]:
+    known = [found.get((reference[0], reference[1])) if reference else None for reference in column]
+    return [NULL if each is None else str(each) for each in known]
+
+
+def _differs(row: Row, digest: str, stored: Stored | None) -> bool:
+    if stored is None:
+        return not row.is_deleted
+    return not stored.is_deleted if row.is_deleted else stored.is_deleted or stored.content_hash != digest
