@@ -38,10 +38,28 @@ UNDER_WAY = (RunState.QUEUED, RunState.RUNNING)
 DELIVERED = (RunState.SUCCEEDED, RunState.PARTLY)
 
 
+class RunKind(TextChoices):
+    """What a run does: bring what is new, fetch what the source has called about, compare all that there is."""
+
+    SYNC = "sync", _("Import")
+    EVENTS = "events", _("Notified records")
+    COMPARE = "compare", _("Comparison with the source")
+
+
 class Trigger(TextChoices):
     UPLOAD = "upload", _("Upload")
     MANUAL = "manual", _("By hand")
     SCHEDULE = "schedule", _("Schedule")
+    WEBHOOK = "webhook", _("Notification")
+
+
+class EventState(TextChoices):
+    """What became of a notification: its record is still to be read, was read, is not read at all, or could not be."""
+
+    WAITING = "waiting", _("Waiting")
+    DONE = "done", _("Fetched")
+    ASIDE = "aside", _("Not read here")
+    LEFT = "left", _("Left to the next import")
 
 
 class Health(TextChoices):
@@ -162,6 +180,10 @@ PROBLEMS = {
         "the next run."
     ),
     "record_without_id": _("“%(stream)s”: a record has nothing at “%(path)s”. Correct “id” in the description."),
+    "other_record": _(
+        "“%(stream)s”: the source was asked for the record %(asked)s and gave %(given)s. Correct “single” in the "
+        "description."
+    ),
     "page_repeats": _("“%(stream)s”: the source gives the same page again and again. Correct the paginator."),
     "bad_document": _("The description of the source is wrong at “%(place)s”: %(why)s"),
     # asking Salesforce
@@ -240,6 +262,20 @@ PROBLEMS = {
 }
 
 
+# Why a call to us was not taken.
+REFUSALS = {
+    "unsigned": _("It carried no signature, or a secret was missing in its address."),
+    "bad_signature": _("Its signature or secret is wrong. Enter at the source the address and secret of this page."),
+    "too_old": _("It was signed more than five minutes before it came, or the clocks differ by as much."),
+    "not_json": _("What it said is not JSON."),
+    "not_events": _("What it said is not what this kind of source says. Check the address that was entered there."),
+    "too_many_events": _("It told of too many records at once."),
+    "not_described": _("The description does not say how the source calls. Add “webhook” to it."),
+    "sealed": _("The secret cannot be opened on this server. Open the address anew."),
+    "no_secret": _("There is no secret to prove it by. Open the address anew."),
+}
+
+
 # What testing a source finds, beside the problems above.
 FINDINGS = {
     "stream_read": _("“%(stream)s” can be read: %(count)s records on its first page."),
@@ -250,6 +286,10 @@ FINDINGS = {
     "no_change_time": _(
         "“%(stream)s”: some records have no time of change at “%(field)s”, so changes of theirs could be missed. "
         "Correct “incremental” in the description."
+    ),
+    "single_not_found": _(
+        "“%(stream)s”: a record of the list is not found by itself at “%(path)s”. Correct “single” in the description; "
+        "until then records that are asked for one by one would seem to be deleted."
     ),
     "clock_differs": _(
         "The clock of the source differs from ours by %(seconds)s seconds. Nothing is missed: changes are asked for by "
@@ -282,3 +322,8 @@ def describe_problem(code: str, params: Mapping[str, Any]) -> str:
     """The sentence for a problem code, in the reader's language."""
     sentence = PROBLEMS.get(code)
     return str(sentence) % params if sentence is not None else code
+
+
+def describe_refusal(code: str) -> str:
+    """Why a call to us was not taken, in the reader's language."""
+    return str(REFUSALS.get(code, code))

@@ -7,9 +7,10 @@ import uuid
 from celery import shared_task
 from django.utils import timezone
 
-from integrations.models import Connection
+from integrations.models import Connection, SyncRun
+from integrations.services.notified import request_fetch
 from integrations.services.runs import look_into
-from integrations.services.schedule import DUE_CONNECTION
+from integrations.services.schedule import DUE_CONNECTION, DUE_RUN
 from integrations.services.sync import run_sync
 from tenants.services.due import cancel_due
 from tenants.tasks import CompanyTask
@@ -29,3 +30,19 @@ def look_into_connection(*, company_id: str, object_id: str) -> None:
         cancel_due(company_id=company_id, kind=DUE_CONNECTION, object_id=object_id)
         return
     look_into(connection=connection, now=timezone.now())
+
+
+@shared_task(base=CompanyTask)
+def take_up_run(*, company_id: str, object_id: str) -> None:
+    """Take a run up that was put off (due work)."""
+    cancel_due(company_id=company_id, kind=DUE_RUN, object_id=object_id)
+    if SyncRun.objects.filter(pk=object_id).exists():
+        run_sync(run_id=int(object_id), owner=uuid.uuid4().hex, now=timezone.now())
+
+
+@shared_task(base=CompanyTask)
+def fetch_notified(*, company_id: str, object_id: str) -> None:
+    """Have fetched what a source called us about (topic event.received)."""
+    connection = Connection.objects.filter(public_id=object_id).first()
+    if connection is not None:
+        request_fetch(connection=connection, now=timezone.now())

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from integrations.views import connections, keys, runs, sources
+from integrations.views import connections, hooks, keys, runs, sources
 
 urlpatterns = [
     path("", connections.connections, name="connections"),
@@ -28,5 +28,6 @@ urlpatterns = [
     path("<uuid:connection_id>/mapping/", sources.stream_mapping, name="stream_mapping"),
     path("<uuid:connection_id>/mapping/end/", sources.mapping_end, name="mapping_end"),
     path("<uuid:connection_id>/start/", sources.source_start, name="source_start"),
+    path("<uuid:connection_id>/hook/", hooks.hook, name="hook"),
     path("<uuid:connection_id>/resync/", sources.source_resync, name="source_resync"),
 ]

@@ -122,6 +122,7 @@ class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
         fields = (
             "id",
             "connection",
+            "kind",
             "state",
             "trigger",
             "requested_at",

@@ -41,12 +41,14 @@ class Stream:
 
     `look_back` is read again at every increment; None: the stream has no increments and is read whole every time.
     `tells_deletions`: increments say what was deleted or merged; of other streams `ids` alone shows it.
+    `reads_by_id`: single records can be asked for; of other streams `read` has to go through everything.
     """
 
     name: str
     label: str
     look_back: timedelta | None = timedelta(minutes=5)
     tells_deletions: bool = True
+    reads_by_id: bool = True
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 
-from integrations.choices import DELIVERED, ENDED, UNDER_WAY, Health, RunState, describe_problem
+from integrations.choices import DELIVERED, ENDED, UNDER_WAY, Health, RunKind, RunState, describe_problem
 from integrations.connectors.mapping import StreamMapping
 from integrations.models import Checkpoint, Connection, RawRecord, SyncRun
 from integrations.selectors.plans import current_mappings
@@ -80,8 +80,9 @@ class Speed:
 def connection_states(*, now: datetime) -> list[ConnectionState]:
     """Every connection by name. Three queries."""
     connections = list(Connection.objects.order_by("name"))
-    running = _latest(SyncRun.objects.filter(state__in=UNDER_WAY))
-    ended = _latest(SyncRun.objects.filter(state__in=ENDED))
+    imports = SyncRun.objects.filter(kind=RunKind.SYNC)
+    running = _latest(imports.filter(state__in=UNDER_WAY))
+    ended = _latest(imports.filter(state__in=ENDED))
     return [
         ConnectionState(each, health_of(connection=each, now=now), running.get(each.pk), ended.get(each.pk))
         for each in connections
@@ -90,7 +91,7 @@ def connection_states(*, now: datetime) -> list[ConnectionState]:
 
 def connection_state(*, connection: Connection, now: datetime) -> ConnectionState:
     """As `connection_states`, for one."""
-    runs = SyncRun.objects.filter(connection=connection)
+    runs = SyncRun.objects.filter(connection=connection, kind=RunKind.SYNC)
     running = _latest(runs.filter(state__in=UNDER_WAY)).get(connection.pk)
     ended = _latest(runs.filter(state__in=ENDED)).get(connection.pk)
     return ConnectionState(connection, health_of(connection=connection, now=now), running, ended)
@@ -111,7 +112,8 @@ def health_of(*, connection: Connection, now: datetime) -> Health:
 
 def with_problems(connections: QuerySet[Connection]) -> QuerySet[Connection]:
     """Each connection with the code and the parameters of what ended its last import, for `problem_of`."""
-    ended = SyncRun.objects.filter(connection=OuterRef("pk"), state__in=ENDED).order_by("-id")
+    imports = SyncRun.objects.filter(kind=RunKind.SYNC, connection=OuterRef("pk"))
+    ended = imports.filter(state__in=ENDED).order_by("-id")
     return connections.annotate(
         ended_by=Subquery(ended.values("problem_code")[:1]), ended_params=Subquery(ended.values("problem_params")[:1])
     )
@@ -128,7 +130,8 @@ def stream_states(*, connection: Connection) -> list[StreamState]:
     cursors = dict(Checkpoint.objects.filter(connection=connection).values_list("stream", "cursor"))
     counted = RawRecord.objects.filter(connection=connection).values("stream").annotate(count=Count("pk"))
     known = {each["stream"]: each["count"] for each in counted}
-    last = SyncRun.objects.filter(connection=connection, state__in=DELIVERED).order_by("-id").first()
+    imports = SyncRun.objects.filter(connection=connection, kind=RunKind.SYNC)
+    last = imports.filter(state__in=DELIVERED).order_by("-id").first()
     reports = {each["stream"]: each for each in (last.report.get("streams", []) if last else [])}
     return [
         StreamState(

@@ -23,7 +23,7 @@ from integrations.connectors.mapping import Accepted, Refused, StreamMapping, Ta
 from integrations.connectors.records import cell_of, dig, rows_of
 from integrations.models import Connection
 from integrations.selectors.plans import PREVIEW_RECORDS, PreviewRefusal, StreamPreview, company_zone, summarise
-from integrations.services.credentials import SealedError, unseal
+from integrations.services.credentials import PROOF_OF_CALLS, SealedError, unseal
 from integrations.services.sources import opened_source
 from kpis.engine.records import read_records
 from kpis.engine.resources import RESOURCES
@@ -137,7 +137,7 @@ def words_of(*, mapping: StreamMapping, records: Sequence[Record]) -> dict[str, 
 def secret_names(*, connection: Connection) -> list[str]:
     """The names of the credentials that are set; none where they cannot be opened."""
     try:
-        return sorted(unseal(connection=connection))
+        return sorted(name for name in unseal(connection=connection) if name != PROOF_OF_CALLS)
     except SealedError:
         return []
 

@@ -20,6 +20,7 @@ from integrations.models import Checkpoint, SyncRun
 from integrations.selectors.plans import company_zone, current_mappings
 from integrations.selectors.references import unresolved_references
 from integrations.services import storing
+from integrations.services.refetching import not_outdated
 from integrations.services.runs import Outcome
 from integrations.services.sources import opened_source
 from integrations.services.storing import Chunk, Clock, Part, Storing, raw_payloads
@@ -114,8 +115,9 @@ class _Pulling:
         return True
 
     def _store(self, stream: str, mappings: Sequence[StreamMapping], reading: _Reading, pages: Sequence[Page]) -> None:
-        records = latest(record for page in pages for record in page.records)
         run = self._run
+        records = latest(record for page in pages for record in page.records)
+        records = not_outdated(connection_id=run.connection_id, stream=stream, records=records)
         ids = [record.external_id for record in records]
         previous = raw_payloads(connection_id=run.connection_id, stream=stream, external_ids=ids)
         parts = []

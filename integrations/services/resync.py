@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from integrations.choices import RunState, Trigger
+from integrations.choices import RunState
 from integrations.models import Checkpoint, Connection, SyncRun
 from integrations.selectors.plans import current_mappings
 from integrations.services.runs import cancel_run, request_run, sync_now
@@ -31,7 +31,9 @@ def read_again(*, connection: Connection, streams: Sequence[str], since: datetim
     under_way = SyncRun.objects.filter(connection=connection, state=RunState.RUNNING).first()
     if under_way is not None:
         cancel_run(run=under_way, now=now)
-        request_run(connection=connection, trigger=Trigger.MANUAL, actor=under_way.actor, now=now)
+        request_run(
+            connection=connection, kind=under_way.kind, trigger=under_way.trigger, actor=under_way.actor, now=now
+        )
     positions.delete()
     if since is not None:
         cursor = {"position": {"since": since.isoformat()}}

@@ -63,6 +63,11 @@ def is_pulled(connection: Connection) -> bool:
     return connection.kind in KINDS
 
 
+def description_of(connection: Connection) -> Any:
+    """What a connection's description says, as its connector reads it. Raises DocumentError."""
+    return KINDS[ConnectionKind(connection.kind)].read(connection.description)
+
+
 def guard() -> Guard:
     """Where connectors may go in this installation."""
     return Guard(own_domains=(settings.BASE_DOMAIN,), allows_loopback=settings.SOURCES_ON_LOOPBACK)

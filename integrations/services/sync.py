@@ -9,16 +9,19 @@ a source is asked in services.pulling.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import datetime
 
 from django.db import InterfaceError, OperationalError
 
+from integrations.choices import RunKind
 from integrations.connectors.errors import ConnectorError
 from integrations.models import SyncRun
 from integrations.services.credentials import SealedError
 from integrations.services.deliveries import store_delivery
+from integrations.services.notified import fetch_notified
 from integrations.services.pulling import pull
-from integrations.services.runs import claimed_run, fail_run, finish_run, postpone_run, release_run
+from integrations.services.runs import Outcome, claimed_run, fail_run, finish_run, postpone_run, release_run
 from integrations.services.sources import is_pulled
 from integrations.services.storing import Clock, LostRunError
 
@@ -41,9 +44,8 @@ def run_sync(*, run_id: int, owner: str, now: datetime, lap_seconds: float = LAP
 
 def _run(run: SyncRun, *, owner: str, now: datetime, lap_seconds: float) -> None:
     clock = Clock(now)
-    read = pull if is_pulled(run.connection) else store_delivery
     try:
-        outcome = read(run, owner=owner, clock=clock, until=clock.started + lap_seconds)
+        outcome = _reader_of(run)(run, owner=owner, clock=clock, until=clock.started + lap_seconds)
         if outcome is None:
             release_run(run=run, now=clock.now())
         else:
@@ -64,6 +66,13 @@ def _run(run: SyncRun, *, owner: str, now: datetime, lap_seconds: float) -> None
         logger.exception("sync.failed", extra={"run": str(run.public_id)})
         _fail_where_it_stands(run, clock)
     run.refresh_from_db()
+
+
+def _reader_of(run: SyncRun) -> Callable[..., Outcome | None]:
+    """What does the work of a run, for a lap of it."""
+    if run.kind == RunKind.SYNC:
+        return pull if is_pulled(run.connection) else store_delivery
+    return fetch_notified
 
 
 def _fail_where_it_stands(run: SyncRun, clock: Clock) -> None:

@@ -7,17 +7,19 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from integrations.choices import ConnectionKind, Trigger, describe_problem
+from integrations.choices import ConnectionKind, RunKind, Trigger, describe_problem
 from integrations.connectors.errors import ConnectorError
 from integrations.forms import FrequencyForm, ResyncForm, UploadForm, ValueForm
 from integrations.models import Connection, SyncRun, Upload
 from integrations.selectors.connections import connection_state, connection_states, stream_states
+from integrations.selectors.hooks import hook_state
 from integrations.selectors.plans import current_mappings, expected_patterns, preview
 from integrations.services.connections import (
     ConnectionRequestError,
@@ -26,6 +28,7 @@ from integrations.services.connections import (
     resume_connection,
     set_frequency,
 )
+from integrations.services.hooks import hook_kind
 from integrations.services.runs import request_run, sync_now
 from integrations.services.sources import is_pulled
 from integrations.services.uploads import IncomingFile, inbox_path, receive_files
@@ -181,7 +184,8 @@ def _source_page(request: HttpRequest, found: Connection) -> HttpResponse:
     context = {
         "state": state,
         "connection": found,
-        "runs": SyncRun.objects.filter(connection=found).select_related("actor")[:RUNS_SHOWN],
+        "runs": _runs_shown(found),
+        "calls": hook_state(connection=found) if hook_kind(found) else None,
         "streams": stream_states(connection=found),
         "frequency_form": FrequencyForm(initial={"every": found.every}),
         "resync_form": ResyncForm(),
@@ -189,11 +193,17 @@ def _source_page(request: HttpRequest, found: Connection) -> HttpResponse:
     return render(request, "integrations/source.html", context)
 
 
+def _runs_shown(found: Connection) -> QuerySet[SyncRun]:
+    """The last runs, without those that fetch single records: there is one for every few notifications."""
+    runs = SyncRun.objects.filter(connection=found).exclude(kind=RunKind.EVENTS)
+    return runs.select_related("actor")[:RUNS_SHOWN]
+
+
 def _connection_page(request: HttpRequest, found: Connection, form: UploadForm) -> HttpResponse:
     context = {
         "state": connection_state(connection=found, now=timezone.now()),
         "connection": found,
-        "runs": SyncRun.objects.filter(connection=found).select_related("actor")[:RUNS_SHOWN],
+        "runs": _runs_shown(found),
         "mappings": current_mappings(connection=found),
         "patterns": expected_patterns(connection=found),
         "inbox": inbox_path(connection=found),

@@ -93,9 +93,13 @@ class HubSpotConnector(Connector):
         http.classify = lambda answer: failure_in(answer, until_midnight=self._until_midnight)
 
     def streams(self) -> Sequence[Stream]:
-        pipelines = [Stream("pipelines", gettext_noop("Deal stages"), None)] if "deals" in self._source.objects else []
+        stages = Stream("pipelines", gettext_noop("Deal stages"), None, reads_by_id=False)
+        pipelines = [stages] if "deals" in self._source.objects else []
         objects = [Stream(name, LABELS[name], LOOK_BACK) for name in self._source.objects]
-        people = [Stream("owners", gettext_noop("Owners"), None), Stream("teams", gettext_noop("Teams"), None)]
+        people = [
+            Stream("owners", gettext_noop("Owners"), None, reads_by_id=False),
+            Stream("teams", gettext_noop("Teams"), None, reads_by_id=False),
+        ]
         return [*people, *pipelines, *objects]
 
     def fields(self, stream: str) -> Sequence[SourceField]:
