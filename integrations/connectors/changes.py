@@ -31,10 +31,10 @@ def changes_of(
     decisions = list(decide(mapping, rows_of(mapping, living, first=first), zone=zone, tally=tally))
     given = {_id_of(each) for each in decisions}
     earlier = [Record(each.external_id, previous[each.external_id]) for each in records if each.external_id in previous]
-    before = _ids(mapping, earlier, zone)
-    gone = _ids(mapping, [record for record in records if _is_gone(record)], zone)
+    before = ids_of(mapping, earlier, zone)
+    gone = ids_of(mapping, [record for record in records if _is_gone(record)], zone)
     if not mapping.each:
-        gone |= {record.external_id for record in records if _is_gone(record) and _is_own_id(mapping)}
+        gone |= {record.external_id for record in records if _is_gone(record) and is_own_id(mapping)}
     withdrawn = sorted((before | gone) - given)
     return [*decisions, *(Accepted(NO_ROW, {"external_id": each, "deleted": True}) for each in withdrawn)]
 
@@ -48,12 +48,12 @@ def _is_gone(record: Record) -> bool:
     return record.is_deleted or bool(record.merged_into)
 
 
-def _ids(mapping: StreamMapping, records: Sequence[Record], zone: ZoneInfo) -> set[str]:
+def ids_of(mapping: StreamMapping, records: Sequence[Record], zone: ZoneInfo) -> set[str]:
     """The external ids that these records give, as far as they can be read."""
     return {_id_of(each) for each in decide(mapping, rows_of(mapping, records), zone=zone, tally=Tally())} - {""}
 
 
-def _is_own_id(mapping: StreamMapping) -> bool:
+def is_own_id(mapping: StreamMapping) -> bool:
     """Whether what the mapping gives is called as the source's record: its id is one column, not put together."""
     return any(rule.field == "external_id" and rule.column is not None for rule in mapping.rules)
 

@@ -76,7 +76,7 @@ def _fetch(fetching: Refetching, events: Sequence[InboundEvent], clock: Clock) -
         except ConnectorError as error:
             raise _patient(error, max(event.attempts for event in some)) from error
         with transaction.atomic():
-            fetching.store(stream, records)
+            fetching.store(stream, records, now=clock.now())
             _note_done(some, records, clock.now())
 
 

@@ -14,6 +14,7 @@ from integrations.connectors.changes import changes_of, latest
 from integrations.connectors.mapping import StreamMapping, Tally
 from integrations.models import InboundEvent, RejectedRecord, SyncRun
 from integrations.selectors.plans import company_zone, current_mappings
+from integrations.services.merging import note_merges
 from integrations.services.storing import Chunk, Part, Storing, raw_payloads
 
 # So many records are asked for and stored together.
@@ -38,7 +39,7 @@ class Refetching:
         columns = tuple(dict.fromkeys(column for mapping in mappings for column in mapping.columns))
         return latest(self._connector.read(stream, ids, columns))
 
-    def store(self, stream: str, records: Sequence[Record]) -> None:
+    def store(self, stream: str, records: Sequence[Record], *, now: datetime) -> None:
         """Store what these records give, unless they are older than what is known. Raises LostRunError."""
         run = self._run
         records = not_outdated(connection_id=run.connection_id, stream=stream, records=records)
@@ -50,6 +51,7 @@ class Refetching:
             first = _rows_before(run, mapping.stream) + 1
             decisions = changes_of(mapping, records, previous, zone=self._zone, tally=Tally(), first=first)
             parts.append(Part(mapping, decisions, stream))
+            note_merges(connection=run.connection, mapping=mapping, records=records, now=now)
         raw = {record.external_id: dict(record.values) for record in records}
         run.read_count += len(records)
         more: Mapping[str, Any] = {"read_count": run.read_count}

@@ -19,6 +19,7 @@ from integrations.connectors.errors import ConnectorError
 from integrations.models import SyncRun
 from integrations.services.credentials import SealedError
 from integrations.services.deliveries import store_delivery
+from integrations.services.merging import apply_merges
 from integrations.services.notified import fetch_notified
 from integrations.services.pulling import pull
 from integrations.services.runs import Outcome, claimed_run, fail_run, finish_run, postpone_run, release_run
@@ -46,6 +47,7 @@ def _run(run: SyncRun, *, owner: str, now: datetime, lap_seconds: float) -> None
     clock = Clock(now)
     try:
         outcome = _reader_of(run)(run, owner=owner, clock=clock, until=clock.started + lap_seconds)
+        apply_merges(run=run, now=clock.now())
         if outcome is None:
             release_run(run=run, now=clock.now())
         else:

@@ -173,7 +173,10 @@ class _Batch:
         ]
 
     def resolve(self) -> None:
-        """Point every reference that was sent at its row: by the row's own id, else by a further name of it."""
+        """Point every reference that was sent at its row: by the row's own id, else by a further name of it.
+
+        The id of a record that was merged away is a name of the one that is left, though its own row is still there.
+        """
         for name, entity in self.refs.items():
             target = MODELS[entity]._meta.db_table
             self.cursor.execute(
@@ -182,7 +185,8 @@ class _Batch:
             )
             self.cursor.execute(
                 f"UPDATE incoming n SET {name}_id = i.row_id FROM kpis_externalidentity i"
-                f" WHERE n.{name}_id IS NULL AND i.entity = %s"
+                f" WHERE (n.{name}_id IS NULL OR EXISTS (SELECT FROM {target} t WHERE t.id = n.{name}_id"
+                " AND t.deleted_at IS NOT NULL)) AND i.entity = %s"
                 f" AND i.source = n.refs->'{name}'->>0 AND i.external_id = n.refs->'{name}'->>1",
                 [entity],
             )
