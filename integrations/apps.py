@@ -15,8 +15,8 @@ class IntegrationsConfig(AppConfig):
         from integrations.selectors.health import read_sync_state
         from integrations.services.hooks import EVENT_RECEIVED
         from integrations.services.runs import SYNC_REQUESTED
-        from integrations.services.schedule import DUE_CONNECTION, DUE_RUN
-        from integrations.tasks import fetch_notified, look_into_connection, sync, take_up_run
+        from integrations.services.schedule import DUE_COMPARISON, DUE_CONNECTION, DUE_RUN
+        from integrations.tasks import compare_connection, fetch_notified, look_into_connection, sync, take_up_run
         from integrations.views.connections import first_step
         from tenants.capabilities import Capability
         from tenants.outbox.registry import on
@@ -38,6 +38,7 @@ class IntegrationsConfig(AppConfig):
         on(SYNC_REQUESTED, sync)
         on(EVENT_RECEIVED, fetch_notified)
         due_kinds.register(DueKind(DUE_CONNECTION, look_into_connection, retry_after=timedelta(minutes=10)))
+        due_kinds.register(DueKind(DUE_COMPARISON, compare_connection, retry_after=timedelta(minutes=10)))
         due_kinds.register(DueKind(DUE_RUN, take_up_run, retry_after=timedelta(minutes=10)))
         navigation.register(
             NavigationEntry("data", _("Data"), "connections", "data", 70, Capability.MANAGE_CONNECTIONS)

@@ -41,7 +41,7 @@ DELIVERED = (RunState.SUCCEEDED, RunState.PARTLY)
 class RunKind(TextChoices):
     """What a run does: bring what is new, fetch what the source has called about, compare all that there is."""
 
-    SYNC = "sync", _("Import")
+    SYNC = "sync", _("Import of changes")
     EVENTS = "events", _("Notified records")
     COMPARE = "compare", _("Comparison with the source")
 
@@ -183,6 +183,10 @@ PROBLEMS = {
     "other_record": _(
         "“%(stream)s”: the source was asked for the record %(asked)s and gave %(given)s. Correct “single” in the "
         "description."
+    ),
+    "list_too_long": _(
+        "“%(stream)s”: the source lists its records too slowly to compare them in one go; after %(count)s it was "
+        "broken off. Nothing was withdrawn."
     ),
     "page_repeats": _("“%(stream)s”: the source gives the same page again and again. Correct the paginator."),
     "bad_document": _("The description of the source is wrong at “%(place)s”: %(why)s"),

@@ -7,10 +7,12 @@ import uuid
 from celery import shared_task
 from django.utils import timezone
 
+from integrations.choices import Trigger
 from integrations.models import Connection, SyncRun
+from integrations.services.comparing import request_comparison
 from integrations.services.notified import request_fetch
 from integrations.services.runs import look_into
-from integrations.services.schedule import DUE_CONNECTION, DUE_RUN
+from integrations.services.schedule import DUE_COMPARISON, DUE_CONNECTION, DUE_RUN, schedule_comparison
 from integrations.services.sync import run_sync
 from tenants.services.due import cancel_due
 from tenants.tasks import CompanyTask
@@ -46,3 +48,15 @@ def fetch_notified(*, company_id: str, object_id: str) -> None:
     connection = Connection.objects.filter(public_id=object_id).first()
     if connection is not None:
         request_fetch(connection=connection, now=timezone.now())
+
+
+@shared_task(base=CompanyTask)
+def compare_connection(*, company_id: str, object_id: str) -> None:
+    """Compare a connection with its source (due work, every night)."""
+    connection = Connection.objects.filter(public_id=object_id, is_paused=False, stopped_by="").first()
+    if connection is None:
+        cancel_due(company_id=company_id, kind=DUE_COMPARISON, object_id=object_id)
+        return
+    now = timezone.now()
+    schedule_comparison(connection=connection, now=now)
+    request_comparison(connection=connection, trigger=Trigger.SCHEDULE, actor=None, now=now)

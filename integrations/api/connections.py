@@ -21,12 +21,14 @@ from rest_framework.response import Response
 
 from integrations.api.serializers import (
     CheckResultSerializer,
+    CompareRequestSerializer,
     ConnectionSerializer,
     FieldsQuerySerializer,
     MappingsSerializer,
     PreviewSerializer,
     RejectedQuerySerializer,
     RejectedRecordSerializer,
+    ResyncRequestSerializer,
     SourceFieldsSerializer,
     SourcePreviewRequestSerializer,
     SyncRequestSerializer,
@@ -38,8 +40,10 @@ from integrations.choices import ConnectionKind, Trigger, describe_problem
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import StreamMapping, check_mapping
 from integrations.models import Connection, RejectedRecord, SyncRun, Upload
+from integrations.selectors.comparisons import held_back
 from integrations.selectors.connections import with_problems
 from integrations.selectors.plans import current_mappings, preview, read_plan
+from integrations.services.comparing import request_comparison
 from integrations.services.connections import (
     ConnectionRequestError,
     change_source,
@@ -52,6 +56,7 @@ from integrations.services.connections import (
 )
 from integrations.services.credentials import SealedError
 from integrations.services.inspection import Remark, check_source, preview_source, sample_stream
+from integrations.services.resync import resync
 from integrations.services.runs import request_run, sync_now
 from integrations.services.sources import is_pulled
 from integrations.services.uploads import IncomingFile, receive_files
@@ -62,7 +67,7 @@ from tenants.capabilities import Capability
 
 ACTIONS = (
     *("list", "retrieve", "create", "partial_update"),
-    *("test", "preview", "fields", "mappings", "replace_mappings", "sync", "runs", "rejected"),
+    *("test", "preview", "fields", "mappings", "replace_mappings", "sync", "resync", "compare", "runs", "rejected"),
 )
 
 
@@ -196,6 +201,41 @@ class ConnectionViewSet(CompanyViewSet):
                 )
         except ConnectorError as error:
             raise _as_problem(error) from error
+        return Response(SyncRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(
+        summary="Read a source again, from a moment on or from its beginning",
+        request=ResyncRequestSerializer,
+        responses={202: SyncRunSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    def resync(self, request: Request, id: Any) -> Response:
+        connection = self._source()
+        given = ResyncRequestSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        run = resync(
+            connection=connection, since=given.validated_data.get("since"), actor=self.actor, now=timezone.now()
+        )
+        return Response(SyncRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(
+        summary="Compare what is here with the source: fetch what is missing, withdraw what is gone",
+        request=CompareRequestSerializer,
+        responses={202: SyncRunSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    def compare(self, request: Request, id: Any) -> Response:
+        connection = self._source()
+        given = CompareRequestSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        confirmed = given.validated_data.get("confirm")
+        run = request_comparison(
+            connection=connection,
+            allowed=held_back(connection=connection, run=confirmed) if confirmed else None,
+            trigger=Trigger.MANUAL,
+            actor=self.actor,
+            now=timezone.now(),
+        )
         return Response(SyncRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(summary="Imports, the newest first", responses=SyncRunSerializer(many=True))

@@ -206,6 +206,18 @@ class SyncRequestSerializer(serializers.Serializer[Any]):
     upload = serializers.UUIDField(required=False, allow_null=True)
 
 
+class ResyncRequestSerializer(serializers.Serializer[Any]):
+    """From when on: everything changed since then is read again; null, or left out: everything there is."""
+
+    since = serializers.DateTimeField(required=False, allow_null=True)
+
+
+class CompareRequestSerializer(serializers.Serializer[Any]):
+    """With `confirm`, the id of a comparison, what that one held back as too many is withdrawn now."""
+
+    confirm = serializers.UUIDField(required=False, allow_null=True)
+
+
 class RemarkSerializer(serializers.Serializer[Any]):
     """One thing that a test found; what is not ok has to be mended."""
 

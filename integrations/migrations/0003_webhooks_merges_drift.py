@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
                 ("token", models.CharField(editable=False, max_length=64, unique=True)),
-                ("opened_at", models.DateTimeField(verbose_name="Opened")),
+                ("opened_at", models.DateTimeField(verbose_name="Open since")),
                 ("received_count", models.PositiveIntegerField(default=0, verbose_name="Notifications received")),
                 ("repeated_count", models.PositiveIntegerField(default=0, verbose_name="Received again")),
                 ("refused_count", models.PositiveIntegerField(default=0, verbose_name="Calls refused")),
@@ -69,7 +69,11 @@ class Migration(migrations.Migration):
             model_name="syncrun",
             name="kind",
             field=models.CharField(
-                choices=[("sync", "Import"), ("events", "Notified records"), ("compare", "Comparison with the source")],
+                choices=[
+                    ("sync", "Import of changes"),
+                    ("events", "Notified records"),
+                    ("compare", "Comparison with the source"),
+                ],
                 default="sync",
                 max_length=7,
                 verbose_name="Kind",

@@ -14,7 +14,7 @@ class InboundHook(models.Model):
         Connection, models.CASCADE, related_name="hook", verbose_name=_("Connection"), primary_key=True
     )
     token = models.CharField(max_length=64, unique=True, editable=False)
-    opened_at = models.DateTimeField(_("Opened"))
+    opened_at = models.DateTimeField(_("Open since"))
     received_count = models.PositiveIntegerField(_("Notifications received"), default=0)
     repeated_count = models.PositiveIntegerField(_("Received again"), default=0)
     refused_count = models.PositiveIntegerField(_("Calls refused"), default=0)

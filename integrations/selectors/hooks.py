@@ -41,8 +41,9 @@ def hook_state(*, connection: Connection) -> HookState:
     """Three queries."""
     events = InboundEvent.objects.filter(connection=connection)
     grouped = events.order_by().values("state").annotate(count=Count("pk"), last=Max("done_at"))
-    found = {each["state"]: each for each in grouped}
+    found = {str(each["state"]): each for each in grouped}
     counts = {state: found[state]["count"] if state in found else 0 for state in EventState.values}
+    done = found.get(EventState.DONE)
     runs = SyncRun.objects.filter(connection=connection, kind=RunKind.EVENTS, state__in=ENDED)
     last = runs.order_by("-id").first()
     return HookState(
@@ -51,6 +52,6 @@ def hook_state(*, connection: Connection) -> HookState:
         done=counts[EventState.DONE],
         aside=counts[EventState.ASIDE],
         left=counts[EventState.LEFT],
-        last_done_at=found.get(EventState.DONE, {}).get("last"),
+        last_done_at=done["last"] if done else None,
         problem=describe_problem(last.problem_code, last.problem_params) if last and last.problem_code else "",
     )

@@ -17,6 +17,7 @@ from django.db import InterfaceError, OperationalError
 from integrations.choices import RunKind
 from integrations.connectors.errors import ConnectorError
 from integrations.models import SyncRun
+from integrations.services.comparing import compare_with_source
 from integrations.services.credentials import SealedError
 from integrations.services.deliveries import store_delivery
 from integrations.services.merging import apply_merges
@@ -74,7 +75,7 @@ def _reader_of(run: SyncRun) -> Callable[..., Outcome | None]:
     """What does the work of a run, for a lap of it."""
     if run.kind == RunKind.SYNC:
         return pull if is_pulled(run.connection) else store_delivery
-    return fetch_notified
+    return fetch_notified if run.kind == RunKind.EVENTS else compare_with_source
 
 
 def _fail_where_it_stands(run: SyncRun, clock: Clock) -> None:

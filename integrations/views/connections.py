@@ -18,6 +18,7 @@ from integrations.choices import ConnectionKind, RunKind, Trigger, describe_prob
 from integrations.connectors.errors import ConnectorError
 from integrations.forms import FrequencyForm, ResyncForm, UploadForm, ValueForm
 from integrations.models import Connection, SyncRun, Upload
+from integrations.selectors.comparisons import last_comparison
 from integrations.selectors.connections import connection_state, connection_states, stream_states
 from integrations.selectors.hooks import hook_state
 from integrations.selectors.plans import current_mappings, expected_patterns, preview
@@ -185,6 +186,7 @@ def _source_page(request: HttpRequest, found: Connection) -> HttpResponse:
         "state": state,
         "connection": found,
         "runs": _runs_shown(found),
+        "comparison": last_comparison(connection=found),
         "calls": hook_state(connection=found) if hook_kind(found) else None,
         "streams": stream_states(connection=found),
         "frequency_form": FrequencyForm(initial={"every": found.every}),
