@@ -17,7 +17,7 @@ class IntegrationsConfig(AppConfig):
         from integrations.services.runs import SYNC_REQUESTED
         from integrations.services.schedule import DUE_COMPARISON, DUE_CONNECTION, DUE_RUN
         from integrations.tasks import compare_connection, fetch_notified, look_into_connection, sync, take_up_run
-        from integrations.views.connections import first_step
+        from integrations.views.connections import drift_panel, first_step
         from tenants.capabilities import Capability
         from tenants.outbox.registry import on
         from tenants.registry import (
@@ -48,6 +48,7 @@ class IntegrationsConfig(AppConfig):
         checklist.register(ChecklistItem(12, Stage.IMPLEMENTING, _("Update frequency set"), check_frequency))
         health_signals.register(HealthSignal("sync", read_sync_state, 10))
         panels.register(PagePanel("today", "integrations", "integrations/panels/today.html", first_step, 10))
+        panels.register(PagePanel("kpi", "drift", "integrations/panels/drift.html", drift_panel, 5))
         for model in self.get_models():
             name = model._meta.model_name
             capability = Capability.MANAGE_KEYS if name == "apikey" else Capability.MANAGE_CONNECTIONS

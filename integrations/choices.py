@@ -266,6 +266,30 @@ PROBLEMS = {
 }
 
 
+# How a source differs from what was mapped.
+DRIFTS = {
+    "field_gone": _(
+        "%(field)s: the source has no field “%(column)s” any more, or the credentials may not see it. Map another "
+        "field, or give the right back."
+    ),
+    "field_retyped": _(
+        "%(field)s: “%(column)s” is of another kind now at the source (%(before)s → %(now)s). See whether its values "
+        "still fit."
+    ),
+    "field_empty": _(
+        "%(field)s: “%(column)s” had values before and none in the last import. See whether it is called otherwise now."
+    ),
+    "word_new": _(
+        "%(field)s: the source has the new word “%(label)s” (%(word)s) in “%(column)s”. It counts as unmapped until "
+        "you say what it means."
+    ),
+    "word_gone": _("%(field)s: the source has no word “%(word)s” in “%(column)s” any more. What it meant stays."),
+    "word_renamed": _(
+        "%(field)s: “%(before)s” in “%(column)s” is called “%(now)s” now. It keeps its meaning; change it where that "
+        "is not meant."
+    ),
+}
+
 # Why a call to us was not taken.
 REFUSALS = {
     "unsigned": _("It carried no signature, or a secret was missing in its address."),
@@ -331,3 +355,8 @@ def describe_problem(code: str, params: Mapping[str, Any]) -> str:
 def describe_refusal(code: str) -> str:
     """Why a call to us was not taken, in the reader's language."""
     return str(REFUSALS.get(code, code))
+
+
+def describe_drift(code: str, params: Mapping[str, Any]) -> str:
+    """How a source differs from what was mapped, in the reader's language."""
+    return str(DRIFTS[code]) % params

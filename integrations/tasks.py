@@ -10,6 +10,7 @@ from django.utils import timezone
 from integrations.choices import Trigger
 from integrations.models import Connection, SyncRun
 from integrations.services.comparing import request_comparison
+from integrations.services.drift import refresh_calculated
 from integrations.services.notified import request_fetch
 from integrations.services.runs import look_into
 from integrations.services.schedule import DUE_COMPARISON, DUE_CONNECTION, DUE_RUN, schedule_comparison
@@ -59,4 +60,5 @@ def compare_connection(*, company_id: str, object_id: str) -> None:
         return
     now = timezone.now()
     schedule_comparison(connection=connection, now=now)
+    refresh_calculated(connection=connection, now=now)
     request_comparison(connection=connection, trigger=Trigger.SCHEDULE, actor=None, now=now)

@@ -15,13 +15,21 @@ from integrations.connectors.catalogue import ORDER, position_of
 from integrations.connectors.mapping import FieldRule, StreamMapping
 from integrations.connectors.presets import PRESETS
 from integrations.models import Connection, RejectedRecord, SyncRun
-from integrations.selectors.connections import health_of, problem_of
+from integrations.selectors.connections import health_of, problem_of, quota_of
 from integrations.services.inspection import SampledField, secret_names
 from kpis.engine.records import is_storable
 
 FIXED = {"name", "kind", "carries", "source", "preset"}
 # What only one of the two ways of getting data has.
 OF_FILES, OF_SOURCES = {"preset"}, {"description", "secrets"}
+
+
+class QuotaSerializer(serializers.Serializer[Any]):
+    """Of how many calls that the source allows how many were used, by us and whoever else calls it."""
+
+    used = serializers.IntegerField()
+    limit = serializers.IntegerField()
+    at = serializers.DateTimeField()
 
 
 class ConnectionSerializer(serializers.ModelSerializer[Connection]):
@@ -44,6 +52,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
     secrets_set = serializers.SerializerMethodField()
     stopped_by = serializers.CharField(read_only=True)
     problem = serializers.SerializerMethodField()
+    quota = serializers.SerializerMethodField()
     every_minutes = serializers.IntegerField(min_value=1, max_value=527_040, allow_null=True, default=None)
     paused = serializers.BooleanField(source="is_paused", default=False)
     health = serializers.SerializerMethodField()
@@ -65,6 +74,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
             "health",
             "stopped_by",
             "problem",
+            "quota",
             "last_run_at",
             "last_success_at",
             "created_at",
@@ -75,6 +85,11 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
 
     def get_health(self, connection: Connection) -> Health:
         return health_of(connection=connection, now=timezone.now())
+
+    @extend_schema_field(QuotaSerializer(allow_null=True))
+    def get_quota(self, connection: Connection) -> dict[str, Any] | None:
+        found = quota_of(connection=connection)
+        return None if found is None else QuotaSerializer(found).data
 
     def get_problem(self, connection: Connection) -> str:
         return problem_of(connection)

@@ -22,7 +22,7 @@ from integrations.connectors.auth import (
     no_auth,
     read_token,
 )
-from integrations.connectors.base import Connector, Finding, Record, SourceField, Step, Stream, Window, as_utc
+from integrations.connectors.base import Connector, Finding, Record, SourceField, Step, Stream, Usage, Window, as_utc
 from integrations.connectors.document import AuthSpec, Document, PaginatorSpec, StreamSpec
 from integrations.connectors.errors import BadValueError, ConnectorError
 from integrations.connectors.http import Answer, Http
@@ -41,9 +41,12 @@ class RestConnector(Connector):
     """A source described by a document."""
 
     kind = "rest"
+    describes_fields = False
 
     def __init__(self, http: Http, document: Document) -> None:
         super().__init__(http)
+        self._usage: Usage | None = None
+        http.classify = self._note_usage
         self._specs = {spec.name: spec for spec in document.streams}
 
     def streams(self) -> Sequence[Stream]:
@@ -117,6 +120,16 @@ class RestConnector(Connector):
         if record.external_id != external_id:
             raise ConnectorError("data", "other_record", stream=spec.name, asked=external_id, given=record.external_id)
         return record
+
+    def usage(self) -> Usage | None:
+        return self._usage
+
+    def _note_usage(self, answer: Answer) -> None:
+        """By the headers that most sources use, with the names of the draft of IETF or the X- before them."""
+        for prefix in ("ratelimit-", "x-ratelimit-", "x-rate-limit-"):
+            limit, left = (answer.headers.get(f"{prefix}{name}", "") for name in ("limit", "remaining"))
+            if limit.isdigit() and left.isdigit() and int(limit) >= int(left):
+                self._usage = Usage(int(limit) - int(left), int(limit))
 
     def check(self) -> Sequence[Finding]:
         found = [each for spec in self._specs.values() for each in self._check_stream(spec)]

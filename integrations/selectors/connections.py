@@ -17,6 +17,8 @@ from integrations.selectors.plans import current_mappings
 
 # A delivery that is due is looked for within minutes; only what exceeds this is late.
 GRACE = timedelta(minutes=15)
+# From here on the calls that are left may not last for everybody who needs them.
+SHORT_PERCENT = 80
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,23 @@ class StreamState:
     def unmapped_count(self) -> int:
         """How many values the last import left aside because their word has no meaning yet."""
         return sum(each["count"] for each in self.report["unmapped"]) if self.report else 0
+
+
+@dataclass(frozen=True)
+class Quota:
+    """Of how many calls that the source allows how many were used at a moment, by us and whoever else calls it."""
+
+    used: int
+    limit: int
+    at: datetime
+
+    @property
+    def percent(self) -> int:
+        return round(100 * self.used / self.limit) if self.limit else 100
+
+    @property
+    def is_short(self) -> bool:
+        return self.percent >= SHORT_PERCENT
 
 
 @dataclass(frozen=True)
@@ -151,6 +170,12 @@ def speed_of(*, run: SyncRun, now: datetime) -> Speed | None:
     rate = run.progress_done / seconds
     left = run.progress_total - run.progress_done
     return Speed(round(rate), math.ceil(left / rate / 60) if left > 0 else None)
+
+
+def quota_of(*, connection: Connection) -> Quota | None:
+    """What the source said last of its limit; None where it says nothing of it. No query."""
+    said = connection.quota
+    return Quota(said["used"], said["limit"], datetime.fromisoformat(said["at"])) if said else None
 
 
 def worst_health(healths: Sequence[Health]) -> Health | None:

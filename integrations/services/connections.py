@@ -142,6 +142,8 @@ def save_mapping(*, connection: Connection, mapping: StreamMapping, preset: str 
     )
     if is_pulled(connection):
         read_again(connection=connection, streams=[mapping.reads], since=None, now=now)
+        # How the source differs is judged anew, by what this mapping says.
+        Connection.objects.filter(pk=connection.pk).update(drift=[], seen_fields={})
         Connection.objects.filter(pk=connection.pk, stopped_by__in=MAPPING_PROBLEMS).update(stopped_by="")
         connection.refresh_from_db()
         reschedule(connection=connection, now=now)

@@ -46,10 +46,19 @@ def opened_source(connection: Connection, *, is_watched: bool = False) -> Iterat
     connector = _opened(connection)
     if is_watched:
         connector.http.hurry()
-    try:
-        yield connector
-    finally:
-        connector.http.close()
+    with connector.http:
+        try:
+            yield connector
+        finally:
+            _keep_usage(connection, connector)
+
+
+def _keep_usage(connection: Connection, connector: Connector) -> None:
+    """Remember how much of the source's limit is used, for whoever looks at the connection."""
+    usage = connector.usage()
+    if usage is not None:
+        quota = {"used": usage.used, "limit": usage.limit, "at": connector.http.now().isoformat(timespec="seconds")}
+        Connection.objects.filter(pk=connection.pk).update(quota=quota)
 
 
 def needed_secrets(*, kind: str, description: Mapping[str, Any]) -> tuple[str, ...]:

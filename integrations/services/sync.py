@@ -9,8 +9,9 @@ a source is asked in services.pulling.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from typing import Any
 
 from django.db import InterfaceError, OperationalError
 
@@ -20,6 +21,7 @@ from integrations.models import SyncRun
 from integrations.services.comparing import compare_with_source
 from integrations.services.credentials import SealedError
 from integrations.services.deliveries import store_delivery
+from integrations.services.drift import FIELD_PROBLEMS, look_for_drift
 from integrations.services.merging import apply_merges
 from integrations.services.notified import fetch_notified
 from integrations.services.pulling import pull
@@ -53,11 +55,14 @@ def _run(run: SyncRun, *, owner: str, now: datetime, lap_seconds: float) -> None
             release_run(run=run, now=clock.now())
         else:
             finish_run(run=run, outcome=outcome, now=clock.now())
+            _look_for_drift(run, outcome.report, clock)
     except ConnectorError as error:
         if error.wait is not None and not error.permanent:
             postpone_run(run=run, code=error.code, params=dict(error.params), seconds=error.wait, now=clock.now())
         else:
             fail_run(run=run, code=error.code, params=dict(error.params), stops=error.permanent, now=clock.now())
+            if error.code in FIELD_PROBLEMS:
+                look_for_drift(connection=run.connection, report={}, now=clock.now(), is_due=True)
     except SealedError:
         logger.exception("sync.sealed", extra={"run": str(run.public_id)})
         fail_run(run=run, code="sealed", params={}, stops=True, now=clock.now())
@@ -69,6 +74,14 @@ def _run(run: SyncRun, *, owner: str, now: datetime, lap_seconds: float) -> None
         logger.exception("sync.failed", extra={"run": str(run.public_id)})
         _fail_where_it_stands(run, clock)
     run.refresh_from_db()
+
+
+def _look_for_drift(run: SyncRun, report: Mapping[str, Any], clock: Clock) -> None:
+    """Whether the source still is as it was mapped; at once where a stream has just failed for want of a field."""
+    if run.kind == RunKind.SYNC and is_pulled(run.connection):
+        problems = [each["problem"]["code"] for each in report["streams"] if each["problem"]]
+        is_due = any(code in FIELD_PROBLEMS for code in problems)
+        look_for_drift(connection=run.connection, report=report, now=clock.now(), is_due=is_due)
 
 
 def _reader_of(run: SyncRun) -> Callable[..., Outcome | None]:

@@ -19,7 +19,8 @@ from integrations.connectors.errors import ConnectorError
 from integrations.forms import FrequencyForm, ResyncForm, UploadForm, ValueForm
 from integrations.models import Connection, SyncRun, Upload
 from integrations.selectors.comparisons import last_comparison
-from integrations.selectors.connections import connection_state, connection_states, stream_states
+from integrations.selectors.connections import connection_state, connection_states, quota_of, stream_states
+from integrations.selectors.drift import drift_warnings, warnings_for
 from integrations.selectors.hooks import hook_state
 from integrations.selectors.plans import current_mappings, expected_patterns, preview
 from integrations.services.connections import (
@@ -33,7 +34,7 @@ from integrations.services.hooks import hook_kind
 from integrations.services.runs import request_run, sync_now
 from integrations.services.sources import is_pulled
 from integrations.services.uploads import IncomingFile, inbox_path, receive_files
-from kpis.models import FactStream
+from kpis.models import FactStream, KpiNode
 from tenants.capabilities import Capability, has_capability, require
 
 RUNS_SHOWN = 20
@@ -44,6 +45,15 @@ def first_step(request: HttpRequest, **_objects: Any) -> dict[str, Any] | None:
     if not has_capability(request.user, Capability.MANAGE_CONNECTIONS):
         return None
     return None if Connection.objects.exists() or FactStream.objects.exists() else {}
+
+
+def drift_panel(request: HttpRequest, *, node: KpiNode, **_objects: Any) -> dict[str, Any] | None:
+    """For the page of a KPI: what has changed at a source and hurts this number."""
+    if node.metric is None:
+        return None
+    found = warnings_for(metric=node.metric, day=timezone.localdate())
+    may_mend = has_capability(request.user, Capability.MANAGE_CONNECTIONS)
+    return {"warnings": found, "may_mend": may_mend} if found else None
 
 
 @require_GET
@@ -187,6 +197,8 @@ def _source_page(request: HttpRequest, found: Connection) -> HttpResponse:
         "connection": found,
         "runs": _runs_shown(found),
         "comparison": last_comparison(connection=found),
+        "drift": drift_warnings(connections=[found], day=timezone.localdate()),
+        "quota": quota_of(connection=found),
         "calls": hook_state(connection=found) if hook_kind(found) else None,
         "streams": stream_states(connection=found),
         "frequency_form": FrequencyForm(initial={"every": found.every}),
