@@ -123,6 +123,10 @@ PROBLEMS = {
     "unknown_field": _("The mapping names the field “%(field)s”, which %(resource)s does not have."),
     "field_not_mapped": _("The mapping of %(resource)s does not say where “%(field)s” comes from."),
     "bad_template": _("The mapping's template “%(template)s” cannot be read. Write column names in braces."),
+    "bad_earlier": _(
+        "The earlier value maps of “%(field)s” cannot be used. Give each its “values” and “until”, a day like "
+        "2026-10-01, and in “dated_by” the column that says which day a record is of."
+    ),
     "no_mapping": _("This connection has no mapping yet. Choose a preset first."),
     "no_file_for_mapping": _("No mapping of this connection fits the file name “%(file)s”. It expects: %(patterns)s."),
     "nothing_to_read": _("There is no file to read yet. Upload one, or put one into the connection's folder."),

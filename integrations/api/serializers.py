@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -250,8 +251,17 @@ class CheckResultSerializer(serializers.Serializer[Any]):
     findings = RemarkSerializer(many=True)
 
 
+class EarlierValuesSerializer(serializers.Serializer[Any]):
+    """A value map that was in force until a day, which is not of it any more."""
+
+    until = serializers.RegexField(r"^\d{4}-\d{2}-\d{2}$")
+    values = serializers.DictField(child=serializers.CharField(allow_blank=True, max_length=200))
+
+
 class FieldRuleSerializer(serializers.Serializer[Any]):
     """Where one of our fields comes from: one of `column` (a path), `template` and `constant`.
+
+    `earlier` are value maps that were meant before `until` (exclusive), by the day in the column `dated_by`.
 
     `values` says what words of the source mean (an empty text: no value); `unlisted` what becomes of other words.
     """
@@ -264,6 +274,8 @@ class FieldRuleSerializer(serializers.Serializer[Any]):
     unlisted = serializers.ChoiceField(choices=["keep", "empty", "reject"], required=False, allow_null=True)
     separator = serializers.CharField(max_length=5, required=False, trim_whitespace=False)
     optional = serializers.BooleanField(required=False)
+    dated_by = serializers.CharField(max_length=300, required=False, allow_blank=True)
+    earlier = EarlierValuesSerializer(many=True, required=False)
 
 
 class MappingSerializer(serializers.Serializer[Any]):
@@ -296,11 +308,17 @@ class MappingSerializer(serializers.Serializer[Any]):
 
 def mapping_of(given: dict[str, Any]) -> StreamMapping:
     """The mapping that a valid body of MappingSerializer says."""
-    values = {**given, "rules": tuple(FieldRule(**rule) for rule in given["rules"])}
+    values = {**given, "rules": tuple(_rule_of(rule) for rule in given["rules"])}
     values.setdefault("position", position_of(given["resource"]))
     for name in ("date_formats", "skip_blank"):
         values[name] = tuple(values.get(name, ()))
     return StreamMapping(**values)
+
+
+def _rule_of(given: Mapping[str, Any]) -> FieldRule:
+    # As it is stored, so that the same mapping sent again is the same.
+    earlier = [dict(each) for each in given.get("earlier", ())]
+    return FieldRule(**{**given, "earlier": earlier or ()})
 
 
 class MappingsSerializer(serializers.Serializer[Any]):

@@ -7,7 +7,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from integrations.connectors.base import Record
-from integrations.connectors.mapping import Accepted, Refused, Row, StreamMapping, Tally, decide
+from integrations.connectors.eras import decide_dated
+from integrations.connectors.mapping import Accepted, Refused, Row, StreamMapping, Tally
 from integrations.connectors.records import rows_of
 
 NO_ROW = Row(0, {})
@@ -28,7 +29,7 @@ def changes_of(
     was deleted or merged away, an element has left its list, a field that decides was emptied) is withdrawn.
     """
     living = [record for record in records if not _is_gone(record)]
-    decisions = list(decide(mapping, rows_of(mapping, living, first=first), zone=zone, tally=tally))
+    decisions = list(decide_dated(mapping, rows_of(mapping, living, first=first), zone=zone, tally=tally))
     given = {_id_of(each) for each in decisions}
     earlier = [Record(each.external_id, previous[each.external_id]) for each in records if each.external_id in previous]
     before = ids_of(mapping, earlier, zone)
@@ -50,7 +51,7 @@ def _is_gone(record: Record) -> bool:
 
 def ids_of(mapping: StreamMapping, records: Sequence[Record], zone: ZoneInfo) -> set[str]:
     """The external ids that these records give, as far as they can be read."""
-    return {_id_of(each) for each in decide(mapping, rows_of(mapping, records), zone=zone, tally=Tally())} - {""}
+    return {_id_of(each) for each in decide_dated(mapping, rows_of(mapping, records), zone=zone, tally=Tally())} - {""}
 
 
 def is_own_id(mapping: StreamMapping) -> bool:

@@ -18,8 +18,9 @@ from integrations.choices import describe_finding
 from integrations.connectors import values
 from integrations.connectors.base import Connector, Finding, Record, SourceField, Stream
 from integrations.connectors.catalogue import fields_of
+from integrations.connectors.eras import decide_dated
 from integrations.connectors.errors import ConnectorError
-from integrations.connectors.mapping import Accepted, Refused, StreamMapping, Tally, decide
+from integrations.connectors.mapping import Accepted, Refused, StreamMapping, Tally
 from integrations.connectors.records import cell_of, dig, rows_of
 from integrations.models import Connection
 from integrations.selectors.plans import PREVIEW_RECORDS, PreviewRefusal, StreamPreview, company_zone, summarise
@@ -110,7 +111,7 @@ def preview_source(*, connection: Connection, mapping: StreamMapping) -> StreamP
 def preview_sample(*, connection: Connection, mapping: StreamMapping, records: Sequence[Record]) -> StreamPreview:
     """What these records become by a mapping, judged as a run would judge them."""
     tally = Tally()
-    decisions = list(decide(mapping, rows_of(mapping, records), zone=company_zone(), tally=tally))
+    decisions = list(decide_dated(mapping, rows_of(mapping, records), zone=company_zone(), tally=tally))
     kept, refused = _judged(connection, mapping, decisions)
     tally.accepted, tally.refused = tally.accepted - len(refused), tally.refused + len(refused)
     return summarise(
