@@ -284,7 +284,7 @@ DRIFTS = {
         "%(field)s: “%(column)s” had values before and none in the last import. See whether it is called otherwise now."
     ),
     "word_new": _(
-        "%(field)s: the source has the new word “%(label)s” (%(word)s) in “%(column)s”. It counts as unmapped until "
+        "%(field)s: the source has the new word “%(word)s” in “%(column)s”. It counts as unmapped until "
         "you say what it means."
     ),
     "word_gone": _("%(field)s: the source has no word “%(word)s” in “%(column)s” any more. What it meant stays."),

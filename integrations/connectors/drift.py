@@ -99,7 +99,7 @@ def _differences(
     own = spec.choices if spec else frozenset()
     for value, label in now.choices:
         if normalise(value) not in meanings and value not in own:
-            yield "word_new", {"word": value, "label": label}
+            yield "word_new", {"word": value if label in {value, ""} else f"{label} ({value})"}
     there = {normalise(value) for value, _ in now.choices}
     for word in rule.values:
         if word and normalise(word) not in there:

@@ -120,6 +120,13 @@ class SyncRun(models.Model):
         return 100 * self.progress_done // self.progress_total if self.progress_total else 0
 
     @property
+    def state_name(self) -> str:
+        """The state in the reader's language; of a comparison, that a person still has to decide something."""
+        if self.kind == RunKind.COMPARE and self.state == RunState.PARTLY:
+            return gettext("Compared, not all settled")
+        return str(self.get_state_display())
+
+    @property
     def is_under_way(self) -> bool:
         return self.state in (RunState.QUEUED, RunState.RUNNING)
 

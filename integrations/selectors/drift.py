@@ -23,6 +23,10 @@ class DriftWarning:
     sentence: str
     metrics: tuple[Metric, ...]
 
+    @property
+    def metric_names(self) -> str:
+        return "、".join(each.name for each in self.metrics)
+
 
 # Where nothing of a record is wrong, only its name is another.
 HARMLESS = frozenset({"word_renamed", "word_gone"})

@@ -147,6 +147,19 @@ class TestFields:
         shown = client_for(dave, acme).get(page).content.decode()
         assert "稟議中" in shown
         assert "KPI won" in shown
+        assert "稟議中 (review)" in shown
+
+    def test_is_shown_on_the_pages_of_the_kpis_it_hurts(self, connection, plan, client_for, acme, dave):
+        gone = {"code": "field_gone", "stream": "deals", "resource": "deals", "field": "amount", "column": "amount"}
+        Connection.objects.update(drift=[{**gone, "params": {}}])
+        client, english = client_for(dave, acme), {"accept-language": "en"}
+
+        def shown(code: str) -> str:
+            return client.get(reverse("kpi", args=[plan[code]]), headers=english).content.decode()
+
+        assert "this number may be wrong" in shown("bookings")
+        assert "this number may be wrong" not in shown("won_deals")
+        assert reverse("connection", args=[connection.public_id]) in shown("bookings")
 
     def test_a_source_is_not_asked_every_minute(self, connection, fake):
         synced(connection)
