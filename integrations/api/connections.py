@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -24,7 +25,10 @@ from integrations.api.serializers import (
     CompareRequestSerializer,
     ConnectionSerializer,
     FieldsQuerySerializer,
+    HookSerializer,
     MappingsSerializer,
+    OpenedHookSerializer,
+    OpenHookSerializer,
     PreviewSerializer,
     RejectedQuerySerializer,
     RejectedRecordSerializer,
@@ -42,6 +46,7 @@ from integrations.connectors.mapping import StreamMapping, check_mapping
 from integrations.models import Connection, RejectedRecord, SyncRun, Upload
 from integrations.selectors.comparisons import held_back
 from integrations.selectors.connections import with_problems
+from integrations.selectors.hooks import hook_state
 from integrations.selectors.plans import current_mappings, preview, read_plan
 from integrations.services.comparing import request_comparison
 from integrations.services.connections import (
@@ -55,6 +60,7 @@ from integrations.services.connections import (
     set_frequency,
 )
 from integrations.services.credentials import SealedError
+from integrations.services.hooks import close_hook, hook_kind, open_hook
 from integrations.services.inspection import Remark, check_source, preview_source, sample_stream
 from integrations.services.resync import resync
 from integrations.services.runs import request_run, sync_now
@@ -68,6 +74,7 @@ from tenants.capabilities import Capability
 ACTIONS = (
     *("list", "retrieve", "create", "partial_update"),
     *("test", "preview", "fields", "mappings", "replace_mappings", "sync", "resync", "compare", "runs", "rejected"),
+    *("hook", "open_hook", "close_hook"),
 )
 
 
@@ -238,6 +245,34 @@ class ConnectionViewSet(CompanyViewSet):
         )
         return Response(SyncRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
+    @extend_schema(summary="What came of the calls of the source", responses=HookSerializer)
+    @action(detail=True, methods=["get"])
+    def hook(self, request: Request, id: Any) -> Response:
+        return Response(HookSerializer(hook_state(connection=self._calling_source())).data)
+
+    @extend_schema(
+        summary="Open a new address for the calls of the source; its secret is shown only now",
+        request=OpenHookSerializer,
+        responses={201: OpenedHookSerializer},
+    )
+    @hook.mapping.post
+    def open_hook(self, request: Request, id: Any) -> Response:
+        connection = self._calling_source()
+        given = OpenHookSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        with _refusals():
+            opened = open_hook(connection=connection, secret=given.validated_data["secret"], now=timezone.now())
+        kind = hook_kind(connection)
+        parts = [opened.hook.token, *([opened.secret] if kind is not None and kind.is_secret_in_address else [])]
+        address = request.build_absolute_uri(reverse("hook_call", args=parts))
+        return Response({"address": address, "secret": opened.secret}, status=status.HTTP_201_CREATED)
+
+    @extend_schema(summary="Take no calls of the source any more", responses={204: None})
+    @hook.mapping.delete
+    def close_hook(self, request: Request, id: Any) -> Response:
+        close_hook(connection=self._calling_source(), now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
     @extend_schema(summary="Imports, the newest first", responses=SyncRunSerializer(many=True))
     @action(detail=True, methods=["get"])
     def runs(self, request: Request, id: Any) -> Response:
@@ -269,6 +304,14 @@ class ConnectionViewSet(CompanyViewSet):
             raise Problem(
                 status=status.HTTP_409_CONFLICT, code="not_a_source", detail=_("Only a source that is called has this.")
             )
+        return connection
+
+    def _calling_source(self) -> Connection:
+        """The addressed connection, whose source has to be one that calls."""
+        connection = self._source()
+        if hook_kind(connection) is None:
+            message = _("This source does not say how it calls. Describe it first.")
+            raise Problem(status=status.HTTP_409_CONFLICT, code="does_not_call", detail=message)
         return connection
 
     def _preview_source(self, request: Request, connection: Connection) -> Response:

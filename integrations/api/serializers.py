@@ -17,6 +17,7 @@ from integrations.connectors.mapping import FieldRule, StreamMapping
 from integrations.connectors.presets import PRESETS
 from integrations.models import Connection, RejectedRecord, SyncRun
 from integrations.selectors.connections import health_of, problem_of, quota_of
+from integrations.selectors.hooks import HookState
 from integrations.services.inspection import SampledField, secret_names
 from kpis.engine.records import is_storable
 
@@ -226,6 +227,39 @@ class ResyncRequestSerializer(serializers.Serializer[Any]):
     """From when on: everything changed since then is read again; null, or left out: everything there is."""
 
     since = serializers.DateTimeField(required=False, allow_null=True)
+
+
+class HookSerializer(serializers.Serializer[Any]):
+    """The calls of a source; the counts by state are of the last two weeks."""
+
+    is_open = serializers.SerializerMethodField()
+    received = serializers.IntegerField(source="hook.received_count", default=0)
+    repeated = serializers.IntegerField(source="hook.repeated_count", default=0)
+    refused = serializers.IntegerField(source="hook.refused_count", default=0)
+    refusal = serializers.CharField(
+        help_text="Why the last call that was refused was; empty when a good one came since."
+    )
+    last_received_at = serializers.DateTimeField(source="hook.last_received_at", default=None, allow_null=True)
+    waiting = serializers.IntegerField()
+    fetched = serializers.IntegerField(source="done")
+    aside = serializers.IntegerField(help_text="Of streams that are not read one by one.")
+    left = serializers.IntegerField(help_text="Given up; the next import brings them.")
+
+    def get_is_open(self, state: HookState) -> bool:
+        return state.hook is not None
+
+
+class OpenHookSerializer(serializers.Serializer[Any]):
+    """What the source signs with; empty: its own credential, else one is made."""
+
+    secret = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+
+
+class OpenedHookSerializer(serializers.Serializer[Any]):
+    """The address to enter at the source, and the secret where one was made; neither is shown with it again."""
+
+    address = serializers.URLField()
+    secret = serializers.CharField(allow_blank=True)
 
 
 class CompareRequestSerializer(serializers.Serializer[Any]):

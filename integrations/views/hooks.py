@@ -40,7 +40,8 @@ from tenants.capabilities import Capability, require
 @never_cache
 def receive(request: HttpRequest, token: str, secret: str = "") -> HttpResponse:
     """Take a call of a source in. Whoever cannot prove to be one learns nothing: not even that the address exists."""
-    if int(request.META.get("CONTENT_LENGTH") or 0) > MAX_BODY_BYTES:
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdigit() or int(length) > MAX_BODY_BYTES:
         return HttpResponse(status=413)
     try:
         receive_call(token=token, call=_call_of(request, secret), now=timezone.now())

@@ -318,3 +318,28 @@ class TestPage:
         page = reverse("hook", args=[connection.public_id])
         assert owner.get(page).status_code == 404
         assert page not in owner.get(reverse("connection", args=[connection.public_id])).content.decode()
+
+
+class TestApi:
+    def test_opens_shows_and_closes(self, connection, fake, api, stranger, drain_outbox):
+        fill(fake, 1)
+        address = f"connections/{connection.public_id}/hook/"
+        assert not api.shown(address)["is_open"]
+        opened = api.made(address, {})
+        body = json.dumps({"events": [{"id": 1, "deal": {"uid": "D001"}}]}).encode()
+        signed = hmac.new(opened["secret"].encode(), body, hashlib.sha256).hexdigest()
+        headers = {"x-signature": f"sha256={signed}"}
+        path = opened["address"].partition("8000")[2] or opened["address"]
+        assert stranger.post(path, body, content_type="application/json", headers=headers).status_code == 204
+        drain_outbox()
+        shown = api.shown(address)
+        assert (shown["is_open"], shown["received"], shown["fetched"]) == (True, 1, 1)
+        assert opened["secret"] not in json.dumps(shown)
+        assert api.client.delete(f"/api/v1/{address}").status_code == 204
+        assert not api.shown(address)["is_open"]
+        assert api.post(address, {"secret": "short"}).status_code == 400
+
+    def test_a_source_that_does_not_call_says_so(self, connection, fake, api):
+        change_source(connection=connection, description=fake.document(), now=timezone.now())
+        answer = api.get(f"connections/{connection.public_id}/hook/")
+        assert (answer.status_code, answer.json()["code"]) == (409, "does_not_call")
