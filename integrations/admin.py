@@ -23,6 +23,9 @@ from integrations.models import (
     Connection,
     DataKey,
     FieldMapping,
+    InboundEvent,
+    InboundHook,
+    MergedRecord,
     RawRecord,
     RejectedRecord,
     SourceFile,
@@ -142,6 +145,7 @@ class FieldMappingAdmin(KeptAdmin):
 class SyncRunAdmin(ReadOnlyAdmin):
     list_display = (
         "connection",
+        "kind",
         "state",
         "trigger",
         "requested_at",
@@ -151,7 +155,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         "unchanged_count",
         "rejected_count",
     )
-    list_filter = ("state", "trigger", "connection")
+    list_filter = ("kind", "state", "trigger", "connection")
     list_select_related = ("connection",)
     date_hierarchy = "requested_at"
     actions = ("cancel",)
@@ -205,6 +209,30 @@ class RawRecordAdmin(ReadOnlyAdmin):
     list_filter = ("connection", "stream")
     list_select_related = ("connection",)
     search_fields = ("external_id",)
+
+
+@admin.register(InboundHook)
+class InboundHookAdmin(ReadOnlyAdmin):
+    """What came to each address; the address itself is shown nowhere, since it may prove who calls."""
+
+    list_display = ("connection", "opened_at", "received_count", "refused_count", "last_received_at", "refused_by")
+    list_select_related = ("connection",)
+
+
+@admin.register(InboundEvent)
+class InboundEventAdmin(ReadOnlyAdmin):
+    list_display = ("external_id", "stream", "connection", "state", "received_at", "done_at")
+    list_filter = ("state", "connection", "stream")
+    list_select_related = ("connection",)
+    search_fields = ("external_id", "event_id")
+
+
+@admin.register(MergedRecord)
+class MergedRecordAdmin(ReadOnlyAdmin):
+    list_display = ("loser", "winner", "resource", "connection", "noted_at", "applied_at", "moved_count")
+    list_filter = ("connection", "resource")
+    list_select_related = ("connection",)
+    search_fields = ("loser", "winner")
 
 
 class ApiKeyForm(forms.ModelForm):

@@ -41,11 +41,29 @@ UNDER_WAY = (RunState.QUEUED, RunState.RUNNING)
 DELIVERED = (RunState.SUCCEEDED, RunState.PARTLY)
 
 
+class RunKind(TextChoices):
+    """What a run does: bring what is new, fetch what the source has called about, compare all, map what is kept."""
+
+    SYNC = "sync", _("Import of changes")
+    EVENTS = "events", _("Notified records")
+    COMPARE = "compare", _("Comparison with the source")
+    REMAP = "remap", _("Mapped again")
+
+
 class Trigger(TextChoices):
     UPLOAD = "upload", _("Upload")
     MANUAL = "manual", _("By hand")
     SCHEDULE = "schedule", _("Schedule")
-    REMAP = "remap", _("Mapped again")
+    WEBHOOK = "webhook", _("Notification")
+
+
+class EventState(TextChoices):
+    """What became of a notification: its record is still to be read, was read, is not read at all, or could not be."""
+
+    WAITING = "waiting", _("Waiting")
+    DONE = "done", _("Fetched")
+    ASIDE = "aside", _("Not read here")
+    LEFT = "left", _("Left to the next import")
 
 
 class Health(TextChoices):
@@ -109,6 +127,10 @@ PROBLEMS = {
     "unknown_field": _("The mapping names the field “%(field)s”, which %(resource)s does not have."),
     "field_not_mapped": _("The mapping of %(resource)s does not say where “%(field)s” comes from."),
     "bad_template": _("The mapping's template “%(template)s” cannot be read. Write column names in braces."),
+    "bad_earlier": _(
+        "The earlier value maps of “%(field)s” cannot be used. Give each its “values” and “until”, a day like "
+        "2026-10-01, and in “dated_by” the column that says which day a record is of."
+    ),
     "no_mapping": _("This connection has no mapping yet. Choose a preset first."),
     "no_file_for_mapping": _("No mapping of this connection fits the file name “%(file)s”. It expects: %(patterns)s."),
     "nothing_kept": _("Nothing is kept of what this connection has brought. Read the source again instead."),
@@ -167,6 +189,14 @@ PROBLEMS = {
         "the next run."
     ),
     "record_without_id": _("“%(stream)s”: a record has nothing at “%(path)s”. Correct “id” in the description."),
+    "other_record": _(
+        "“%(stream)s”: the source was asked for the record %(asked)s and gave %(given)s. Correct “single” in the "
+        "description."
+    ),
+    "list_too_long": _(
+        "“%(stream)s”: the source lists its records too slowly to compare them in one go; after %(count)s it was "
+        "broken off. Nothing was withdrawn."
+    ),
     "page_repeats": _("“%(stream)s”: the source gives the same page again and again. Correct the paginator."),
     "bad_document": _("The description of the source is wrong at “%(place)s”: %(why)s"),
     # asking Salesforce
@@ -245,6 +275,44 @@ PROBLEMS = {
 }
 
 
+# How a source differs from what was mapped.
+DRIFTS = {
+    "field_gone": _(
+        "%(field)s: the source has no field “%(column)s” any more, or the credentials may not see it. Map another "
+        "field, or give the right back."
+    ),
+    "field_retyped": _(
+        "%(field)s: “%(column)s” is of another kind now at the source (%(before)s → %(now)s). See whether its values "
+        "still fit."
+    ),
+    "field_empty": _(
+        "%(field)s: “%(column)s” had values before and none in the last import. See whether it is called otherwise now."
+    ),
+    "word_new": _(
+        "%(field)s: the source has the new word “%(word)s” in “%(column)s”. It counts as unmapped until "
+        "you say what it means."
+    ),
+    "word_gone": _("%(field)s: the source has no word “%(word)s” in “%(column)s” any more. What it meant stays."),
+    "word_renamed": _(
+        "%(field)s: “%(before)s” in “%(column)s” is called “%(now)s” now. It keeps its meaning; change it where that "
+        "is not meant."
+    ),
+}
+
+# Why a call to us was not taken.
+REFUSALS = {
+    "unsigned": _("It carried no signature, or a secret was missing in its address."),
+    "bad_signature": _("Its signature or secret is wrong. Enter at the source the address and secret of this page."),
+    "too_old": _("It was signed more than five minutes before it came, or the clocks differ by as much."),
+    "not_json": _("What it said is not JSON."),
+    "not_events": _("What it said is not what this kind of source says. Check the address that was entered there."),
+    "too_many_events": _("It told of too many records at once."),
+    "not_described": _("The description does not say how the source calls. Add “webhook” to it."),
+    "sealed": _("The secret cannot be opened on this server. Open the address anew."),
+    "no_secret": _("There is no secret to prove it by. Open the address anew."),
+}
+
+
 # What testing a source finds, beside the problems above.
 FINDINGS = {
     "stream_read": _("“%(stream)s” can be read: %(count)s records on its first page."),
@@ -255,6 +323,10 @@ FINDINGS = {
     "no_change_time": _(
         "“%(stream)s”: some records have no time of change at “%(field)s”, so changes of theirs could be missed. "
         "Correct “incremental” in the description."
+    ),
+    "single_not_found": _(
+        "“%(stream)s”: a record of the list is not found by itself at “%(path)s”. Correct “single” in the description; "
+        "until then records that are asked for one by one would seem to be deleted."
     ),
     "clock_differs": _(
         "The clock of the source differs from ours by %(seconds)s seconds. Nothing is missed: changes are asked for by "
@@ -287,3 +359,13 @@ def describe_problem(code: str, params: Mapping[str, Any]) -> str:
     """The sentence for a problem code, in the reader's language."""
     sentence = PROBLEMS.get(code)
     return str(sentence) % params if sentence is not None else code
+
+
+def describe_refusal(code: str) -> str:
+    """Why a call to us was not taken, in the reader's language."""
+    return str(REFUSALS.get(code, code))
+
+
+def describe_drift(code: str, params: Mapping[str, Any]) -> str:
+    """How a source differs from what was mapped, in the reader's language."""
+    return str(DRIFTS[code]) % params

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from integrations.views import connections, keeping, keys, runs, sources
+from integrations.views import connections, hooks, keeping, keys, runs, sources
 
 urlpatterns = [
     path("", connections.connections, name="connections"),
@@ -30,5 +30,7 @@ urlpatterns = [
     path("<uuid:connection_id>/mapping/", sources.stream_mapping, name="stream_mapping"),
     path("<uuid:connection_id>/mapping/end/", sources.mapping_end, name="mapping_end"),
     path("<uuid:connection_id>/start/", sources.source_start, name="source_start"),
+    path("<uuid:connection_id>/compare/", sources.source_compare, name="source_compare"),
+    path("<uuid:connection_id>/hook/", hooks.hook, name="hook"),
     path("<uuid:connection_id>/resync/", sources.source_resync, name="source_resync"),
 ]

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path, re_path
 
+from integrations.views.hooks import receive
 from kpis.api.base import NowhereView
 from kpis.api.views.documents import DocsView, SchemaView
 from tenants.accounts.views import enter, sign_in_for_admin
@@ -16,6 +17,8 @@ urlpatterns = [
     path("admin/login/", sign_in_for_admin),
     path("admin/", admin.site.urls),
     path("data/", include("integrations.urls")),
+    path("hooks/<str:token>/", receive, name="hook_call"),
+    path("hooks/<str:token>/<str:secret>/", receive, name="hook_call"),
     path("api/v1/", include("kpis.api.urls")),
     path("api/v1/", include("integrations.api.urls")),
     path("api/v1/", include("reviews.api.urls")),

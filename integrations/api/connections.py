@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
@@ -21,13 +22,18 @@ from rest_framework.response import Response
 
 from integrations.api.serializers import (
     CheckResultSerializer,
+    CompareRequestSerializer,
     ConnectionSerializer,
     FieldsQuerySerializer,
+    HookSerializer,
     KeptSerializer,
     MappingsSerializer,
+    OpenedHookSerializer,
+    OpenHookSerializer,
     PreviewSerializer,
     RejectedQuerySerializer,
     RejectedRecordSerializer,
+    ResyncRequestSerializer,
     SourceFieldsSerializer,
     SourcePreviewRequestSerializer,
     SyncRequestSerializer,
@@ -39,9 +45,12 @@ from integrations.choices import ConnectionKind, Trigger, describe_problem
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import StreamMapping, check_mapping
 from integrations.models import Connection, RejectedRecord, SyncRun, Upload
+from integrations.selectors.comparisons import held_back
 from integrations.selectors.connections import with_problems
+from integrations.selectors.hooks import hook_state
 from integrations.selectors.kept import kept_by
 from integrations.selectors.plans import current_mappings, preview, read_plan
+from integrations.services.comparing import request_comparison
 from integrations.services.connections import (
     ConnectionRequestError,
     change_source,
@@ -54,8 +63,9 @@ from integrations.services.connections import (
     set_keep_days,
 )
 from integrations.services.credentials import SealedError
+from integrations.services.hooks import close_hook, hook_kind, open_hook
 from integrations.services.inspection import Remark, check_source, preview_source, sample_stream
-from integrations.services.resync import remap
+from integrations.services.resync import remap, resync
 from integrations.services.runs import request_run, sync_now
 from integrations.services.sources import is_pulled
 from integrations.services.uploads import IncomingFile, receive_files
@@ -66,7 +76,9 @@ from tenants.capabilities import Capability
 
 ACTIONS = (
     *("list", "retrieve", "create", "partial_update"),
-    *("test", "preview", "fields", "mappings", "replace_mappings", "sync", "kept", "remap", "runs", "rejected"),
+    *("test", "preview", "fields", "mappings", "replace_mappings", "sync", "resync", "compare", "kept", "remap"),
+    *("runs", "rejected"),
+    *("hook", "open_hook", "close_hook"),
 )
 
 
@@ -221,6 +233,69 @@ class ConnectionViewSet(CompanyViewSet):
             raise _as_problem(error) from error
         return Response(SyncRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
+    @extend_schema(
+        summary="Read a source again, from a moment on or from its beginning",
+        request=ResyncRequestSerializer,
+        responses={202: SyncRunSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    def resync(self, request: Request, id: Any) -> Response:
+        connection = self._source()
+        given = ResyncRequestSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        run = resync(
+            connection=connection, since=given.validated_data.get("since"), actor=self.actor, now=timezone.now()
+        )
+        return Response(SyncRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(
+        summary="Compare what is here with the source: fetch what is missing, withdraw what is gone",
+        request=CompareRequestSerializer,
+        responses={202: SyncRunSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    def compare(self, request: Request, id: Any) -> Response:
+        connection = self._source()
+        given = CompareRequestSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        confirmed = given.validated_data.get("confirm")
+        run = request_comparison(
+            connection=connection,
+            allowed=held_back(connection=connection, run=confirmed) if confirmed else None,
+            trigger=Trigger.MANUAL,
+            actor=self.actor,
+            now=timezone.now(),
+        )
+        return Response(SyncRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(summary="What came of the calls of the source", responses=HookSerializer)
+    @action(detail=True, methods=["get"])
+    def hook(self, request: Request, id: Any) -> Response:
+        return Response(HookSerializer(hook_state(connection=self._calling_source())).data)
+
+    @extend_schema(
+        summary="Open a new address for the calls of the source; its secret is shown only now",
+        request=OpenHookSerializer,
+        responses={201: OpenedHookSerializer},
+    )
+    @hook.mapping.post
+    def open_hook(self, request: Request, id: Any) -> Response:
+        connection = self._calling_source()
+        given = OpenHookSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        with _refusals():
+            opened = open_hook(connection=connection, secret=given.validated_data["secret"], now=timezone.now())
+        kind = hook_kind(connection)
+        parts = [opened.hook.token, *([opened.secret] if kind is not None and kind.is_secret_in_address else [])]
+        address = request.build_absolute_uri(reverse("hook_call", args=parts))
+        return Response({"address": address, "secret": opened.secret}, status=status.HTTP_201_CREATED)
+
+    @extend_schema(summary="Take no calls of the source any more", responses={204: None})
+    @hook.mapping.delete
+    def close_hook(self, request: Request, id: Any) -> Response:
+        close_hook(connection=self._calling_source(), now=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
     @extend_schema(summary="Imports, the newest first", responses=SyncRunSerializer(many=True))
     @action(detail=True, methods=["get"])
     def runs(self, request: Request, id: Any) -> Response:
@@ -252,6 +327,14 @@ class ConnectionViewSet(CompanyViewSet):
             raise Problem(
                 status=status.HTTP_409_CONFLICT, code="not_a_source", detail=_("Only a source that is called has this.")
             )
+        return connection
+
+    def _calling_source(self) -> Connection:
+        """The addressed connection, whose source has to be one that calls."""
+        connection = self._source()
+        if hook_kind(connection) is None:
+            message = _("This source does not say how it calls. Describe it first.")
+            raise Problem(status=status.HTTP_409_CONFLICT, code="does_not_call", detail=message)
         return connection
 
     def _preview_source(self, request: Request, connection: Connection) -> Response:

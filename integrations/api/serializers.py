@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -15,13 +16,22 @@ from integrations.connectors.catalogue import ORDER, position_of
 from integrations.connectors.mapping import FieldRule, StreamMapping
 from integrations.connectors.presets import PRESETS
 from integrations.models import Connection, RejectedRecord, SyncRun
-from integrations.selectors.connections import health_of, problem_of
+from integrations.selectors.connections import health_of, problem_of, quota_of
+from integrations.selectors.hooks import HookState
 from integrations.services.inspection import SampledField, secret_names
 from kpis.engine.records import is_storable
 
 FIXED = {"name", "kind", "carries", "source", "preset"}
 # What only one of the two ways of getting data has.
 OF_FILES, OF_SOURCES = {"preset"}, {"description", "secrets"}
+
+
+class QuotaSerializer(serializers.Serializer[Any]):
+    """Of how many calls that the source allows how many were used, by us and whoever else calls it."""
+
+    used = serializers.IntegerField()
+    limit = serializers.IntegerField()
+    at = serializers.DateTimeField()
 
 
 class ConnectionSerializer(serializers.ModelSerializer[Connection]):
@@ -45,6 +55,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
     secrets_set = serializers.SerializerMethodField()
     stopped_by = serializers.CharField(read_only=True)
     problem = serializers.SerializerMethodField()
+    quota = serializers.SerializerMethodField()
     every_minutes = serializers.IntegerField(min_value=1, max_value=527_040, allow_null=True, default=None)
     keep_days = serializers.IntegerField(min_value=0, max_value=KEEP_AT_MOST_DAYS, default=KEEP_DAYS)
     paused = serializers.BooleanField(source="is_paused", default=False)
@@ -68,6 +79,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
             "health",
             "stopped_by",
             "problem",
+            "quota",
             "last_run_at",
             "last_success_at",
             "created_at",
@@ -78,6 +90,11 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
 
     def get_health(self, connection: Connection) -> Health:
         return health_of(connection=connection, now=timezone.now())
+
+    @extend_schema_field(QuotaSerializer(allow_null=True))
+    def get_quota(self, connection: Connection) -> dict[str, Any] | None:
+        found = quota_of(connection=connection)
+        return None if found is None else QuotaSerializer(found).data
 
     def get_problem(self, connection: Connection) -> str:
         return problem_of(connection)
@@ -125,6 +142,7 @@ class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
         fields = (
             "id",
             "connection",
+            "kind",
             "state",
             "trigger",
             "requested_at",
@@ -219,6 +237,51 @@ class SyncRequestSerializer(serializers.Serializer[Any]):
     upload = serializers.UUIDField(required=False, allow_null=True)
 
 
+class ResyncRequestSerializer(serializers.Serializer[Any]):
+    """From when on: everything changed since then is read again; null, or left out: everything there is."""
+
+    since = serializers.DateTimeField(required=False, allow_null=True)
+
+
+class HookSerializer(serializers.Serializer[Any]):
+    """The calls of a source; the counts by state are of the last two weeks."""
+
+    is_open = serializers.SerializerMethodField()
+    received = serializers.IntegerField(source="hook.received_count", default=0)
+    repeated = serializers.IntegerField(source="hook.repeated_count", default=0)
+    refused = serializers.IntegerField(source="hook.refused_count", default=0)
+    refusal = serializers.CharField(
+        help_text="Why the last call that was refused was; empty when a good one came since."
+    )
+    last_received_at = serializers.DateTimeField(source="hook.last_received_at", default=None, allow_null=True)
+    waiting = serializers.IntegerField()
+    fetched = serializers.IntegerField(source="done")
+    aside = serializers.IntegerField(help_text="Of streams that are not read one by one.")
+    left = serializers.IntegerField(help_text="Given up; the next import brings them.")
+
+    def get_is_open(self, state: HookState) -> bool:
+        return state.hook is not None
+
+
+class OpenHookSerializer(serializers.Serializer[Any]):
+    """What the source signs with; empty: its own credential, else one is made."""
+
+    secret = serializers.CharField(max_length=500, required=False, allow_blank=True, default="")
+
+
+class OpenedHookSerializer(serializers.Serializer[Any]):
+    """The address to enter at the source, and the secret where one was made; neither is shown with it again."""
+
+    address = serializers.URLField()
+    secret = serializers.CharField(allow_blank=True)
+
+
+class CompareRequestSerializer(serializers.Serializer[Any]):
+    """With `confirm`, the id of a comparison, what that one held back as too many is withdrawn now."""
+
+    confirm = serializers.UUIDField(required=False, allow_null=True)
+
+
 class RemarkSerializer(serializers.Serializer[Any]):
     """One thing that a test found; what is not ok has to be mended."""
 
@@ -236,8 +299,17 @@ class CheckResultSerializer(serializers.Serializer[Any]):
     findings = RemarkSerializer(many=True)
 
 
+class EarlierValuesSerializer(serializers.Serializer[Any]):
+    """A value map that was in force until a day, which is not of it any more."""
+
+    until = serializers.RegexField(r"^\d{4}-\d{2}-\d{2}$")
+    values = serializers.DictField(child=serializers.CharField(allow_blank=True, max_length=200))
+
+
 class FieldRuleSerializer(serializers.Serializer[Any]):
     """Where one of our fields comes from: one of `column` (a path), `template` and `constant`.
+
+    `earlier` are value maps that were meant before `until` (exclusive), by the day in the column `dated_by`.
 
     `values` says what words of the source mean (an empty text: no value); `unlisted` what becomes of other words.
     """
@@ -250,6 +322,8 @@ class FieldRuleSerializer(serializers.Serializer[Any]):
     unlisted = serializers.ChoiceField(choices=["keep", "empty", "reject"], required=False, allow_null=True)
     separator = serializers.CharField(max_length=5, required=False, trim_whitespace=False)
     optional = serializers.BooleanField(required=False)
+    dated_by = serializers.CharField(max_length=300, required=False, allow_blank=True)
+    earlier = EarlierValuesSerializer(many=True, required=False)
 
 
 class MappingSerializer(serializers.Serializer[Any]):
@@ -282,11 +356,17 @@ class MappingSerializer(serializers.Serializer[Any]):
 
 def mapping_of(given: dict[str, Any]) -> StreamMapping:
     """The mapping that a valid body of MappingSerializer says."""
-    values = {**given, "rules": tuple(FieldRule(**rule) for rule in given["rules"])}
+    values = {**given, "rules": tuple(_rule_of(rule) for rule in given["rules"])}
     values.setdefault("position", position_of(given["resource"]))
     for name in ("date_formats", "skip_blank"):
         values[name] = tuple(values.get(name, ()))
     return StreamMapping(**values)
+
+
+def _rule_of(given: Mapping[str, Any]) -> FieldRule:
+    # As it is stored, so that the same mapping sent again is the same.
+    earlier = [dict(each) for each in given.get("earlier", ())]
+    return FieldRule(**{**given, "earlier": earlier or ()})
 
 
 class MappingsSerializer(serializers.Serializer[Any]):

@@ -27,12 +27,16 @@ REMARKABLE_SKEW_SECONDS = 120
 
 @dataclass(frozen=True)
 class SourceField:
-    """One field of a stream as its source names it; `choices` are its words (value, label), where it is a list."""
+    """One field of a stream as its source names it; `choices` are its words (value, label), where it is a list.
+
+    `is_calculated`: the source computes it, and a change of it alone is no change of its record.
+    """
 
     name: str
     label: str
     kind: FieldKind = "text"
     choices: tuple[tuple[str, str], ...] = ()
+    is_calculated: bool = False
 
 
 @dataclass(frozen=True)
@@ -41,12 +45,14 @@ class Stream:
 
     `look_back` is read again at every increment; None: the stream has no increments and is read whole every time.
     `tells_deletions`: increments say what was deleted or merged; of other streams `ids` alone shows it.
+    `reads_by_id`: single records can be asked for; of other streams `read` has to go through everything.
     """
 
     name: str
     label: str
     look_back: timedelta | None = timedelta(minutes=5)
     tells_deletions: bool = True
+    reads_by_id: bool = True
 
 
 @dataclass(frozen=True)
@@ -107,10 +113,20 @@ class Finding:
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Usage:
+    """How many of the calls that the source allows in a period are used up, by whomever."""
+
+    used: int
+    limit: int
+
+
 class Connector(ABC):
     """A source behind HTTP. Subclasses say what its streams are and how one window of one is read."""
 
     kind: ClassVar[str]
+    describes_fields: ClassVar[bool] = True
+    """Whether `fields` is all that there is, rather than what a sample of the records shows."""
 
     def __init__(self, http: Http) -> None:
         self.http = http
@@ -142,6 +158,10 @@ class Connector(ABC):
     @abstractmethod
     def check(self) -> Sequence[Finding]:
         """Whether the credentials, the rights, the quota and the clock are in order. Raises ConnectorError."""
+
+    def usage(self) -> Usage | None:
+        """What the last answers told of the source's limit; None where it tells nothing, or was not asked."""
+        return None
 
     def stream(self, name: str) -> Stream:
         """Raises KeyError for a stream that the source does not have."""

@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from integrations.connectors.base import Record
-from integrations.connectors.deciding import decide
+from integrations.connectors.eras import decide_dated
 from integrations.connectors.mapping import Accepted, Refused, Row, StreamMapping, Tally
 from integrations.connectors.records import rows_of, text_at
 
@@ -30,13 +30,13 @@ def changes_of(
     was emptied) is withdrawn.
     """
     living = [record for record in records if not record.is_gone]
-    decisions = list(decide(mapping, rows_of(mapping, living, first=first), zone=zone, tally=tally))
+    decisions = list(decide_dated(mapping, rows_of(mapping, living, first=first), zone=zone, tally=tally))
     given = {_id_of(each) for each in decisions}
     earlier = [Record(each.external_id, previous[each.external_id]) for each in records if each.external_id in previous]
-    before = _ids(mapping, earlier, zone)
-    gone = _ids(mapping, [record for record in records if record.is_gone], zone)
+    before = ids_of(mapping, earlier, zone)
+    gone = ids_of(mapping, [record for record in records if record.is_gone], zone)
     if not mapping.each:
-        gone |= {record.external_id for record in records if record.is_gone and _is_own_id(mapping)}
+        gone |= {record.external_id for record in records if record.is_gone and is_own_id(mapping)}
     withdrawn = sorted((before | gone) - given)
     return [*decisions, *(Accepted(NO_ROW, {"external_id": each, "deleted": True}) for each in withdrawn)]
 
@@ -54,12 +54,12 @@ def latest(records: Iterable[Record]) -> list[Record]:
     return list({record.external_id: record for record in records}.values())
 
 
-def _ids(mapping: StreamMapping, records: Sequence[Record], zone: ZoneInfo) -> set[str]:
+def ids_of(mapping: StreamMapping, records: Sequence[Record], zone: ZoneInfo) -> set[str]:
     """The external ids that these records give, as far as they can be read."""
-    return {_id_of(each) for each in decide(mapping, rows_of(mapping, records), zone=zone, tally=Tally())} - {""}
+    return {_id_of(each) for each in decide_dated(mapping, rows_of(mapping, records), zone=zone, tally=Tally())} - {""}
 
 
-def _is_own_id(mapping: StreamMapping) -> bool:
+def is_own_id(mapping: StreamMapping) -> bool:
     """Whether what the mapping gives is called as the source's record: its id is one column, not put together."""
     return any(rule.field == "external_id" and rule.column is not None for rule in mapping.rules)
 

@@ -97,7 +97,11 @@ class IncrementSpec:
 
 @dataclass(frozen=True)
 class StreamSpec:
-    """One kind of record of the source. `records` is the path of the list in the body; '' is the body itself."""
+    """One kind of record of the source. `records` is the path of the list in the body; '' is the body itself.
+
+    `single_path` is the path of one record, with {id} for its id; '': single records cannot be asked for. The record
+    stands at `single_record` in that answer.
+    """
 
     name: str
     path: str
@@ -111,6 +115,25 @@ class StreamSpec:
     deleted_field: str = ""
     deleted_values: tuple[str, ...] = ("true",)
     merged_into: str = ""
+    single_path: str = ""
+    single_record: str = ""
+
+
+@dataclass(frozen=True)
+class WebhookSpec:
+    """How the source calls us: the header of its signature, and where a body names the records it is about.
+
+    `events` is the path of the list of events ('': the body itself, one event or a list of them); the other paths lie
+    within an event. `stream` is the stream they are all about, or `stream_at` the path of its name.
+    """
+
+    header: str
+    record_id: str
+    prefix: str = ""
+    events: str = ""
+    event_id: str = ""
+    stream: str = ""
+    stream_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,6 +144,7 @@ class Document:
     auth: AuthSpec
     streams: tuple[StreamSpec, ...]
     headers: Mapping[str, str] = field(default_factory=dict)
+    webhook: WebhookSpec | None = None
 
 
 class DocumentError(ValueError):
@@ -199,7 +223,7 @@ class _DocumentReader(Reader):
     """Reads the document of a REST source."""
 
     def document(self, value: object) -> Document:
-        body = self._object(value, "", {"base_url", "auth", "headers", "paginator", "streams"})
+        body = self._object(value, "", {"base_url", "auth", "headers", "paginator", "streams", "webhook"})
         base_url = self._text(body, "", "base_url", required=True)
         paginator = self._paginator(body.get("paginator"), "paginator", PaginatorSpec())
         streams = tuple(self._streams(body.get("streams"), paginator))
@@ -208,7 +232,26 @@ class _DocumentReader(Reader):
             auth=self._auth(body.get("auth")),
             streams=streams,
             headers=self._headers(body),
+            webhook=self._webhook(body.get("webhook"), [stream.name for stream in streams]),
         )
+
+    def _webhook(self, value: object, streams: Sequence[str]) -> WebhookSpec | None:
+        if value is None:
+            return None
+        names = ("header", "prefix", "events", "event_id", "record_id", "stream", "stream_at")
+        body = self._object(value, "webhook", set(names))
+        needed = {"header", "record_id"}
+        spec = WebhookSpec(**{name: self._text(body, "webhook", name, required=name in needed) for name in names})
+        if spec.header and not HEADER_NAME.fullmatch(spec.header):
+            fault = gettext_noop("A header may only have letters, digits and signs of ASCII.")
+            self.note("webhook.header", "invalid", fault)
+        if bool(spec.stream) == bool(spec.stream_at):
+            text = gettext_noop("Give either stream or stream_at, the path of its name.")
+            self.note("webhook.stream", "invalid", text)
+        elif spec.stream and spec.stream not in streams:
+            text = gettext_noop("Use one of: %(known)s.")
+            self.note("webhook.stream", "invalid", text, known=", ".join(streams))
+        return spec
 
     def _headers(self, body: Mapping[str, Any]) -> Mapping[str, str]:
         headers = self._texts(body, "", "headers")
@@ -233,7 +276,8 @@ class _DocumentReader(Reader):
 
     def _stream(self, value: object, path: str, paginator: PaginatorSpec) -> StreamSpec:
         known = {"name", "label", "path", "id", "records", "params", "total", "paginator", "incremental", "deleted"}
-        body = self._object(value, path, {*known, "merged_into"})
+        body = self._object(value, path, {*known, "merged_into", "single"})
+        single = self._object(body.get("single") or {}, f"{path}.single", {"path", "record"})
         deleted = self._object(body.get("deleted") or {}, f"{path}.deleted", {"field", "values"})
         values = deleted.get("values", ["true"])
         if not isinstance(values, list) or not all(isinstance(each, str) for each in values):
@@ -252,12 +296,17 @@ class _DocumentReader(Reader):
             deleted_field=self._text(deleted, f"{path}.deleted", "field", required=bool(body.get("deleted"))),
             deleted_values=tuple(values),
             merged_into=self._text(body, path, "merged_into"),
+            single_path=self._text(single, f"{path}.single", "path", required=bool(body.get("single"))),
+            single_record=self._text(single, f"{path}.single", "record"),
         )
         if spec.name and not STREAM_NAME.fullmatch(spec.name):
             text = gettext_noop("Give a name of at most 60 letters, digits, dots, - and _.")
             self.note(f"{path}.name", "invalid", text)
-        if spec.path.startswith(("http:", "https:", "//")):
-            self.note(f"{path}.path", "invalid", gettext_noop("Give the path below base_url, without the host."))
+        for place, below in (("path", spec.path), ("single.path", spec.single_path)):
+            if below.startswith(("http:", "https:", "//")):
+                self.note(f"{path}.{place}", "invalid", gettext_noop("Give the path below base_url, without the host."))
+        if spec.single_path and "{id}" not in spec.single_path:
+            self.note(f"{path}.single.path", "invalid", gettext_noop("Write {id} where the record's id stands."))
         return spec
 
     def _auth(self, value: object) -> AuthSpec:

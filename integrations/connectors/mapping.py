@@ -7,6 +7,7 @@ import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -25,6 +26,9 @@ class FieldRule:
 
     `values` maps words of the source to ours (an empty string means *no value*). `unlisted` says what happens to a
     word that the map does not name: kept as it is, left empty and counted, or the record is rejected.
+
+    `earlier` are maps that were meant before: each has `values`, and `until` (exclusive) the day to which they count;
+    the column `dated_by` says which day a record is of. They are applied by integrations.connectors.eras.
     """
 
     field: str
@@ -35,6 +39,8 @@ class FieldRule:
     unlisted: Unlisted | None = None
     separator: str = ","
     optional: bool = False
+    dated_by: str = ""
+    earlier: Sequence[Mapping[str, Any]] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -69,7 +75,8 @@ class StreamMapping:
     @property
     def columns(self) -> tuple[str, ...]:
         """Every column the mapping looks at, in the order of the rules."""
-        return tuple(dict.fromkeys([*(name for rule in self.rules for name in rule.columns), *self.skip_blank]))
+        days = [rule.dated_by for rule in self.rules if rule.dated_by]
+        return tuple(dict.fromkeys([*(name for rule in self.rules for name in rule.columns), *self.skip_blank, *days]))
 
     @property
     def needed_columns(self) -> tuple[str, ...]:
@@ -157,9 +164,22 @@ def check_mapping(mapping: StreamMapping) -> None:
             _ = rule.columns
         except ValueError:
             raise ConnectorError("config", "bad_template", template=rule.template) from None
+        if rule.earlier and (not rule.dated_by or not all(_is_era(each) for each in rule.earlier)):
+            raise ConnectorError("config", "bad_earlier", field=rule.field)
     for name, spec in fields.items():
         if spec.is_required and name not in named:
             raise ConnectorError("config", "field_not_mapped", field=name, resource=mapping.resource)
+
+
+def _is_era(earlier: object) -> bool:
+    """Whether this is a value map with the day on which it ended."""
+    if not isinstance(earlier, Mapping) or not isinstance(earlier.get("values"), Mapping):
+        return False
+    try:
+        date.fromisoformat(earlier.get("until", ""))
+    except (TypeError, ValueError):
+        return False
+    return all(isinstance(meaning, str) for meaning in earlier["values"].values())
 
 
 def check_columns(mapping: StreamMapping, headings: Sequence[str], *, file: str) -> None:

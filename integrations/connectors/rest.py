@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from integrations.connectors import values
@@ -20,13 +22,15 @@ from integrations.connectors.auth import (
     no_auth,
     read_token,
 )
-from integrations.connectors.base import Connector, Finding, Record, SourceField, Step, Stream, Window, as_utc
+from integrations.connectors.base import Connector, Finding, Record, SourceField, Step, Stream, Usage, Window, as_utc
 from integrations.connectors.document import AuthSpec, Document, PaginatorSpec, StreamSpec
 from integrations.connectors.errors import BadValueError, ConnectorError
 from integrations.connectors.http import Answer, Http
 from integrations.connectors.records import cell_of, dig, has_path, text_at
 
 SAMPLE = 20
+# What a source answers for a record that it does not have any more.
+GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 # What is wrong with the source as a whole, not with one stream of it.
 HOST_FAULTS = frozenset({"bad_address", "not_https", "closed_address"})
 _LINK = re.compile(r'<([^>]*)>\s*;[^,]*rel="?next"?')
@@ -37,14 +41,22 @@ class RestConnector(Connector):
     """A source described by a document."""
 
     kind = "rest"
+    describes_fields = False
 
     def __init__(self, http: Http, document: Document) -> None:
         super().__init__(http)
+        self._usage: Usage | None = None
+        http.classify = self._note_usage
         self._specs = {spec.name: spec for spec in document.streams}
 
     def streams(self) -> Sequence[Stream]:
         return [
-            Stream(spec.name, spec.label or spec.name, spec.increment.look_back if spec.increment else None)
+            Stream(
+                spec.name,
+                spec.label or spec.name,
+                spec.increment.look_back if spec.increment else None,
+                reads_by_id=bool(spec.single_path),
+            )
             for spec in self._specs.values()
         ]
 
@@ -82,7 +94,9 @@ class RestConnector(Connector):
             yield tuple(record.external_id for record in step.records if not record.is_deleted)
 
     def read(self, stream: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
-        """A generic source has no address for one record: the stream is read and what was asked for is kept."""
+        """By the address of single records, else the stream is read and what was asked for is kept."""
+        if self._specs[stream].single_path:
+            return [self._single(self._specs[stream], each) for each in ids]
         wanted = set(ids)
         found = {
             record.external_id: record
@@ -92,6 +106,31 @@ class RestConnector(Connector):
         }
         return [found.get(each) or Record(each, {}, is_deleted=True) for each in ids]
 
+    def _single(self, spec: StreamSpec, external_id: str) -> Record:
+        try:
+            body = self.http.get(spec.single_path.replace("{id}", quote(external_id, safe=""))).json()
+        except ConnectorError as error:
+            if error.params.get("status") in GONE:
+                return Record(external_id, {}, is_deleted=True)
+            raise
+        row = dig(body, spec.single_record) if spec.single_record else body
+        if not isinstance(row, dict):
+            raise ConnectorError("data", "no_records_at", stream=spec.name, path=spec.single_record or "·")
+        record = _record(spec, row)
+        if record.external_id != external_id:
+            raise ConnectorError("data", "other_record", stream=spec.name, asked=external_id, given=record.external_id)
+        return record
+
+    def usage(self) -> Usage | None:
+        return self._usage
+
+    def _note_usage(self, answer: Answer) -> None:
+        """By the headers that most sources use, with the names of the draft of IETF or the X- before them."""
+        for prefix in ("ratelimit-", "x-ratelimit-", "x-rate-limit-"):
+            limit, left = (answer.headers.get(f"{prefix}{name}", "") for name in ("limit", "remaining"))
+            if limit.isdigit() and left.isdigit() and int(limit) >= int(left):
+                self._usage = Usage(int(limit) - int(left), int(limit))
+
     def check(self) -> Sequence[Finding]:
         found = [each for spec in self._specs.values() for each in self._check_stream(spec)]
         return [*found, *self.clock_findings()]
@@ -99,6 +138,7 @@ class RestConnector(Connector):
     def _check_stream(self, spec: StreamSpec) -> Iterator[Finding]:
         try:
             first = next(self.steps(spec.name, Window(None, self.http.now()), ()), None)
+            is_found = first is None or self._finds_single(spec, first.records)
         except ConnectorError as error:
             if error.kind not in {"config", "data"} or error.code in HOST_FAULTS:
                 raise
@@ -109,6 +149,13 @@ class RestConnector(Connector):
         yield Finding("stream_read" if records else "stream_empty", False, {"stream": spec.name, "count": len(records)})
         if spec.increment and any(record.updated_at is None for record in records):
             yield Finding("no_change_time", True, {"stream": spec.name, "field": spec.increment.field})
+        if not is_found:
+            yield Finding("single_not_found", True, {"stream": spec.name, "path": spec.single_path})
+
+    def _finds_single(self, spec: StreamSpec, records: Sequence[Record]) -> bool:
+        """Whether a record of the list is there by itself too; if not, every one asked for would seem to be gone."""
+        living = next((record for record in records if not record.is_deleted and not record.merged_into), None)
+        return not spec.single_path or living is None or not self._single(spec, living.external_id).is_deleted
 
     def _get(self, spec: StreamSpec, params: Params, at: Mapping[str, Any]) -> Answer:
         if link := at.get("link"):

@@ -1,7 +1,9 @@
 """How data gets in: connections, mappings, deliveries, runs, and the keys of other systems."""
 
+from integrations.models.aliases import MergedRecord
 from integrations.models.connections import Checkpoint, Connection, FieldMapping, RawRecord
 from integrations.models.credentials import DataKey
+from integrations.models.hooks import InboundEvent, InboundHook
 from integrations.models.keys import ApiKey
 from integrations.models.runs import RejectedRecord, SourceFile, SyncRun, Upload
 
@@ -11,6 +13,9 @@ __all__ = [
     "Connection",
     "DataKey",
     "FieldMapping",
+    "InboundEvent",
+    "InboundHook",
+    "MergedRecord",
     "RawRecord",
     "RejectedRecord",
     "SourceFile",

@@ -53,6 +53,15 @@ class Connection(models.Model):
         help_text=_("The problem that a person has to mend before it is read again"),
     )
     failure_count = models.PositiveIntegerField(_("Failures in a row"), default=0, editable=False)
+    quota = models.JSONField(
+        default=dict, blank=True, editable=False, help_text=_("What the source said last about its limit of calls")
+    )
+    seen_fields = models.JSONField(
+        default=dict, blank=True, editable=False, help_text=_("The mapped fields as the source described them last")
+    )
+    drift = models.JSONField(
+        default=list, blank=True, editable=False, help_text=_("How the source differs from what was mapped")
+    )
     created_at = models.DateTimeField(_("Created"))
 
     class Meta:

@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from integrations.choices import RunState, Trigger, describe_problem
+from integrations.choices import RunKind, RunState, Trigger, describe_problem
 from integrations.models.connections import Connection
 from tenants.context import current_company
 
@@ -65,6 +65,7 @@ class SyncRun(models.Model):
     upload = models.ForeignKey(
         Upload, models.SET_NULL, null=True, blank=True, related_name="runs", verbose_name=_("Upload")
     )
+    kind = models.CharField(_("Kind"), max_length=7, choices=RunKind.choices, default=RunKind.SYNC)
     trigger = models.CharField(_("Trigger"), max_length=8, choices=Trigger.choices)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name=_("By"))
     state = models.CharField(_("State"), max_length=9, choices=RunState.choices, default=RunState.QUEUED)
@@ -117,6 +118,13 @@ class SyncRun(models.Model):
     @property
     def percent_done(self) -> int:
         return 100 * self.progress_done // self.progress_total if self.progress_total else 0
+
+    @property
+    def state_name(self) -> str:
+        """The state in the reader's language; of a comparison, that a person still has to decide something."""
+        if self.kind == RunKind.COMPARE and self.state == RunState.PARTLY:
+            return gettext("Compared, not all settled")
+        return str(self.get_state_display())
 
     @property
     def is_under_way(self) -> bool:

@@ -10,13 +10,15 @@ from typing import Any
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
 
-from integrations.choices import DELIVERED, ENDED, UNDER_WAY, Health, RunState, describe_problem
+from integrations.choices import DELIVERED, ENDED, UNDER_WAY, Health, RunKind, RunState, describe_problem
 from integrations.connectors.mapping import StreamMapping
 from integrations.models import Checkpoint, Connection, RawRecord, SyncRun
 from integrations.selectors.plans import current_mappings
 
 # A delivery that is due is looked for within minutes; only what exceeds this is late.
 GRACE = timedelta(minutes=15)
+# From here on the calls that are left may not last for everybody who needs them.
+SHORT_PERCENT = 80
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,23 @@ class StreamState:
 
 
 @dataclass(frozen=True)
+class Quota:
+    """Of how many calls that the source allows how many were used at a moment, by us and whoever else calls it."""
+
+    used: int
+    limit: int
+    at: datetime
+
+    @property
+    def percent(self) -> int:
+        return round(100 * self.used / self.limit) if self.limit else 100
+
+    @property
+    def is_short(self) -> bool:
+        return self.percent >= SHORT_PERCENT
+
+
+@dataclass(frozen=True)
 class Speed:
     """Records in a second, and the minutes that are left; None where the source does not say how many there are."""
 
@@ -80,8 +99,9 @@ class Speed:
 def connection_states(*, now: datetime) -> list[ConnectionState]:
     """Every connection by name. Three queries."""
     connections = list(Connection.objects.order_by("name"))
-    running = _latest(SyncRun.objects.filter(state__in=UNDER_WAY))
-    ended = _latest(SyncRun.objects.filter(state__in=ENDED))
+    imports = SyncRun.objects.filter(kind=RunKind.SYNC)
+    running = _latest(imports.filter(state__in=UNDER_WAY))
+    ended = _latest(imports.filter(state__in=ENDED))
     return [
         ConnectionState(each, health_of(connection=each, now=now), running.get(each.pk), ended.get(each.pk))
         for each in connections
@@ -90,7 +110,7 @@ def connection_states(*, now: datetime) -> list[ConnectionState]:
 
 def connection_state(*, connection: Connection, now: datetime) -> ConnectionState:
     """As `connection_states`, for one."""
-    runs = SyncRun.objects.filter(connection=connection)
+    runs = SyncRun.objects.filter(connection=connection, kind=RunKind.SYNC)
     running = _latest(runs.filter(state__in=UNDER_WAY)).get(connection.pk)
     ended = _latest(runs.filter(state__in=ENDED)).get(connection.pk)
     return ConnectionState(connection, health_of(connection=connection, now=now), running, ended)
@@ -111,7 +131,8 @@ def health_of(*, connection: Connection, now: datetime) -> Health:
 
 def with_problems(connections: QuerySet[Connection]) -> QuerySet[Connection]:
     """Each connection with the code and the parameters of what ended its last import, for `problem_of`."""
-    ended = SyncRun.objects.filter(connection=OuterRef("pk"), state__in=ENDED).order_by("-id")
+    imports = SyncRun.objects.filter(kind=RunKind.SYNC, connection=OuterRef("pk"))
+    ended = imports.filter(state__in=ENDED).order_by("-id")
     return connections.annotate(
         ended_by=Subquery(ended.values("problem_code")[:1]), ended_params=Subquery(ended.values("problem_params")[:1])
     )
@@ -128,7 +149,8 @@ def stream_states(*, connection: Connection) -> list[StreamState]:
     cursors = dict(Checkpoint.objects.filter(connection=connection).values_list("stream", "cursor"))
     counted = RawRecord.objects.filter(connection=connection).values("stream").annotate(count=Count("pk"))
     known = {each["stream"]: each["count"] for each in counted}
-    last = SyncRun.objects.filter(connection=connection, state__in=DELIVERED).order_by("-id").first()
+    imports = SyncRun.objects.filter(connection=connection, kind=RunKind.SYNC)
+    last = imports.filter(state__in=DELIVERED).order_by("-id").first()
     reports = {each["stream"]: each for each in (last.report.get("streams", []) if last else [])}
     return [
         StreamState(
@@ -148,6 +170,12 @@ def speed_of(*, run: SyncRun, now: datetime) -> Speed | None:
     rate = run.progress_done / seconds
     left = run.progress_total - run.progress_done
     return Speed(round(rate), math.ceil(left / rate / 60) if left > 0 else None)
+
+
+def quota_of(*, connection: Connection) -> Quota | None:
+    """What the source said last of its limit; None where it says nothing of it. No query."""
+    said = connection.quota
+    return Quota(said["used"], said["limit"], datetime.fromisoformat(said["at"])) if said else None
 
 
 def worst_health(healths: Sequence[Health]) -> Health | None:

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 
 from integrations.choices import describe_problem
-from integrations.connectors.deciding import decide
+from integrations.connectors.eras import decide_dated
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.file import Table, read_table
 from integrations.connectors.mapping import (
@@ -40,7 +40,7 @@ class Delivery:
 
     def decisions(self, tally: Tally) -> Iterator[Accepted | Refused]:
         """Every row decided anew, in the order of the file."""
-        return decide(self.mapping, self.table.rows(self.mapping.columns), zone=company_zone(), tally=tally)
+        return decide_dated(self.mapping, self.table.rows(self.mapping.columns), zone=company_zone(), tally=tally)
 
 
 @dataclass(frozen=True)

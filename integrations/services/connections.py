@@ -19,7 +19,7 @@ from integrations.connectors.mapping import FieldRule, StreamMapping, check_mapp
 from integrations.connectors.presets import PRESETS
 from integrations.models import Connection, FieldMapping
 from integrations.selectors.plans import current_mappings
-from integrations.services.credentials import seal, unseal
+from integrations.services.credentials import PROOF_OF_CALLS, SealedError, seal, unseal
 from integrations.services.landing import forget
 from integrations.services.resync import map_again, read_again
 from integrations.services.schedule import reschedule
@@ -112,7 +112,7 @@ def change_source(
     Connection.objects.filter(pk=connection.pk).update(description=described, stopped_by="", last_run_at=None)
     connection.refresh_from_db()
     if secrets is not None:
-        seal(connection=connection, secrets=secrets, now=now)
+        seal(connection=connection, secrets={**secrets, **_hook_secret(connection)}, now=now)
     if is_other:
         streams = list(dict.fromkeys(mapping.reads for mapping in current_mappings(connection=connection)))
         read_again(connection=connection, streams=streams, since=None, now=now)
@@ -145,6 +145,8 @@ def save_mapping(*, connection: Connection, mapping: StreamMapping, preset: str 
     )
     if is_pulled(connection):
         map_again(connection=connection, mapping=mapping, asked=asked, now=now)
+        # How the source differs is judged anew, by what this mapping says.
+        Connection.objects.filter(pk=connection.pk).update(drift=[], seen_fields={})
         Connection.objects.filter(pk=connection.pk, stopped_by__in=MAPPING_PROBLEMS).update(stopped_by="")
         connection.refresh_from_db()
         reschedule(connection=connection, now=now)
@@ -249,8 +251,18 @@ def _made(*, name: str, now: datetime, **values: Any) -> Connection:
 
 
 def _entered(connection: Connection) -> dict[str, str]:
-    """The credentials that a person entered, without the tokens that were given for them."""
-    return {name: value for name, value in unseal(connection=connection).items() if name not in GIVEN}
+    """The credentials that a person entered for calls to the source, without the tokens that were given for them."""
+    others = (*GIVEN, PROOF_OF_CALLS)
+    return {name: value for name, value in unseal(connection=connection).items() if name not in others}
+
+
+def _hook_secret(connection: Connection) -> dict[str, str]:
+    """What proves the source's calls to us; nothing where it cannot be opened: then it is entered anew."""
+    try:
+        kept = unseal(connection=connection)
+    except SealedError:
+        return {}
+    return {PROOF_OF_CALLS: kept[PROOF_OF_CALLS]} if PROOF_OF_CALLS in kept else {}
 
 
 def _check_source(kind: str, description: Mapping[str, Any], secrets: Mapping[str, str]) -> None:

@@ -19,6 +19,9 @@ from django.db import transaction
 from integrations.models import Connection, DataKey
 from tenants.context import current_company
 
+# Proves the calls of a source to us. It lies beside the credentials for ours to it, and stays when these are replaced.
+PROOF_OF_CALLS = "hook_secret"
+
 
 class SealedError(RuntimeError):
     """Credentials cannot be opened: the key is not the one they were sealed with, or they belong to another row."""
@@ -61,6 +64,18 @@ def unseal(*, connection: Connection) -> Secrets:
     if {name: content.get(name) for name in _binding(connection)} != _binding(connection):
         raise SealedError(f"The credentials of connection {connection.public_id} belong to another one")
     return Secrets(content["secrets"])
+
+
+@transaction.atomic
+def keep_secret(*, connection: Connection, name: str, secret: str | None, now: datetime) -> None:
+    """Keep one more secret beside the credentials of a connection, or (None) that secret no longer.
+
+    Raises SealedError where the others cannot be opened.
+    """
+    row = Connection.objects.select_for_update().get(pk=connection.pk)
+    others = {key: value for key, value in unseal(connection=row).items() if key != name}
+    seal(connection=row, secrets=others if secret is None else {**others, name: secret}, now=now)
+    connection.sealed = row.sealed
 
 
 @transaction.atomic(durable=True)

@@ -18,13 +18,13 @@ from integrations.choices import describe_finding
 from integrations.connectors import values
 from integrations.connectors.base import Connector, Finding, Record, SourceField, Stream
 from integrations.connectors.catalogue import fields_of
-from integrations.connectors.deciding import decide
+from integrations.connectors.eras import decide_dated
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import Accepted, Refused, StreamMapping, Tally
 from integrations.connectors.records import cell_of, dig, rows_of
 from integrations.models import Connection
 from integrations.selectors.plans import PREVIEW_RECORDS, PreviewRefusal, StreamPreview, company_zone, summarise
-from integrations.services.credentials import SealedError, unseal
+from integrations.services.credentials import PROOF_OF_CALLS, SealedError, unseal
 from integrations.services.sources import opened_source
 from kpis.engine.record_batch import read_records
 from kpis.engine.resources import RESOURCES
@@ -111,7 +111,7 @@ def preview_source(*, connection: Connection, mapping: StreamMapping) -> StreamP
 def preview_sample(*, connection: Connection, mapping: StreamMapping, records: Sequence[Record]) -> StreamPreview:
     """What these records become by a mapping, judged as a run would judge them."""
     tally = Tally()
-    decisions = list(decide(mapping, rows_of(mapping, records), zone=company_zone(), tally=tally))
+    decisions = list(decide_dated(mapping, rows_of(mapping, records), zone=company_zone(), tally=tally))
     kept, refused = _judged(connection, mapping, decisions)
     tally.accepted, tally.refused = tally.accepted - len(refused), tally.refused + len(refused)
     return summarise(
@@ -138,7 +138,7 @@ def words_of(*, mapping: StreamMapping, records: Sequence[Record]) -> dict[str, 
 def secret_names(*, connection: Connection) -> list[str]:
     """The names of the credentials that are set; none where they cannot be opened."""
     try:
-        return sorted(unseal(connection=connection))
+        return sorted(name for name in unseal(connection=connection) if name != PROOF_OF_CALLS)
     except SealedError:
         return []
 

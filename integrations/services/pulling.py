@@ -21,6 +21,8 @@ from integrations.selectors.plans import company_zone, current_mappings
 from integrations.selectors.references import unresolved_references
 from integrations.services import storing
 from integrations.services.landing import Said, raw_payloads
+from integrations.services.merging import note_merges
+from integrations.services.refetching import not_outdated
 from integrations.services.runs import Outcome
 from integrations.services.sources import opened_source
 from integrations.services.storing import Chunk, Clock, Part, Storing
@@ -39,7 +41,7 @@ def pull(run: SyncRun, *, owner: str, clock: Clock, until: float) -> Outcome | N
     if not mappings:
         raise ConnectorError("config", "no_mapping")
     with opened_source(run.connection) as connector:
-        pulling = _Pulling(run, connector, Storing(run, clock, owner), mappings)
+        pulling = _Pulling(run, connector, Storing(run, clock, owner), mappings, clock)
         return pulling.outcome() if pulling.pull(until) else None
 
 
@@ -67,8 +69,16 @@ class _Reading:
 class _Pulling:
     """The streams of one run."""
 
-    def __init__(self, run: SyncRun, connector: Connector, storing: Storing, mappings: Sequence[StreamMapping]) -> None:
+    def __init__(
+        self,
+        run: SyncRun,
+        connector: Connector,
+        storing: Storing,
+        mappings: Sequence[StreamMapping],
+        clock: Clock,
+    ) -> None:
         self._run = run
+        self._clock = clock
         self._connector = connector
         self._known = {each.name for each in connector.streams()}
         self._storing = storing
@@ -115,8 +125,9 @@ class _Pulling:
         return True
 
     def _store(self, stream: str, mappings: Sequence[StreamMapping], reading: _Reading, pages: Sequence[Page]) -> None:
-        records = latest(record for page in pages for record in page.records)
         run = self._run
+        records = latest(record for page in pages for record in page.records)
+        records = not_outdated(connection_id=run.connection_id, stream=stream, records=records)
         previous: Mapping[str, Any] = {}
         if any(needs_previous(mapping, records) for mapping in mappings):
             ids = [record.external_id for record in records]
@@ -127,6 +138,7 @@ class _Pulling:
             first = reading.tallies.get(mapping.stream, {}).get("read", 0) + 1
             decisions = changes_of(mapping, records, previous, zone=self._zone, tally=tally, first=first)
             parts.append(Part(mapping, decisions, stream))
+            note_merges(connection=run.connection, mapping=mapping, records=records, now=self._clock.now())
             reading.tallies[mapping.stream] = summed(reading.tallies.get(mapping.stream), tally.as_report())
         read = sum(len(page.records) for page in pages)
         reading.position, reading.is_done = pages[-1].position, pages[-1].is_last

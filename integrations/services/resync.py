@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from integrations.choices import RunState, Trigger
+from integrations.choices import RunKind, RunState, Trigger
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import StreamMapping
 from integrations.models import Checkpoint, Connection, SyncRun
@@ -30,7 +30,7 @@ def remap(*, connection: Connection, actor: Any, now: datetime) -> SyncRun:
     """Map what is kept of a source again, without asking it. Raises ConnectorError where nothing is kept."""
     if not kept_by(connection=connection).count:
         raise ConnectorError("data", "nothing_kept")
-    return request_run(connection=connection, trigger=Trigger.REMAP, actor=actor, now=now)
+    return request_run(connection=connection, kind=RunKind.REMAP, trigger=Trigger.MANUAL, actor=actor, now=now)
 
 
 @transaction.atomic
@@ -41,7 +41,7 @@ def map_again(*, connection: Connection, mapping: StreamMapping, asked: Sequence
     """
     if covers(connection=connection, mapping=mapping, asked=asked):
         _interrupt(connection, [mapping.reads], now)
-        request_run(connection=connection, trigger=Trigger.REMAP, actor=None, now=now)
+        request_run(connection=connection, kind=RunKind.REMAP, trigger=Trigger.MANUAL, actor=None, now=now)
     else:
         read_again(connection=connection, streams=[mapping.reads], since=None, now=now)
 
@@ -65,6 +65,7 @@ def _interrupt(connection: Connection, streams: Sequence[str], now: datetime) ->
     list(positions.select_for_update().order_by("pk").values_list("pk"))
     under_way = SyncRun.objects.filter(connection=connection, state=RunState.RUNNING).first()
     if under_way is not None:
-        trigger = Trigger.REMAP if under_way.trigger == Trigger.REMAP else Trigger.MANUAL
         cancel_run(run=under_way, now=now)
-        request_run(connection=connection, trigger=trigger, actor=under_way.actor, now=now)
+        request_run(
+            connection=connection, kind=under_way.kind, trigger=under_way.trigger, actor=under_way.actor, now=now
+        )

@@ -12,11 +12,11 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q
 
-from integrations.choices import UNDER_WAY, ConnectionKind, RunState, Trigger
+from integrations.choices import UNDER_WAY, ConnectionKind, EventState, RunKind, RunState, Trigger
 from integrations.connectors.errors import ConnectorError
-from integrations.models import Checkpoint, Connection, SyncRun, Upload
+from integrations.models import Checkpoint, Connection, InboundEvent, SyncRun, Upload
 from integrations.selectors.references import count_unresolved
-from integrations.services.schedule import look_at, reschedule
+from integrations.services.schedule import look_at, reschedule, take_up_at
 from integrations.services.uploads import receive_inbox
 from kpis.services.streams import record_stream
 from tenants.context import current_company
@@ -45,19 +45,25 @@ class Outcome:
 
 @transaction.atomic
 def request_run(
-    *, connection: Connection, upload: Upload | None = None, trigger: str, actor: Any, now: datetime
+    *,
+    connection: Connection,
+    upload: Upload | None = None,
+    kind: str = RunKind.SYNC,
+    trigger: str,
+    actor: Any,
+    now: datetime,
 ) -> SyncRun:
     """Queue an import: of what was received, or (without upload) of what the source is asked for.
 
     What waits already is not queued twice.
     """
     Connection.objects.select_for_update().get(pk=connection.pk)
-    is_alike = Q(trigger=Trigger.REMAP) if trigger == Trigger.REMAP else ~Q(trigger=Trigger.REMAP)
-    queued = SyncRun.objects.filter(is_alike, connection=connection, upload=upload, state=RunState.QUEUED)
-    waiting = queued.first()
+    waiting = SyncRun.objects.filter(connection=connection, upload=upload, kind=kind, state=RunState.QUEUED).first()
     if waiting is not None:
         return waiting
-    run = SyncRun.objects.create(connection=connection, upload=upload, trigger=trigger, actor=actor, requested_at=now)
+    run = SyncRun.objects.create(
+        connection=connection, upload=upload, kind=kind, trigger=trigger, actor=actor, requested_at=now
+    )
     announce(run)
     return run
 
@@ -81,7 +87,8 @@ def sync_now(*, connection: Connection, actor: Any, now: datetime) -> SyncRun:
 @transaction.atomic
 def look_into(*, connection: Connection, now: datetime) -> SyncRun | None:
     """The scheduled look: ask the source, or import what is new in the folder; and say when to look again."""
-    postponed = SyncRun.objects.filter(connection=connection, state=RunState.QUEUED, not_before__lte=now).first()
+    queued = SyncRun.objects.filter(connection=connection, state=RunState.QUEUED, kind=RunKind.SYNC)
+    postponed = queued.filter(not_before__lte=now).first()
     if postponed is not None:
         SyncRun.objects.filter(pk=postponed.pk).update(not_before=None)
         announce(postponed)
@@ -158,8 +165,10 @@ def postpone_run(*, run: SyncRun, code: str, params: dict[str, Any], seconds: fl
     put_off = SyncRun.objects.filter(pk=run.pk, state=RunState.RUNNING).update(
         state=RunState.QUEUED, not_before=until, attempts=0, problem_code=code, problem_params=params
     )
-    if put_off:
+    if put_off and run.kind == RunKind.SYNC:
         look_at(connection=run.connection, at=until)
+    elif put_off:
+        take_up_at(run=run, at=until)
 
 
 @transaction.atomic
@@ -182,7 +191,8 @@ def fail_run(*, run: SyncRun, code: str, params: dict[str, Any], now: datetime, 
     ended = SyncRun.objects.filter(pk=run.pk, state__in=UNDER_WAY).update(
         state=RunState.FAILED, finished_at=now, problem_code=code, problem_params=params
     )
-    if ended and run.trigger == Trigger.REMAP:
+    if ended and run.kind != RunKind.SYNC:
+        # The schedule of imports is not concerned; they find out for themselves how the source is.
         _after(run, now)
     elif ended:
         connection = Connection.objects.select_for_update().get(pk=run.connection_id)
@@ -208,7 +218,7 @@ def finish_run(*, run: SyncRun, outcome: Outcome, now: datetime) -> None:
     run.cursor_after = dict(Checkpoint.objects.filter(connection=run.connection).values_list("stream", "cursor"))
     run.problem_code, run.problem_params = "", {}
     run.save()
-    if run.trigger != Trigger.REMAP:
+    if run.kind == RunKind.SYNC:
         _note_success(run.connection, outcome, now)
     _after(run, now)
 
@@ -222,6 +232,9 @@ def _note_success(connection: Connection, outcome: Outcome, now: datetime) -> No
     connection.refresh_from_db()
     if connection.kind != ConnectionKind.FILE:
         reschedule(connection=connection, now=now)
+    if InboundEvent.objects.filter(connection=connection, state=EventState.WAITING).exists():
+        # What could not be fetched while the source was away.
+        request_run(connection=connection, kind=RunKind.EVENTS, trigger=Trigger.WEBHOOK, actor=None, now=now)
 
 
 def _stand_up(connection: Connection) -> None:
@@ -254,7 +267,9 @@ def _record_refusal(connection: Connection, error: ConnectorError, now: datetime
 def _after(run: SyncRun, now: datetime) -> None:
     """Tell who wants to know, and let the next one waiting for the connection begin."""
     emit(topic=SYNC_FINISHED, company_id=current_company().id, object_id=run.pk)
-    following = SyncRun.objects.filter(connection_id=run.connection_id, state=RunState.QUEUED).order_by("id").first()
+    may_begin = Q(not_before=None) | Q(not_before__lte=now)
+    queued = SyncRun.objects.filter(may_begin, connection_id=run.connection_id, state=RunState.QUEUED)
+    following = queued.order_by("id").first()
     if following is not None:
         announce(following)
 

@@ -46,10 +46,19 @@ def opened_source(connection: Connection, *, is_watched: bool = False) -> Iterat
     connector = _opened(connection)
     if is_watched:
         connector.http.hurry()
-    try:
-        yield connector
-    finally:
-        connector.http.close()
+    with connector.http:
+        try:
+            yield connector
+        finally:
+            _keep_usage(connection, connector)
+
+
+def _keep_usage(connection: Connection, connector: Connector) -> None:
+    """Remember how much of the source's limit is used, for whoever looks at the connection."""
+    usage = connector.usage()
+    if usage is not None:
+        quota = {"used": usage.used, "limit": usage.limit, "at": connector.http.now().isoformat(timespec="seconds")}
+        Connection.objects.filter(pk=connection.pk).update(quota=quota)
 
 
 def needed_secrets(*, kind: str, description: Mapping[str, Any]) -> tuple[str, ...]:
@@ -61,6 +70,11 @@ def needed_secrets(*, kind: str, description: Mapping[str, Any]) -> tuple[str, .
 def is_pulled(connection: Connection) -> bool:
     """Whether the source is called, rather than delivering files itself."""
     return connection.kind in KINDS
+
+
+def description_of(connection: Connection) -> Any:
+    """What a connection's description says, as its connector reads it. Raises DocumentError."""
+    return KINDS[ConnectionKind(connection.kind)].read(connection.description)
 
 
 def guard() -> Guard:

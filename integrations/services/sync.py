@@ -10,17 +10,22 @@ from __future__ import annotations
 
 import gc
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from typing import Any
 
 from django.db import InterfaceError, OperationalError
 
-from integrations.choices import Trigger
+from integrations.choices import RunKind
 from integrations.connectors.errors import ConnectorError
 from integrations.models import SyncRun
+from integrations.services.comparing import compare_with_source
 from integrations.services.credentials import SealedError
 from integrations.services.deliveries import store_delivery
+from integrations.services.drift import FIELD_PROBLEMS, look_for_drift
+from integrations.services.merging import apply_merges
+from integrations.services.notified import fetch_notified
 from integrations.services.pulling import pull
 from integrations.services.remapping import store_kept
 from integrations.services.runs import Outcome, claimed_run, fail_run, finish_run, postpone_run, release_run
@@ -48,16 +53,20 @@ def run_sync(*, run_id: int, owner: str, now: datetime, lap_seconds: float = LAP
 def _run(run: SyncRun, *, owner: str, now: datetime, lap_seconds: float) -> None:
     clock = Clock(now)
     try:
-        outcome = _reading(run)(run, owner=owner, clock=clock, until=clock.started + lap_seconds)
+        outcome = _reader_of(run)(run, owner=owner, clock=clock, until=clock.started + lap_seconds)
+        apply_merges(run=run, now=clock.now())
         if outcome is None:
             release_run(run=run, now=clock.now())
         else:
             finish_run(run=run, outcome=outcome, now=clock.now())
+            _look_for_drift(run, outcome.report, clock)
     except ConnectorError as error:
         if error.wait is not None and not error.permanent:
             postpone_run(run=run, code=error.code, params=dict(error.params), seconds=error.wait, now=clock.now())
         else:
             fail_run(run=run, code=error.code, params=dict(error.params), stops=error.permanent, now=clock.now())
+            if error.code in FIELD_PROBLEMS:
+                look_for_drift(connection=run.connection, report={}, now=clock.now(), is_due=True)
     except SealedError:
         logger.exception("sync.sealed", extra={"run": str(run.public_id)})
         fail_run(run=run, code="sealed", params={}, stops=True, now=clock.now())
@@ -84,11 +93,20 @@ def _many_containers() -> Iterator[None]:
             gc.enable()
 
 
-def _reading(run: SyncRun) -> Callable[..., Outcome | None]:
-    """What brings a run's records."""
-    if run.trigger == Trigger.REMAP:
-        return store_kept
-    return pull if is_pulled(run.connection) else store_delivery
+def _look_for_drift(run: SyncRun, report: Mapping[str, Any], clock: Clock) -> None:
+    """Whether the source still is as it was mapped; at once where a stream has just failed for want of a field."""
+    if run.kind == RunKind.SYNC and is_pulled(run.connection):
+        problems = [each["problem"]["code"] for each in report["streams"] if each["problem"]]
+        is_due = any(code in FIELD_PROBLEMS for code in problems)
+        look_for_drift(connection=run.connection, report=report, now=clock.now(), is_due=is_due)
+
+
+def _reader_of(run: SyncRun) -> Callable[..., Outcome | None]:
+    """What does the work of a run, for a lap of it."""
+    others = {RunKind.EVENTS: fetch_notified, RunKind.COMPARE: compare_with_source, RunKind.REMAP: store_kept}
+    if run.kind == RunKind.SYNC:
+        return pull if is_pulled(run.connection) else store_delivery
+    return others[RunKind(run.kind)]
 
 
 def _fail_where_it_stands(run: SyncRun, clock: Clock) -> None:

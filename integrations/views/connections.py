@@ -7,17 +7,21 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from integrations.choices import ConnectionKind, Trigger, describe_problem
+from integrations.choices import ConnectionKind, RunKind, Trigger, describe_problem
 from integrations.connectors.errors import ConnectorError
 from integrations.forms import FrequencyForm, KeepForm, ResyncForm, UploadForm, ValueForm
 from integrations.models import Connection, SyncRun, Upload
-from integrations.selectors.connections import connection_state, connection_states, stream_states
+from integrations.selectors.comparisons import last_comparison
+from integrations.selectors.connections import connection_state, connection_states, quota_of, stream_states
+from integrations.selectors.drift import drift_warnings, warnings_for
+from integrations.selectors.hooks import hook_state
 from integrations.selectors.kept import kept_by
 from integrations.selectors.plans import current_mappings, expected_patterns, preview
 from integrations.services.connections import (
@@ -27,10 +31,11 @@ from integrations.services.connections import (
     resume_connection,
     set_frequency,
 )
+from integrations.services.hooks import hook_kind
 from integrations.services.runs import request_run, sync_now
 from integrations.services.sources import is_pulled
 from integrations.services.uploads import IncomingFile, inbox_path, receive_files
-from kpis.models import FactStream
+from kpis.models import FactStream, KpiNode
 from tenants.capabilities import Capability, has_capability, require
 
 RUNS_SHOWN = 20
@@ -41,6 +46,15 @@ def first_step(request: HttpRequest, **_objects: Any) -> dict[str, Any] | None:
     if not has_capability(request.user, Capability.MANAGE_CONNECTIONS):
         return None
     return None if Connection.objects.exists() or FactStream.objects.exists() else {}
+
+
+def drift_panel(request: HttpRequest, *, node: KpiNode, **_objects: Any) -> dict[str, Any] | None:
+    """For the page of a KPI: what has changed at a source and hurts this number."""
+    if node.metric is None:
+        return None
+    found = warnings_for(metric=node.metric, day=timezone.localdate())
+    may_mend = has_capability(request.user, Capability.MANAGE_CONNECTIONS)
+    return {"warnings": found, "may_mend": may_mend} if found else None
 
 
 @require_GET
@@ -182,7 +196,11 @@ def _source_page(request: HttpRequest, found: Connection) -> HttpResponse:
     context = {
         "state": state,
         "connection": found,
-        "runs": SyncRun.objects.filter(connection=found).select_related("actor")[:RUNS_SHOWN],
+        "runs": _runs_shown(found),
+        "comparison": last_comparison(connection=found),
+        "drift": drift_warnings(connections=[found], day=timezone.localdate()),
+        "quota": quota_of(connection=found),
+        "calls": hook_state(connection=found) if hook_kind(found) else None,
         "streams": stream_states(connection=found),
         "frequency_form": FrequencyForm(initial={"every": found.every}),
         "kept": kept_by(connection=found),
@@ -192,11 +210,17 @@ def _source_page(request: HttpRequest, found: Connection) -> HttpResponse:
     return render(request, "integrations/source.html", context)
 
 
+def _runs_shown(found: Connection) -> QuerySet[SyncRun]:
+    """The last runs, without those that fetch single records: there is one for every few notifications."""
+    runs = SyncRun.objects.filter(connection=found).exclude(kind=RunKind.EVENTS)
+    return runs.select_related("actor")[:RUNS_SHOWN]
+
+
 def _connection_page(request: HttpRequest, found: Connection, form: UploadForm) -> HttpResponse:
     context = {
         "state": connection_state(connection=found, now=timezone.now()),
         "connection": found,
-        "runs": SyncRun.objects.filter(connection=found).select_related("actor")[:RUNS_SHOWN],
+        "runs": _runs_shown(found),
         "mappings": current_mappings(connection=found),
         "patterns": expected_patterns(connection=found),
         "inbox": inbox_path(connection=found),

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from integrations.models import SyncRun
+from integrations.selectors.comparisons import streams_of
 from integrations.services.runs import cancel_run
 from tenants.capabilities import Capability, require
 
@@ -29,7 +30,8 @@ def sync_run(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     require(request.user, Capability.MANAGE_CONNECTIONS)
     run = get_object_or_404(SyncRun.objects.select_related("connection", "upload", "actor"), public_id=run_id)
     page = Paginator(run.rejected.order_by("id"), ROWS_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "integrations/sync_run.html", {"run": run, "page": page})
+    context = {"run": run, "page": page, "comparison": streams_of(run)}
+    return render(request, "integrations/sync_run.html", context)
 
 
 @require_GET

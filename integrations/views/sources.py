@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from integrations.choices import ConnectionKind, describe_problem
+from integrations.choices import ConnectionKind, Trigger, describe_problem
 from integrations.connectors.catalogue import ORDER
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import StreamMapping
@@ -32,9 +32,11 @@ from integrations.forms import (
 )
 from integrations.forms.sources import PREFIX, written
 from integrations.models import Connection
+from integrations.selectors.comparisons import held_back
 from integrations.selectors.connections import stream_states
 from integrations.selectors.labels import resource_label
 from integrations.selectors.plans import company_zone, current_mappings
+from integrations.services.comparing import request_comparison
 from integrations.services.connections import (
     ConnectionRequestError,
     change_source,
@@ -198,6 +200,18 @@ def source_resync(request: HttpRequest, connection_id: uuid.UUID) -> HttpRespons
     day = form.cleaned_data["since"]
     since = None if day is None else datetime.combine(day, time.min, tzinfo=company_zone())
     run = resync(connection=found, since=since, actor=request.user, now=timezone.now())
+    return redirect("sync_run", run.public_id)
+
+
+@require_POST
+@login_required
+def source_compare(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
+    """Compare what is here with the source; with `confirm`, withdraw what that comparison held back."""
+    found = _source(request, connection_id)
+    allowed = held_back(connection=found, run=request.POST.get("confirm", ""))
+    run = request_comparison(
+        connection=found, allowed=allowed, trigger=Trigger.MANUAL, actor=request.user, now=timezone.now()
+    )
     return redirect("sync_run", run.public_id)
 
 

@@ -149,20 +149,26 @@ class Batch:
                 copy.write(f"{text}\n")
 
     def resolved(self, group: Alike, places: Iterable[int]) -> dict[str, dict[tuple[str, str], int]]:
-        """For each reference that was sent, the ids of the rows it points at: by their own id, else a further name."""
+        """For each reference that was sent, the ids of the rows it points at: by their own id, else a further name.
+
+        The id of a record that was merged away is a name of the one that is left, though its own row is still there.
+        """
         found: dict[str, dict[tuple[str, str], int]] = {}
         for name in group.refs:
             wanted = {(ref[0], ref[1]) for ref in (group.rows[at].refs[name] for at in places) if ref}  # type: ignore[index]
             entity = self.refs[name]
-            found[name] = self.ids_of(MODELS[entity]._meta.db_table, "id", wanted)
+            table = MODELS[entity]._meta.db_table
+            found[name] = self.ids_of(table, "id", wanted, "deleted_at IS NULL")
             if missing := wanted - found[name].keys():
-                found[name] |= self.ids_of("kpis_externalidentity", "row_id", missing, entity=entity)
+                found[name] |= self.ids_of("kpis_externalidentity", "row_id", missing, "entity = %s", entity)
+            if missing := wanted - found[name].keys():
+                found[name] |= self.ids_of(table, "id", missing)
             if wanted - found[name].keys():
                 self.dangling.add(name)
         return found
 
     def ids_of(
-        self, table: str, column: str, wanted: Iterable[tuple[str, str]], *, entity: str = ""
+        self, table: str, column: str, wanted: Iterable[tuple[str, str]], where: str = "true", *params: str
     ) -> dict[tuple[str, str], int]:
         by_source: dict[str, list[str]] = {}
         for source, external_id in wanted:
@@ -170,9 +176,8 @@ class Batch:
         found: dict[tuple[str, str], int] = {}
         for source, ids in by_source.items():
             self.cursor.execute(
-                f"SELECT external_id, {column} FROM {table} WHERE source = %s AND external_id = {ANY_OF}"
-                + (" AND entity = %s" if entity else ""),
-                [source, json.dumps(ids), *([entity] if entity else [])],
+                f"SELECT external_id, {column} FROM {table} WHERE source = %s AND external_id = {ANY_OF} AND {where}",
+                [source, json.dumps(ids), *params],
             )
             found |= {(source, external_id): row_id for external_id, row_id in self.cursor.fetchall()}
         return found

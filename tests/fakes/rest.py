@@ -25,8 +25,8 @@ class RestFake(FakeServer):
         self.page_size = page_size
         self.tokens = 0
 
-    def document(self, *, increments: bool = True) -> dict[str, Any]:
-        """The document that a consultant would write for this source."""
+    def document(self, *, increments: bool = True, calls: bool = False) -> dict[str, Any]:
+        """The document that a consultant would write for this source; with `calls`, of one that calls us too."""
         stream: dict[str, Any] = {
             "name": "deals",
             "path": "v1/deals",
@@ -42,7 +42,12 @@ class RestFake(FakeServer):
         auth = {"type": self.auth, "name": "X-Api-Key" if self.auth == "header" else ""}
         if self.auth == "oauth2_client_credentials":
             auth["token_url"] = f"{self.url}/oauth/token"
-        return {"base_url": self.url, "auth": auth, "streams": [stream]}
+        document = {"base_url": self.url, "auth": auth, "streams": [stream]}
+        if calls:
+            stream["single"] = {"path": "v1/deals/{id}", "record": "data"}
+            document["webhook"] = {"header": "X-Signature", "prefix": "sha256=", "events": "events", "stream": "deals"}
+            document["webhook"] |= {"event_id": "id", "record_id": "deal.uid"}
+        return document
 
     def secrets(self) -> dict[str, str]:
         return {
@@ -58,6 +63,9 @@ class RestFake(FakeServer):
             return self._token(call)
         if not self._is_allowed(call):
             return Reply(401, {"message": f"no access for {call.headers.get('authorization', '')}"})
+        if call.path.startswith("/v1/deals/"):
+            thing = self.world.things.get(call.path.removeprefix("/v1/deals/"))
+            return Reply(404, {"message": "no such deal"}) if thing is None else self._single(thing)
         if call.path != "/v1/deals":
             return Reply(404, {"message": "no such place"})
         things = sorted(self.world, key=lambda thing: thing.id)
@@ -92,6 +100,9 @@ class RestFake(FakeServer):
     def _reply(self, things: list[Thing], total: int, *, next: Any = None, headers: Any = None) -> Reply:
         items = [self._item(thing) for thing in things]
         return Reply(200, {"data": {"items": items, "total": total}, "paging": {"next": next}}, headers or {})
+
+    def _single(self, thing: Thing) -> Reply:
+        return Reply(410, {"message": "deleted"}) if thing.is_deleted else Reply(200, {"data": self._item(thing)})
 
     def _item(self, thing: Thing) -> dict[str, Any]:
         state = "merged" if thing.merged_into else "deleted" if thing.is_deleted else "live"

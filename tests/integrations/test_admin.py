@@ -7,7 +7,7 @@ from django.apps import apps
 from django.contrib import admin
 from django.urls import reverse
 
-from integrations.models import ApiKey, Connection, DataKey, FieldMapping
+from integrations.models import ApiKey, Connection, DataKey, FieldMapping, InboundEvent, InboundHook, MergedRecord
 from integrations.services.connections import create_source
 from integrations.services.credentials import seal
 from tenants.models import DueSync
@@ -28,9 +28,14 @@ def test_lists_and_shows_each_model(owner, connection, sync, key_for, name):
     key_for("read")
     sync(connection, {"deals.csv": DEALS + "D9,x,,,,\n"})
     seal(connection=connection, secrets={"token": "t0ken"}, now=NOW)
+    InboundHook.objects.create(connection=connection, token="t0ken-of-the-address", opened_at=NOW)
+    InboundEvent.objects.create(connection=connection, event_id="e1", stream="deals", external_id="D1", received_at=NOW)
+    MergedRecord.objects.create(connection=connection, resource="deals", loser="D8", winner="D1", noted_at=NOW)
     assert owner.get(reverse(f"admin:integrations_{name}_changelist")).status_code == 200
     row = apps.get_model("integrations", name)._default_manager.first()
-    assert owner.get(reverse(f"admin:integrations_{name}_change", args=[row.pk])).status_code == 200
+    shown = owner.get(reverse(f"admin:integrations_{name}_change", args=[row.pk]))
+    assert shown.status_code == 200
+    assert "t0ken-of-the-address" not in shown.content.decode()
 
 
 def test_sealed_credentials_and_keys_are_shown_nowhere(owner, fake, in_acme):

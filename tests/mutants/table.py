@@ -469,6 +469,42 @@ AREAS: dict[str, list[Mutant]] = {
             "if not content:",
             f"{DATA}services/test_credentials.py::test_does_not_open_at_another_row",
         ),
+        Mutant(
+            "integrations/connectors/hooks.py",
+            "if abs(now.timestamp() - int(stamp) / 1000) > OLDEST_CALL.total_seconds():",
+            "if not now:",
+            f"{DATA}connectors/test_hooks.py::TestHubSpot::test_a_call_of_another_time_is_none",
+        ),
+        Mutant(
+            "integrations/services/refetching.py",
+            "or record.updated_at >= known[record.external_id]",
+            "or known",
+            f"{DATA}views/test_hooks.py::TestFetching::test_18_an_index_that_lags_does_not_bring_the_past_back",
+        ),
+        Mutant(
+            "integrations/connectors/comparison.py",
+            "return self.listed_count > 0 and (",
+            "return bool(self.known_count) and (",
+            f"{DATA}services/test_comparing.py::TestGuards::test_an_empty_list_withdraws_nothing_and_asks_a_person",
+        ),
+        Mutant(
+            "integrations/services/comparing.py",
+            "if each.external_id in is_gone & doubtful]",
+            "if each.external_id in doubtful]",
+            f"{DATA}services/test_comparing.py::TestGuards::test_only_the_source_itself_says_that_a_record_is_gone",
+        ),
+        Mutant(
+            "integrations/connectors/eras.py",
+            'if day < date.fromisoformat(each["until"])]',
+            'if day <= date.fromisoformat(each["until"])]',
+            f"{DATA}connectors/test_eras.py::TestEras::test_13_a_word_means_what_it_meant_on_its_day",
+        ),
+        Mutant(
+            "kpis/services/facts.py",
+            '" AND t.deleted_at IS NOT NULL)) AND i.entity = %s"',
+            '" AND t.deleted_at < t.recorded_at)) AND i.entity = %s"',
+            f"{DATA}services/test_merging.py::TestMerge::test_08_later_references_to_the_merged_one_find_who_is_left",
+        ),
     ],
     "files": [
         Mutant(

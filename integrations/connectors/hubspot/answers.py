@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 
+from integrations.connectors.base import Usage
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.http import Answer, failure_of, retry_after, said_in
 
@@ -40,6 +41,12 @@ def failure_in(answer: Answer, *, until_midnight: Callable[[], float]) -> Connec
         case HTTPStatus.BAD_REQUEST if DEAD_REFRESH_TOKEN & {str(body.get("error")), str(body.get("status"))}:
             return ConnectorError("auth", "reconnect", **said)
     return ConnectorError(general.kind, general.code, permanent=general.permanent, wait=wait, **said)
+
+
+def usage_in(answer: Answer) -> Usage | None:
+    """How much of the account's day is used; None where the answer does not say it, as those of searches."""
+    left, most = (answer.headers.get(f"X-HubSpot-RateLimit-Daily{name}", "") for name in ("-Remaining", ""))
+    return Usage(int(most) - int(left), int(most)) if left.isdigit() and most.isdigit() else None
 
 
 def rows_in(body: Mapping[str, Any], place: str) -> list[Mapping[str, Any]]:

@@ -9,10 +9,10 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from integrations.connectors.base import Connector, Finding, Record, SourceField, Step, Stream, Window
+from integrations.connectors.base import Connector, Finding, Record, SourceField, Step, Stream, Usage, Window
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.http import Answer, Http
-from integrations.connectors.hubspot.answers import failure_in, rows_in
+from integrations.connectors.hubspot.answers import failure_in, rows_in, usage_in
 from integrations.connectors.hubspot.shapes import (
     FIXED_FIELDS,
     HISTORIES,
@@ -90,12 +90,17 @@ class HubSpotConnector(Connector):
         self._source = source
         self._zone: ZoneInfo | None = None
         self._knows_account = False
-        http.classify = lambda answer: failure_in(answer, until_midnight=self._until_midnight)
+        self._usage: Usage | None = None
+        http.classify = self._classify
 
     def streams(self) -> Sequence[Stream]:
-        pipelines = [Stream("pipelines", gettext_noop("Deal stages"), None)] if "deals" in self._source.objects else []
+        stages = Stream("pipelines", gettext_noop("Deal stages"), None, reads_by_id=False)
+        pipelines = [stages] if "deals" in self._source.objects else []
         objects = [Stream(name, LABELS[name], LOOK_BACK) for name in self._source.objects]
-        people = [Stream("owners", gettext_noop("Owners"), None), Stream("teams", gettext_noop("Teams"), None)]
+        people = [
+            Stream("owners", gettext_noop("Owners"), None, reads_by_id=False),
+            Stream("teams", gettext_noop("Teams"), None, reads_by_id=False),
+        ]
         return [*people, *pipelines, *objects]
 
     def fields(self, stream: str) -> Sequence[SourceField]:
@@ -138,9 +143,11 @@ class HubSpotConnector(Connector):
             found = {record.external_id: record for record in records_of(ask.object, self._batch(ask, ids))}
         return [found.get(each) or Record(each, {"id": each}, is_deleted=True) for each in ids]
 
+    def usage(self) -> Usage | None:
+        return self._usage
+
     def check(self) -> Sequence[Finding]:
         found: list[Finding] = []
-        answer = None
         for name, path in self._places().items():
             try:
                 answer = self.http.get(path, {"limit": 1})
@@ -151,7 +158,7 @@ class HubSpotConnector(Connector):
                 continue
             count = len(rows_in(answer.object(), name))
             found.append(Finding("stream_read" if count else "stream_empty", False, {"stream": name, "count": count}))
-        return [*found, *(_quota(answer) if answer else ()), *self.clock_findings()]
+        return [*found, *_quota(self._usage), *self.clock_findings()]
 
     def _places(self) -> Mapping[str, str]:
         """A path for every right that is needed, by stream."""
@@ -288,6 +295,10 @@ class HubSpotConnector(Connector):
 
     # What its answers mean.
 
+    def _classify(self, answer: Answer) -> ConnectorError | None:
+        self._usage = usage_in(answer) or self._usage
+        return failure_in(answer, until_midnight=self._until_midnight)
+
     def _learn_account(self) -> None:
         """The account's time zone, while there are calls left to ask for it: its day begins at midnight there."""
         if self._knows_account:
@@ -311,11 +322,9 @@ class HubSpotConnector(Connector):
         return (datetime.combine(tomorrow, time(), self._zone).astimezone(UTC) - now).total_seconds()
 
 
-def _quota(answer: Answer) -> Iterator[Finding]:
-    left = answer.headers.get("X-HubSpot-RateLimit-Daily-Remaining", "")
-    most = answer.headers.get("X-HubSpot-RateLimit-Daily", "")
-    if left.isdigit() and most.isdigit():
-        yield Finding("quota_left", False, {"left": int(left), "most": int(most)})
+def _quota(usage: Usage | None) -> Iterator[Finding]:
+    if usage is not None:
+        yield Finding("quota_left", False, {"left": usage.limit - usage.used, "most": usage.limit})
 
 
 def _milliseconds(moment: datetime) -> str:

@@ -112,7 +112,8 @@ def field_of(row: Mapping[str, Any]) -> SourceField:
     several = row.get("type") == "enumeration" and row.get("fieldType") == "checkbox"
     options = tuple((str(each["value"]), str(each.get("label") or "")) for each in row.get("options") or ())
     kind: FieldKind = "list" if several else KINDS.get(str(row.get("type")), "text")
-    return SourceField(str(row["name"]), str(row.get("label") or row["name"]), kind, options)
+    label = str(row.get("label") or row["name"])
+    return SourceField(str(row["name"]), label, kind, options, is_calculated=bool(row.get("calculated")))
 
 
 def history_fields(past: SourceField) -> tuple[SourceField, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from integrations.connectors.base import Connector, Finding, Record, SourceField, Step, Stream, Window
+from integrations.connectors.base import Connector, Finding, Record, SourceField, Step, Stream, Usage, Window
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.http import Http
 from integrations.connectors.records import dig
@@ -99,6 +99,9 @@ class SalesforceConnector(Connector):
             for record in self._read(selection, ids[first : first + IDS_AT_ONCE])
         }
         return [found.get(each) or Record(each, {}, is_deleted=True) for each in ids]
+
+    def usage(self) -> Usage | None:
+        return Usage(self.quota.used, self.quota.limit) if self.quota.limit else None
 
     def check(self) -> Sequence[Finding]:
         with self.quota.ignored():

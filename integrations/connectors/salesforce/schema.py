@@ -49,6 +49,7 @@ class Field:
     relation: str = ""
     targets: tuple[str, ...] = ()
     choices: tuple[tuple[str, str], ...] = ()
+    is_calculated: bool = False
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,7 @@ def read_describe(body: Mapping[str, Any]) -> Described:
             relation=each.get("relationshipName") or "",
             targets=tuple(each.get("referenceTo") or ()),
             choices=tuple((word["value"], word.get("label") or word["value"]) for word in each["picklistValues"]),
+            is_calculated=each.get("calculated") is True,
         )
         for each in body["fields"]
     ]
@@ -137,7 +139,8 @@ def source_fields(described: Described) -> list[SourceField]:
     for field in described.fields.values():
         if field.type in COMPOUND:
             continue
-        found.append(SourceField(field.name, field.label, KINDS.get(field.type, "text"), field.choices))
+        kind = KINDS.get(field.type, "text")
+        found.append(SourceField(field.name, field.label, kind, field.choices, field.is_calculated))
         if field.relation and field.targets and set(field.targets) <= NAMED:
             found.append(SourceField(f"{field.relation}.Name", f"{field.label} · Name"))
     return found

@@ -215,7 +215,9 @@ class _Planner:
             for row in Target.objects.filter(node__in=by_node)
         }
         entries = ManualEntry.objects.filter(metric__in=by_metric, grain=Grain.MONTH)
-        present |= {(by_metric[row.metric_id], ACTUAL, row.member_id, row.period_start): row.value for row in entries}
+        for row in entries:
+            if row.value is not None:
+                present[by_metric[row.metric_id], ACTUAL, row.member_id, row.period_start] = row.value
         return present
 
     def _refuse_doubled(self) -> Iterator[str]:

@@ -36,7 +36,7 @@ class TestRemap:
     def test_maps_it_again_without_asking_the_source(self, api, address, fake, drain_outbox):
         Deal.objects.update(name="", content_hash="")
         asked = api.post(f"{address}remap/")
-        assert (asked.status_code, asked.json()["trigger"]) == (202, "remap")
+        assert (asked.status_code, asked.json()["kind"]) == (202, "remap")
         drain_outbox()
         done = api.shown(f"{address}runs/")["results"][0]
         assert (done["state"], done["counts"]["read"], done["counts"]["updated"]) == ("succeeded", 3, 3)

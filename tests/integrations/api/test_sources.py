@@ -271,6 +271,14 @@ class TestMappings:
         assert put(api, f"{address}mappings/", written).json() == written
         assert FieldMapping.objects.count() == 1
 
+    def test_earlier_value_maps_are_kept_as_they_were_written(self, api, made, address):
+        earlier = {"dated_by": "closed", "earlier": [{"until": "2026-10-01", "values": {"受注": "lost"}}]}
+        rules = [*RULES[:-1], {**RULES[-1], **earlier}]
+        written = put(api, f"{address}mappings/", {"mappings": [{**DEALS, "rules": rules}]}).json()
+        assert written["mappings"][0]["rules"][-1]["earlier"] == earlier["earlier"]
+        assert put(api, f"{address}mappings/", written).json() == written
+        assert FieldMapping.objects.count() == 1
+
     def test_what_is_left_out_is_ended(self, api, made, address):
         people = {"stream": "people", "resource": "people", "reads": "people"}
         people["rules"] = [{"field": "external_id", "column": "id"}, {"field": "name", "column": "name"}]

@@ -23,6 +23,7 @@ from integrations.services.connections import (
 )
 from integrations.services.resync import resync
 from integrations.services.runs import look_into, sync_now
+from integrations.services.schedule import DUE_CONNECTION
 from integrations.services.sync import run_sync
 from kpis.models import Deal, DealLine, FactChange, FactStream
 from tenants.models import DueSync
@@ -209,7 +210,9 @@ class TestFailing:
         change_source(connection=connection, secrets=fake.secrets(), now=NOW)
         connection.refresh_from_db()
         assert connection.stopped_by == ""
-        assert DueSync.objects.get(object_id=str(connection.public_id)).next_run_at <= timezone.now()
+        assert (
+            DueSync.objects.get(kind=DUE_CONNECTION, object_id=str(connection.public_id)).next_run_at <= timezone.now()
+        )
         assert sync(connection).state == RunState.SUCCEEDED
 
     def test_a_source_that_asks_for_patience_is_asked_again_when_it_said(self, connection, fake):
@@ -218,7 +221,7 @@ class TestFailing:
         run = sync(connection)
         assert run.state == RunState.QUEUED
         assert timedelta(seconds=590) < run.not_before - timezone.now() <= timedelta(seconds=600)
-        due = DueSync.objects.get(object_id=str(connection.public_id))
+        due = DueSync.objects.get(kind=DUE_CONNECTION, object_id=str(connection.public_id))
         assert due.next_run_at == run.not_before
         later = run.not_before + timedelta(seconds=1)
         assert run_sync(run_id=run.pk, owner="early", now=timezone.now()) is None
@@ -230,7 +233,7 @@ class TestFailing:
         fake.faults = [Reply(502, None)] * 50
         run = sync(connection)
         assert (run.state, run.problem_code) == (RunState.FAILED, "source_busy")
-        due = DueSync.objects.get(object_id=str(connection.public_id))
+        due = DueSync.objects.get(kind=DUE_CONNECTION, object_id=str(connection.public_id))
         assert due.next_run_at - timezone.now() < timedelta(minutes=7)
 
     def test_a_paused_one_is_not_asked(self, connection):

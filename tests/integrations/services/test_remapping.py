@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from integrations.choices import RunState, Trigger
+from integrations.choices import RunKind, RunState
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import FieldRule, StreamMapping
 from integrations.models import Checkpoint, Connection, RawRecord, SyncRun
@@ -85,7 +85,7 @@ class TestAChangedMapping:
     def test_reaches_what_was_read_before_without_asking_the_source(self, source, fake):
         save_mapping(connection=source, mapping=with_rule(FieldRule("name", template="{uid} {name}")), now=NOW)
         asked = waiting()
-        assert asked.trigger == Trigger.REMAP
+        assert asked.kind == RunKind.REMAP
         done = run(asked)
         assert (done.read_count, done.updated_count, done.rejected_count) == (5, 4, 1)
         assert names() == {f"D00{number} 案件{number}" for number in (1, 2, 3, 5)}

@@ -40,7 +40,7 @@ class TestKeeping:
         assert answer.url == reverse("sync_run", args=[run.public_id])
         drain_outbox()
         run.refresh_from_db()
-        assert (run.trigger, run.read_count, run.rejected_count) == ("remap", 2, 1)
+        assert (run.kind, run.read_count, run.rejected_count) == ("remap", 2, 1)
 
     def test_rejected_rows_can_be_tried_again_from_their_run(self, owner, delivered):
         page = page_of(owner.get(reverse("sync_run", args=[SyncRun.objects.first().public_id])))

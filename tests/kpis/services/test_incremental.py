@@ -14,6 +14,7 @@ from kpis.models import DimensionMember, KpiEvent, MeasureBlock, Metric, MetricV
 from kpis.services.calendar import CalendarError, set_rule
 from kpis.services.facts import upsert_facts
 from kpis.services.measured import mark_groups, measured_terms
+from kpis.services.merges import merge_facts
 from kpis.services.phases import set_phase
 from kpis.services.recompute import recompute, recompute_all
 from tenants.models import Company
@@ -137,8 +138,13 @@ fact_changes = st.sampled_from(sorted(CHANGES)).flatmap(
 definition_changes = st.tuples(st.just("definition"), st.sampled_from(["sum", "average", "median"]))
 calendar_changes = st.tuples(st.just("calendar"), st.tuples(st.integers(4, 9), st.sampled_from([10, 20, 31])))
 phase_changes = st.tuples(st.just("phase"), st.tuples(st.sampled_from("abc"), maybe(st.integers(1, 3))))
+merges = st.sampled_from(
+    [("people", PEOPLE), ("accounts", ACCOUNTS), ("products", PRODUCTS), ("leads", LEADS), ("deals", DEALS)]
+).flatmap(lambda kind: st.tuples(st.just(kind[0]), st.permutations(kind[1]).map(lambda ids: ids[:2])))
+merge_changes = st.tuples(st.just("merge"), merges)
+other_changes = definition_changes | calendar_changes | phase_changes | merge_changes
 steps = st.lists(
-    fact_changes | fact_changes | fact_changes | fact_changes | definition_changes | calendar_changes | phase_changes,
+    fact_changes | fact_changes | fact_changes | fact_changes | other_changes,
     min_size=1,
     max_size=12,
 )
@@ -253,6 +259,12 @@ def apply(change_of_kind: tuple, number: int) -> None:
     elif kind == "phase":
         code, step = change
         set_phase(code=code, step=step, actor=None, now=NOW)
+    elif kind == "merge":
+        resource, (loser, winner) = change
+        at = BEGINNING + timedelta(days=20 * number)
+        gone = {"external_id": loser, "deleted": True}
+        upsert_facts(resource=resource, source="crm", records=[gone], now=at)
+        merge_facts(resource=resource, source="crm", merges={loser: winner}, now=at)
     elif kind == "calendar":
         month, closing_day = change
         starts = date(2026, month, 1) if closing_day == 31 else date(2026, month, closing_day + 1)
