@@ -4,7 +4,7 @@ Totals are checks, never data. A blank is no number, never zero; what cannot be 
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -74,6 +74,9 @@ class _Reader:
 
     def reading(self) -> Reading:
         rows = [(section, label) for section in self.sections for label in self._labels(section)]
+        likely_data = [label for _, label in rows if label.kind in (None, *DATA)]
+        if len(likely_data) > 2 * MAX_LINES:  # some may turn out to be checks only; so many cannot
+            self._refuse_many(len(likely_data), {plain(label.kpi) for label in likely_data})
         units = self._units(rows)
         read: list[tuple[Line, Label]] = []
         totals: list[Totals] = []
@@ -92,7 +95,7 @@ class _Reader:
             )
         checks = find_checks(read, totals, self.context)
         data = tuple(self._data(read))
-        self._refuse_many(data)
+        self._refuse_many(len(data), {plain(line.kpi) for line in data})
         return Reading(self.title, data, checks, tuple(self.remarks))
 
     def _labels(self, section: Section) -> Iterator[Label]:
@@ -301,16 +304,15 @@ class _Reader:
                 cell = replace(cell, value=None)
             yield cell
 
-    def _refuse_many(self, lines: Sequence[Line]) -> None:
-        kpis = {plain(line.kpi) for line in lines}
-        if len(lines) > MAX_LINES or len(kpis) > MAX_KPIS:
+    def _refuse_many(self, lines: int, kpis: Collection[str]) -> None:
+        if lines > MAX_LINES or len(kpis) > MAX_KPIS:
             raise CrossTabError(
                 "too_many",
                 gettext_noop(
                     "The sheet has %(lines)s rows of numbers for %(kpis)s KPIs; at most %(most_lines)s rows and "
                     "%(most_kpis)s KPIs are taken at a time. Send it in parts."
                 ),
-                lines=len(lines),
+                lines=lines,
                 kpis=len(kpis),
                 most_lines=MAX_LINES,
                 most_kpis=MAX_KPIS,

@@ -61,6 +61,14 @@ class TestStart:
         again = api.made(PREVIEW, body())
         assert (again["tree"], again["is_empty"]) == (started["tree"], True)
 
+    def test_what_was_made_is_in_the_numbers_at_once(self, api):
+        started = api.made(START, body(seen=api.made(PREVIEW, body())["seen"]))
+        asked = {"grain": "month", "from": "2026-04-01", "to": "2026-08-01"}
+        cells = api.shown("matrix/", tree=started["tree"], **asked)["cells"]
+        assert cells["target"][0] == [[10_000_000, 10_000_000, 12_000_000, 10_000_000]]
+        assert cells["value"][0] == [[9_800_000, 10_400_000, 11_000_000, None]]
+        assert cells["absence"][0] == [[None, None, None, "missing"]]
+
     def test_another_sheet_than_the_previewed_one_is_refused(self, api, in_acme):
         seen = api.made(PREVIEW, body(PAST))["seen"]
         refused = api.post(START, body(seen=seen))

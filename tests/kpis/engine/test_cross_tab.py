@@ -132,6 +132,8 @@ class TestRefusals:
             ([["", "4月", "5月", *["x"] * 298], ["訪問数", "1", "2"]], "too_large", ""),
             ([["", "4月", "5月"], *[["訪問数", "1", "2"]] * 2_001], "too_large", ""),
             ([["", "4月", "5月"], *[[f"訪問数{n}", "1", "2"] for n in range(61)]], "too_many", ""),
+            ([["担当", "KPI", "4月", "5月"], *[[f"人{n}", "訪問数", "1", "2"] for n in range(301)]], "too_many", ""),
+            ([["担当", "KPI", "4月", "5月"], *[[f"人{n}", "訪問数", "1", "2"] for n in range(601)]], "too_many", ""),
         ],
     )
     def test_says_what_to_change(self, cells: list[list[str]], code: str, at: str) -> None:
