@@ -10,7 +10,6 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -20,7 +19,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from kpis.forms.inputs import InputForm
 from kpis.models import KpiNode
-from kpis.permissions import reaches
+from kpis.permissions import check_reach
 from kpis.selectors.input_people import company_owners
 from kpis.selectors.inputs import InputCell, open_inputs, read_inputs
 from kpis.selectors.visibility import sight_of
@@ -43,9 +42,7 @@ def inputs(request: HttpRequest) -> HttpResponse:
 def enter(request: HttpRequest) -> HttpResponse:
     """Store one value; an open one makes room for the next, with a way back."""
     scope = require(request.user, Capability.ENTER_VALUES)
-    cell = _cell(request)
-    if not _may_type(request, scope, cell):
-        raise PermissionDenied(_("This is not yours to write: your role reaches your own people and KPIs."))
+    cell = _cell(request, scope)
     was_open = request.POST.get("was") == "open"
     form = InputForm(request.POST, metric=cell.node.metric)
     fault = ""
@@ -73,9 +70,7 @@ def enter(request: HttpRequest) -> HttpResponse:
 def undo(request: HttpRequest) -> HttpResponse:
     """Take back what was typed just now: the value waits again."""
     scope = require(request.user, Capability.ENTER_VALUES)
-    cell = _cell(request)
-    if not _may_type(request, scope, cell):
-        raise PermissionDenied(_("This is not yours to write: your role reaches your own people and KPIs."))
+    cell = _cell(request, scope)
     try:
         if cell.entry is not None:
             withdraw_value(entry=cell.entry, seen_at=_seen_at(request), actor=request.user, now=timezone.now())
@@ -145,8 +140,8 @@ def _answer(
     return render(request, f"kpis/inputs/{template}.html", context, status=422 if fault else 200)
 
 
-def _cell(request: HttpRequest) -> InputCell:
-    """The cell that is named by node, start of the period and member. Raises Http404."""
+def _cell(request: HttpRequest, scope: str) -> InputCell:
+    """The cell that is named by node, start of the period and member. Raises Http404 and PermissionDenied."""
     try:
         node = get_object_or_404(KpiNode, public_id=uuid.UUID(request.POST.get("node", "")))
         start = date.fromisoformat(request.POST.get("start", ""))
@@ -156,15 +151,16 @@ def _cell(request: HttpRequest) -> InputCell:
     for cell in read_inputs(today=timezone.localdate(), nodes=[node.pk]):
         code = cell.place.member.code if cell.place.member else ""
         if (cell.period.start_date, code) == (start, member):
+            _check_typing(request, scope, cell)
             return cell
     raise Http404(_("This value is not asked for."))
 
 
-def _may_type(request: HttpRequest, scope: str, cell: InputCell) -> bool:
-    if cell.may_be_typed_by(request.user):
-        return True
-    sight = sight_of(user=request.user, today=timezone.localdate())
-    return reaches(request.user, scope, sight, cell.place.dimension, cell.place.member, [cell.node])
+def _check_typing(request: HttpRequest, scope: str, cell: InputCell) -> None:
+    """Owner and deputy type it, and whoever's role reaches it."""
+    if not cell.may_be_typed_by(request.user):
+        sight = sight_of(user=request.user, today=timezone.localdate())
+        check_reach(request.user, scope, sight, cell.place.dimension, cell.place.member, [cell.node])
 
 
 def _seen_at(request: HttpRequest) -> datetime:
