@@ -159,6 +159,7 @@ class _Converter:
         self.is_optional = rule.optional and bool(rule.columns)
         self._rule = rule
         self._columns = rule.columns
+        self._names = frozenset(rule.columns)
         self._tally = tally
         is_custom = rule.field.startswith(ATTRIBUTE_PREFIX)
         self._spec = _CUSTOM if is_custom else fields_of(mapping.resource)[rule.field]
@@ -170,15 +171,21 @@ class _Converter:
         """The value of each row; what cannot be one is noted among the problems."""
         if not self._columns:
             return [self._rule.constant] * len(rows)
-        cells = self._cells(rows)
-        found = self._convert(cells)
-        if self.is_optional:
-            for index, row in enumerate(rows):
-                if not any(column in row.cells for column in self._columns):
-                    found[index] = _ABSENT
+        if not self.is_optional:
+            return self._settled(self._convert(self._cells(rows)), range(len(rows)), problems)
+        there = [at for at, row in enumerate(rows) if not self._names.isdisjoint(row.cells)]
+        found = [_ABSENT] * len(rows)
+        converted = self._convert(self._cells([rows[at] for at in there]))
+        for at, value in zip(there, self._settled(converted, there, problems), strict=True):
+            found[at] = value
+        return found
+
+    def _settled(self, found: list[Any], places: Sequence[int], problems: Problems) -> list[Any]:
+        """The values with nothing in place of what cannot be one, which is noted for its row."""
         for index, value in enumerate(found):
             if type(value) is BadValueError:
-                problems.setdefault(index, []).append(FieldProblem(self.field, value.code, value.params))
+                problem = FieldProblem(self.field, value.code, value.params)
+                problems.setdefault(places[index], []).append(problem)
                 found[index] = None
         return found
 
