@@ -165,6 +165,7 @@ class _Converter:
         self._spec = _CUSTOM if is_custom else fields_of(mapping.resource)[rule.field]
         self._known = {values.normalise(word): target for word, target in rule.values.items()}
         self._is_translated = bool(rule.values or self._spec.choices)
+        self._is_text = self._spec.kind in {Kind.TEXT, Kind.REF, Kind.CURRENCY} and not self._is_translated
         self._typed = _reader_of(self._spec, rule, mapping.date_formats, zone)
 
     def column(self, rows: Sequence[Row], problems: Problems) -> list[Any]:
@@ -205,7 +206,10 @@ class _Converter:
         return "".join(literal + (parts[name] if name else "") for literal, name in pieces)
 
     def _convert(self, cells: list[Cell]) -> list[Any]:
-        kinds = set(map(type, cells)) - {type(None)}
+        kinds = set(map(type, cells))
+        if kinds == {str} and self._is_text and all(texts := [str(cell).strip() for cell in cells]):
+            return list(texts)  # names and ids: all there, and hardly one of them twice
+        kinds -= {type(None)}
         if len(kinds) == 1 and kinds <= _TELLING:
             become = {cell: self._value(cell, count) for cell, count in Counter(cells).items()}
             return [become[cell] for cell in cells]
