@@ -39,12 +39,14 @@ from integrations.services.connections import (
     resume_connection,
     save_mapping,
     set_frequency,
+    set_keep_days,
 )
 from integrations.services.runs import cancel_run
 from tenants.backoffice import KeptAdmin, ReadOnlyAdmin
 
 # Of a connection: what a person says once, and what the system notes. Credentials are in none of them.
 NEW = ("name", "carries", "preset", "source", "every", "is_paused")
+CHANGEABLE = ("every", "keep_days", "is_paused")
 KEPT = ("name", "kind", "carries", "preset", "source", "description")
 SYSTEMS_OWN = ("stopped_by", "failure_count", "last_run_at", "last_success_at", "created_at")
 
@@ -56,7 +58,7 @@ class ConnectionForm(forms.ModelForm):
 
     class Meta:
         model = Connection
-        fields = NEW
+        fields = (*NEW, "keep_days")
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -75,7 +77,7 @@ class ConnectionAdmin(KeptAdmin):
         return () if obj is None else (*KEPT, *SYSTEMS_OWN)
 
     def get_fields(self, request: HttpRequest, obj: Connection | None = None) -> tuple[str, ...]:
-        return NEW if obj is None else (*KEPT, "every", "is_paused", *SYSTEMS_OWN)
+        return NEW if obj is None else (*KEPT, *CHANGEABLE, *SYSTEMS_OWN)
 
     def save_model(self, request: HttpRequest, obj: Connection, form: Any, change: bool) -> None:
         now = timezone.now()
@@ -86,6 +88,8 @@ class ConnectionAdmin(KeptAdmin):
             obj.pk = made.pk
         elif "every" in form.changed_data:
             set_frequency(connection=obj, every=form.cleaned_data["every"], now=now)
+        if change and "keep_days" in form.changed_data:
+            set_keep_days(connection=obj, days=form.cleaned_data["keep_days"], now=now)
         if form.cleaned_data["is_paused"] and "is_paused" in form.changed_data:
             pause_connection(connection=obj, now=now)
         elif change and "is_paused" in form.changed_data:
@@ -205,8 +209,8 @@ class DataKeyAdmin(ReadOnlyAdmin):
 
 @admin.register(RawRecord)
 class RawRecordAdmin(ReadOnlyAdmin):
-    list_display = ("external_id", "stream", "connection", "received_at")
-    list_filter = ("connection", "stream")
+    list_display = ("external_id", "stream", "connection", "is_gone", "received_at")
+    list_filter = ("is_gone", "connection", "stream")
     list_select_related = ("connection",)
     search_fields = ("external_id",)
 

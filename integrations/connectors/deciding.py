@@ -159,26 +159,34 @@ class _Converter:
         self.is_optional = rule.optional and bool(rule.columns)
         self._rule = rule
         self._columns = rule.columns
+        self._names = frozenset(rule.columns)
         self._tally = tally
         is_custom = rule.field.startswith(ATTRIBUTE_PREFIX)
         self._spec = _CUSTOM if is_custom else fields_of(mapping.resource)[rule.field]
         self._known = {values.normalise(word): target for word, target in rule.values.items()}
         self._is_translated = bool(rule.values or self._spec.choices)
+        self._is_text = self._spec.kind in {Kind.TEXT, Kind.REF, Kind.CURRENCY} and not self._is_translated
         self._typed = _reader_of(self._spec, rule, mapping.date_formats, zone)
 
     def column(self, rows: Sequence[Row], problems: Problems) -> list[Any]:
         """The value of each row; what cannot be one is noted among the problems."""
         if not self._columns:
             return [self._rule.constant] * len(rows)
-        cells = self._cells(rows)
-        found = self._convert(cells)
-        if self.is_optional:
-            for index, row in enumerate(rows):
-                if not any(column in row.cells for column in self._columns):
-                    found[index] = _ABSENT
+        if not self.is_optional:
+            return self._settled(self._convert(self._cells(rows)), range(len(rows)), problems)
+        there = [at for at, row in enumerate(rows) if not self._names.isdisjoint(row.cells)]
+        found = [_ABSENT] * len(rows)
+        converted = self._convert(self._cells([rows[at] for at in there]))
+        for at, value in zip(there, self._settled(converted, there, problems), strict=True):
+            found[at] = value
+        return found
+
+    def _settled(self, found: list[Any], places: Sequence[int], problems: Problems) -> list[Any]:
+        """The values with nothing in place of what cannot be one, which is noted for its row."""
         for index, value in enumerate(found):
             if type(value) is BadValueError:
-                problems.setdefault(index, []).append(FieldProblem(self.field, value.code, value.params))
+                problem = FieldProblem(self.field, value.code, value.params)
+                problems.setdefault(places[index], []).append(problem)
                 found[index] = None
         return found
 
@@ -198,7 +206,10 @@ class _Converter:
         return "".join(literal + (parts[name] if name else "") for literal, name in pieces)
 
     def _convert(self, cells: list[Cell]) -> list[Any]:
-        kinds = set(map(type, cells)) - {type(None)}
+        kinds = set(map(type, cells))
+        if kinds == {str} and self._is_text and all(texts := [str(cell).strip() for cell in cells]):
+            return list(texts)  # names and ids: all there, and hardly one of them twice
+        kinds -= {type(None)}
         if len(kinds) == 1 and kinds <= _TELLING:
             become = {cell: self._value(cell, count) for cell, count in Counter(cells).items()}
             return [become[cell] for cell in cells]

@@ -18,7 +18,7 @@ from integrations.selectors.references import unresolved_references
 from integrations.services import storing
 from integrations.services.landing import Said
 from integrations.services.runs import Outcome
-from integrations.services.storing import Chunk, Clock, Part, Storing
+from integrations.services.storing import Chunk, Clock, Storing
 from kpis.engine.records import ID_LENGTH, is_storable
 
 
@@ -35,7 +35,7 @@ def store_delivery(run: SyncRun, *, owner: str, clock: Clock, until: float) -> O
         decisions = islice(delivery.decisions(Tally()), done, None)
         while decided := list(islice(decisions, storing.CHUNK_RECORDS)):
             done += len(decided)
-            keeper.store(_chunk(run, delivery, decided, done))
+            keeper.store(_chunk(run, delivery, keeper, decided, done))
             if time.monotonic() >= until and not _is_last(plan, delivery, done):
                 return None
     resources = frozenset(each.mapping.resource for each in plan.deliveries)
@@ -67,12 +67,12 @@ def _is_last(plan: Plan, delivery: Delivery, done: int) -> bool:
     return delivery is plan.deliveries[-1] and done >= delivery.tally.accepted + delivery.tally.refused
 
 
-def _chunk(run: SyncRun, delivery: Delivery, decided: list[Accepted | Refused], done: int) -> Chunk:
+def _chunk(run: SyncRun, delivery: Delivery, keeper: Storing, decided: list[Accepted | Refused], done: int) -> Chunk:
     stream = delivery.mapping.stream
     files = {**_files_done(run, delivery), delivery.file.name: done}
     said = {_id_of(each): each.row.as_text for each in decided}
     return Chunk(
-        parts=[Part(delivery.mapping, decided, delivery.file.name)],
+        parts=[keeper.part(delivery.mapping, decided, delivery.file.name)],
         raw={stream: [Said(external_id, cells) for external_id, cells in said.items() if external_id]},
         checkpoints={stream: {"run": run.pk, "files": files, "sha256": delivery.file.sha256}},
         counted=len(decided),

@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from integrations.connectors.base import Connector, Page
+from integrations.connectors.base import Connector, Page, Record
 from integrations.connectors.changes import changes_of, latest, needs_previous
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import StreamMapping, Tally
-from integrations.models import Checkpoint, SyncRun
+from integrations.models import Checkpoint, InboundEvent, SyncRun
 from integrations.selectors.plans import company_zone, current_mappings
 from integrations.selectors.references import unresolved_references
 from integrations.services import storing
+from integrations.services.ahead import Ahead
 from integrations.services.landing import Said, raw_payloads
 from integrations.services.merging import note_merges
 from integrations.services.refetching import not_outdated
@@ -66,6 +67,20 @@ class _Reading:
         }
 
 
+@dataclass(frozen=True)
+class _Decided:
+    """A chunk that is ready to be stored: its pages, what they become, what the source said, and what was seen.
+
+    `merged`: the records that the source has merged into others.
+    """
+
+    pages: Sequence[Page]
+    parts: Sequence[Part]
+    said: Sequence[Said]
+    tallies: Mapping[str, Mapping[str, Any]]
+    merged: Sequence[Record]
+
+
 class _Pulling:
     """The streams of one run."""
 
@@ -87,6 +102,7 @@ class _Pulling:
         for mapping in mappings:
             self._streams.setdefault(mapping.reads, []).append(mapping)
         self._readings = {stream: self._reading(stream) for stream in self._streams}
+        self._is_called = InboundEvent.objects.filter(connection=run.connection).exists()
 
     def pull(self, until: float) -> bool:
         """Read on until everything is read (True) or the time is over (False)."""
@@ -118,37 +134,71 @@ class _Pulling:
             raise ConnectorError("config", "unknown_stream", stream=stream)
         mappings = self._streams[stream]
         columns = tuple(dict.fromkeys(column for mapping in mappings for column in mapping.columns))
-        for pages in _chunks(self._connector.pages(stream, reading.position, columns)):
-            self._store(stream, mappings, reading, pages)
+        chunks: Ahead[list[Page], _Decided] = Ahead(
+            _chunks(self._connector.pages(stream, reading.position, columns)),
+            is_full=lambda pages: not pages[-1].is_last and _size(pages) >= storing.CHUNK_RECORDS,
+            decide=lambda pages: self._decide(stream, mappings, reading, pages),
+            try_early=lambda pages: self._decide_early(stream, mappings, reading, pages),
+        )
+        for decided in chunks:
+            self._store(stream, reading, decided, chunks.meanwhile)
             if time.monotonic() >= until and not reading.is_done:
                 return False
         return True
 
-    def _store(self, stream: str, mappings: Sequence[StreamMapping], reading: _Reading, pages: Sequence[Page]) -> None:
-        run = self._run
+    def _decide(
+        self, stream: str, mappings: Sequence[StreamMapping], reading: _Reading, pages: Sequence[Page]
+    ) -> _Decided:
         records = latest(record for page in pages for record in page.records)
-        records = not_outdated(connection_id=run.connection_id, stream=stream, records=records)
+        records = not_outdated(connection_id=self._run.connection_id, stream=stream, records=records)
         previous: Mapping[str, Any] = {}
         if any(needs_previous(mapping, records) for mapping in mappings):
             ids = [record.external_id for record in records]
-            previous = raw_payloads(connection_id=run.connection_id, stream=stream, external_ids=ids)
-        parts = []
+            previous = raw_payloads(connection_id=self._run.connection_id, stream=stream, external_ids=ids)
+        return self._decided(stream, mappings, reading, pages, records, previous)
+
+    def _decide_early(
+        self, stream: str, mappings: Sequence[StreamMapping], reading: _Reading, pages: Sequence[Page]
+    ) -> _Decided | None:
+        """As `_decide`, where nothing has to be looked up for it."""
+        records = latest(record for page in pages for record in page.records)
+        if self._is_called or any(needs_previous(mapping, records) for mapping in mappings):
+            return None
+        return self._decided(stream, mappings, reading, pages, records, {})
+
+    def _decided(
+        self,
+        stream: str,
+        mappings: Sequence[StreamMapping],
+        reading: _Reading,
+        pages: Sequence[Page],
+        records: Sequence[Record],
+        previous: Mapping[str, Any],
+    ) -> _Decided:
+        parts, tallies = [], {}
         for mapping in mappings:
             tally = Tally()
             first = reading.tallies.get(mapping.stream, {}).get("read", 0) + 1
             decisions = changes_of(mapping, records, previous, zone=self._zone, tally=tally, first=first)
-            parts.append(Part(mapping, decisions, stream))
-            note_merges(connection=run.connection, mapping=mapping, records=records, now=self._clock.now())
-            reading.tallies[mapping.stream] = summed(reading.tallies.get(mapping.stream), tally.as_report())
-        read = sum(len(page.records) for page in pages)
-        reading.position, reading.is_done = pages[-1].position, pages[-1].is_last
-        reading.total = pages[-1].total or reading.total
+            parts.append(self._storing.part(mapping, decisions, stream))
+            tallies[mapping.stream] = tally.as_report()
         said = [Said(each.external_id, None if each.is_gone else each.values) for each in records]
+        return _Decided(pages, parts, said, tallies, [each for each in records if each.merged_into])
+
+    def _store(self, stream: str, reading: _Reading, decided: _Decided, meanwhile: Callable[[], None]) -> None:
+        run, last, read = self._run, decided.pages[-1], _size(decided.pages)
+        for part in decided.parts:
+            note_merges(connection=run.connection, mapping=part.mapping, records=decided.merged, now=self._clock.now())
+        for name, report in decided.tallies.items():
+            reading.tallies[name] = summed(reading.tallies.get(name), report)
+        reading.position, reading.is_done = last.position, last.is_last
+        reading.total = last.total or reading.total
         totals = sum(each.total or 0 for each in self._readings.values())
         more = {"read_count": run.read_count + read, "progress_total": max(totals, run.progress_done + read)}
         run.read_count, run.progress_done = run.read_count + read, run.progress_done + read
         cursor = {stream: reading.as_cursor(run)}
-        self._storing.store(Chunk(parts, {stream: said}, cursor, counted=read, more=more))
+        chunk = Chunk(decided.parts, {stream: decided.said}, cursor, counted=read, more=more)
+        self._storing.store(chunk, meanwhile=meanwhile)
 
     def _reading(self, stream: str) -> _Reading:
         """Where a stream stands: within this run, or at the end of the one before."""
@@ -193,10 +243,13 @@ def _chunks(pages: Iterator[Page]) -> Iterator[list[Page]]:
     began = time.monotonic()
     for page in pages:
         waiting.append(page)
-        is_full = sum(len(each.records) for each in waiting) >= storing.CHUNK_RECORDS
-        if is_full or page.is_last or time.monotonic() - began >= CHUNK_SECONDS:
+        if _size(waiting) >= storing.CHUNK_RECORDS or page.is_last or time.monotonic() - began >= CHUNK_SECONDS:
             yield waiting
             waiting, began = [], time.monotonic()
+
+
+def _size(pages: Sequence[Page]) -> int:
+    return sum(len(page.records) for page in pages)
 
 
 def summed(before: Mapping[str, Any] | None, more: Mapping[str, Any]) -> dict[str, Any]:

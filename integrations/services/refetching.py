@@ -16,7 +16,7 @@ from integrations.models import InboundEvent, RejectedRecord, SyncRun
 from integrations.selectors.plans import company_zone, current_mappings
 from integrations.services.landing import Said, raw_payloads
 from integrations.services.merging import note_merges
-from integrations.services.storing import Chunk, Part, Storing
+from integrations.services.storing import Chunk, Storing
 
 # So many records are asked for and stored together.
 AT_ONCE = 200
@@ -51,7 +51,7 @@ class Refetching:
         for mapping in self.mappings[stream]:
             first = _rows_before(run, mapping.stream) + 1
             decisions = changes_of(mapping, records, previous, zone=self._zone, tally=Tally(), first=first)
-            parts.append(Part(mapping, decisions, stream))
+            parts.append(self._storing.part(mapping, decisions, stream))
             note_merges(connection=run.connection, mapping=mapping, records=records, now=now)
         said = [Said(each.external_id, None if each.is_gone else each.values) for each in records]
         run.read_count += len(records)

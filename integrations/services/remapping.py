@@ -26,7 +26,7 @@ from integrations.services import storing
 from integrations.services.pulling import summed
 from integrations.services.runs import Outcome
 from integrations.services.sources import is_pulled
-from integrations.services.storing import Chunk, Clock, Part, Storing
+from integrations.services.storing import Chunk, Clock, Storing
 
 
 def store_kept(run: SyncRun, *, owner: str, clock: Clock, until: float) -> Outcome | None:
@@ -104,7 +104,7 @@ class _Remapping:
         for mapping in self._streams[stream]:
             tally = Tally()
             first = standing.tallies.get(mapping.stream, {}).get("read", 0) + 1
-            parts.append(Part(mapping, self._decided(mapping, some, tally, first), stream))
+            parts.append(self._storing.part(mapping, self._decided(mapping, some, tally, first), stream))
             standing.tallies[mapping.stream] = summed(standing.tallies.get(mapping.stream), tally.as_report())
         standing.is_done = len(some) < storing.CHUNK_RECORDS
         standing.after = some[-1][0] if some else standing.after

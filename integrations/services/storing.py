@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,7 +17,10 @@ from integrations.models import Checkpoint, RejectedRecord, SyncRun
 from integrations.services.landing import Said, land
 from integrations.services.runs import LEASE
 from kpis.engine.issues import Issue
-from kpis.services.facts import BulkResult, upsert_facts
+from kpis.engine.record_batch import Reading, read_records
+from kpis.engine.resources import RESOURCES
+from kpis.services.facts import BulkResult, store_facts
+from tenants.settings.selectors import company_settings
 
 CHUNK_RECORDS = 2_000
 
@@ -39,11 +42,16 @@ class Clock:
 
 @dataclass(frozen=True)
 class Part:
-    """Decided rows of one mapping; `origin` is what a person calls the place they come from."""
+    """Decided rows of one mapping; `origin` is what a person calls the place they come from.
+
+    `reading`: the accepted records as the door for facts reads them.
+    """
 
     mapping: StreamMapping
-    decisions: Sequence[Accepted | Refused]
+    accepted: Sequence[Accepted]
+    refused: Sequence[Refused]
     origin: str
+    reading: Reading
 
 
 @dataclass(frozen=True)
@@ -69,12 +77,28 @@ class Storing:
         self._run = run
         self._clock = clock
         self._owner = owner
+        self._currency = company_settings().currency
+
+    def part(self, mapping: StreamMapping, decisions: Sequence[Accepted | Refused], origin: str) -> Part:
+        """What was decided, made ready to be stored. Asks the database nothing."""
+        accepted = [each for each in decisions if isinstance(each, Accepted)]
+        refused = [each for each in decisions if isinstance(each, Refused)]
+        reading = read_records(
+            RESOURCES[mapping.resource],
+            [each.record for each in accepted],
+            source=self._run.connection.source,
+            currency=self._currency,
+        )
+        return Part(mapping, accepted, refused, origin, reading)
 
     @transaction.atomic
-    def store(self, chunk: Chunk) -> None:
-        """Raises LostRunError, with nothing stored, when the run was cancelled or taken over."""
+    def store(self, chunk: Chunk, *, meanwhile: Callable[[], None] | None = None) -> None:
+        """Raises LostRunError, with nothing stored, when the run was cancelled or taken over.
+
+        `meanwhile` may be called while the database is busy; it must not use it.
+        """
         now = self._clock.now()
-        results = [self._store_part(part, now) for part in chunk.parts]
+        results = [self._store_part(part, now, meanwhile) for part in chunk.parts]
         for stream, said in chunk.raw.items():
             land(connection=self._run.connection, stream=stream, said=said, now=now)
         for stream, cursor in chunk.checkpoints.items():
@@ -83,26 +107,25 @@ class Storing:
             )
         self._count(chunk, results, now)
 
-    def _store_part(self, part: Part, now: datetime) -> tuple[BulkResult, int]:
-        accepted = [each for each in part.decisions if isinstance(each, Accepted)]
-        refused = [each for each in part.decisions if isinstance(each, Refused)]
-        result = upsert_facts(
+    def _store_part(self, part: Part, now: datetime, meanwhile: Callable[[], None] | None) -> tuple[BulkResult, int]:
+        result = store_facts(
             resource=part.mapping.resource,
             source=self._run.connection.source,
-            records=[each.record for each in accepted],
+            reading=part.reading,
             actor=self._run.actor,
             run=self._run.pk,
             now=now,
+            meanwhile=meanwhile,
         )
         lines: list[tuple[Accepted | Refused, str, list[dict[str, Any]]]] = [
-            (each, each.external_id, [asdict(one) for one in each.problems]) for each in refused
+            (each, each.external_id, [asdict(one) for one in each.problems]) for each in part.refused
         ]
         for rejection in result.rejected:
-            source = accepted[rejection.index]
+            source = part.accepted[rejection.index]
             external_id = str(source.record.get("external_id") or "")
             lines.append((source, external_id, [_described(issue) for issue in rejection.issues]))
         RejectedRecord.objects.bulk_create([self._rejected(part, *line) for line in lines])
-        return result, len(refused) + len(result.rejected)
+        return result, len(part.refused) + len(result.rejected)
 
     def _rejected(
         self, part: Part, source: Accepted | Refused, external_id: str, problems: list[dict[str, Any]]

@@ -12,8 +12,8 @@ from functools import partial
 from typing import Any
 
 from kpis.engine.issues import Issue, gettext_noop
-from kpis.engine.records import RecordReader, Row, is_storable, storable
-from kpis.engine.resources import Resource
+from kpis.engine.records import ID_LENGTH, SOURCE_LENGTH, RecordReader, Row, is_storable, storable
+from kpis.engine.resources import Field, Kind, Resource
 
 _DUPLICATE = Issue(
     "external_id", "duplicate", gettext_noop("The same external_id comes again later in this list; that one was used.")
@@ -107,7 +107,7 @@ class _Columns:
         refs: dict[str, list[Any]] = {}
         for name, spec in self.resource.fields.items():
             if name in names:
-                column = self.column(some, name, partial(reader.field, name, spec))
+                column = self.texts(some, name, spec) or self.column(some, name, partial(reader.field, name, spec))
                 (refs if spec.is_reference else values)[name] = column
         common: list[list[Any]] = [
             self.column(some, name, read) if name in names else nothing
@@ -141,6 +141,22 @@ class _Columns:
         else:
             become = {raw: self.value(raw, read) for raw in distinct}
         return [become[raw] for raw in raws]
+
+    def texts(self, records: list[Any], name: str, spec: Field) -> list[Any] | None:
+        """A column of plain texts or bare references of which every one is there and fits; None for any other."""
+        raws = [record[name] for record in records]
+        if spec.kind not in {Kind.TEXT, Kind.REF} or spec.choices or set(map(type, raws)) != {str}:
+            return None
+        stripped = [raw.strip() for raw in raws]
+        longest = ID_LENGTH if spec.is_reference else spec.length
+        if not all(stripped) or max(map(len, stripped)) > longest or not is_storable("".join(raws)):
+            return None
+        if not spec.is_reference:
+            return stripped
+        if not 0 < len(self.source.strip()) == len(self.source) <= SOURCE_LENGTH:
+            return None
+        become = {external_id: [self.source, external_id] for external_id in set(stripped)}
+        return [become[external_id] for external_id in stripped]
 
     def value(self, raw: Any, read: Callable[[Any], Any]) -> Any:
         """What a value reads as; _FAULTY where it cannot be read."""

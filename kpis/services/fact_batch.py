@@ -7,14 +7,15 @@ marked.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db import connection, models
 from django.db.backends.utils import CursorWrapper
-from psycopg import sql
+from psycopg import Pipeline, sql
 
 from kpis.engine.record_batch import Reading, Rejection
 from kpis.engine.records import Row
@@ -55,8 +56,16 @@ class BulkResult:
 class Batch:
     """One batch on its way into one table."""
 
-    def __init__(self, cursor: CursorWrapper, resource: Resource, source: str, now: datetime) -> None:
+    def __init__(
+        self,
+        cursor: CursorWrapper,
+        resource: Resource,
+        source: str,
+        now: datetime,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> None:
         self.cursor = cursor
+        self.meanwhile = meanwhile
         self.resource = resource
         self.source = source
         self.now = now
@@ -265,19 +274,20 @@ class Batch:
                 values[column.attname] = "gen_random_uuid()"
             elif column.attname not in values and not column.primary_key and not column.null:
                 values[column.attname] = str(_default(column))
-        self.cursor.execute(
-            f"""
-            WITH fresh AS (
-                INSERT INTO {self.table} ({", ".join(f'"{name}"' for name in values)})
-                SELECT {", ".join(values.values())} FROM incoming n
-                WHERE NOT n.is_deleted AND n.row_id IS NULL
-                ORDER BY n.index
-                RETURNING id, external_id
+        with _in_flight(self.meanwhile):
+            self.cursor.execute(
+                f"""
+                WITH fresh AS (
+                    INSERT INTO {self.table} ({", ".join(f'"{name}"' for name in values)})
+                    SELECT {", ".join(values.values())} FROM incoming n
+                    WHERE NOT n.is_deleted AND n.row_id IS NULL
+                    ORDER BY n.index
+                    RETURNING id, external_id
+                )
+                INSERT INTO affected SELECT id, external_id, true FROM fresh
+                """,
+                {"source": self.source, "now": self.now},
             )
-            INSERT INTO affected SELECT id, external_id, true FROM fresh
-            """,
-            {"source": self.source, "now": self.now},
-        )
         return int(self.cursor.rowcount)
 
     def update(self, actor: models.Model | None, run: int | None) -> tuple[int, int]:
@@ -373,6 +383,17 @@ class Batch:
         counts = Counter((name, missing) for record, name, missing in self.cursor.fetchall() if name in carried[record])
         ordered = sorted(counts.items(), key=lambda each: (-each[1], *each[0]))
         return tuple(Unresolved(name, missing, count) for (name, missing), count in ordered)
+
+
+@contextmanager
+def _in_flight(meanwhile: Callable[[], None] | None) -> Iterator[None]:
+    """Let the server work on the one statement of the block while this process goes on with something else."""
+    if meanwhile is None or not Pipeline.is_supported():
+        yield
+        return
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield
+        meanwhile()
 
 
 def _told(old: str, new: str, name: str, path: str = "", *, column: str = "") -> str:

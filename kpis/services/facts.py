@@ -3,7 +3,7 @@
 One transaction; fact writes of a company wait for one another. How a batch is written stands in services.fact_batch.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime
 
 from django.db import connection, models, transaction
@@ -16,7 +16,7 @@ from tenants.context import current_company
 from tenants.outbox.services import emit
 from tenants.settings.selectors import company_settings
 
-__all__ = ["BulkResult", "UnknownResourceError", "Unresolved", "upsert_facts"]
+__all__ = ["BulkResult", "UnknownResourceError", "Unresolved", "store_facts", "upsert_facts"]
 
 
 class UnknownResourceError(LookupError):
@@ -43,9 +43,26 @@ def upsert_facts(
     except KeyError:
         raise UnknownResourceError(resource) from None
     reading = read_records(definition, records, source=source, currency=company_settings().currency)
+    return store_facts(resource=resource, source=source, reading=reading, actor=actor, run=run, now=now)
+
+
+def store_facts(
+    *,
+    resource: str,
+    source: str,
+    reading: Reading,
+    actor: models.Model | None = None,
+    run: int | None = None,
+    now: datetime,
+    meanwhile: Callable[[], None] | None = None,
+) -> BulkResult:
+    """Store records of one resource that were read already, as `upsert_facts` does.
+
+    `meanwhile` may be called while the database is busy with them; it must not use it.
+    """
+    definition = RESOURCES[resource]
     with transaction.atomic(), connection.cursor() as cursor:
-        batch = Batch(cursor, definition, source, now)
-        result = batch.store(reading, actor=actor, run=run)
+        result = Batch(cursor, definition, source, now, meanwhile).store(reading, actor=actor, run=run)
         if result.is_changed:
             emit(topic="facts.changed", company_id=current_company().pk)
         _cover(cursor, definition, reading, source=source, is_delivery=run is None, now=now)

@@ -63,7 +63,14 @@ def test_sealed_credentials_and_keys_are_shown_nowhere(owner, fake, in_acme):
     for secret in (made.sealed, key.wrapped, TOKEN):
         assert not any(secret in page for page in pages)
     assert owner.post(addresses[3], {"wrapped": "x"}).status_code == 403
-    description = {"description": "{}", "sealed": "x", "stopped_by": "", "every": "", "kind": "file"}
+    description = {
+        "description": "{}",
+        "sealed": "x",
+        "stopped_by": "",
+        "every": "",
+        "keep_days": "400",
+        "kind": "file",
+    }
     assert owner.post(addresses[1], description).status_code == 302
     after = Connection.objects.get()
     assert (after.sealed, after.stopped_by, after.kind) == (made.sealed, "not_authorised", "rest")
@@ -85,9 +92,9 @@ def test_a_new_connection_has_its_mappings_and_schedule(owner, in_acme, acme):
 
 def test_pausing_ends_the_schedule(owner, connection, acme):
     address = reverse("admin:integrations_connection_change", args=[connection.pk])
-    assert owner.post(address, {"every": "1 00:00:00", "is_paused": "on"}).status_code == 302
+    assert owner.post(address, {"every": "1 00:00:00", "keep_days": "30", "is_paused": "on"}).status_code == 302
     connection.refresh_from_db()
-    assert connection.is_paused
+    assert (connection.is_paused, connection.keep_days) == (True, 30)
     assert not DueSync.objects.filter(company=acme, object_id=str(connection.public_id)).exists()
 
 

@@ -189,9 +189,9 @@ AREAS: dict[str, list[Mutant]] = {
     ],
     "facts and what follows from them": [
         Mutant(
-            "integrations/services/storing.py",
-            "if known.get(external_id) != payload",
-            "if known.get(external_id) or payload",
+            "integrations/services/landing.py",
+            "if name in known and known[name] != line.mark",
+            "if name in known",
             f"{DATA}services/test_sync.py::TestRunSync::test_changes_nothing_the_second_time",
         ),
         Mutant(
@@ -201,7 +201,7 @@ AREAS: dict[str, list[Mutant]] = {
             f"{KPIS}services/test_recompute.py::TestNothingDirty::test_a_changed_row_dirties_only_its_own_periods",
         ),
         Mutant(
-            "kpis/services/facts.py",
+            "kpis/services/fact_batch.py",
             "f\"CASE WHEN '{name}' = ANY(n.present) THEN {self.given(name, column)} ELSE f.{name} END AS {name}\"",
             'f"{self.given(name, column)} AS {name}"',
             f"{KPIS}services/test_facts.py::TestUpsert::test_an_absent_field_is_kept_and_null_clears",
@@ -456,6 +456,18 @@ AREAS: dict[str, list[Mutant]] = {
             "reached = min(window.seen, window.started)",
             "reached = max(window.seen, window.started)",
             f"{DATA}connectors/test_acceptance.py::TestTwentyWaysItGoesWrong::test_04_a_stamp_of_the_future_hides_nothing",
+        ),
+        Mutant(
+            "integrations/services/pulling.py",
+            "None if each.is_gone else each.values",
+            "each.values",
+            f"{DATA}services/test_remapping.py::TestMappingAgain::test_does_not_bring_back_what_was_deleted",
+        ),
+        Mutant(
+            "integrations/services/runs.py",
+            "if run.trigger != Trigger.REMAP:",
+            "if run.trigger:",
+            f"{DATA}services/test_remapping.py::TestAChangedMapping::test_says_nothing_about_freshness",
         ),
         Mutant(
             "integrations/connectors/changes.py",

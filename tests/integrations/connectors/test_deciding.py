@@ -68,4 +68,11 @@ def test_a_row_that_says_again_what_one_long_before_it_said_is_told_apart(monkey
     assert (tally.repeated, decisions[-1].problems[0].params) == (1, {"value": "D2", "row": 3})
 
 
+def test_an_optional_column_that_is_not_there_is_neither_blank_nor_given():
+    tally = Tally()
+    (decision,) = decide(MAPPING, [Row(2, {"id": "D1", "created": "2026-10-01", "from": ""})], zone=TOKYO, tally=tally)
+    assert "amount" not in decision.record
+    assert tally.blank == {"name": 1, "lead_source": 1, "outcome": 1}
+
+
 SAID = (("D1", "受注"), ("D2", "受注"), ("D3", ""), ("D1", "受注"), ("D2", ""))

@@ -120,35 +120,35 @@ class TestNothingIsHalfImported:
 
     def test_a_fault_in_the_middle_ends_with_whole_chunks_only(self, connection, sync, monkeypatch):
         monkeypatch.setattr(service, "CHUNK_RECORDS", 2)
-        real = service.upsert_facts
+        real = service.store_facts
 
         def failing(**arguments):
             result = real(**arguments)
-            if arguments["resource"] == "deals" and arguments["records"][0]["external_id"] == "D3":
+            if arguments["resource"] == "deals" and arguments["reading"].rows[0].external_id == "D3":
                 raise RuntimeError("the third deal")
             return result
 
-        monkeypatch.setattr(service, "upsert_facts", failing)
+        monkeypatch.setattr(service, "store_facts", failing)
         run = sync(connection, FILES)
         assert (run.state, run.problem_code) == (RunState.FAILED, "interrupted")
         assert (run.progress_done, counts(run)) == (4, (4, 0, 0, 0, 0))
         assert set(Deal.objects.values_list("external_id", flat=True)) == {"D1", "D2"}
-        monkeypatch.setattr(service, "upsert_facts", real)
+        monkeypatch.setattr(service, "store_facts", real)
         again = sync(connection, FILES)
         assert (again.state, counts(again)) == (RunState.SUCCEEDED, (1, 0, 4, 0, 0))
 
     def test_a_lost_worker_is_replaced_behind_its_checkpoint(self, connection, receive, in_acme, monkeypatch):
         monkeypatch.setattr(service, "CHUNK_RECORDS", 2)
-        real = service.upsert_facts
+        real = service.store_facts
         seen = []
 
         def dying(**arguments):
-            seen.append([record["external_id"] for record in arguments["records"]])
+            seen.append([row.external_id for row in arguments["reading"].rows])
             if seen[-1] == ["D3"] and len(seen) == 3:
                 raise OperationalError("the server closed the connection")
             return real(**arguments)
 
-        monkeypatch.setattr(service, "upsert_facts", dying)
+        monkeypatch.setattr(service, "store_facts", dying)
         upload = receive(connection, FILES)
         run = request_run(connection=connection, upload=upload, trigger=Trigger.UPLOAD, actor=None, now=NOW)
         with pytest.raises(OperationalError):
@@ -229,7 +229,7 @@ class TestOneAtATime:
 class TestCancel:
     def test_a_cancelled_run_stores_nothing_more(self, connection, receive, monkeypatch):
         monkeypatch.setattr(service, "CHUNK_RECORDS", 2)
-        real = service.upsert_facts
+        real = service.store_facts
         run = request_run(
             connection=connection, upload=receive(connection, FILES), trigger=Trigger.UPLOAD, actor=None, now=NOW
         )
@@ -240,7 +240,7 @@ class TestCancel:
                 SyncRun.objects.filter(pk=run.pk).update(state=RunState.CANCELLED)
             return result
 
-        monkeypatch.setattr(service, "upsert_facts", cancelling)
+        monkeypatch.setattr(service, "store_facts", cancelling)
         run_sync(run_id=run.pk, owner="worker", now=NOW)
         assert Person.objects.count() == 2
         assert not Deal.objects.exists()
