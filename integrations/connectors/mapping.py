@@ -280,7 +280,7 @@ def _typed(spec: Field, cell: Cell, rule: FieldRule, formats: Sequence[str], zon
             return values.parse_bool(cell)
         case Kind.TEXTS | Kind.REFS:
             return [part for part in (piece.strip() for piece in values.text_of(cell).split(rule.separator)) if part]
-        case Kind.TEXT | Kind.REF | Kind.CURRENCY:
+        case Kind.TEXT | Kind.REF | Kind.CURRENCY | Kind.ADDRESS | Kind.DOMAIN:
             return values.text_of(cell) or None
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from types import MappingProxyType
 
+from kpis.engine.addresses import company_domain, find_address
 from kpis.engine.issues import Issue, gettext_noop
 from kpis.engine.resources import Field, Kind, Resource
 
@@ -53,12 +54,24 @@ class Reading:
     rejections: tuple[Rejection, ...]
 
 
-def read_records(resource: Resource, records: Iterable[object], *, source: str, currency: str) -> Reading:
+def _unread(_address: str) -> str:
+    return ""
+
+
+def read_records(
+    resource: Resource,
+    records: Iterable[object],
+    *,
+    source: str,
+    currency: str,
+    seal: Callable[[str], str] = _unread,
+) -> Reading:
     """Read records of one resource as CONTRACT "Bulk facts" writes them.
 
     A bare reference means the same `source`. Amounts sent with tax come out without, rounded half up to the unit of
-    the record's currency (else `currency`). Of records with the same external id the last one counts and the earlier
-    ones are rejected, so that nothing disappears unsaid.
+    the record's currency (else `currency`). An e-mail address comes out as what `seal` makes of it, without as nothing.
+    Of records with the same external id the last one counts and the earlier ones are rejected, so that nothing
+    disappears unsaid.
 
     >>> from kpis.engine.resources import RESOURCES
     >>> reading = read_records(RESOURCES["products"], [{"external_id": "P1", "name": "Box"}, {"name": "?"}],
@@ -71,7 +84,7 @@ def read_records(resource: Resource, records: Iterable[object], *, source: str, 
     rows: dict[str, Row] = {}
     rejections: list[Rejection] = []
     for index, record in enumerate(records):
-        reader = _Reader(resource, source=source, currency=currency)
+        reader = _Reader(resource, source=source, currency=currency, seal=seal)
         row = reader.row(index, record)
         if reader.issues or row is None:
             known = record.get("external_id") if isinstance(record, Mapping) else None
@@ -113,6 +126,7 @@ class _Reader:
     resource: Resource
     source: str
     currency: str
+    seal: Callable[[str], str]
     issues: list[Issue] = field(default_factory=list)
 
     def note(self, name: str, code: str, template: str, /, **params: object) -> None:
@@ -272,6 +286,16 @@ class _Reader:
             )
         return value
 
+    def address(self, name: str, spec: Field, raw: object) -> str | None:
+        """An address sealed; what is none is taken for a hash that the source made."""
+        found = find_address(raw) if isinstance(raw, str) else ""
+        return self.seal(found) if found else self.text(name, spec, raw)
+
+    def domain(self, name: str, spec: Field, raw: object) -> str | None:
+        """The domain of a company; nothing of free mail, or of what is no domain."""
+        text = self.text(name, spec, raw)
+        return None if text is None else company_domain(text) or None
+
     def date(self, name: str, spec: Field, raw: object) -> date | None:
         value: date | None = None
         if isinstance(raw, datetime):
@@ -418,5 +442,7 @@ _READERS: Mapping[Kind, Callable[[_Reader, str, Field, object], object]] = Mappi
         Kind.CURRENCY: _Reader.currency_code,
         Kind.FLAG: _Reader.flag,
         Kind.TEXTS: _Reader.texts,
+        Kind.ADDRESS: _Reader.address,
+        Kind.DOMAIN: _Reader.domain,
     }
 )

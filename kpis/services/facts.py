@@ -20,6 +20,7 @@ from kpis.engine.records import Reading, Rejection, Row, read_records
 from kpis.engine.resources import RESOURCES, Kind, Resource
 from kpis.models.resources import MODELS
 from kpis.services import dependents, organisation
+from kpis.services.sealing import seal_address
 from tenants.context import current_company
 from tenants.outbox.services import emit
 from tenants.settings.selectors import company_settings
@@ -73,7 +74,7 @@ def upsert_facts(
         definition = RESOURCES[resource]
     except KeyError:
         raise UnknownResourceError(resource) from None
-    reading = read_records(definition, records, source=source, currency=company_settings().currency)
+    reading = read_records(definition, records, source=source, currency=company_settings().currency, seal=seal_address)
     with transaction.atomic(), connection.cursor() as cursor:
         batch = _Batch(cursor, definition, source, now)
         result = batch.store(reading, actor=actor, run=run)
