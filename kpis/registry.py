@@ -98,7 +98,14 @@ MODEL_CAPABILITIES = {
     ),
     Capability.READ_LOCKED_VALUES: ("lockedcell", "restatementdecision"),
     Capability.ENTER_VALUES: ("manualentry",),
-    Capability.MANAGE_DEFINITIONS: ("kpifinding", "benchmarkreview", "templateuse"),
+    Capability.MANAGE_DEFINITIONS: (
+        "kpifinding",
+        "benchmarkreview",
+        "templateuse",
+        "leadrules",
+        "leadlink",
+        "leadexclusion",
+    ),
 }
 
 

@@ -21,6 +21,7 @@ from kpis.models.facts import (
 )
 from kpis.models.fitness import BenchmarkReview, KpiFinding
 from kpis.models.forecasts import ConfidenceRank, ForecastCall, MetricSnapshot
+from kpis.models.joining import LeadExclusion, LeadLink, LeadRules
 from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock
 from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
 from kpis.models.phases import DealPhase
@@ -60,6 +61,9 @@ __all__ = [
     "KpiNode",
     "KpiTree",
     "Lead",
+    "LeadExclusion",
+    "LeadLink",
+    "LeadRules",
     "LeadStageEvent",
     "LockedCell",
     "ManualEntry",
