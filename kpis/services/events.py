@@ -21,7 +21,14 @@ MEMBER_COLUMNS = ("person", "team", "product", *VALUE_DIMENSIONS, *SEGMENTS)
 # After a large delivery the planner still believes the tables to be empty, until the server looks by itself a minute
 # later: joins that take a second then take many minutes.
 MANY_FACTS = 500
-READ_TABLES = (*FACT_TABLES.values(), "kpis_dealline", "kpis_dealcredit", "kpis_teammembership", "kpis_account")
+READ_TABLES = (
+    *FACT_TABLES.values(),
+    "kpis_dealline",
+    "kpis_dealcredit",
+    "kpis_teammembership",
+    "kpis_account",
+    "kpis_unresolvedreference",
+)
 
 _COLUMNS = (
     "kind, credit, date, fact_id, account_id, person_id, product_id, region, lead_source, sales_channel, partner,"
@@ -260,7 +267,8 @@ def take_stale(cursor: CursorWrapper) -> None:
         "WITH taken AS (DELETE FROM kpis_dirtyfact RETURNING fact, fact_id)"
         " INSERT INTO stale SELECT fact, fact_id FROM taken EXCEPT SELECT fact, fact_id FROM stale"
     )
-    cursor.execute("ANALYZE stale")
+    is_large = cursor.rowcount >= MANY_FACTS
+    cursor.execute(f"ANALYZE stale{''.join(f', {table}' for table in READ_TABLES if is_large)}")
 
 
 def derive_events(cursor: CursorWrapper, *, currency: str) -> dict[str, set[date]]:
@@ -269,11 +277,8 @@ def derive_events(cursor: CursorWrapper, *, currency: str) -> dict[str, set[date
     Amounts are in `currency` (the company's), converted at the rate of the event's day and rounded to its unit before
     they are shared out, so that shares add up to the unit. Runs inside the caller's transaction and lock.
     """
-    cursor.execute("SELECT fact, count(*) FROM stale GROUP BY fact")
-    counts = dict(cursor.fetchall())
-    facts = sorted(counts)
-    if sum(counts.values()) >= MANY_FACTS:
-        cursor.execute(f"ANALYZE {', '.join(READ_TABLES)}")
+    cursor.execute("SELECT DISTINCT fact FROM stale ORDER BY fact")
+    facts = [row[0] for row in cursor.fetchall()]
     touched: dict[str, set[date]] = {}
     if facts:
         _gather(cursor, facts, currency=currency)

@@ -47,6 +47,7 @@ def exclude_scans(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> 
         " CROSS JOIN LATERAL (VALUES (l.created_at), (e.created_at)) AS x (at)"
         " WHERE s.fact = 'leads' AND x.at IS NOT NULL"
     )
+    cursor.execute("ANALYZE hours")
     # A stretch is an hour at most: the hour before and after may be decided anew, those around are counted with.
     cursor.execute(
         f"""
@@ -83,7 +84,7 @@ def exclude_duplicates(cursor: CursorWrapper, rules: LeadRules, *, now: datetime
             WHERE s.fact = 'leads'
         )
         SELECT id FROM near
-        UNION SELECT k.id FROM kpis_lead k WHERE k.email_hash IN (
+        UNION SELECT k.id FROM kpis_lead k WHERE k.email_hash <> '' AND k.email_hash IN (
             SELECT l.email_hash FROM kpis_lead l JOIN near USING (id) WHERE l.email_hash <> '')
         """
     )

@@ -38,6 +38,8 @@ _TOLD = """(jsonb_typeof(d.refs->'lead') = 'array' AND NOT EXISTS (
 _FOUND = """
     WITH open AS (
         SELECT d.* FROM asked JOIN kpis_deal d USING (id) WHERE d.deleted_at IS NULL AND d.outcome <> 'void'
+    ), likely AS (
+        SELECT * FROM open WHERE origin IN ('lead', 'unknown')
     ), found AS (
         SELECT d.id AS deal_id, 'converted' AS rule, l.id AS lead_id
         FROM open d JOIN kpis_lead l ON l.converted_deal_id = d.id
@@ -49,13 +51,15 @@ _FOUND = """
             ON u.fact = 'deals' AND u.fact_id = d.id AND u.field = 'lead'
             JOIN kpis_lead l ON l.external_id = u.external_id
         UNION ALL
-        SELECT d.id, x.rule, l.id FROM open d LEFT JOIN kpis_account a ON a.id = d.account_id AND a.deleted_at IS NULL
-            CROSS JOIN LATERAL (
-                SELECT 'email' AS rule, k.id FROM kpis_lead k WHERE k.email_hash = d.email_hash AND d.email_hash <> ''
-                UNION ALL SELECT 'domain', k.id FROM kpis_lead k WHERE k.account_id = d.account_id
-                UNION ALL SELECT 'domain', k.id FROM kpis_lead k WHERE k.email_domain = a.domain AND a.domain <> ''
-            ) x JOIN kpis_lead l ON l.id = x.id
-        WHERE d.origin IN ('lead', 'unknown') AND (d.created_on IS NULL OR l.created_on <= d.created_on)
+        SELECT d.id, 'email', l.id FROM likely d JOIN kpis_lead l ON l.email_hash = d.email_hash
+        WHERE l.email_hash <> '' AND (d.created_on IS NULL OR l.created_on <= d.created_on)
+        UNION ALL
+        SELECT d.id, 'domain', l.id FROM likely d JOIN kpis_lead l ON l.account_id = d.account_id
+        WHERE d.created_on IS NULL OR l.created_on <= d.created_on
+        UNION ALL
+        SELECT d.id, 'domain', l.id FROM likely d JOIN kpis_account a ON a.id = d.account_id AND a.deleted_at IS NULL
+            JOIN kpis_lead l ON l.email_domain = a.domain
+        WHERE l.email_domain <> '' AND (d.created_on IS NULL OR l.created_on <= d.created_on)
     )
     SELECT DISTINCT f.deal_id, f.rule, coalesce(x.same_as_id, f.lead_id)
     FROM found f JOIN kpis_lead l ON l.id = f.lead_id AND l.deleted_at IS NULL
@@ -90,6 +94,7 @@ class _Stored:
 def link_deals(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> bool:
     """Link the deals that the rules can link, and unlink those that they no longer do; whether anything changed."""
     cursor.execute(_ASKED)
+    cursor.execute("ANALYZE asked")
     found = _gather(cursor)
     cursor.execute(_REFUSED)
     refused: dict[int, set[int]] = defaultdict(set)
