@@ -105,6 +105,7 @@ MODEL_CAPABILITIES = {
         "leadrules",
         "leadlink",
         "leadexclusion",
+        "handoverdefinition",
     ),
 }
 

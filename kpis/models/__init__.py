@@ -21,6 +21,7 @@ from kpis.models.facts import (
 )
 from kpis.models.fitness import BenchmarkReview, KpiFinding
 from kpis.models.forecasts import ConfidenceRank, ForecastCall, MetricSnapshot
+from kpis.models.handover import HandoverDefinition
 from kpis.models.joining import LeadExclusion, LeadLink, LeadRules
 from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock
 from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
@@ -56,6 +57,7 @@ __all__ = [
     "FactStream",
     "FiscalYear",
     "ForecastCall",
+    "HandoverDefinition",
     "KpiEvent",
     "KpiFinding",
     "KpiNode",
