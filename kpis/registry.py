@@ -11,6 +11,7 @@ from kpis.choices import Style
 from kpis.engine.templates import TEMPLATES as TREES
 from kpis.selectors import checklist as items
 from kpis.selectors.confirmations import read_own_targets
+from kpis.selectors.handover_check import check_handover
 from kpis.selectors.health import read_goal
 from kpis.selectors.locked import read_locked_numbers
 from kpis.selectors.target_requests import read_own_business
@@ -58,6 +59,7 @@ CHECKLIST = (
     ChecklistItem(4, Stage.SETTING, _("Controllable KPIs chosen"), items.check_controllable),
     ChecklistItem(5, Stage.SETTING, _("KPIs are SMART"), items.check_smart),
     ChecklistItem(7, Stage.SETTING, _("Benchmarks consulted"), items.check_benchmarks),
+    ChecklistItem(11, Stage.IMPLEMENTING, _("MQL→SQL handover defined"), check_handover),
     ChecklistItem(15, Stage.VISUALISING, _("Target beside actual"), items.check_target_beside_actual),
     ChecklistItem(16, Stage.VISUALISING, _("Trend charts"), items.check_trends),
     ChecklistItem(17, Stage.VISUALISING, _("Segments"), items.check_segments),
