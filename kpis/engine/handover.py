@@ -128,10 +128,13 @@ def find_standing(*, handed: Moment, accepted: Moment | None, returned: Moment |
 
 @dataclass(frozen=True, slots=True)
 class Handed:
-    """One lead handed over, as far as it counts. `is_in_time` None: not decided yet, or not known well enough."""
+    """One lead handed over, as far as it counts.
+
+    `is_contacted` None: no source delivers contacts. `is_in_time` None: not decided yet, or not known well enough.
+    """
 
     standing: Standing
-    is_contacted: bool
+    is_contacted: bool | None
     hours: Decimal | None = None
     is_in_time: bool | None = None
 
@@ -142,6 +145,7 @@ class Summary:
 
     handed: int
     contacted: int
+    known: int
     accepted: int
     returned: int
     waiting: int
@@ -152,8 +156,8 @@ class Summary:
 
     @property
     def contact_rate(self) -> Decimal | None:
-        """接触カバー率: contacted ÷ handed over."""
-        return _share(self.contacted, self.handed)
+        """接触カバー率: contacted ÷ handed over, where contacts are known."""
+        return _share(self.contacted, self.known)
 
     @property
     def acceptance_rate(self) -> Decimal | None:
@@ -181,7 +185,8 @@ def summarise(rows: Collection[Handed]) -> Summary:
     standings = [each.standing for each in rows]
     return Summary(
         handed=len(rows),
-        contacted=sum(each.is_contacted for each in rows),
+        contacted=sum(each.is_contacted is True for each in rows),
+        known=sum(each.is_contacted is not None for each in rows),
         accepted=standings.count(Standing.ACCEPTED),
         returned=standings.count(Standing.RETURNED),
         waiting=standings.count(Standing.WAITING),

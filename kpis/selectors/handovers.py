@@ -27,6 +27,7 @@ from kpis.models import (
     CalendarDay,
     Deal,
     DimensionMember,
+    FactStream,
     HandoverDefinition,
     KpiEvent,
     Lead,
@@ -44,7 +45,7 @@ class Handover:
     """One lead handed over on `day`: to whom, what became of it, and how soon it was answered.
 
     `response` is None without a contact; `is_in_time` None where nothing is agreed, the answer is still due, or the
-    source does not say the times well enough.
+    source does not say the times well enough. `is_contacted` is None where no source delivers contacts.
     """
 
     lead: Lead
@@ -60,6 +61,7 @@ class Handover:
     agreed_hours: Decimal | None
     is_in_time: bool | None
     deal: Deal | None
+    is_contacted: bool | None
 
     @property
     def account(self) -> str:
@@ -72,7 +74,7 @@ class Handover:
     @property
     def counted(self) -> Handed:
         hours = self.response.hours if self.response else None
-        return Handed(self.standing, self.contact is not None, hours, self.is_in_time)
+        return Handed(self.standing, self.is_contacted, hours, self.is_in_time)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,13 @@ def find_definition(day: date) -> HandoverDefinition | None:
     return HandoverDefinition.objects.filter(effective_from__lte=day).first()
 
 
+def contacts_as_of() -> datetime | None:
+    """Until when contacts are known: the oldest last delivery of who delivers them; None where one never came."""
+    moments = list(FactStream.objects.filter(fact="activities").values_list("last_success_at", flat=True))
+    known = [moment for moment in moments if moment is not None]
+    return min(known) if known and len(known) == len(moments) else None
+
+
 def read_handovers(start: date, end: date, *, now: datetime) -> tuple[Handover, ...]:
     """Every lead handed over in [start, end), the latest first; a fixed number of queries.
 
@@ -100,7 +109,9 @@ def read_handovers(start: date, end: date, *, now: datetime) -> tuple[Handover, 
     )
     facts = _Facts.read([lead for lead, *_rest in events])
     members = DimensionMember.objects.in_bulk({pk for _lead, _day, *pair in events for pk in pair})
-    ledger = _Ledger(facts, _office(start), tuple(HandoverDefinition.objects.all()), _local(now))
+    known = contacts_as_of()
+    until = None if known is None else _local(min(known, now))
+    ledger = _Ledger(facts, _office(start), tuple(HandoverDefinition.objects.all()), until)
     return tuple(ledger.row(lead, day, members[source], members[person]) for lead, day, source, person in events)
 
 
@@ -196,7 +207,7 @@ class _Ledger:
     facts: _Facts
     office: Office
     definitions: Sequence[HandoverDefinition]
-    now: datetime
+    known_until: datetime | None
 
     def row(self, pk: int, day: date, source: DimensionMember, person: DimensionMember) -> Handover:
         lead = self.facts.leads[pk]
@@ -223,6 +234,7 @@ class _Ledger:
             agreed_hours=agreed,
             is_in_time=self.is_in_time(handed, response, agreed),
             deal=next(iter(self.facts.deals.get(pk, ())), None),
+            is_contacted=True if contact else None if self.known_until is None else False,
         )
 
     def accepted(self, pk: int) -> Moment | None:
@@ -247,12 +259,17 @@ class _Ledger:
         return min(after, key=_contact_order, default=None)
 
     def is_in_time(self, handed: Moment, response: Response | None, agreed: Decimal | None) -> bool | None:
-        """Without a contact it is late as soon as the agreed hours have passed for sure; until then it is open."""
+        """Without a contact it is late as soon as the agreed hours have passed for sure; until then it is open.
+
+        What a source has not delivered yet may hold the contact: the hours end with the last delivery.
+        """
         if agreed is None:
             return None
         if response is not None:
             return response.is_within(agreed)
-        so_far = measure_response(handed, Moment(self.now.date(), self.now), self.office)
+        if self.known_until is None:
+            return None
+        so_far = measure_response(handed, Moment(self.known_until.date(), self.known_until), self.office)
         return False if so_far.least > agreed else None
 
 

@@ -21,6 +21,7 @@ from kpis.renderings.files import CSV_ENCODINGS, write_csv
 from kpis.selectors.calendar import find_period, period_namer
 from kpis.selectors.handovers import (
     Handover,
+    contacts_as_of,
     find_definition,
     narrow_handovers,
     read_handovers,
@@ -76,6 +77,7 @@ def handovers(request: HttpRequest) -> HttpResponse:
         "export_url": address(request, all=None),
         "is_whole": len(ledger.seen) == len(ledger.every),
         "definition": find_definition(today),
+        "contacts_as_of": contacts_as_of(),
         "versions": HandoverDefinition.objects.select_related("recorded_by") if may_define else (),
         "may_define": may_define,
         "questions": count_questions() if may_define else 0,

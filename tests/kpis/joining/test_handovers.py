@@ -6,9 +6,11 @@ from decimal import Decimal
 
 import pytest
 import time_machine
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from kpis.engine.handover import Standing, summarise
-from kpis.models import HandoverDefinition, Person
+from kpis.models import FactStream, HandoverDefinition, Person
 from kpis.selectors.handover_check import check_handover
 from kpis.selectors.handovers import Handover, narrow_handovers, read_handovers, summarise_by_source
 from kpis.services.handover import HandoverError, define_handover
@@ -93,14 +95,39 @@ class TestLedger:
 
     def test_without_a_contact_it_is_late_as_soon_as_the_time_is_over(self, ledger) -> None:
         agree()
+        call("elsewhere", "2026-11-02T10:00")
         handed("L1", "2026-11-13T10:00")
         handed("L2", "2026-11-16T10:00")  # two hours ago
         rows = ledger()
         assert (rows["L1"].response, rows["L1"].is_in_time) == (None, False)
         assert rows["L2"].is_in_time is None
 
+    def test_what_has_not_been_delivered_is_no_delay(self, ledger) -> None:
+        agree()
+        handed("L1", "2026-11-12T10:00")
+        row = ledger()["L1"]
+        assert (row.is_contacted, row.is_in_time) == (None, None)
+        assert summarise([row.counted]).contact_rate is None
+        call("elsewhere", "2026-11-02T10:00")
+        assert ledger()["L1"].is_in_time is False
+        FactStream.objects.filter(fact="activities").update(last_success_at="2026-11-12T11:00:00+09:00")
+        row = ledger()["L1"]
+        assert (row.is_contacted, row.is_in_time) == (False, None)
+
+    def test_reads_with_as_many_queries_for_many_as_for_one(self, ledger) -> None:
+        counts = []
+        for batch in range(2):
+            for number in range(1 + 4 * batch):
+                handed(f"L{batch}{number}", email_hash=f"p{batch}{number}@example.co.jp")
+            recompute(now=NOW)
+            with CaptureQueriesContext(connection) as queries:
+                read_handovers(date(2026, 11, 1), date(2026, 12, 1), now=NOW)
+            counts.append(len(queries))
+        assert counts[0] == counts[1] <= 15
+
     def test_without_an_agreement_nothing_is_late(self, ledger) -> None:
         handed("L1", "2026-11-02T10:00")
+        call("elsewhere", "2026-11-02T10:00")
         assert ledger()["L1"].is_in_time is None
 
     def test_each_is_judged_by_what_was_agreed_on_its_day(self, ledger) -> None:
