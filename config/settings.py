@@ -307,10 +307,12 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "ENUM_NAME_OVERRIDES": {
         "AbsenceEnum": "kpis.api.budgets.ABSENCES",
+        "ExclusionVerdictEnum": "kpis.choices.ExclusionVerdict",
         "FaultEnum": "kpis.api.forecast_tables.FAULTS",
         "GrainEnum": "kpis.choices.Grain",
         "FrequencyEnum": "kpis.api.serializers.FREQUENCIES",
         "DimensionEnum": "kpis.choices.DimensionCode",
+        "LinkVerdictEnum": "kpis.api.handovers.LINK_VERDICTS",
         "LandingMethodEnum": "kpis.api.landings.METHODS",
         "DecisionKindEnum": "reviews.choices.DecisionKind",
         "GapVerdictEnum": "kpis.api.target_levels.VERDICTS",

@@ -43,6 +43,30 @@ class Origin(TextChoices):
     UNKNOWN = "unknown", _("Unknown")
 
 
+class LinkRule(TextChoices):
+    """What says that a deal came from a lead (kpis.engine.joining.LINK_RULES), or the person who chose it."""
+
+    CONVERTED = "converted", _("Converted id: the lead names the deal")
+    EXTERNAL_ID = "external_id", _("External id: the deal names the lead")
+    EMAIL = "email", _("The same e-mail address")
+    DOMAIN = "domain", _("The same company (account or domain of the e-mail)")
+    PERSON = "person", _("Chosen by a person")
+
+
+class ExclusionReason(TextChoices):
+    """Why a lead is kept out of the count."""
+
+    DUPLICATE = "duplicate", _("Duplicate")
+    SCAN = "scan", _("Card scan")
+
+
+class ExclusionVerdict(TextChoices):
+    """What a person said about a lead that was kept out of the count."""
+
+    COUNTED = "counted", _("Counted")
+    LEFT_OUT = "left_out", _("Left out")
+
+
 class Credit(TextChoices):
     REVENUE = "revenue", _("Revenue credit")
     OVERLAY = "overlay", _("Overlay credit")

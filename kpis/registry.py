@@ -13,6 +13,7 @@ from kpis.models import KpiNode
 from kpis.selectors import checklist as items
 from kpis.selectors.confirmations import read_own_targets
 from kpis.selectors.details import Segment
+from kpis.selectors.handover_check import check_handover
 from kpis.selectors.health import read_goal
 from kpis.selectors.inputs import open_inputs, read_inputs
 from kpis.selectors.locked import read_locked_numbers
@@ -65,6 +66,7 @@ CHECKLIST = (
     ChecklistItem(4, Stage.SETTING, _("Controllable KPIs chosen"), items.check_controllable),
     ChecklistItem(5, Stage.SETTING, _("KPIs are SMART"), items.check_smart),
     ChecklistItem(7, Stage.SETTING, _("Benchmarks consulted"), items.check_benchmarks),
+    ChecklistItem(11, Stage.IMPLEMENTING, _("MQL→SQL handover defined"), check_handover),
     ChecklistItem(15, Stage.VISUALISING, _("Target beside actual"), items.check_target_beside_actual),
     ChecklistItem(16, Stage.VISUALISING, _("Trend charts"), items.check_trends),
     ChecklistItem(17, Stage.VISUALISING, _("Segments"), items.check_segments),
@@ -106,7 +108,16 @@ MODEL_CAPABILITIES = {
     ),
     Capability.READ_LOCKED_VALUES: ("lockedcell", "restatementdecision"),
     Capability.ENTER_VALUES: ("manualentry", "inputreminder"),
-    Capability.MANAGE_DEFINITIONS: ("parallelcheck", "kpifinding", "benchmarkreview", "templateuse"),
+    Capability.MANAGE_DEFINITIONS: (
+        "parallelcheck",
+        "kpifinding",
+        "benchmarkreview",
+        "templateuse",
+        "leadrules",
+        "leadlink",
+        "leadexclusion",
+        "handoverdefinition",
+    ),
 }
 
 

@@ -164,7 +164,10 @@ _DEALS = f"""
         currency, tax, name, account_id, owner_id, created_on, expected_close_on, closed_on, outcome, phase, confidence,
         amount, origin, lead_id, lead_source, sales_channel, partner, product_id, region, customer_type, lost_reason,
         competitor)
-    SELECT %(source)s, 'D' || n, '', '{{}}', '{{}}', '', %(now)s, %(now)s, '', 'excluded', 'Deal ' || n,
+    SELECT %(source)s, 'D' || n, '',
+           CASE WHEN lead.id IS NULL THEN '{{}}'
+                ELSE jsonb_build_object('lead', jsonb_build_array(lead.source, lead.external_id)) END,
+           '{{}}', '', %(now)s, %(now)s, '', 'excluded', 'Deal ' || n,
            {_ACCOUNT}, {_PERSON},
            day, day + 60, closed, CASE WHEN closed IS NULL THEN 'open' WHEN luck < 0.3 THEN 'won' ELSE 'lost' END,
            '', '', (50000 + floor(luck * 40) * 10000)::numeric, CASE WHEN n %% 10 < 7 THEN 'lead' ELSE 'existing' END,

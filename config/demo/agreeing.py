@@ -1,4 +1,4 @@
-"""What the people of company A have agreed to: own targets of a team, and a change that waits for an approval."""
+"""What the people of company A have agreed to: own targets, a change that waits, when a lead is handed over."""
 
 from __future__ import annotations
 
@@ -11,9 +11,19 @@ from django.utils import timezone
 
 from config.demo.sakura.company import CAPITAL
 from kpis.choices import DimensionCode
-from kpis.models import KpiNode, KpiTree, Period, Person, Target, TargetRequest, TeamMembership
+from kpis.models import (
+    HandoverDefinition,
+    KpiNode,
+    KpiTree,
+    Period,
+    Person,
+    Target,
+    TargetRequest,
+    TeamMembership,
+)
 from kpis.selectors.calendar import months_of_year
 from kpis.selectors.today import find_tree
+from kpis.services.handover import define_handover
 from kpis.services.target_requests import request_targets
 from kpis.services.targets import TargetEntry, set_targets
 from tenants.accounts.models import User
@@ -27,6 +37,22 @@ STEPS = {"bookings": Decimal(100_000), "won_deals": Decimal("0.5")}
 SHARED_OUT = "年度計画の担当別配分"
 MEMBER, MANAGER, OWNER = "E012", "manager", "owner"
 RAISE, RAISE_REASON = Decimal("1.2"), "既存顧客の大型更新の商談が前倒しになったため"
+HANDOVER = {
+    "mql_meaning": "資料請求・セミナー参加・展示会での商談希望のいずれかがあり、対象業種の企業であること",
+    "sql_meaning": "課題と検討時期を確認でき、初回の商談日が決まっていること",
+    "response_hours": Decimal(9),
+    "marketing_name": "中村 彩",
+    "sales_name": "小林 誠",
+}
+
+
+def ensure_handover(company: Company) -> None:
+    """When marketing hands a lead over, when sales accepts it, and how soon sales answers."""
+    with tenant_context(company):
+        months = months_of_year(tree.fiscal_year) if (tree := find_tree(today=timezone.localdate())) else []
+        if months and not HandoverDefinition.objects.exists():
+            first_day = months[0].start_date
+            define_handover(**HANDOVER, agreed_on=first_day, effective_from=first_day, actor=None, now=timezone.now())
 
 
 def ensure_own_targets(company: Company) -> None:

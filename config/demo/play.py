@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 from config.demo import maven
-from config.demo.agreeing import ensure_own_targets
+from config.demo.agreeing import ensure_handover, ensure_own_targets
 from config.demo.companies import (
     CONSOLE_USERS,
     MAVEN,
@@ -88,6 +88,7 @@ def play(stage: Stage, *, console: Company, export: Path | None) -> Story:
     ensure_grants(console, companies.values())
     _fill(stage, SAKURA, companies, company_plan(today=stage.today), _sakura_deliveries(stage), months_in_use=1)
     ensure_own_targets(companies[SAKURA.slug])
+    ensure_handover(companies[SAKURA.slug])
     if export is not None:
         _fill(stage, MAVEN, companies, maven.company_plan(), [_maven_delivery(export)], months_in_use=0)
     keys = {slug: ensure_key(stage.directory, company) for slug, company in companies.items()}

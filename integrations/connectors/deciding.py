@@ -33,6 +33,7 @@ from kpis.engine.resources import Field, Kind
 
 ROWS_AT_ONCE = 2_000
 _CUSTOM = Field(Kind.TEXT)
+TEXTUAL = frozenset({Kind.TEXT, Kind.REF, Kind.CURRENCY, Kind.ADDRESS, Kind.DOMAIN})
 _ABSENT: Any = object()
 # Equal cells of one of these types are the same cell; 1, True and Decimal("1.0") would be equal to one another too.
 _TELLING = frozenset({str, int, bool})
@@ -165,7 +166,7 @@ class _Converter:
         self._spec = _CUSTOM if is_custom else fields_of(mapping.resource)[rule.field]
         self._known = {values.normalise(word): target for word, target in rule.values.items()}
         self._is_translated = bool(rule.values or self._spec.choices)
-        self._is_text = self._spec.kind in {Kind.TEXT, Kind.REF, Kind.CURRENCY} and not self._is_translated
+        self._is_text = self._spec.kind in TEXTUAL and not self._is_translated
         self._typed = _reader_of(self._spec, rule, mapping.date_formats, zone)
 
     def column(self, rows: Sequence[Row], problems: Problems) -> list[Any]:
@@ -264,7 +265,7 @@ def _reader_of(spec: Field, rule: FieldRule, formats: Sequence[str], zone: ZoneI
             return values.parse_bool
         case Kind.TEXTS | Kind.REFS:
             return partial(_parts, separator=rule.separator)
-        case Kind.TEXT | Kind.REF | Kind.CURRENCY:
+        case Kind.TEXT | Kind.REF | Kind.CURRENCY | Kind.ADDRESS | Kind.DOMAIN:
             return _text
 
 

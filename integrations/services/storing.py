@@ -20,6 +20,7 @@ from kpis.engine.issues import Issue
 from kpis.engine.record_batch import Reading, read_records
 from kpis.engine.resources import RESOURCES
 from kpis.services.facts import BulkResult, store_facts
+from kpis.services.sealing import seal_address
 from tenants.settings.selectors import company_settings
 
 CHUNK_RECORDS = 2_000
@@ -88,6 +89,7 @@ class Storing:
             [each.record for each in accepted],
             source=self._run.connection.source,
             currency=self._currency,
+            seal=seal_address,
         )
         return Part(mapping, accepted, refused, origin, reading)
 

@@ -17,6 +17,16 @@ from kpis.api.views.forecast_tables import (
     ForecastTableView,
 )
 from kpis.api.views.forecasts import CallViewSet, LandingsView, PhasesView, RanksView
+from kpis.api.views.handovers import (
+    HandoverDefinitionsView,
+    HandoverSummaryView,
+    HandoversView,
+    LeadExclusionsView,
+    LeadExclusionVerdictView,
+    LeadLinksView,
+    LeadLinkVerdictView,
+    LeadRulesView,
+)
 from kpis.api.views.inputs import InputRequestsView
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.parallel import ParallelCheckViewSet
@@ -77,6 +87,14 @@ urlpatterns = [
     path("deals-to-check/", DealsToCheckView.as_view(), name="api-deals-to-check"),
     path("deal-phases/", PhasesView.as_view(), name="deal-phases"),
     path("confidence-ranks/", RanksView.as_view(), name="confidence-ranks"),
+    path("handovers/", HandoversView.as_view(), name="api-handovers"),
+    path("handovers/summary/", HandoverSummaryView.as_view(), name="api-handover-summary"),
+    path("handover-definitions/", HandoverDefinitionsView.as_view(), name="api-handover-definitions"),
+    path("lead-rules/", LeadRulesView.as_view(), name="api-lead-rules"),
+    path("lead-links/", LeadLinksView.as_view(), name="api-lead-links"),
+    path("lead-links/<int:pk>/verdict/", LeadLinkVerdictView.as_view(), name="api-lead-link-verdict"),
+    path("lead-exclusions/", LeadExclusionsView.as_view(), name="api-lead-exclusions"),
+    path("lead-exclusions/<int:pk>/verdict/", LeadExclusionVerdictView.as_view(), name="api-lead-exclusion-verdict"),
     path("checklist/", ChecklistView.as_view(), name="checklist"),
     path("health/", HealthView.as_view(), name="health"),
 ]

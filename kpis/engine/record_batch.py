@@ -5,7 +5,7 @@ anything about a record is not plainly right, it is read again by itself, which 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from functools import partial
@@ -41,12 +41,24 @@ class Reading:
     rejections: tuple[Rejection, ...]
 
 
-def read_records(resource: Resource, records: Iterable[object], *, source: str, currency: str) -> Reading:
+def _unread(_address: str) -> str:
+    return ""
+
+
+def read_records(
+    resource: Resource,
+    records: Iterable[object],
+    *,
+    source: str,
+    currency: str,
+    seal: Callable[[str], str] = _unread,
+) -> Reading:
     """Read records of one resource as CONTRACT "Bulk facts" writes them.
 
     A bare reference means the same `source`. Amounts sent with tax come out without, rounded half up to the unit of
-    the record's currency (else `currency`). Of records with the same external id the last one counts and the earlier
-    ones are rejected, so that nothing disappears unsaid.
+    the record's currency (else `currency`). An e-mail address comes out as what `seal` makes of it, without as nothing.
+    Of records with the same external id the last one counts and the earlier ones are rejected, so that nothing
+    disappears unsaid.
 
     >>> from kpis.engine.resources import RESOURCES
     >>> reading = read_records(RESOURCES["products"], [{"external_id": "P1", "name": "Box"}, {"name": "?"}],
@@ -58,7 +70,7 @@ def read_records(resource: Resource, records: Iterable[object], *, source: str, 
     """
     rows: dict[str, Row] = {}
     rejections: list[Rejection] = []
-    for each in _Columns(resource, source, currency).read(list(records)):
+    for each in _Columns(RecordReader(resource, source=source, currency=currency, seal=seal)).read(list(records)):
         if isinstance(each, Rejection):
             rejections.append(each)
             continue
@@ -72,11 +84,10 @@ def read_records(resource: Resource, records: Iterable[object], *, source: str, 
 class _Columns:
     """Reads records of one resource by their columns."""
 
-    def __init__(self, resource: Resource, source: str, currency: str) -> None:
-        self.resource = resource
-        self.source = source
-        self.currency = currency
-        self.reader = RecordReader(resource, source=source, currency=currency)
+    def __init__(self, reader: RecordReader) -> None:
+        self.reader = reader
+        self.resource = reader.resource
+        self.source = reader.source
         self.fault_count = 0
 
     def read(self, records: list[object]) -> list[Row | Rejection]:
@@ -171,7 +182,7 @@ class _Columns:
         return _FAULTY
 
     def alone(self, index: int, record: object) -> Row | Rejection:
-        reader = RecordReader(self.resource, source=self.source, currency=self.currency)
+        reader = replace(self.reader, issues=[])
         row = reader.row(index, record)
         if row is not None and not reader.issues:
             return row

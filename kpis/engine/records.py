@@ -8,6 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import NamedTuple
 
+from kpis.engine.addresses import company_domain, find_address
 from kpis.engine.issues import Issue, gettext_noop
 from kpis.engine.resources import Field, Kind, Resource
 
@@ -61,6 +62,7 @@ class RecordReader:
     resource: Resource
     source: str
     currency: str
+    seal: Callable[[str], str]
     issues: list[Issue] = field(default_factory=list)
 
     def note(self, name: str, code: str, template: str, /, **params: object) -> None:
@@ -212,6 +214,16 @@ class RecordReader:
             )
         return value
 
+    def address(self, name: str, spec: Field, raw: object) -> str | None:
+        """An address sealed; what is none is taken for a hash that the source made."""
+        found = find_address(raw) if isinstance(raw, str) else ""
+        return self.seal(found) if found else self.text(name, spec, raw)
+
+    def domain(self, name: str, spec: Field, raw: object) -> str | None:
+        """The domain of a company; nothing of free mail, or of what is no domain."""
+        text = self.text(name, spec, raw)
+        return None if text is None else company_domain(text) or None
+
     def date(self, name: str, spec: Field, raw: object) -> date | None:
         value: date | None = None
         if isinstance(raw, datetime):
@@ -359,5 +371,7 @@ _READERS: Mapping[Kind, Callable[[RecordReader, str, Field, object], object]] = 
         Kind.TEXTS: RecordReader.texts,
         Kind.REF: RecordReader.reference,
         Kind.REFS: RecordReader.references,
+        Kind.ADDRESS: RecordReader.address,
+        Kind.DOMAIN: RecordReader.domain,
     }
 )

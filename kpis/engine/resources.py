@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 
 class Kind(StrEnum):
-    """How a field is read."""
+    """How a field is read. Of an ADDRESS only its keyed hash is kept, of a DOMAIN that of a company."""
 
     TEXT = "text"
     DATE = "date"
@@ -20,6 +20,8 @@ class Kind(StrEnum):
     REF = "ref"
     REFS = "refs"
     TEXTS = "texts"
+    ADDRESS = "address"
+    DOMAIN = "domain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ def _date(*, required: bool = False, may_be_null: bool = False) -> Field:
 
 
 _NAME = _text(required=True, length=200)
+_ADDRESS = Field(Kind.ADDRESS, length=128)
+_DOMAIN = Field(Kind.DOMAIN, length=253)
 _TAX = {
     "currency": Field(Kind.CURRENCY),
     "tax": _text(choices="included excluded"),
@@ -126,11 +130,13 @@ RESOURCES: Mapping[str, Resource] = MappingProxyType(
                 size=_text(),
                 parent=_ref("accounts"),
                 first_won_on=_date(),
+                domain=_DOMAIN,
             ),
             _resource(
                 "leads",
                 dates="created_on mql_on sql_on disqualified_on",
                 created_on=_date(required=True),
+                created_at=Field(Kind.MOMENT),
                 account=_ref("accounts"),
                 owner=_ref("people"),
                 lead_source=_text(),
@@ -140,7 +146,8 @@ RESOURCES: Mapping[str, Resource] = MappingProxyType(
                 disqualified_on=_date(),
                 disqualified_reason=_text(),
                 converted_deal=_ref("deals"),
-                email_hash=_text(length=128),
+                email_hash=_ADDRESS,
+                email_domain=_DOMAIN,
             ),
             _resource(
                 "lead-stage-events",
@@ -177,6 +184,7 @@ RESOURCES: Mapping[str, Resource] = MappingProxyType(
                 competitor=_text(),
                 postponed_count=Field(Kind.INTEGER, minimum=Decimal(0), maximum=Decimal(10_000)),
                 last_activity_on=_date(),
+                email_hash=_ADDRESS,
                 **_TAX,
             ),
             _resource(
@@ -210,6 +218,7 @@ RESOURCES: Mapping[str, Resource] = MappingProxyType(
                 dates="happened_on",
                 kind=_text(required=True, choices="call meeting visit mail demo proposal other"),
                 happened_on=_date(required=True),
+                happened_at=Field(Kind.MOMENT),
                 owner=_ref("people"),
                 account=_ref("accounts"),
                 deal=_ref("deals"),

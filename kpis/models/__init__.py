@@ -21,7 +21,9 @@ from kpis.models.facts import (
 )
 from kpis.models.fitness import BenchmarkReview, KpiFinding
 from kpis.models.forecasts import ConfidenceRank, ForecastCall, MetricSnapshot
+from kpis.models.handover import HandoverDefinition
 from kpis.models.inputs import InputReminder
+from kpis.models.joining import LeadExclusion, LeadLink, LeadRules
 from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock
 from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
 from kpis.models.parallel import ParallelCheck
@@ -57,12 +59,16 @@ __all__ = [
     "FactStream",
     "FiscalYear",
     "ForecastCall",
+    "HandoverDefinition",
     "InputReminder",
     "KpiEvent",
     "KpiFinding",
     "KpiNode",
     "KpiTree",
     "Lead",
+    "LeadExclusion",
+    "LeadLink",
+    "LeadRules",
     "LeadStageEvent",
     "LockedCell",
     "ManualEntry",

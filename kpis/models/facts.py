@@ -17,6 +17,10 @@ def _date(label: str) -> models.DateField:
     return models.DateField(label, null=True, blank=True)
 
 
+def _moment(label: str) -> models.DateTimeField:
+    return models.DateTimeField(label, null=True, blank=True)
+
+
 def _money(label: str) -> models.DecimalField:
     return models.DecimalField(label, max_digits=20, decimal_places=2, null=True, blank=True)
 
@@ -71,12 +75,14 @@ class Account(Sourced):
     size = _text(_("Size"))
     parent = _link("self", _("Parent"))
     first_won_on = _date(_("First won on"))
+    domain = _text(_("Domain"), 253)
 
     class Meta:
         verbose_name = _("Account")
         verbose_name_plural = _("Accounts")
         ordering = ["name"]
         constraints = Sourced.constraints("account")
+        indexes = [models.Index(fields=["domain"], condition=~models.Q(domain=""), name="account_domain")]
 
     def __str__(self) -> str:
         return self.name
@@ -86,6 +92,7 @@ class Lead(Sourced):
     """One known prospect."""
 
     created_on = _date(_("Created on"))
+    created_at = _moment(_("Created at"))
     account = _link(Account, _("Account"))
     owner = _link(Person, _("Person in charge"))
     lead_source = _text(_("Lead source"))
@@ -96,11 +103,19 @@ class Lead(Sourced):
     disqualified_reason = _text(_("Reason for disqualification"))
     converted_deal = _link("Deal", _("Converted to deal"))
     email_hash = _text(_("E-mail (keyed hash)"), 128)
+    email_domain = _text(_("Domain of the e-mail"), 253)
 
     class Meta:
         verbose_name = _("Lead")
         verbose_name_plural = _("Leads")
         constraints = Sourced.constraints("lead")
+        indexes = [
+            models.Index(fields=["email_hash"], condition=~models.Q(email_hash=""), name="lead_email"),
+            models.Index(fields=["email_domain"], condition=~models.Q(email_domain=""), name="lead_domain"),
+            models.Index(
+                fields=["source", "created_at"], condition=models.Q(created_at__isnull=False), name="lead_arrival"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.external_id
@@ -149,6 +164,7 @@ class Deal(Sourced, Taxed):
     competitor = _text(_("Competitor"))
     postponed_count = models.PositiveIntegerField(_("Times postponed"), null=True, blank=True)
     last_activity_on = _date(_("Last activity"))
+    email_hash = _text(_("E-mail of the contact (keyed hash)"), 128)
     owner_at_close = _link(Person, _("Person in charge at close"))
 
     class Meta:
@@ -157,6 +173,7 @@ class Deal(Sourced, Taxed):
         constraints = Sourced.constraints("deal")
         indexes = [
             models.Index(fields=["expected_close_on"], condition=models.Q(outcome="open"), name="deal_open_expected"),
+            models.Index(fields=["email_hash"], condition=~models.Q(email_hash=""), name="deal_email"),
         ]
 
     def __str__(self) -> str:
@@ -223,6 +240,7 @@ class Activity(Sourced):
 
     kind = models.CharField(_("Kind"), max_length=20)
     happened_on = models.DateField(_("Date"))
+    happened_at = _moment(_("Time"))
     owner = _link(Person, _("Person in charge"))
     account = _link(Account, _("Account"))
     deal = _link(Deal, _("Deal"))

@@ -75,6 +75,14 @@ _DEPENDENTS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         "lead-stage-events": (
             ("leads", "SELECT e.lead_id FROM kpis_leadstageevent e JOIN {rows} a USING (id) WHERE e.lead_id > 0"),
         ),
+        # whether somebody has worked on a lead that was scanned with others
+        "activities": (
+            (
+                "leads",
+                "SELECT v.lead_id FROM kpis_activity v JOIN {rows} a USING (id)"
+                " JOIN kpis_leadexclusion x ON x.lead_id = v.lead_id AND x.reason = 'scan'",
+            ),
+        ),
         # the days on which a deal passed the steps of a sale, where the company has said what these are
         "deal-stage-events": (
             (
@@ -167,6 +175,12 @@ def fix_credits(cursor: CursorWrapper, *, rows: str) -> None:
 def mark_deals(cursor: CursorWrapper) -> None:
     """Note every deal as dirty, because the steps of a sale are others now."""
     cursor.execute("INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT 'deals', id FROM kpis_deal")
+
+
+def mark_leads(cursor: CursorWrapper) -> None:
+    """Note every lead and deal as dirty, because they are joined by other rules now."""
+    for fact in ("leads", "deals"):
+        cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, id FROM {FACT_TABLES[fact]}", [fact])
 
 
 def mark_all(cursor: CursorWrapper) -> None:

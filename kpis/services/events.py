@@ -21,7 +21,14 @@ MEMBER_COLUMNS = ("person", "team", "product", *VALUE_DIMENSIONS, *SEGMENTS)
 # After a large delivery the planner still believes the tables to be empty, until the server looks by itself a minute
 # later: joins that take a second then take many minutes.
 MANY_FACTS = 500
-READ_TABLES = (*FACT_TABLES.values(), "kpis_dealline", "kpis_dealcredit", "kpis_teammembership", "kpis_account")
+READ_TABLES = (
+    *FACT_TABLES.values(),
+    "kpis_dealline",
+    "kpis_dealcredit",
+    "kpis_teammembership",
+    "kpis_account",
+    "kpis_unresolvedreference",
+)
 
 _COLUMNS = (
     "kind, credit, date, fact_id, account_id, person_id, product_id, region, lead_source, sales_channel, partner,"
@@ -113,36 +120,46 @@ _DEALS = f"""
 """
 
 # A stage that was skipped counts as entered when a later one is: each stage's date is the earliest of its own and the
-# later ones'.
+# later ones'. Leads that are one are told by the one that is counted; what is kept out of the count makes no event.
 _LEADS = f"""
-    WITH stages AS (
-        SELECT e.lead_id, min({_ON.format(moment="e.entered_at")}) FILTER (WHERE e.stage = 'mql') AS mql,
+    WITH kin AS (
+        SELECT fact_id AS lead_id, fact_id AS member_id FROM stale WHERE fact = 'leads'
+        UNION ALL
+        SELECT x.same_as_id, x.lead_id FROM stale s JOIN kpis_leadexclusion x ON x.same_as_id = s.fact_id AND x.is_out
+        WHERE s.fact = 'leads'
+    ), own AS (
+        SELECT k.lead_id, min(l.mql_on) AS mql_on, min(l.sql_on) AS sql_on
+        FROM kin k JOIN kpis_lead l ON l.id = k.member_id WHERE l.deleted_at IS NULL GROUP BY k.lead_id
+    ), stages AS (
+        SELECT k.lead_id, min({_ON.format(moment="e.entered_at")}) FILTER (WHERE e.stage = 'mql') AS mql,
                min({_ON.format(moment="e.entered_at")}) FILTER (WHERE e.stage = 'sql') AS sql,
-               min({_ON.format(moment="e.entered_at")}) FILTER (WHERE e.stage = 'disqualified') AS disqualified
-        FROM kpis_leadstageevent e JOIN stale s ON s.fact = 'leads' AND s.fact_id = e.lead_id
-        WHERE e.deleted_at IS NULL GROUP BY e.lead_id
+               min({_ON.format(moment="e.entered_at")}) FILTER (
+                   WHERE e.stage = 'disqualified' AND k.member_id = k.lead_id) AS disqualified
+        FROM kin k JOIN kpis_leadstageevent e ON e.lead_id = k.member_id WHERE e.deleted_at IS NULL GROUP BY k.lead_id
     ), linked AS (
         SELECT lead_id, min(least(created_on, won_on)) AS created_on, min(won_on) AS won_on FROM (
-            SELECT d.lead_id, d.created_on, CASE WHEN d.outcome = 'won' THEN d.closed_on END AS won_on
-            FROM stale s JOIN kpis_deal d ON d.lead_id = s.fact_id
-            WHERE s.fact = 'leads' AND d.deleted_at IS NULL AND d.outcome <> 'void'
+            SELECT k.lead_id, d.created_on, CASE WHEN d.outcome = 'won' THEN d.closed_on END AS won_on
+            FROM kin k JOIN kpis_deal d ON d.lead_id = k.member_id
+            WHERE d.deleted_at IS NULL AND d.outcome <> 'void'
             UNION ALL
-            SELECT l.id, d.created_on, CASE WHEN d.outcome = 'won' THEN d.closed_on END
-            FROM stale s JOIN kpis_lead l ON l.id = s.fact_id JOIN kpis_deal d ON d.id = l.converted_deal_id
-            WHERE s.fact = 'leads' AND d.deleted_at IS NULL AND d.outcome <> 'void'
+            SELECT k.lead_id, d.created_on, CASE WHEN d.outcome = 'won' THEN d.closed_on END
+            FROM kin k JOIN kpis_lead l ON l.id = k.member_id JOIN kpis_deal d ON d.id = l.converted_deal_id
+            WHERE d.deleted_at IS NULL AND d.outcome <> 'void'
         ) AS deals GROUP BY lead_id
     )
     SELECT 'leads.' || x.axis, 'revenue', x.day, f.id, f.account_id, f.owner_id, NULL::bigint, '', f.lead_source, '',
            '', '', f.attributes, '', 1::numeric, NULL::numeric, NULL::numeric, false
     FROM stale s JOIN kpis_lead f ON f.id = s.fact_id
-    LEFT JOIN stages ON stages.lead_id = f.id LEFT JOIN linked ON linked.lead_id = f.id
+    LEFT JOIN own ON own.lead_id = f.id LEFT JOIN stages ON stages.lead_id = f.id
+    LEFT JOIN linked ON linked.lead_id = f.id
     CROSS JOIN LATERAL (VALUES
         ('created_on', f.created_on), ('deal_on', linked.created_on), ('won_on', linked.won_on),
-        ('mql_on', least(f.mql_on, stages.mql, f.sql_on, stages.sql, linked.created_on)),
-        ('sql_on', least(f.sql_on, stages.sql, linked.created_on)),
+        ('mql_on', least(own.mql_on, stages.mql, own.sql_on, stages.sql, linked.created_on)),
+        ('sql_on', least(own.sql_on, stages.sql, linked.created_on)),
         ('disqualified_on', least(f.disqualified_on, stages.disqualified))
     ) AS x (axis, day)
     WHERE s.fact = 'leads' AND f.deleted_at IS NULL AND x.day IS NOT NULL
+      AND NOT EXISTS (SELECT FROM kpis_leadexclusion o WHERE o.lead_id = f.id AND o.is_out)
 """
 
 _LEAD_STAGES = f"""
@@ -243,23 +260,25 @@ _SOURCES: Mapping[str, str] = MappingProxyType(
 )
 
 
+def take_stale(cursor: CursorWrapper) -> None:
+    """Take what is dirty into `stale` (fact, fact_id), a temporary table, beside what it holds already."""
+    cursor.execute("CREATE TEMPORARY TABLE IF NOT EXISTS stale (fact text, fact_id bigint) ON COMMIT DROP")
+    cursor.execute(
+        "WITH taken AS (DELETE FROM kpis_dirtyfact RETURNING fact, fact_id)"
+        " INSERT INTO stale SELECT fact, fact_id FROM taken EXCEPT SELECT fact, fact_id FROM stale"
+    )
+    is_large = cursor.rowcount >= MANY_FACTS
+    cursor.execute(f"ANALYZE stale{''.join(f', {table}' for table in READ_TABLES if is_large)}")
+
+
 def derive_events(cursor: CursorWrapper, *, currency: str) -> dict[str, set[date]]:
-    """Derive the events of all dirty facts again; measure group → dates on which one went or came.
+    """Derive the events of all facts in `stale` again and drop it; measure group → dates on which one went or came.
 
     Amounts are in `currency` (the company's), converted at the rate of the event's day and rounded to its unit before
     they are shared out, so that shares add up to the unit. Runs inside the caller's transaction and lock.
     """
-    cursor.execute("CREATE TEMPORARY TABLE stale (fact text, fact_id bigint) ON COMMIT DROP")
-    cursor.execute(
-        "WITH taken AS (DELETE FROM kpis_dirtyfact RETURNING fact, fact_id)"
-        " INSERT INTO stale SELECT DISTINCT fact, fact_id FROM taken"
-    )
-    cursor.execute("ANALYZE stale")
-    cursor.execute("SELECT fact, count(*) FROM stale GROUP BY fact")
-    counts = dict(cursor.fetchall())
-    facts = sorted(counts)
-    if sum(counts.values()) >= MANY_FACTS:
-        cursor.execute(f"ANALYZE {', '.join(READ_TABLES)}")
+    cursor.execute("SELECT DISTINCT fact FROM stale ORDER BY fact")
+    facts = [row[0] for row in cursor.fetchall()]
     touched: dict[str, set[date]] = {}
     if facts:
         _gather(cursor, facts, currency=currency)

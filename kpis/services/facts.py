@@ -12,6 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from kpis.engine.record_batch import Reading, read_records
 from kpis.engine.resources import RESOURCES, Resource
 from kpis.services.fact_batch import Batch, BulkResult, Unresolved
+from kpis.services.sealing import seal_address
 from tenants.context import current_company
 from tenants.outbox.services import emit
 from tenants.settings.selectors import company_settings
@@ -42,7 +43,7 @@ def upsert_facts(
         definition = RESOURCES[resource]
     except KeyError:
         raise UnknownResourceError(resource) from None
-    reading = read_records(definition, records, source=source, currency=company_settings().currency)
+    reading = read_records(definition, records, source=source, currency=company_settings().currency, seal=seal_address)
     return store_facts(resource=resource, source=source, reading=reading, actor=actor, run=run, now=now)
 
 

@@ -21,7 +21,7 @@ from kpis.engine.resources import RESOURCES
 from kpis.engine.specs import STAGES
 from kpis.models.resources import MODELS
 from kpis.services import dependents
-from kpis.services.events import derive_events
+from kpis.services.events import derive_events, take_stale
 from tenants.settings.selectors import company_settings
 
 # What carries a history, parents before the children that refer to them.
@@ -88,6 +88,7 @@ def _lay_over(
     cursor.execute(
         f"CREATE TEMPORARY VIEW kpis_factchange AS SELECT * FROM {schema}.kpis_factchange WHERE at <= %s", [moment]
     )
+    take_stale(cursor)
     derive_events(cursor, currency=company_settings().currency)
     return {fact: _changed(cursor, schema, fact, stretch) for fact in facts}
 

@@ -20,7 +20,8 @@ from kpis.models import KpiEvent, MeasureBlock
 from kpis.selectors.measures import Measure, measure
 from kpis.services import dependents
 from kpis.services.calendar import ensure_calendar
-from kpis.services.events import derive_events
+from kpis.services.events import derive_events, take_stale
+from kpis.services.joining import join_leads
 from kpis.services.measured import measured_terms
 from kpis.services.windows import WINDOW_GRAINS, Dates, affected_windows, store_window
 from tenants.context import current_company
@@ -50,6 +51,8 @@ def recompute(*, now: datetime) -> RecomputeResult:
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ':recompute'))")
         cursor.execute("SELECT set_config('work_mem', %s, true)", [WORK_MEM])
+        take_stale(cursor)
+        join_leads(cursor, now=now)
         touched: dict[str, Dates] = dict(derive_events(cursor, currency=settings.currency))
         dates = set().union(*(each for each in touched.values() if each))
         if dates:

@@ -252,6 +252,45 @@ AREAS: dict[str, list[Mutant]] = {
             "test_a_sql_is_dated_by_its_stage_or_its_deal_whichever_is_earlier",
         ),
     ],
+    "marketing and sales joined": [
+        Mutant(
+            "kpis/engine/joining.py",
+            "return Link(rule, leads[0]) if len(leads) == 1 else Link(rule, None, leads)",
+            "return Link(rule, leads[0])",
+            f"{KPIS}joining/test_links.py::TestSeveralLeads::test_are_no_link_but_a_question",
+        ),
+        Mutant(
+            "kpis/services/lead_links.py",
+            "        if stored.is_told:\n",
+            "        if stored.is_told and stored.lead is None:\n",
+            f"{KPIS}joining/test_links.py::TestWhatTheSourceSays::test_is_never_overwritten",
+        ),
+        Mutant(
+            "kpis/services/lead_links.py",
+            "    WHERE k.undone_at IS NOT NULL\n",
+            "    WHERE false\n",
+            f"{KPIS}joining/test_links.py::TestUndo::test_no_rule_brings_back_what_a_person_took_off",
+        ),
+        Mutant(
+            "kpis/services/events.py",
+            "      AND NOT EXISTS (SELECT FROM kpis_leadexclusion o WHERE o.lead_id = f.id AND o.is_out)\n",
+            "",
+            f"{KPIS}joining/test_exclusions.py::TestCardScans::test_a_pile_is_held_back_until_it_is_confirmed",
+        ),
+        Mutant(
+            "kpis/selectors/handovers.py",
+            "return False if so_far.least > agreed else None",
+            "return None",
+            f"{KPIS}joining/test_handovers.py::TestLedger::"
+            "test_without_a_contact_it_is_late_as_soon_as_the_time_is_over",
+        ),
+        Mutant(
+            "kpis/selectors/handovers.py",
+            "if people is None or row.lead.owner_id in people",
+            "if True",
+            f"{KPIS}joining/test_handovers.py::TestPage::test_a_member_reads_the_own_leads_and_the_companys_totals",
+        ),
+    ],
     "what a number means": [
         Mutant(
             "kpis/engine/status.py",

@@ -59,6 +59,8 @@ READ_ONLY = {
         "kpievent",
         "kpifinding",
         "lead",
+        "leadexclusion",
+        "leadlink",
         "leadstageevent",
         "lockedcell",
         "measureblock",

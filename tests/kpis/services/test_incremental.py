@@ -1,7 +1,7 @@
 """Incremental = full: after any sequence of changes the blocks are those that a full recompute makes of the facts."""
 
 from contextlib import suppress
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import count
 
@@ -10,9 +10,21 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kpis.models import DimensionMember, KpiEvent, MeasureBlock, Metric, MetricVersion
+from kpis.engine.joining import LINK_RULES
+from kpis.models import (
+    DimensionMember,
+    KpiEvent,
+    Lead,
+    LeadExclusion,
+    LeadLink,
+    MeasureBlock,
+    Metric,
+    MetricVersion,
+)
 from kpis.services.calendar import CalendarError, set_rule
 from kpis.services.facts import upsert_facts
+from kpis.services.joining import JoiningError, choose_lead, count_duplicate, judge_scan, undo_link
+from kpis.services.lead_rules import set_lead_rules
 from kpis.services.measured import mark_groups, measured_terms
 from kpis.services.merges import merge_facts
 from kpis.services.phases import set_phase
@@ -43,6 +55,8 @@ def record(ids: list[str], **fields: st.SearchStrategy) -> st.SearchStrategy:
 
 
 texts = st.sampled_from(["", "Web", "Fair"])
+addresses = st.sampled_from(["a@x.co", "b@x.co", "c@y.co"])
+minutes = st.integers(0, 3).map(lambda n: f"2026-05-07T10:{n * 5:02}:00+09:00")
 amounts = maybe(st.integers(0, 1000))
 CHANGES = {
     "teams": record(
@@ -58,10 +72,23 @@ CHANGES = {
     ),
     "products": record(PRODUCTS, name=st.just("x"), aliases=st.lists(st.just("alias"), max_size=1)),
     "accounts": record(
-        ACCOUNTS, name=st.just("a"), region=st.sampled_from(["", "north"]), industry=st.sampled_from("ij")
+        ACCOUNTS,
+        name=st.just("a"),
+        region=st.sampled_from(["", "north"]),
+        industry=st.sampled_from("ij"),
+        domain=maybe(st.sampled_from(["x.co", "y.co"])),
     ),
     "leads": record(
-        LEADS, created_on=days, owner=one_of(PEOPLE), lead_source=texts, sql_on=maybe(days), account=one_of(ACCOUNTS)
+        LEADS,
+        created_on=days,
+        created_at=maybe(minutes),
+        owner=one_of(PEOPLE),
+        lead_source=texts,
+        sql_on=maybe(days),
+        account=one_of(ACCOUNTS),
+        email_hash=maybe(addresses),
+        email_domain=maybe(addresses),
+        converted_deal=one_of(DEALS),
     ),
     "lead-stage-events": record(
         ["E0", "E1"],
@@ -79,7 +106,8 @@ CHANGES = {
         created_by=one_of(PEOPLE),
         account=one_of(ACCOUNTS),
         product=one_of([*PRODUCTS, "alias"]),
-        lead=one_of(LEADS),
+        lead=one_of([*LEADS, "elsewhere"]),
+        email_hash=maybe(addresses),
         lead_source=texts,
         currency=st.sampled_from(["", "USD"]),
     ),
@@ -142,7 +170,9 @@ merges = st.sampled_from(
     [("people", PEOPLE), ("accounts", ACCOUNTS), ("products", PRODUCTS), ("leads", LEADS), ("deals", DEALS)]
 ).flatmap(lambda kind: st.tuples(st.just(kind[0]), st.permutations(kind[1]).map(lambda ids: ids[:2])))
 merge_changes = st.tuples(st.just("merge"), merges)
-other_changes = definition_changes | calendar_changes | phase_changes | merge_changes
+rule_changes = st.tuples(st.just("rules"), st.tuples(st.permutations(LINK_RULES), st.booleans(), st.integers(0, 3)))
+verdicts = st.tuples(st.just("verdict"), st.sampled_from(["undo", "choose", "count", "leave out"]))
+other_changes = definition_changes | calendar_changes | phase_changes | merge_changes | rule_changes | verdicts
 steps = st.lists(
     fact_changes | fact_changes | fact_changes | fact_changes | other_changes,
     min_size=1,
@@ -246,6 +276,45 @@ def events() -> list[tuple]:
     return sorted(KpiEvent.objects.values_list(*columns), key=repr)
 
 
+def set_rules(order: list[str], joins_same_email: bool, scan_count: int) -> None:
+    set_lead_rules(
+        link_order=order[:3],
+        joins_same_email=joins_same_email,
+        scan_count=scan_count,
+        scan_minutes=10,
+        opens_at=time(9),
+        closes_at=time(18),
+        actor=None,
+        now=NOW,
+    )
+
+
+def judge(verdict: str) -> None:
+    """Say something about the first link or lead that can be judged like this."""
+    links = LeadLink.objects.filter(undone_at=None).order_by("deal")
+    if verdict == "undo":
+        undo_link(link=links.exclude(lead=None)[0], actor=None, now=NOW)
+    elif verdict == "choose":
+        link = links.filter(lead=None)[0]
+        choose_lead(link=link, lead=Lead.objects.get(pk=link.candidates[0]), actor=None, now=NOW)
+    elif verdict == "count":
+        duplicate = LeadExclusion.objects.filter(reason="duplicate", is_out=True).order_by("lead")[0]
+        count_duplicate(exclusion=duplicate, actor=None, now=NOW)
+    else:
+        scanned = LeadExclusion.objects.filter(reason="scan").values_list("lead", flat=True)
+        judge_scan(leads=list(scanned), verdict="left_out", actor=None, now=NOW)
+
+
+def joined() -> tuple[list, list]:
+    """How leads and deals are joined, with what is kept out of the count."""
+    links = LeadLink.objects.filter(undone_at=None).order_by("deal")
+    kept_out = LeadExclusion.objects.order_by("lead", "reason")
+    return (
+        list(links.values_list("deal", "lead", "rule", "candidates", "deal__lead")),
+        list(kept_out.values_list("lead", "reason", "same_as", "is_worked", "is_out")),
+    )
+
+
 def apply(change_of_kind: tuple, number: int) -> None:
     kind, change = change_of_kind
     if kind == "definition":
@@ -265,6 +334,11 @@ def apply(change_of_kind: tuple, number: int) -> None:
         gone = {"external_id": loser, "deleted": True}
         upsert_facts(resource=resource, source="crm", records=[gone], now=at)
         merge_facts(resource=resource, source="crm", merges={loser: winner}, now=at)
+    elif kind == "rules":
+        set_rules(*change)
+    elif kind == "verdict":
+        with suppress(JoiningError, IndexError):  # there is nothing to judge
+            judge(change)
     elif kind == "calendar":
         month, closing_day = change
         starts = date(2026, month, 1) if closing_day == 31 else date(2026, month, closing_day + 1)
@@ -298,9 +372,9 @@ def test_incremental_equals_full(company: count, changes: list[tuple]) -> None:
         for number, step in enumerate(changes, start=2):
             apply(step, number)
             recompute(now=NOW)
-        found = events(), blocks()
+        found = joined(), events(), blocks()
         recompute_all(now=NOW)
-        assert found == (events(), blocks())
+        assert found == (joined(), events(), blocks())
         check_segments_add_up()
         transaction.set_rollback(True)
 

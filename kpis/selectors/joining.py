@@ -1,0 +1,109 @@
+"""What the rules for leads found, for people to look at: links, duplicates, card scans, and questions."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Count, Q, QuerySet
+
+from kpis.choices import ExclusionReason
+from kpis.engine.joining import piles
+from kpis.models import Lead, LeadExclusion, LeadLink
+from kpis.selectors.lead_rules import find_lead_rules
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A deal for which a rule finds several leads."""
+
+    link: LeadLink
+    candidates: Sequence[Lead]
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """Leads that came in one pile and wait to be confirmed, all of one source and lead source."""
+
+    source: str
+    lead_source: str
+    begins_at: datetime
+    ends_at: datetime
+    leads: Sequence[Lead]
+
+    @property
+    def ids(self) -> str:
+        """Its leads as one text, for a form."""
+        return ",".join(str(lead.pk) for lead in self.leads)
+
+
+@dataclass(frozen=True, slots=True)
+class JoinCounts:
+    """How many deals each rule linked, how many were taken off again, and how many leads are kept out of the count."""
+
+    by_rule: Sequence[tuple[str, int]]
+    undone: int
+    duplicates: int
+    held: int
+
+
+def count_questions() -> int:
+    """Deals with several leads, and leads held back as a card scan that wait for a word; two queries."""
+    return _ambiguous().count() + len(_waiting().order_by().values("lead__source", "lead__lead_source").distinct())
+
+
+def read_counts() -> JoinCounts:
+    """Three queries."""
+    found = LeadLink.objects.filter(undone_at=None, lead__isnull=False).order_by("rule")
+    kept_out = LeadExclusion.objects.filter(is_out=True).aggregate(
+        duplicates=Count("pk", filter=Q(reason=ExclusionReason.DUPLICATE)),
+        held=Count("pk", filter=Q(reason=ExclusionReason.SCAN)),
+    )
+    return JoinCounts(
+        by_rule=tuple(found.values_list("rule").annotate(count=Count("pk"))),
+        undone=LeadLink.objects.exclude(undone_at=None).count(),
+        duplicates=kept_out["duplicates"],
+        held=kept_out["held"],
+    )
+
+
+def read_questions(limit: int) -> tuple[Question, ...]:
+    """Deals for which a rule finds several leads, the latest first; two queries."""
+    links = list(_ambiguous().select_related("deal__account").order_by("-deal__created_on", "-pk")[:limit])
+    leads = Lead.objects.select_related("account", "owner").in_bulk({pk for link in links for pk in link.candidates})
+    return tuple(Question(link, [leads[pk] for pk in link.candidates if pk in leads]) for link in links)
+
+
+def read_scans() -> tuple[Scan, ...]:
+    """Card scans that wait for a word, the latest first; two queries."""
+    minutes = find_lead_rules().scan_minutes
+    groups: dict[tuple[str, str], dict[int, LeadExclusion]] = defaultdict(dict)
+    for row in _waiting().select_related("lead__account", "lead__owner"):
+        groups[row.lead.source, row.lead.lead_source][row.lead_id] = row
+    found = []
+    for (source, lead_source), rows in groups.items():
+        arrivals = [(lead, row.created_at) for lead, row in rows.items() if row.created_at is not None]
+        for pile in piles(arrivals, minutes=minutes):
+            times = [at for lead, at in arrivals if lead in set(pile)]
+            found.append(Scan(source, lead_source, min(times), max(times), [rows[lead].lead for lead in pile]))
+    return tuple(sorted(found, key=lambda scan: scan.begins_at, reverse=True))
+
+
+def read_links(limit: int) -> tuple[LeadLink, ...]:
+    """Links in force, and those that a person took off, the latest first; one query."""
+    links = LeadLink.objects.exclude(lead=None).select_related("deal__account", "lead__account", "undone_by")
+    return tuple(links[:limit])
+
+
+def read_duplicates(limit: int) -> tuple[LeadExclusion, ...]:
+    """Leads that point to another, the latest first; one query."""
+    rows = LeadExclusion.objects.filter(reason=ExclusionReason.DUPLICATE)
+    return tuple(rows.select_related("lead__account", "same_as__account", "verdict_by")[:limit])
+
+
+def _ambiguous() -> QuerySet[LeadLink]:
+    return LeadLink.objects.filter(undone_at=None, lead=None, deal__deleted_at=None)
+
+
+def _waiting() -> QuerySet[LeadExclusion]:
+    return LeadExclusion.objects.filter(reason=ExclusionReason.SCAN, is_out=True, verdict="")

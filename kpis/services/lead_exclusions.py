@@ -1,0 +1,182 @@
+"""Which leads are kept out of the count: what the rules find of the leads in `stale` (fact, fact_id) and those near.
+
+Only what may be another decision than before is looked at: leads that changed, leads of the same hours, leads with the
+same address, and those that point to one of these. The result is that of looking at all.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.backends.utils import CursorWrapper
+
+from kpis.choices import ExclusionReason
+from kpis.engine.joining import Kin, choose_first, find_scans
+from kpis.models import LeadRules
+from kpis.services import dependents
+
+# Sales or marketing have dealt with a lead: a call, a stage, a deal that its source names.
+_IS_WORKED = """(
+    l.mql_on IS NOT NULL OR l.sql_on IS NOT NULL OR l.disqualified_on IS NOT NULL OR l.converted_deal_id IS NOT NULL
+    OR EXISTS (SELECT FROM kpis_activity v WHERE v.lead_id = l.id AND v.deleted_at IS NULL)
+    OR EXISTS (SELECT FROM kpis_leadstageevent e WHERE e.lead_id = l.id AND e.deleted_at IS NULL)
+)"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    """What a rule found of one lead."""
+
+    same_as: int | None = None
+    created_at: datetime | None = None
+    is_worked: bool = False
+
+
+def exclude_scans(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> bool:
+    """Hold back leads that came in piles, as scanned cards do; whether anything is another than before.
+
+    Who scanned them is no sign: cards are dealt out to people soon after. Leads whose source does not say the time at
+    which they were created are never taken for a scan.
+    """
+    cursor.execute(
+        "CREATE TEMPORARY TABLE hours ON COMMIT DROP AS SELECT DISTINCT l.source, date_trunc('hour', x.at) AS hour"
+        " FROM stale s JOIN kpis_lead l ON l.id = s.fact_id"
+        " LEFT JOIN kpis_leadexclusion e ON e.lead_id = l.id AND e.reason = 'scan'"
+        " CROSS JOIN LATERAL (VALUES (l.created_at), (e.created_at)) AS x (at)"
+        " WHERE s.fact = 'leads' AND x.at IS NOT NULL"
+    )
+    cursor.execute("ANALYZE hours")
+    # A stretch is an hour at most: the hour before and after may be decided anew, those around are counted with.
+    cursor.execute(
+        f"""
+        SELECT l.id, l.source, l.lead_source, l.created_at,
+               bool_or(l.created_at >= h.hour - interval '1 hour' AND l.created_at < h.hour + interval '2 hours'),
+               {_IS_WORKED}
+        FROM hours h JOIN kpis_lead l ON l.source = h.source AND l.deleted_at IS NULL
+             AND l.created_at >= h.hour - interval '2 hours' AND l.created_at < h.hour + interval '3 hours'
+        GROUP BY l.id
+        """
+    )
+    piles: dict[tuple[str, str], list[tuple[int, datetime]]] = defaultdict(list)
+    near: dict[int, _Finding] = {}
+    for lead, source, lead_source, created_at, is_near, is_worked in cursor.fetchall():
+        piles[source, lead_source].append((lead, created_at))
+        if is_near:
+            near[lead] = _Finding(created_at=created_at, is_worked=is_worked)
+    scanned = {
+        lead for pile in piles.values() for lead in find_scans(pile, count=rules.scan_count, minutes=rules.scan_minutes)
+    }
+    cursor.execute("DROP TABLE hours")
+    asked = {*near, *_stale_leads(cursor)}
+    return _keep(cursor, ExclusionReason.SCAN, asked, {pk: near[pk] for pk in scanned & near.keys()}, now=now)
+
+
+def exclude_duplicates(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> bool:
+    """Let leads with one address point to the one that is counted; whether anything is another than before."""
+    cursor.execute(
+        """
+        CREATE TEMPORARY TABLE kin ON COMMIT DROP AS
+        WITH near AS (
+            SELECT fact_id AS id FROM stale WHERE fact = 'leads'
+            UNION SELECT x.lead_id FROM kpis_leadexclusion x JOIN stale s ON s.fact_id = x.same_as_id
+            WHERE s.fact = 'leads'
+        )
+        SELECT id FROM near
+        UNION SELECT k.id FROM kpis_lead k WHERE k.email_hash <> '' AND k.email_hash IN (
+            SELECT l.email_hash FROM kpis_lead l JOIN near USING (id) WHERE l.email_hash <> '')
+        """
+    )
+    cursor.execute(
+        """
+        SELECT l.id, CASE WHEN l.deleted_at IS NULL THEN l.email_hash ELSE '' END, l.created_on,
+               EXISTS (SELECT FROM kpis_leadexclusion x WHERE x.lead_id = l.id AND x.reason = 'scan' AND x.is_out),
+               EXISTS (SELECT FROM kpis_leadexclusion x
+                       WHERE x.lead_id = l.id AND x.reason = 'duplicate' AND x.verdict = 'counted')
+        FROM kpis_lead l JOIN kin USING (id)
+        """
+    )
+    asked: set[int] = set()
+    families: dict[str, list[Kin]] = defaultdict(list)
+    for lead, address, created_on, is_held, is_own in cursor.fetchall():
+        asked.add(lead)
+        if address and rules.joins_same_email and not is_own:
+            families[address].append(Kin(lead, created_on, is_held))
+    cursor.execute("DROP TABLE kin")
+    found: dict[int, _Finding] = {}
+    for family in families.values():
+        first = choose_first(family)
+        found |= {each.lead: _Finding(same_as=first) for each in family if each.lead != first}
+    return _keep(cursor, ExclusionReason.DUPLICATE, asked, found, now=now)
+
+
+def _stale_leads(cursor: CursorWrapper) -> set[int]:
+    cursor.execute("SELECT fact_id FROM stale WHERE fact = 'leads'")
+    return {row[0] for row in cursor.fetchall()}
+
+
+def _keep(cursor: CursorWrapper, reason: str, asked: set[int], found: Mapping[int, _Finding], *, now: datetime) -> bool:
+    """Write what is another than before of the leads in `asked`, and note them and whom they point to as dirty.
+
+    A person's verdict stays, whatever is found. What is found no more and nobody has judged goes.
+    """
+    cursor.execute(
+        "CREATE TEMPORARY TABLE found ON COMMIT DROP AS"
+        " SELECT * FROM unnest(%s::bigint[], %s::bigint[], %s::timestamptz[], %s::bool[])"
+        " AS f (lead_id, same_as_id, created_at, is_worked)",
+        [
+            list(found),
+            [each.same_as for each in found.values()],
+            [each.created_at for each in found.values()],
+            [each.is_worked for each in found.values()],
+        ],
+    )
+    params: dict[str, Any] = {"reason": reason, "asked": list(asked), "now": now}
+    cursor.execute("CREATE TEMPORARY TABLE turned (lead_id bigint, same_as_id bigint) ON COMMIT DROP")
+    cursor.execute(
+        """
+        WITH gone AS (
+            DELETE FROM kpis_leadexclusion x
+            WHERE x.reason = %(reason)s AND x.lead_id = ANY(%(asked)s) AND x.verdict = ''
+              AND NOT EXISTS (SELECT FROM found f WHERE f.lead_id = x.lead_id)
+            RETURNING x.lead_id, x.same_as_id
+        ) INSERT INTO turned SELECT lead_id, same_as_id FROM gone
+        """,
+        params,
+    )
+    cursor.execute(
+        """
+        INSERT INTO turned SELECT x.lead_id, x.same_as_id FROM kpis_leadexclusion x JOIN found f USING (lead_id)
+        WHERE x.reason = %(reason)s AND x.verdict = '' AND x.same_as_id IS DISTINCT FROM f.same_as_id
+        """,
+        params,
+    )
+    cursor.execute(
+        """
+        WITH written AS (
+            INSERT INTO kpis_leadexclusion AS x
+                (lead_id, reason, same_as_id, created_at, is_worked, is_out, decided_at, verdict)
+            SELECT lead_id, %(reason)s, same_as_id, created_at, is_worked, NOT is_worked, %(now)s, '' FROM found
+            ON CONFLICT (lead_id, reason) DO UPDATE SET
+                same_as_id = excluded.same_as_id, created_at = excluded.created_at, is_worked = excluded.is_worked,
+                is_out = CASE x.verdict WHEN 'counted' THEN false WHEN 'left_out' THEN true ELSE excluded.is_out END,
+                decided_at = %(now)s
+            WHERE (x.same_as_id, x.created_at, x.is_worked)
+                IS DISTINCT FROM (excluded.same_as_id, excluded.created_at, excluded.is_worked)
+            RETURNING lead_id, same_as_id
+        ) INSERT INTO turned SELECT lead_id, same_as_id FROM written
+        """,
+        params,
+    )
+    cursor.execute("SELECT count(*) FROM turned")
+    is_changed = bool(cursor.fetchone()[0])
+    if is_changed:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE excluded_lead ON COMMIT DROP AS SELECT lead_id AS id, false AS is_new FROM turned"
+            " UNION SELECT same_as_id, false FROM turned WHERE same_as_id IS NOT NULL"
+        )
+        dependents.mark(cursor, "leads", rows="excluded_lead")
+        cursor.execute("DROP TABLE excluded_lead")
+    cursor.execute("DROP TABLE found, turned")
+    return is_changed

@@ -1,0 +1,169 @@
+"""Which lead a deal came from where its source does not say: what the rules find of the deals that may have changed.
+
+A link that the source gave is never touched. Only deals in `stale`, deals of leads in it, deals with a key of these
+leads, and deals for which several leads were found are looked at; the result is that of looking at all.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.backends.utils import CursorWrapper
+
+from kpis.engine.joining import BY_PERSON, Link, decide_link
+from kpis.models import LeadRules
+from kpis.services import dependents
+
+_ASKED = """
+    CREATE TEMPORARY TABLE asked ON COMMIT DROP AS
+    WITH moved AS (SELECT l.* FROM kpis_lead l JOIN stale s ON s.fact = 'leads' AND s.fact_id = l.id)
+    SELECT fact_id AS id FROM stale WHERE fact = 'deals'
+    UNION SELECT k.deal_id FROM kpis_leadlink k JOIN moved l ON l.id = k.lead_id
+    UNION SELECT k.deal_id FROM kpis_leadlink k WHERE k.lead_id IS NULL AND EXISTS (SELECT FROM moved)
+    UNION SELECT l.converted_deal_id FROM moved l WHERE l.converted_deal_id IS NOT NULL
+    UNION SELECT d.id FROM moved l JOIN kpis_unresolvedreference u
+        ON u.fact = 'leads' AND u.fact_id = l.id AND u.field = 'converted_deal'
+        JOIN kpis_deal d ON d.external_id = u.external_id
+    UNION SELECT u.fact_id FROM kpis_unresolvedreference u JOIN moved l ON l.external_id = u.external_id
+        WHERE u.entity = 'leads' AND u.fact = 'deals' AND u.field = 'lead'
+    UNION SELECT d.id FROM moved l JOIN kpis_deal d ON d.email_hash = l.email_hash WHERE d.email_hash <> ''
+    UNION SELECT d.id FROM moved l JOIN kpis_deal d ON d.account_id = l.account_id
+    UNION SELECT d.id FROM moved l JOIN kpis_account a ON a.domain = l.email_domain AND a.domain <> ''
+        JOIN kpis_deal d ON d.account_id = a.id
+"""
+# The source said which lead it was, and the lead is there.
+_TOLD = """(jsonb_typeof(d.refs->'lead') = 'array' AND NOT EXISTS (
+    SELECT FROM kpis_unresolvedreference u WHERE u.fact = 'deals' AND u.fact_id = d.id AND u.field = 'lead'))"""
+# What is only alike counts for a deal whose source does not say that it came from elsewhere, and not backwards in time.
+_FOUND = """
+    WITH open AS (
+        SELECT d.* FROM asked JOIN kpis_deal d USING (id) WHERE d.deleted_at IS NULL AND d.outcome <> 'void'
+    ), likely AS (
+        SELECT * FROM open WHERE origin IN ('lead', 'unknown')
+    ), found AS (
+        SELECT d.id AS deal_id, 'converted' AS rule, l.id AS lead_id
+        FROM open d JOIN kpis_lead l ON l.converted_deal_id = d.id
+        UNION ALL
+        SELECT d.id, 'converted', u.fact_id FROM open d JOIN kpis_unresolvedreference u
+            ON u.entity = 'deals' AND u.fact = 'leads' AND u.field = 'converted_deal' AND u.external_id = d.external_id
+        UNION ALL
+        SELECT d.id, 'external_id', l.id FROM open d JOIN kpis_unresolvedreference u
+            ON u.fact = 'deals' AND u.fact_id = d.id AND u.field = 'lead'
+            JOIN kpis_lead l ON l.external_id = u.external_id
+        UNION ALL
+        SELECT d.id, 'email', l.id FROM likely d JOIN kpis_lead l ON l.email_hash = d.email_hash
+        WHERE l.email_hash <> '' AND (d.created_on IS NULL OR l.created_on <= d.created_on)
+        UNION ALL
+        SELECT d.id, 'domain', l.id FROM likely d JOIN kpis_lead l ON l.account_id = d.account_id
+        WHERE d.created_on IS NULL OR l.created_on <= d.created_on
+        UNION ALL
+        SELECT d.id, 'domain', l.id FROM likely d JOIN kpis_account a ON a.id = d.account_id AND a.deleted_at IS NULL
+            JOIN kpis_lead l ON l.email_domain = a.domain
+        WHERE l.email_domain <> '' AND (d.created_on IS NULL OR l.created_on <= d.created_on)
+    )
+    SELECT DISTINCT f.deal_id, f.rule, coalesce(x.same_as_id, f.lead_id)
+    FROM found f JOIN kpis_lead l ON l.id = f.lead_id AND l.deleted_at IS NULL
+    LEFT JOIN kpis_leadexclusion x ON x.lead_id = l.id AND x.reason = 'duplicate' AND x.is_out
+"""
+_REFUSED = """
+    SELECT k.deal_id, coalesce(x.same_as_id, k.lead_id) FROM kpis_leadlink k JOIN asked ON asked.id = k.deal_id
+    LEFT JOIN kpis_leadexclusion x ON x.lead_id = k.lead_id AND x.reason = 'duplicate' AND x.is_out
+    WHERE k.undone_at IS NOT NULL
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """How a deal is linked now. `rule` is None where no rule linked it."""
+
+    deal: int
+    lead: int | None
+    is_told: bool
+    rule: str | None
+    linked: int | None
+    candidates: list[int]
+
+    def is_as(self, link: Link | None) -> bool:
+        """Whether nothing has to be written for this to be the decision."""
+        if link is None:
+            return self.rule is None and self.lead is None
+        stored = (self.rule, self.linked, tuple(self.candidates))
+        return stored == (link.rule, link.lead, link.candidates) and self.lead == link.lead
+
+
+def link_deals(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> bool:
+    """Link the deals that the rules can link, and unlink those that they no longer do; whether anything changed."""
+    cursor.execute(_ASKED)
+    cursor.execute("ANALYZE asked")
+    found = _gather(cursor)
+    cursor.execute(_REFUSED)
+    refused: dict[int, set[int]] = defaultdict(set)
+    for deal, lead in cursor.fetchall():
+        refused[deal].add(lead)
+    over: list[int] = []
+    decided: dict[int, Link | None] = {}
+    for stored in _stored(cursor):
+        if stored.is_told:
+            if stored.rule is not None:
+                over.append(stored.deal)
+            continue
+        kept = stored.linked if stored.rule == BY_PERSON else None
+        link = (
+            Link(BY_PERSON, kept)
+            if kept is not None
+            else decide_link(found.get(stored.deal, {}), order=rules.link_order, refused=refused[stored.deal])
+        )
+        if not stored.is_as(link):
+            decided[stored.deal] = link
+    cursor.execute("DROP TABLE asked")
+    cursor.execute(
+        "DELETE FROM kpis_leadlink WHERE undone_at IS NULL AND deal_id = ANY(%s)",
+        [[*over, *(deal for deal, link in decided.items() if link is None or link.rule != BY_PERSON)]],
+    )
+    if decided:
+        _write(cursor, decided, now=now)
+    return bool(decided)
+
+
+def _gather(cursor: CursorWrapper) -> dict[int, dict[str, set[int]]]:
+    """Deal → rule → the leads that it finds, duplicates as the lead that is counted for them."""
+    cursor.execute(_FOUND)
+    found: dict[int, dict[str, set[int]]] = defaultdict(lambda: defaultdict(set))
+    for deal, rule, lead in cursor.fetchall():
+        found[deal][rule].add(lead)
+    return found
+
+
+def _stored(cursor: CursorWrapper) -> list[_Stored]:
+    """A lead that was chosen and is gone is chosen no more."""
+    cursor.execute(
+        f"""
+        SELECT d.id, d.lead_id, {_TOLD}, k.rule, CASE WHEN l.deleted_at IS NULL THEN k.lead_id END,
+               ARRAY(SELECT jsonb_array_elements_text(k.candidates)::bigint)
+        FROM asked JOIN kpis_deal d USING (id)
+        LEFT JOIN kpis_leadlink k ON k.deal_id = d.id AND k.undone_at IS NULL LEFT JOIN kpis_lead l ON l.id = k.lead_id
+        """
+    )
+    return [_Stored(*row) for row in cursor.fetchall()]
+
+
+def _write(cursor: CursorWrapper, decided: dict[int, Link | None], *, now: datetime) -> None:
+    cursor.execute(
+        "CREATE TEMPORARY TABLE relinked ON COMMIT DROP AS SELECT *, false AS is_new FROM"
+        " unnest(%s::bigint[], %s::bigint[], %s::text[], %s::jsonb[]) AS r (id, lead_id, rule, candidates)",
+        [
+            list(decided),
+            [link.lead if link else None for link in decided.values()],
+            [link.rule if link else None for link in decided.values()],
+            [f"[{', '.join(map(str, link.candidates))}]" if link else "[]" for link in decided.values()],
+        ],
+    )
+    dependents.mark(cursor, "deals", rows="relinked")
+    cursor.execute("UPDATE kpis_deal d SET lead_id = r.lead_id FROM relinked r WHERE r.id = d.id")
+    cursor.execute(
+        "INSERT INTO kpis_leadlink (deal_id, lead_id, rule, candidates, decided_at)"
+        " SELECT id, lead_id, rule, candidates, %s FROM relinked WHERE rule <> %s",
+        [now, BY_PERSON],
+    )
+    dependents.mark(cursor, "deals", rows="relinked")
+    cursor.execute("DROP TABLE relinked")

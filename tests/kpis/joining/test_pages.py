@@ -1,0 +1,89 @@
+"""The page of links and duplicates: what the rules found, and one button to undo each."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from kpis.models import LeadExclusion, LeadLink, LeadRules
+from kpis.services.recompute import recompute
+from tests.kpis.joining.conftest import NOW, deal, lead, send
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
+
+MAIL = "hana@example.co.jp"
+PAGE, VERDICT = "/handover/joining/", "/handover/joining/verdict/"
+
+
+@pytest.fixture
+def dave_at(client_for, acme, dave):
+    return client_for(dave, acme)
+
+
+def shown(client) -> str:
+    return client.get(PAGE, headers={"accept-language": "en"}).content.decode()
+
+
+def test_explains_and_undoes_a_link(dave_at) -> None:
+    lead("L1", email_hash=MAIL)
+    deal("D1", name="基幹刷新", email_hash=MAIL)
+    recompute(now=NOW)
+    page = shown(dave_at)
+    assert "基幹刷新" in page
+    assert "The same e-mail address" in page
+    link = LeadLink.objects.get()
+    assert dave_at.post(VERDICT, {"verdict": "undo", "link": link.pk}).status_code == 302
+    assert "Taken off" in shown(dave_at)
+    dave_at.post(VERDICT, {"verdict": "undo", "link": link.pk})
+    assert "This link has been taken off already." in shown(dave_at)
+
+
+def test_asks_which_of_several_leads_it_was(dave_at) -> None:
+    send("ma", "accounts", {"external_id": "A1", "name": "Example"})
+    for name in ("L1", "L2"):
+        lead(name, account="A1")
+    deal("D1", account={"source": "ma", "external_id": "A1"})
+    recompute(now=NOW)
+    link = LeadLink.objects.get()
+    assert "Choose the lead" in shown(dave_at)
+    dave_at.post(VERDICT, {"verdict": "choose", "link": link.pk, "lead": link.candidates[1]})
+    link.refresh_from_db()
+    assert (link.lead.external_id, link.rule) == ("L2", "person")
+
+
+def test_a_card_scan_is_confirmed_with_one_button(dave_at) -> None:
+    start = datetime(2026, 11, 2, 1, tzinfo=UTC)
+    cards = [
+        {"external_id": f"C{n}", "created_on": "2026-11-02", "created_at": (start + timedelta(seconds=n)).isoformat()}
+        for n in range(20)
+    ]
+    send("ma", "leads", *cards)
+    recompute(now=NOW)
+    page = shown(dave_at)
+    assert "Card scans to confirm: <strong>1</strong>" in page
+    leads = ",".join(map(str, LeadExclusion.objects.values_list("lead", flat=True)))
+    dave_at.post(VERDICT, {"verdict": "counted", "leads": leads})
+    assert not LeadExclusion.objects.filter(is_out=True).exists()
+    assert "20 leads are counted." in shown(dave_at)
+
+
+def test_a_duplicate_is_counted_on_its_own(dave_at) -> None:
+    lead("L1", email_hash=MAIL)
+    lead("L2", email_hash=MAIL)
+    recompute(now=NOW)
+    assert "1 lead is counted with another" in shown(dave_at)
+    dave_at.post(VERDICT, {"verdict": "count", "exclusion": LeadExclusion.objects.get().pk})
+    assert not LeadExclusion.objects.filter(is_out=True).exists()
+
+
+def test_the_company_changes_the_rules(dave_at) -> None:
+    typed = {"rule_email": "1", "rule_converted": "2", "scan_count": "30", "scan_minutes": "5"}
+    hours = {"opens_at": "10:00", "closes_at": "19:00"}
+    assert dave_at.post(PAGE, typed | hours | {"closes_at": "09:00"}).status_code == 422
+    assert dave_at.post(PAGE, typed | hours).status_code == 302
+    rules = LeadRules.objects.get()
+    assert (rules.link_order, rules.joins_same_email, rules.scan_count) == (["email", "converted"], False, 30)
+
+
+@pytest.mark.parametrize("said", [{"verdict": "more"}, {"verdict": "undo"}, {"verdict": "undo", "link": "0"}])
+def test_what_makes_no_sense_is_not_found(dave_at, said) -> None:
+    assert dave_at.post(VERDICT, said).status_code == 404
