@@ -45,6 +45,7 @@ _ALWAYS = ("external_id", "owner")
 def fields_used(spec: Spec) -> frozenset[Use]:
     """The fields that the terms of a spec are computed from; nothing for a formula, which names other metrics.
 
+    >>> from kpis.engine.specs import Simple
     >>> won = Simple("deals", "closed_on", "sum", field="amount", filters=(Filter("account.industry", "eq", "IT"),))
     >>> [use for use in sorted(fields_used(won)) if use[1] not in ("external_id", "owner")]
     [('accounts', 'industry'), ('deals', 'account'), ('deals', 'amount'), ('deals', 'closed_on'), ('deals', 'outcome')]
