@@ -59,10 +59,6 @@ class ValueEntry:
         }
 
 
-PLACE = ("metric", "grain", "period_start", "dimension", "member")
-SAID = ("value", "absence", "note", "entered_by", "entered_at")
-
-
 def enter_value(
     *,
     metric: Metric,
@@ -101,25 +97,18 @@ def enter_values(*, entries: Sequence[ValueEntry], actor: Any, now: datetime) ->
     with transaction.atomic():
         _lock_entries({entry.metric for entry in entries})
         _refuse(entries)
-        rows = ManualEntry.objects.bulk_create(
-            [
-                ManualEntry(
-                    **entry.place,
-                    value=entry.value,
-                    absence=entry.absence,
-                    note=entry.note.strip(),
-                    entered_by=actor,
-                    entered_at=now,
-                )
-                for entry in entries
-            ],
-            update_conflicts=True,
-            unique_fields=PLACE,
-            update_fields=SAID,
-            batch_size=1000,
-        )
+        rows = tuple(_write(entry, actor, now) for entry in entries)
         emit(topic="values.changed", company_id=current_company().pk)
-    return tuple(rows)
+    return rows
+
+
+def _write(entry: ValueEntry, actor: Any, now: datetime) -> ManualEntry:
+    """One at a time: what is written together leaves no trace of what stood there before."""
+    said = {"value": entry.value, "absence": entry.absence, "note": entry.note.strip()}
+    row, _is_new = ManualEntry.objects.update_or_create(
+        **entry.place, defaults={**said, "entered_by": actor, "entered_at": now}
+    )
+    return row
 
 
 def withdraw_value(*, entry: ManualEntry, seen_at: datetime | None = None, actor: Any, now: datetime) -> None:

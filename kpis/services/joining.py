@@ -1,7 +1,6 @@
 """Marketing and sales become one story: run before events are derived, on what is stale; and what people say of it."""
 
 from datetime import datetime
-from itertools import count
 from typing import Any
 
 from django.db import connection, transaction
@@ -10,7 +9,7 @@ from django.db.backends.utils import CursorWrapper
 from kpis.choices import ExclusionReason, ExclusionVerdict
 from kpis.engine.issues import gettext_noop
 from kpis.engine.joining import BY_PERSON
-from kpis.models import Deal, Lead, LeadExclusion, LeadLink, LeadRules
+from kpis.models import Deal, Lead, LeadExclusion, LeadLink
 from kpis.selectors.lead_rules import find_lead_rules
 from kpis.services import dependents
 from kpis.services.events import take_stale
@@ -20,9 +19,6 @@ from kpis.services.refusal import RefusedError
 from tenants.context import current_company
 from tenants.outbox.services import emit
 
-# Two settle it, but for what others commit meanwhile.
-MOST_ROUNDS = 50
-
 
 class JoiningError(RefusedError):
     """A link or an exclusion that cannot be changed as asked."""
@@ -31,17 +27,22 @@ class JoiningError(RefusedError):
 
 
 def join_leads(cursor: CursorWrapper, *, now: datetime) -> None:
-    """Find duplicates, card scans and links among what is in `stale`, until nothing changes any more.
+    """Find duplicates, card scans and links among what is in `stale`.
 
-    What a decision moves is added to `stale`; so is what others committed meanwhile, which is why every addition is
-    looked at again. Runs inside the caller's transaction and lock.
+    What a decision moves is added to `stale`. So is what others committed meanwhile, which is why everything that was
+    added is looked at as well. Runs inside the caller's transaction and lock.
     """
     rules = find_lead_rules()
-    if _concerns_leads(cursor):
-        rounds = count(1)
-        while _join_once(cursor, rules, now=now):
-            if next(rounds) == MOST_ROUNDS:
-                raise RuntimeError("Links and duplicates of leads do not settle.")
+    for table in ("fresh", "seen"):
+        cursor.execute(f"CREATE TEMPORARY TABLE {table} (fact text, fact_id bigint) ON COMMIT DROP")
+    while _look_at_new(cursor):
+        exclude_scans(cursor, rules, now=now)
+        _add_new(cursor)
+        exclude_duplicates(cursor, rules, now=now)
+        _add_new(cursor)
+        link_deals(cursor, rules, now=now)
+        take_stale(cursor)
+    cursor.execute("DROP TABLE fresh, seen")
     # What a duplicate tells is told by the lead that is counted for it.
     cursor.execute(
         "INSERT INTO stale SELECT DISTINCT 'leads', x.same_as_id FROM kpis_leadexclusion x"
@@ -50,20 +51,24 @@ def join_leads(cursor: CursorWrapper, *, now: datetime) -> None:
     )
 
 
-def _join_once(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> bool:
-    """Whether anything is another than before."""
-    is_moving = exclude_scans(cursor, rules, now=now)
-    take_stale(cursor)
-    is_moving |= exclude_duplicates(cursor, rules, now=now)
-    take_stale(cursor)
-    is_moving |= link_deals(cursor, rules, now=now)
-    take_stale(cursor)
-    return is_moving
+_NEW = "SELECT fact, fact_id FROM stale WHERE fact IN ('leads', 'deals') EXCEPT SELECT fact, fact_id FROM seen"
 
 
-def _concerns_leads(cursor: CursorWrapper) -> bool:
-    cursor.execute("SELECT EXISTS (SELECT FROM stale WHERE fact IN ('leads', 'deals'))")
-    return bool(cursor.fetchone()[0])
+def _look_at_new(cursor: CursorWrapper) -> bool:
+    """`fresh`: the leads and deals that were not looked at from the beginning; whether there are any."""
+    cursor.execute("DELETE FROM fresh")
+    cursor.execute(f"INSERT INTO fresh {_NEW}")
+    is_any = bool(cursor.rowcount)
+    if is_any:
+        cursor.execute("INSERT INTO seen SELECT * FROM fresh")
+        cursor.execute("ANALYZE fresh")
+    return is_any
+
+
+def _add_new(cursor: CursorWrapper) -> None:
+    """Let the next step see what the one before moved."""
+    take_stale(cursor)
+    cursor.execute(f"INSERT INTO fresh {_NEW} EXCEPT SELECT fact, fact_id FROM fresh")
 
 
 def undo_link(*, link: LeadLink, actor: Any, now: datetime) -> None:

@@ -1,4 +1,4 @@
-"""Which leads are kept out of the count: what the rules find of the leads in `stale` (fact, fact_id) and those near.
+"""Which leads are kept out of the count: what the rules find of the leads in `fresh` (fact, fact_id) and those near.
 
 Only what may be another decision than before is looked at: leads that changed, leads of the same hours, leads with the
 same address, and those that point to one of these. The result is that of looking at all.
@@ -34,15 +34,15 @@ class _Finding:
     is_worked: bool = False
 
 
-def exclude_scans(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> bool:
-    """Hold back leads that came in piles, as scanned cards do; whether anything is another than before.
+def exclude_scans(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> None:
+    """Hold back leads that came in piles, as scanned cards do.
 
     Who scanned them is no sign: cards are dealt out to people soon after. Leads whose source does not say the time at
     which they were created are never taken for a scan.
     """
     cursor.execute(
         "CREATE TEMPORARY TABLE hours ON COMMIT DROP AS SELECT DISTINCT l.source, date_trunc('hour', x.at) AS hour"
-        " FROM stale s JOIN kpis_lead l ON l.id = s.fact_id"
+        " FROM fresh s JOIN kpis_lead l ON l.id = s.fact_id"
         " LEFT JOIN kpis_leadexclusion e ON e.lead_id = l.id AND e.reason = 'scan'"
         " CROSS JOIN LATERAL (VALUES (l.created_at), (e.created_at)) AS x (at)"
         " WHERE s.fact = 'leads' AND x.at IS NOT NULL"
@@ -69,18 +69,18 @@ def exclude_scans(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> 
         lead for pile in piles.values() for lead in find_scans(pile, count=rules.scan_count, minutes=rules.scan_minutes)
     }
     cursor.execute("DROP TABLE hours")
-    asked = {*near, *_stale_leads(cursor)}
-    return _keep(cursor, ExclusionReason.SCAN, asked, {pk: near[pk] for pk in scanned & near.keys()}, now=now)
+    asked = {*near, *_fresh_leads(cursor)}
+    _keep(cursor, ExclusionReason.SCAN, asked, {pk: near[pk] for pk in scanned & near.keys()}, now=now)
 
 
-def exclude_duplicates(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> bool:
-    """Let leads with one address point to the one that is counted; whether anything is another than before."""
+def exclude_duplicates(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> None:
+    """Let leads with one address point to the one that is counted."""
     cursor.execute(
         """
         CREATE TEMPORARY TABLE kin ON COMMIT DROP AS
         WITH near AS (
-            SELECT fact_id AS id FROM stale WHERE fact = 'leads'
-            UNION SELECT x.lead_id FROM kpis_leadexclusion x JOIN stale s ON s.fact_id = x.same_as_id
+            SELECT fact_id AS id FROM fresh WHERE fact = 'leads'
+            UNION SELECT x.lead_id FROM kpis_leadexclusion x JOIN fresh s ON s.fact_id = x.same_as_id
             WHERE s.fact = 'leads'
         )
         SELECT id FROM near
@@ -88,6 +88,7 @@ def exclude_duplicates(cursor: CursorWrapper, rules: LeadRules, *, now: datetime
             SELECT l.email_hash FROM kpis_lead l JOIN near USING (id) WHERE l.email_hash <> '')
         """
     )
+    cursor.execute("ANALYZE kin")
     cursor.execute(
         """
         SELECT l.id, CASE WHEN l.deleted_at IS NULL THEN l.email_hash ELSE '' END, l.created_on,
@@ -108,15 +109,15 @@ def exclude_duplicates(cursor: CursorWrapper, rules: LeadRules, *, now: datetime
     for family in families.values():
         first = choose_first(family)
         found |= {each.lead: _Finding(same_as=first) for each in family if each.lead != first}
-    return _keep(cursor, ExclusionReason.DUPLICATE, asked, found, now=now)
+    _keep(cursor, ExclusionReason.DUPLICATE, asked, found, now=now)
 
 
-def _stale_leads(cursor: CursorWrapper) -> set[int]:
-    cursor.execute("SELECT fact_id FROM stale WHERE fact = 'leads'")
+def _fresh_leads(cursor: CursorWrapper) -> set[int]:
+    cursor.execute("SELECT fact_id FROM fresh WHERE fact = 'leads'")
     return {row[0] for row in cursor.fetchall()}
 
 
-def _keep(cursor: CursorWrapper, reason: str, asked: set[int], found: Mapping[int, _Finding], *, now: datetime) -> bool:
+def _keep(cursor: CursorWrapper, reason: str, asked: set[int], found: Mapping[int, _Finding], *, now: datetime) -> None:
     """Write what is another than before of the leads in `asked`, and note them and whom they point to as dirty.
 
     A person's verdict stays, whatever is found. What is found no more and nobody has judged goes.
@@ -169,14 +170,10 @@ def _keep(cursor: CursorWrapper, reason: str, asked: set[int], found: Mapping[in
         """,
         params,
     )
-    cursor.execute("SELECT count(*) FROM turned")
-    is_changed = bool(cursor.fetchone()[0])
-    if is_changed:
-        cursor.execute(
-            "CREATE TEMPORARY TABLE excluded_lead ON COMMIT DROP AS SELECT lead_id AS id, false AS is_new FROM turned"
-            " UNION SELECT same_as_id, false FROM turned WHERE same_as_id IS NOT NULL"
-        )
+    cursor.execute(
+        "CREATE TEMPORARY TABLE excluded_lead ON COMMIT DROP AS SELECT lead_id AS id, false AS is_new FROM turned"
+        " UNION SELECT same_as_id, false FROM turned WHERE same_as_id IS NOT NULL"
+    )
+    if cursor.rowcount:
         dependents.mark(cursor, "leads", rows="excluded_lead")
-        cursor.execute("DROP TABLE excluded_lead")
-    cursor.execute("DROP TABLE found, turned")
-    return is_changed
+    cursor.execute("DROP TABLE found, turned, excluded_lead")

@@ -1,6 +1,6 @@
 """Which lead a deal came from where its source does not say: what the rules find of the deals that may have changed.
 
-A link that the source gave is never touched. Only deals in `stale`, deals of leads in it, deals with a key of these
+A link that the source gave is never touched. Only deals in `fresh`, deals of leads in it, deals with a key of these
 leads, and deals for which several leads were found are looked at; the result is that of looking at all.
 """
 
@@ -16,8 +16,8 @@ from kpis.services import dependents
 
 _ASKED = """
     CREATE TEMPORARY TABLE asked ON COMMIT DROP AS
-    WITH moved AS (SELECT l.* FROM kpis_lead l JOIN stale s ON s.fact = 'leads' AND s.fact_id = l.id)
-    SELECT fact_id AS id FROM stale WHERE fact = 'deals'
+    WITH moved AS (SELECT l.* FROM kpis_lead l JOIN fresh s ON s.fact = 'leads' AND s.fact_id = l.id)
+    SELECT fact_id AS id FROM fresh WHERE fact = 'deals'
     UNION SELECT k.deal_id FROM kpis_leadlink k JOIN moved l ON l.id = k.lead_id
     UNION SELECT k.deal_id FROM kpis_leadlink k WHERE k.lead_id IS NULL AND EXISTS (SELECT FROM moved)
     UNION SELECT l.converted_deal_id FROM moved l WHERE l.converted_deal_id IS NOT NULL
@@ -91,8 +91,8 @@ class _Stored:
         return stored == (link.rule, link.lead, link.candidates) and self.lead == link.lead
 
 
-def link_deals(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> bool:
-    """Link the deals that the rules can link, and unlink those that they no longer do; whether anything changed."""
+def link_deals(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> None:
+    """Link the deals that the rules can link, and unlink those that they no longer do."""
     cursor.execute(_ASKED)
     cursor.execute("ANALYZE asked")
     found = _gather(cursor)
@@ -122,7 +122,6 @@ def link_deals(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> boo
     )
     if decided:
         _write(cursor, decided, now=now)
-    return bool(decided)
 
 
 def _gather(cursor: CursorWrapper) -> dict[int, dict[str, set[int]]]:
