@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 
 from integrations.choices import RunState
-from integrations.models import Connection, SyncRun
+from integrations.models import Connection
 from integrations.services import storing
 from integrations.services.ahead import Ahead
-from integrations.services.connections import create_source, save_mapping
-from integrations.services.runs import sync_now
-from integrations.services.sync import run_sync
 from kpis.models import Deal
 from tests.fakes.server import Reply
 from tests.integrations.services.test_remapping import DEALS
-from tests.integrations.sources import fill
+from tests.integrations.sources import connect, fill, sync
 
 
 class Working:
@@ -76,25 +71,7 @@ class TestAhead:
 @pytest.fixture
 def source(in_acme, fake, monkeypatch) -> Connection:
     monkeypatch.setattr(storing, "CHUNK_RECORDS", 3)
-    made = create_source(
-        name="社内CRM",
-        kind="rest",
-        source="crm",
-        carries="sfa",
-        description=fake.document(),
-        secrets=fake.secrets(),
-        every=timedelta(hours=1),
-        now=timezone.now(),
-    )
-    save_mapping(connection=made, mapping=DEALS, now=timezone.now())
-    return made
-
-
-def synced(source: Connection) -> SyncRun:
-    asked = sync_now(connection=source, actor=None, now=timezone.now())
-    run_sync(run_id=asked.pk, owner="worker", now=timezone.now())
-    asked.refresh_from_db()
-    return asked
+    return connect(fake, DEALS)
 
 
 @pytest.mark.django_db
@@ -102,7 +79,7 @@ class TestPullingAhead:
     def test_every_record_of_many_chunks_arrives_once_with_its_row(self, source, fake):
         fill(fake, 11)
         fake.world.put("D008", stage="謎")
-        run = synced(source)
+        run = sync(source)
         assert (run.read_count, run.inserted_count, run.rejected_count) == (11, 10, 1)
         assert run.rejected.get().row == 8
         assert Deal.objects.count() == 10
@@ -111,6 +88,6 @@ class TestPullingAhead:
     def test_what_came_before_a_failure_is_stored(self, source, fake):
         fill(fake, 9)
         fake.fail(None, None, Reply(400, {"message": "no"}))
-        run = synced(source)
+        run = sync(source)
         assert (run.state, Deal.objects.count()) == (RunState.FAILED, 6)
-        assert synced(source).inserted_count == 3
+        assert sync(source).inserted_count == 3

@@ -19,14 +19,15 @@ from integrations.models import Connection, SyncRun
 from integrations.selectors.comparisons import held_back, last_comparison
 from integrations.services import comparing
 from integrations.services.comparing import request_comparison
-from integrations.services.connections import create_source, pause_connection, save_mapping
+from integrations.services.connections import pause_connection, save_mapping
 from integrations.services.schedule import DUE_COMPARISON, next_night
 from integrations.services.sync import run_sync
 from kpis.models import DealLine, FactStream
 from kpis.services.facts import upsert_facts
 from tenants.models import DueSync
 from tests.fakes.server import Reply
-from tests.integrations.services.test_pulling import DEALS, LINES, fill, stored, sync
+from tests.integrations.services.test_pulling import DEALS, LINES, fill, stored
+from tests.integrations.sources import connect, sync
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 TOKYO = ZoneInfo("Asia/Tokyo")
@@ -34,18 +35,7 @@ TOKYO = ZoneInfo("Asia/Tokyo")
 
 @pytest.fixture(params=[False, True], ids=["whole", "single"])
 def connection(request, in_acme, fake) -> Connection:
-    made = create_source(
-        name="社内CRM",
-        kind="rest",
-        source="crm",
-        carries="sfa",
-        description=fake.document(calls=request.param),
-        secrets=fake.secrets(),
-        every=timedelta(hours=1),
-        now=timezone.now(),
-    )
-    save_mapping(connection=made, mapping=DEALS, now=timezone.now())
-    return made
+    return connect(fake, DEALS, description=fake.document(calls=request.param))
 
 
 def compared(connection: Connection, **more: Any) -> SyncRun:

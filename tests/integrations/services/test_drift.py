@@ -18,7 +18,7 @@ from integrations.connectors.mapping import FieldRule, StreamMapping
 from integrations.models import Connection, SyncRun
 from integrations.selectors.connections import quota_of
 from integrations.selectors.drift import drift_warnings, warnings_for
-from integrations.services.connections import add_value, create_source, save_mapping
+from integrations.services.connections import add_value, save_mapping
 from integrations.services.drift import LOOK_EVERY, look_for_drift, refresh_calculated
 from integrations.services.inspection import check_source
 from kpis.engine import specs
@@ -27,7 +27,7 @@ from kpis.models import Deal, Metric, MetricVersion
 from kpis.selectors.field_uses import metrics_by_field
 from tests.fakes.hubspot import HubSpotFake
 from tests.fakes.server import served
-from tests.integrations.services.test_pulling import sync
+from tests.integrations.sources import connect, sync
 
 TODAY = date(2026, 11, 24)
 MAPPING = StreamMapping(
@@ -55,17 +55,9 @@ def fake() -> Iterator[HubSpotFake]:
 
 @pytest.fixture
 def connection(in_acme, fake) -> Connection:
-    made = create_source(
-        name="HubSpot",
-        kind="hubspot",
-        source="hs",
-        carries="both",
-        description=fake.description(),
-        secrets=fake.secrets(),
-        every=timedelta(hours=1),
-        now=timezone.now(),
+    made = connect(
+        fake, MAPPING, name="HubSpot", kind="hubspot", source="hs", carries="both", description=fake.description()
     )
-    save_mapping(connection=made, mapping=MAPPING, now=timezone.now())
     fake.world.put("1", dealname="案件", amount="900", dealstage="won")
     return made
 

@@ -11,13 +11,12 @@ from django.utils import timezone
 
 from integrations.choices import RunState, describe_problem
 from integrations.connectors.mapping import FieldRule, StreamMapping
-from integrations.models import Connection, SyncRun
-from integrations.services.connections import ConnectionRequestError, change_source, create_source, save_mapping
-from integrations.services.runs import sync_now
-from integrations.services.sync import run_sync
+from integrations.models import Connection
+from integrations.services.connections import ConnectionRequestError, change_source
 from kpis.models import Deal, DealLine
 from tests.fakes.kintone import APP, EMPTY_APP, TOKEN, KintoneFake
 from tests.fakes.server import served
+from tests.integrations.sources import connect, sync
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
 
@@ -81,34 +80,14 @@ def fake() -> Iterator[KintoneFake]:
         yield made
 
 
-def connect(fake: KintoneFake, **changes: object) -> Connection:
-    description, secrets = {**fake.description(), **changes}, fake.secrets()
-    return create_source(
-        name="案件管理",
-        kind="kintone",
-        source="kintone",
-        carries="sfa",
-        description=description,
-        secrets=secrets,
-        every=timedelta(hours=1),
-        now=NOW,
-    )
+def connect_kintone(fake: KintoneFake, *mappings: StreamMapping, **changes: object) -> Connection:
+    return connect(fake, *mappings, kind="kintone", source="kintone", description={**fake.description(), **changes})
 
 
 @pytest.fixture
 def connection(fake: KintoneFake) -> Connection:
     apps = [{"app": APP, "name": "deals"}, {"app": EMPTY_APP, "name": "activities"}]
-    made = connect(fake, apps=apps)
-    for mapping in (DEALS, LINES, ACTIVITIES):
-        save_mapping(connection=made, mapping=mapping, now=NOW)
-    return made
-
-
-def sync(connection: Connection) -> SyncRun:
-    run = sync_now(connection=connection, actor=None, now=timezone.now())
-    run_sync(run_id=run.pk, owner="worker", now=timezone.now())
-    run.refresh_from_db()
-    return run
+    return connect_kintone(fake, DEALS, LINES, ACTIVITIES, apps=apps)
 
 
 def lines() -> dict[str, int]:
@@ -159,10 +138,10 @@ class TestSync:
 class TestCreate:
     def test_asks_for_tokens_and_what_stands_before_kintone(self, fake):
         with pytest.raises(ConnectionRequestError) as caught:
-            connect(fake, basic_auth=True)
+            connect_kintone(fake, basic_auth=True)
         assert caught.value.field == "secrets.username"
 
     def test_refuses_a_description_with_the_place_of_its_fault(self, fake):
         with pytest.raises(ConnectionRequestError) as caught:
-            connect(fake, apps=[{"app": "12", "name": "deals"}])
+            connect_kintone(fake, apps=[{"app": "12", "name": "deals"}])
         assert caught.value.field == "description.apps.0.app"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,10 +12,9 @@ from hypothesis import strategies as st
 from integrations.connectors.mapping import FieldRule, StreamMapping
 from integrations.connectors.merges import winners
 from integrations.models import Connection, MergedRecord
-from integrations.services.connections import create_source, save_mapping
 from kpis.models import Account, Deal, DirtyFact, ExternalIdentity, FactChange, UnresolvedReference
 from kpis.services.facts import upsert_facts
-from tests.integrations.services.test_pulling import sync
+from tests.integrations.sources import connect, sync
 
 # Here every record of the source is a company that buys.
 ACCOUNTS = StreamMapping(
@@ -34,18 +32,7 @@ ACCOUNTS = StreamMapping(
 
 @pytest.fixture
 def connection(in_acme, fake) -> Connection:
-    made = create_source(
-        name="社内CRM",
-        kind="rest",
-        source="crm",
-        carries="sfa",
-        description=fake.document(),
-        secrets=fake.secrets(),
-        every=timedelta(hours=1),
-        now=timezone.now(),
-    )
-    save_mapping(connection=made, mapping=ACCOUNTS, now=timezone.now())
-    return made
+    return connect(fake, ACCOUNTS)
 
 
 def fill(fake: Any, *ids: str) -> None:

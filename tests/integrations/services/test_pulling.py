@@ -29,6 +29,7 @@ from kpis.models import Deal, DealLine, FactChange, FactStream
 from tenants.models import DueSync
 from tests.fakes.rest import TOKEN, RestFake
 from tests.fakes.server import Reply, served
+from tests.integrations.sources import connect, sync
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
 
@@ -78,25 +79,7 @@ def fake() -> Iterator[RestFake]:
 
 @pytest.fixture
 def connection(fake: RestFake) -> Connection:
-    made = create_source(
-        name="社内CRM",
-        kind="rest",
-        source="crm",
-        carries="sfa",
-        description=fake.document(),
-        secrets=fake.secrets(),
-        every=timedelta(hours=1),
-        now=NOW,
-    )
-    save_mapping(connection=made, mapping=DEALS, now=NOW)
-    return made
-
-
-def sync(connection: Connection) -> SyncRun:
-    run = sync_now(connection=connection, actor=None, now=timezone.now())
-    run_sync(run_id=run.pk, owner="worker", now=timezone.now())
-    run.refresh_from_db()
-    return run
+    return connect(fake, DEALS)
 
 
 def fill(fake: RestFake, count: int) -> None:
@@ -291,16 +274,7 @@ class TestResync:
         assert sync(connection).read_count == 4
 
     def test_nothing_is_scheduled_before_something_is_mapped(self, fake):
-        made = create_source(
-            name="MA",
-            kind="rest",
-            source="ma",
-            carries="ma",
-            description=fake.document(),
-            secrets=fake.secrets(),
-            every=timedelta(hours=1),
-            now=NOW,
-        )
+        made = connect(fake, name="MA", source="ma", carries="ma")
         assert not DueSync.objects.filter(object_id=str(made.public_id)).exists()
         save_mapping(connection=made, mapping=DEALS, now=NOW)
         assert DueSync.objects.filter(object_id=str(made.public_id)).exists()

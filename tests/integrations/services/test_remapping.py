@@ -14,14 +14,14 @@ from integrations.connectors.mapping import FieldRule, StreamMapping
 from integrations.models import Checkpoint, Connection, RawRecord, SyncRun
 from integrations.selectors.kept import kept_by
 from integrations.services import storing
-from integrations.services.connections import add_value, create_source, save_mapping, set_keep_days
+from integrations.services.connections import add_value, save_mapping, set_keep_days
 from integrations.services.landing import Said, land
 from integrations.services.resync import remap
 from integrations.services.retention import forget_received
 from integrations.services.runs import sync_now
 from integrations.services.sync import run_sync
 from kpis.models import Deal, DealLine, FactChange, FactStream
-from tests.integrations.sources import fill
+from tests.integrations.sources import connect, fill
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
 
@@ -44,17 +44,7 @@ DEALS = StreamMapping(
 @pytest.fixture
 def source(fake) -> Connection:
     """A source with five deals, of which the fourth has a stage that nobody has mapped, read once."""
-    made = create_source(
-        name="社内CRM",
-        kind="rest",
-        source="crm",
-        carries="sfa",
-        description=fake.document(),
-        secrets=fake.secrets(),
-        every=timedelta(hours=1),
-        now=NOW,
-    )
-    save_mapping(connection=made, mapping=DEALS, now=NOW)
+    made = connect(fake, DEALS)
     fill(fake, 5)
     fake.world.put("D004", stage="内示")
     run(sync_now(connection=made, actor=None, now=NOW))

@@ -14,15 +14,14 @@ from django.utils import timezone
 from integrations.choices import RunState, describe_problem
 from integrations.connectors.mapping import FieldRule, StreamMapping
 from integrations.connectors.salesforce import SalesforceConnector
-from integrations.models import Connection, RawRecord, SyncRun
+from integrations.models import Connection, RawRecord
 from integrations.services import sources
-from integrations.services.connections import ConnectionRequestError, create_source, save_mapping
+from integrations.services.connections import ConnectionRequestError, create_source
 from integrations.services.credentials import seal
-from integrations.services.runs import sync_now
-from integrations.services.sync import run_sync
 from kpis.models import Deal
 from tests.fakes.salesforce import SECRET, SalesforceFake
 from tests.fakes.server import served
+from tests.integrations.sources import connect, sync
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
 
@@ -60,22 +59,12 @@ def fake() -> Iterator[SalesforceFake]:
 
 @pytest.fixture
 def connection(fake: SalesforceFake) -> Connection:
-    made = create_source(description=fake.description("Opportunity"), secrets=fake.secrets(), **connection_values())
-    save_mapping(connection=made, mapping=DEALS, now=NOW)
-    return made
+    return connect(fake, DEALS, kind="salesforce", source="sf", description=fake.description("Opportunity"))
 
 
 def connection_values() -> dict[str, Any]:
     every = timedelta(hours=1)
     return {"name": "本社", "kind": "salesforce", "source": "sf", "carries": "sfa", "every": every, "now": NOW}
-
-
-def sync(connection: Connection, *, laps: int = 1, lap_seconds: float = 60) -> SyncRun:
-    run = sync_now(connection=connection, actor=None, now=timezone.now())
-    for _ in range(laps):
-        run_sync(run_id=run.pk, owner="worker", now=timezone.now(), lap_seconds=lap_seconds)
-    run.refresh_from_db()
-    return run
 
 
 def fill(fake: SalesforceFake, count: int) -> None:
