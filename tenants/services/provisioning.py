@@ -39,7 +39,7 @@ def provision_company(*, company_id: uuid.UUID | str, now: datetime) -> Company:
     Every step may be repeated, so this also repairs a provisioning that was killed anywhere. A failure is written on
     the company and raised. Raises ProvisioningInProgressError.
     """
-    with public_context(), _alone(company_id):
+    with public_context(), alone(company_id):
         company: Company = Company.objects.get(id=company_id)
         if company.status != CompanyStatus.PROVISIONING:
             return company
@@ -98,12 +98,9 @@ def existing_tables(*, company: Company | None) -> set[str]:
 
 def _seed(company: Company, now: datetime) -> None:
     """Fill the new schema and open it in one transaction."""
-    request = _read_request(company, now)
     with transaction.atomic():
+        request = run_steps(company=company, now=now)
         with tenant_context(company):
-            for step in provision_steps:
-                if step.company_type == company.type:
-                    step.run(request)
             template = find_template(request.template)
             if template is not None and template.instantiate is not None:
                 template.instantiate(request)
@@ -111,6 +108,18 @@ def _seed(company: Company, now: datetime) -> None:
         company.ready_at = now
         company.failure = ""
         company.save(update_fields=["status", "ready_at", "failure"])
+
+
+@transaction.atomic
+def run_steps(*, company: Company, now: datetime) -> ProvisionRequest:
+    """Put into the schema what every floor has there; what is there already stays. Returns what the company was asked
+    to be."""
+    request = _read_request(company, now)
+    with tenant_context(company):
+        for step in provision_steps:
+            if step.company_type == company.type:
+                step.run(request)
+    return request
 
 
 def _read_request(company: Company, now: datetime) -> ProvisionRequest:
@@ -137,7 +146,8 @@ def _record_failure(company: Company, error: Exception) -> None:
 
 
 @contextmanager
-def _alone(company_id: uuid.UUID | str) -> Iterator[None]:
+def alone(company_id: uuid.UUID | str) -> Iterator[None]:
+    """Nobody else works on the schema of this company meanwhile. Raises ProvisioningInProgressError."""
     with hold(f"provision:{company_id}") as is_mine:
         if not is_mine:
             raise ProvisioningInProgressError(f"Company {company_id} is being provisioned by another process.")

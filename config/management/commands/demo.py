@@ -21,6 +21,7 @@ from config.demo.play import play
 from config.demo.stage import DemoError, Stage
 from config.demo.supervisor import ChildEndedError, StopRequested, Supervisor
 from tenants.services.installation import prepare_installation
+from tenants.services.upgrades import outdated_companies, upgrade_company
 
 DEFAULT_PORT = 8000
 SERVING_SECONDS = 120
@@ -53,6 +54,9 @@ class Command(BaseCommand):
             stage = Stage(directory=home, today=today, supervisor=supervisor, say=self._say)
             stage.report("Preparing the database …")
             console = prepare_installation(now=timezone.now())
+            for company in outdated_companies():
+                stage.report(f"Bringing {company.slug} to this version …")
+                upgrade_company(company_id=company.id, now=timezone.now())
             celery = [sys.executable, "-m", "celery", "-A", "config.celery"]
             supervisor.start(
                 "worker",

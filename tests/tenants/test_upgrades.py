@@ -1,0 +1,48 @@
+"""A company that was made by an earlier version gets the tables and the recurring work of this one."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.core.management.commands.migrate import Command as MigrateCommand
+
+from tenants.context import tenant_context
+from tenants.models import DueSync
+from tenants.services.provisioning import existing_tables, expected_tables
+from tenants.services.upgrades import outdated_companies
+from tenants.settings.models import CompanySettings
+
+pytestmark = pytest.mark.django_db
+LATER = "kpis_leadlink"
+
+
+@pytest.fixture
+def old_acme(acme):
+    """Acme as a version without joined leads, reminders and retention had left it."""
+    with tenant_context(acme):
+        call_command(MigrateCommand(), "kpis", "0012", verbosity=0, interactive=False)
+    DueSync.objects.filter(company_id=acme.pk).delete()
+    assert LATER not in existing_tables(company=acme)
+    return acme
+
+
+def test_only_what_is_older_is_found(old_acme, globex):
+    assert outdated_companies() == [old_acme]
+
+
+def test_the_command_brings_it_to_this_version(old_acme):
+    told = StringIO()
+    call_command("upgrade_companies", stdout=told)
+    assert "acme is up to date" in told.getvalue()
+    assert existing_tables(company=old_acme) == expected_tables(company_type=old_acme.type)
+    kinds = set(DueSync.objects.filter(company_id=old_acme.pk).values_list("kind", flat=True))
+    assert {"integrations.retention", "inputs"} <= kinds
+    assert outdated_companies() == []
+
+
+def test_what_was_set_stays(old_acme):
+    with tenant_context(old_acme):
+        CompanySettings.objects.update(closing_day=20)
+    call_command("upgrade_companies", stdout=StringIO())
+    with tenant_context(old_acme):
+        assert CompanySettings.objects.get().closing_day == 20
