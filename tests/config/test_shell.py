@@ -107,7 +107,7 @@ class TestTemplates:
         """Except spreadsheets, and what is set side by side to be compared."""
         for path in (ROOT / "templates").rglob("*.html"):
             for classes in re.findall(r'<table class="([^"]*)"', path.read_text(encoding="utf-8")):
-                assert {"table-phone", "grid", "beside"} & set(classes.split()), path
+                assert {"table-phone", "grid", "sheet-lines", "beside"} & set(classes.split()), path
 
     def test_name_chart_js_in_one_place(self):
         named = [path.name for path in (ROOT / "templates").rglob("*.html") if "chart/chart.js" in path.read_text()]

@@ -504,8 +504,8 @@ AREAS: dict[str, list[Mutant]] = {
         ),
         Mutant(
             "integrations/services/runs.py",
-            "if run.trigger != Trigger.REMAP:",
-            "if run.trigger:",
+            "    if run.kind == RunKind.SYNC:\n        _note_success(",
+            "    if run.kind:\n        _note_success(",
             f"{DATA}services/test_remapping.py::TestAChangedMapping::test_says_nothing_about_freshness",
         ),
         Mutant(
@@ -540,7 +540,7 @@ AREAS: dict[str, list[Mutant]] = {
         ),
         Mutant(
             "integrations/services/comparing.py",
-            "if each.external_id in is_gone & doubtful]",
+            "if each.is_gone and each.external_id in doubtful]",
             "if each.external_id in doubtful]",
             f"{DATA}services/test_comparing.py::TestGuards::test_only_the_source_itself_says_that_a_record_is_gone",
         ),
@@ -551,9 +551,9 @@ AREAS: dict[str, list[Mutant]] = {
             f"{DATA}connectors/test_eras.py::TestEras::test_13_a_word_means_what_it_meant_on_its_day",
         ),
         Mutant(
-            "kpis/services/facts.py",
-            '" AND t.deleted_at IS NOT NULL)) AND i.entity = %s"',
-            '" AND t.deleted_at < t.recorded_at)) AND i.entity = %s"',
+            "kpis/services/fact_batch.py",
+            'wanted, "deleted_at IS NULL")',
+            "wanted)",
             f"{DATA}services/test_merging.py::TestMerge::test_08_later_references_to_the_merged_one_find_who_is_left",
         ),
     ],
@@ -781,8 +781,8 @@ AREAS: dict[str, list[Mutant]] = {
     "typed values": [
         Mutant(
             "kpis/services/entries.py",
-            ".first() if is_first else None",
-            ".first() if None else None",
+            "        if is_first:",
+            "        if is_first is None:",
             f"{INPUTS}test_entries.py::test_the_first_of_two_who_type_at_once_stays",
         ),
         Mutant(

@@ -10,10 +10,11 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from integrations.connectors.base import Record
-from integrations.connectors.mapping import Accepted, FieldRule, Refused, StreamMapping, Tally, decide
+from integrations.connectors.deciding import decide
+from integrations.connectors.mapping import Accepted, FieldRule, Refused, StreamMapping, Tally
 from integrations.connectors.records import rows_of
 from integrations.connectors.salesforce.schema import cleaned
-from kpis.engine.records import read_records
+from kpis.engine.record_batch import read_records
 from kpis.engine.resources import RESOURCES
 
 TOKYO = ZoneInfo("Asia/Tokyo")

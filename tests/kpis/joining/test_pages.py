@@ -16,11 +16,13 @@ PAGE, VERDICT = "/handover/joining/", "/handover/joining/verdict/"
 
 @pytest.fixture
 def dave_at(client_for, acme, dave):
-    return client_for(dave, acme)
+    client = client_for(dave, acme)
+    client.defaults["HTTP_ACCEPT_LANGUAGE"] = "en"
+    return client
 
 
 def shown(client) -> str:
-    return client.get(PAGE, headers={"accept-language": "en"}).content.decode()
+    return client.get(PAGE).content.decode()
 
 
 def test_explains_and_undoes_a_link(dave_at) -> None:
