@@ -19,6 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from integrations.api.answers import as_problem, check_result, refusals_answered
+from integrations.api.proposals import PresetProposalSerializer, PresetQuerySerializer
 from integrations.api.serializers import (
     CheckResultSerializer,
     CompareRequestSerializer,
@@ -62,6 +63,7 @@ from integrations.services.connections import (
 )
 from integrations.services.hooks import close_hook, hook_kind, open_hook
 from integrations.services.inspection import Remark, check_source, preview_source, sample_stream
+from integrations.services.presets import propose_preset
 from integrations.services.resync import remap, resync
 from integrations.services.runs import request_run, sync_now
 from integrations.services.sources import is_pulled
@@ -189,6 +191,23 @@ class ConnectionViewSet(CompanyViewSet):
         except ConnectorError as error:
             raise as_problem(error) from error
         return Response(SourceFieldsSerializer(sample).data)
+
+    @extend_schema(
+        summary="What a preset comes to at this source, to be put in force as mappings",
+        responses=PresetProposalSerializer,
+        parameters=[OpenApiParameter("preset", OpenApiTypes.STR, required=True, description="One of the kind's.")],
+    )
+    @action(detail=True, methods=["get"])
+    def proposal(self, request: Request, id: Any) -> Response:
+        connection = self._source()
+        given = PresetQuerySerializer(data=request.query_params)
+        given.is_valid(raise_exception=True)
+        try:
+            with refusals_answered():
+                found = propose_preset(connection=connection, preset=given.validated_data["preset"])
+        except ConnectorError as error:
+            raise as_problem(error) from error
+        return Response(PresetProposalSerializer(found).data)
 
     @extend_schema(summary="How streams become records", responses=MappingsSerializer)
     @action(detail=True, methods=["get"])
