@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any, ClassVar
 
@@ -20,6 +18,8 @@ from rest_framework.parsers import JSONParser, MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from integrations.api.answers import as_problem, check_result, refusals_answered
+from integrations.api.proposals import PresetProposalSerializer, PresetQuerySerializer
 from integrations.api.serializers import (
     CheckResultSerializer,
     CompareRequestSerializer,
@@ -52,7 +52,6 @@ from integrations.selectors.kept import kept_by
 from integrations.selectors.plans import current_mappings, preview, read_plan
 from integrations.services.comparing import request_comparison
 from integrations.services.connections import (
-    ConnectionRequestError,
     change_source,
     create_connection,
     create_source,
@@ -62,9 +61,9 @@ from integrations.services.connections import (
     set_frequency,
     set_keep_days,
 )
-from integrations.services.credentials import SealedError
 from integrations.services.hooks import close_hook, hook_kind, open_hook
 from integrations.services.inspection import Remark, check_source, preview_source, sample_stream
+from integrations.services.presets import propose_preset
 from integrations.services.resync import remap, resync
 from integrations.services.runs import request_run, sync_now
 from integrations.services.sources import is_pulled
@@ -76,7 +75,19 @@ from tenants.capabilities import Capability
 
 ACTIONS = (
     *("list", "retrieve", "create", "partial_update"),
-    *("test", "preview", "fields", "mappings", "replace_mappings", "sync", "resync", "compare", "kept", "remap"),
+    *(
+        "test",
+        "preview",
+        "fields",
+        "proposal",
+        "mappings",
+        "replace_mappings",
+        "sync",
+        "resync",
+        "compare",
+        "kept",
+        "remap",
+    ),
     *("runs", "rejected"),
     *("hook", "open_hook", "close_hook"),
 )
@@ -96,7 +107,7 @@ class ConnectionViewSet(CompanyViewSet):
         given.is_valid(raise_exception=True)
         values = dict(given.validated_data)
         paused, keep_days, now = values.pop("is_paused"), values.pop("keep_days"), timezone.now()
-        with _refusals():
+        with refusals_answered():
             if values["kind"] == ConnectionKind.FILE:
                 del values["kind"]
                 made = create_connection(**values, now=now)
@@ -117,7 +128,7 @@ class ConnectionViewSet(CompanyViewSet):
             name: given.validated_data[name] for name in ("description", "secrets") if name in given.validated_data
         }
         if access:
-            with _refusals():
+            with refusals_answered():
                 change_source(connection=connection, **access, now=now)
         if "every" in given.validated_data:
             set_frequency(connection=connection, every=given.validated_data["every"], now=now)
@@ -135,13 +146,13 @@ class ConnectionViewSet(CompanyViewSet):
     def test(self, request: Request, id: Any) -> Response:
         connection = self.get_object()
         if is_pulled(connection):
-            return Response(_result(check_source(connection=connection).remarks))
+            return Response(check_result(check_source(connection=connection).remarks))
         last = Upload.objects.filter(connection=connection).order_by("-id").first()
         try:
             read_plan(upload=last, connection=connection)
         except ConnectorError as error:
-            return Response(_result([Remark(error.code, True, describe_problem(error.code, error.params))]))
-        return Response(_result([]))
+            return Response(check_result([Remark(error.code, True, describe_problem(error.code, error.params))]))
+        return Response(check_result([]))
 
     @extend_schema(
         summary="Send files, or look at the source, and see what would be stored",
@@ -162,7 +173,7 @@ class ConnectionViewSet(CompanyViewSet):
             )
             streams = preview(upload=upload, connection=connection)
         except ConnectorError as error:
-            raise _as_problem(error) from error
+            raise as_problem(error) from error
         return Response(PreviewSerializer({"upload": upload.public_id, "streams": streams}).data)
 
     @extend_schema(
@@ -178,8 +189,25 @@ class ConnectionViewSet(CompanyViewSet):
         try:
             sample = sample_stream(connection=connection, stream=given.validated_data["stream"])
         except ConnectorError as error:
-            raise _as_problem(error) from error
+            raise as_problem(error) from error
         return Response(SourceFieldsSerializer(sample).data)
+
+    @extend_schema(
+        summary="What a preset comes to at this source, to be put in force as mappings",
+        responses=PresetProposalSerializer,
+        parameters=[OpenApiParameter("preset", OpenApiTypes.STR, required=True, description="One of the kind's.")],
+    )
+    @action(detail=True, methods=["get"])
+    def proposal(self, request: Request, id: Any) -> Response:
+        connection = self._source()
+        given = PresetQuerySerializer(data=request.query_params)
+        given.is_valid(raise_exception=True)
+        try:
+            with refusals_answered():
+                found = propose_preset(connection=connection, preset=given.validated_data["preset"])
+        except ConnectorError as error:
+            raise as_problem(error) from error
+        return Response(PresetProposalSerializer(found).data)
 
     @extend_schema(summary="How streams become records", responses=MappingsSerializer)
     @action(detail=True, methods=["get"])
@@ -194,7 +222,7 @@ class ConnectionViewSet(CompanyViewSet):
         given = MappingsSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         wanted = [mapping_of(each) for each in given.validated_data["mappings"]]
-        with _refusals():
+        with refusals_answered():
             save_mappings(connection=connection, mappings=wanted, now=timezone.now())
         return self._mappings(connection)
 
@@ -214,7 +242,7 @@ class ConnectionViewSet(CompanyViewSet):
                     connection=connection, upload=upload, trigger=Trigger.UPLOAD, actor=self.actor, now=now
                 )
         except ConnectorError as error:
-            raise _as_problem(error) from error
+            raise as_problem(error) from error
         return Response(SyncRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(summary="What can be mapped again without asking the source", responses=KeptSerializer)
@@ -230,7 +258,7 @@ class ConnectionViewSet(CompanyViewSet):
         try:
             run = remap(connection=self.get_object(), actor=self.actor, now=timezone.now())
         except ConnectorError as error:
-            raise _as_problem(error) from error
+            raise as_problem(error) from error
         return Response(SyncRunSerializer(run).data, status=status.HTTP_202_ACCEPTED)
 
     @extend_schema(
@@ -283,7 +311,7 @@ class ConnectionViewSet(CompanyViewSet):
         connection = self._calling_source()
         given = OpenHookSerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        with _refusals():
+        with refusals_answered():
             opened = open_hook(connection=connection, secret=given.validated_data["secret"], now=timezone.now())
         kind = hook_kind(connection)
         parts = [opened.hook.token, *([opened.secret] if kind is not None and kind.is_secret_in_address else [])]
@@ -344,7 +372,7 @@ class ConnectionViewSet(CompanyViewSet):
             mapping = _wanted_mapping(connection, given.validated_data)
             seen = preview_source(connection=connection, mapping=mapping)
         except ConnectorError as error:
-            raise _as_problem(error) from error
+            raise as_problem(error) from error
         return Response(PreviewSerializer({"upload": None, "streams": [seen]}).data)
 
     def _page(self, rows: QuerySet[Any], shape: type[Any]) -> Response:
@@ -365,33 +393,3 @@ def _wanted_mapping(connection: Connection, given: dict[str, Any]) -> StreamMapp
         errors = [FieldError("stream", "unknown", message)]
         raise Problem(status=status.HTTP_400_BAD_REQUEST, code="invalid", detail=message, errors=errors)
     return known[given["stream"]]
-
-
-def _result(remarks: Sequence[Remark]) -> dict[str, Any]:
-    """What a test answers: its remarks, and the first one that has to be mended."""
-    first = next((each for each in remarks if each.is_bad), None)
-    return {
-        "ok": first is None,
-        "code": first.code if first else "",
-        "message": first.sentence if first else "",
-        "findings": [{"code": each.code, "ok": not each.is_bad, "message": each.sentence} for each in remarks],
-    }
-
-
-@contextmanager
-def _refusals() -> Iterator[None]:
-    """What a service refuses within the block is answered with every fault."""
-    try:
-        yield
-    except ConnectionRequestError as error:
-        errors = [FieldError(field, "invalid", message) for field, message in error.faults]
-        raise Problem(status=status.HTTP_400_BAD_REQUEST, code="invalid", detail=str(error), errors=errors) from error
-    except SealedError:
-        message = describe_problem("sealed", {})
-        raise Problem(status=status.HTTP_409_CONFLICT, code="sealed", detail=message) from None
-
-
-def _as_problem(error: ConnectorError) -> Problem:
-    return Problem(
-        status=status.HTTP_400_BAD_REQUEST, code=error.code, detail=describe_problem(error.code, error.params)
-    )

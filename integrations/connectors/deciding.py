@@ -61,6 +61,26 @@ def decide(
                 yield decision
 
 
+def filler(template: str) -> Callable[[Mapping[str, Cell]], str | None]:
+    """What puts the texts of cells into a template; nothing where one of them is blank. Raises ValueError.
+
+    >>> fill = filler("{owner.last}/{stage}")
+    >>> fill({"owner.last": "青木", "stage": True}), fill({"owner.last": "青木", "stage": ""})
+    ('青木/true', None)
+    """
+    # By hand: a name may have dots, which format() would follow into the value.
+    pieces = [(literal, name) for literal, name, _, _ in string.Formatter().parse(template)]
+    names = {name for _, name in pieces if name}
+
+    def fill(cells: Mapping[str, Cell]) -> str | None:
+        parts = {name: values.text_of(cells.get(name)) for name in names}
+        if not all(parts.values()):
+            return None
+        return "".join(literal + (parts[name] if name else "") for literal, name in pieces)
+
+    return fill
+
+
 def _is_skipped(mapping: StreamMapping, row: Row) -> bool:
     return any(not values.text_of(row.cells.get(column)) for column in mapping.skip_blank)
 
@@ -195,16 +215,8 @@ class _Converter:
         if self._rule.template is None:
             name = self._columns[0]
             return [row.cells.get(name) for row in rows]
-        # By hand: a name may have dots, which format() would follow into the value.
-        pieces = [(literal, name) for literal, name, _, _ in string.Formatter().parse(self._rule.template)]
-        return [self._filled(row, pieces) for row in rows]
-
-    def _filled(self, row: Row, pieces: Sequence[tuple[str, str | None]]) -> Cell:
-        """The template with the row's texts; nothing where one of them is blank."""
-        parts = {name: values.text_of(row.cells.get(name)) for name in self._columns}
-        if not all(parts.values()):
-            return None
-        return "".join(literal + (parts[name] if name else "") for literal, name in pieces)
+        fill = filler(self._rule.template)
+        return [fill(row.cells) for row in rows]
 
     def _convert(self, cells: list[Cell]) -> list[Any]:
         kinds = set(map(type, cells))

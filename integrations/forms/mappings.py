@@ -211,14 +211,22 @@ class MappingForm(forms.Form):
 
     @cached_property
     def _words(self) -> dict[str, list[Word]]:
-        """The words of each field with a closed list: those of its column in the sample, those that the last import
-        could not understand, and those that have a meaning already.
+        """The words of each field with a closed list: those in the sample, those that the last import could not
+        understand, and those that have a meaning already.
         """
-        columns = {name: self[f"column.{name}"].value() for name, spec in self._ours.items() if spec.choices}
-        rules = tuple(FieldRule(name, column=column) for name, column in columns.items() if column)
-        draft = replace(self._current, rules=rules, each=self._each)
+        rules = (self._way_of(name) for name, spec in self._ours.items() if spec.choices)
+        draft = replace(self._current, rules=tuple(rule for rule in rules if rule.columns), each=self._each)
         counts = words_of(mapping=draft, records=self._sample.records)
         return {name: list(self._words_of(name, {**self._unmapped.get(name, {}), **counts[name]})) for name in counts}
+
+    def _way_of(self, name: str) -> FieldRule:
+        """The column or the template that is chosen for a field; neither where what was typed cannot be read."""
+        rule = FieldRule(name, **{way: self[f"{way}.{name}"].value() or None for way in ("column", "template")})
+        try:
+            _ = rule.columns
+        except ValueError:
+            return FieldRule(name)
+        return rule
 
     def _words_of(self, name: str, counts: Mapping[str, int]) -> Iterator[Word]:
         said = self._meanings(name)

@@ -6,9 +6,10 @@ A person waits for these answers, so nothing is tried for long.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -18,10 +19,12 @@ from integrations.choices import describe_finding
 from integrations.connectors import values
 from integrations.connectors.base import Connector, Finding, Record, SourceField, Stream
 from integrations.connectors.catalogue import fields_of
+from integrations.connectors.deciding import filler
 from integrations.connectors.eras import decide_dated
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import Accepted, Refused, StreamMapping, Tally
 from integrations.connectors.records import cell_of, dig, rows_of
+from integrations.connectors.values import Cell
 from integrations.models import Connection
 from integrations.selectors.plans import PREVIEW_RECORDS, PreviewRefusal, StreamPreview, company_zone, summarise
 from integrations.services.credentials import PROOF_OF_CALLS, SealedError, unseal
@@ -75,7 +78,7 @@ class Sample:
 def check_source(*, connection: Connection) -> Verdict:
     """Whether a source can be read, and what has to be mended; what stops the test is a remark too."""
     try:
-        with _watched(connection) as connector:
+        with watched(connection) as connector:
             return Verdict(tuple(_remark(each) for each in connector.check()))
     except ConnectorError as error:
         return Verdict((_remark(Finding(error.code, True, error.params)),))
@@ -83,13 +86,13 @@ def check_source(*, connection: Connection) -> Verdict:
 
 def source_streams(*, connection: Connection) -> list[Stream]:
     """What the source gives. Raises ConnectorError."""
-    with _watched(connection) as connector:
+    with watched(connection) as connector:
         return list(connector.streams())
 
 
 def sample_stream(*, connection: Connection, stream: str, each: str = "") -> Sample:
     """A look into one stream; with `each`, the elements of that list give fields too. Raises ConnectorError."""
-    with _watched(connection) as connector:
+    with watched(connection) as connector:
         if stream not in {known.name for known in connector.streams()}:
             raise ConnectorError("config", "unknown_stream", stream=stream)
         fields = list(connector.fields(stream))
@@ -101,7 +104,7 @@ def sample_stream(*, connection: Connection, stream: str, each: str = "") -> Sam
 
 def preview_source(*, connection: Connection, mapping: StreamMapping) -> StreamPreview:
     """What the first records of a stream become by a mapping. Raises ConnectorError."""
-    with _watched(connection) as connector:
+    with watched(connection) as connector:
         if mapping.reads not in {known.name for known in connector.streams()}:
             raise ConnectorError("config", "unknown_stream", stream=mapping.reads)
         records = tuple(_first_records(connector, mapping.reads, mapping.columns))
@@ -120,17 +123,17 @@ def preview_sample(*, connection: Connection, mapping: StreamMapping, records: S
 
 
 def words_of(*, mapping: StreamMapping, records: Sequence[Record]) -> dict[str, Counter[str]]:
-    """The words that stand in the column of each field with a closed list, and how often."""
+    """The words that each field with a closed list would be translated from, and how often they stand there."""
     fields = fields_of(mapping.resource)
-    columns = {
-        rule.field: rule.column
+    read: dict[str, Callable[[Mapping[str, Cell]], Cell]] = {
+        rule.field: filler(rule.template) if rule.template is not None else partial(_at, rule.columns[0])
         for rule in mapping.rules
-        if rule.column is not None and rule.field in fields and fields[rule.field].choices
+        if rule.columns and rule.field in fields and fields[rule.field].choices
     }
-    found: dict[str, Counter[str]] = {field: Counter() for field in columns}
+    found: dict[str, Counter[str]] = {field: Counter() for field in read}
     for row in rows_of(mapping, records):
-        for field, column in columns.items():
-            if word := values.text_of(row.cells.get(column)):
+        for field, word_in in read.items():
+            if word := values.text_of(word_in(row.cells)):
                 found[field][word] += 1
     return found
 
@@ -144,7 +147,8 @@ def secret_names(*, connection: Connection) -> list[str]:
 
 
 @contextmanager
-def _watched(connection: Connection) -> Iterator[Connector]:
+def watched(connection: Connection) -> Iterator[Connector]:
+    """The connector of a connection for somebody who waits for it. Raises ConnectorError."""
     try:
         with opened_source(connection, is_watched=True) as connector:
             yield connector
@@ -167,6 +171,10 @@ def _element_paths(records: Sequence[Record], each: str) -> list[str]:
     elements = (element for record in records for element in dig(record.values, each) or ())
     names = (name for element in elements if isinstance(element, Mapping) for name in element)
     return [f"{each}.{name}" for name in dict.fromkeys(names)]
+
+
+def _at(column: str, cells: Mapping[str, Cell]) -> Cell:
+    return cells.get(column)
 
 
 def _example(records: Sequence[Record], path: str, each: str) -> str:

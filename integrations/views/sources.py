@@ -21,6 +21,7 @@ from integrations.choices import ConnectionKind, Trigger, describe_problem
 from integrations.connectors.catalogue import ORDER
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import StreamMapping
+from integrations.connectors.presets import presets_for
 from integrations.forms import (
     SETUPS,
     ConnectionForm,
@@ -102,9 +103,8 @@ def source_edit(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
 def source_test(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     """Call the source, and say whether it can be read or what has to be mended."""
     found = _source(request, connection_id)
-    return render(
-        request, "integrations/source_test.html", {"connection": found, "verdict": check_source(connection=found)}
-    )
+    context = {"connection": found, "verdict": check_source(connection=found), "presets": presets_for(found.kind)}
+    return render(request, "integrations/source_test.html", context)
 
 
 @require_GET
@@ -118,6 +118,7 @@ def streams(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
         "resources": [(slug, resource_label(slug)) for slug in ORDER],
         "frequency_form": FrequencyForm(initial={"every": found.every}),
         "mappings": mappings,
+        "presets": presets_for(found.kind),
     }
     try:
         offered = source_streams(connection=found)

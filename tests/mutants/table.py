@@ -545,6 +545,42 @@ AREAS: dict[str, list[Mutant]] = {
             f"{DATA}services/test_comparing.py::TestGuards::test_only_the_source_itself_says_that_a_record_is_gone",
         ),
         Mutant(
+            "integrations/connectors/presets/proposing.py",
+            "if there.keys() >= set(way.columns)",
+            "if way.field",
+            f"{DATA}services/test_source_presets.py::TestSalesforce::test_a_hidden_field_is_left_out_by_name_and_the_rest_is_read",
+        ),
+        Mutant(
+            "integrations/services/presets.py",
+            "if (wish.reads, wish.resource) in taken:",
+            "if wish.reads in taken:",
+            f"{DATA}services/test_source_presets.py::TestPropose::test_a_stream_that_is_mapped_already_stays_as_it_is",
+        ),
+        Mutant(
+            "integrations/services/presets.py",
+            "if mapping.stream in in_force:",
+            "if mapping.resource in {}:",
+            f"{DATA}services/test_source_presets.py::TestTake::test_is_refused_whole_where_somebody_was_faster",
+        ),
+        Mutant(
+            "integrations/connectors/presets/kintone.py",
+            "if each.kind in labels.kinds]",
+            "if each.kind]",
+            f"{DATA}services/test_source_presets.py::TestKintone::test_a_field_of_another_type_is_not_taken_for_it",
+        ),
+        Mutant(
+            "integrations/connectors/presets/salesforce.py",
+            'skip_blank=("CompletedDateTime",)',
+            "skip_blank=()",
+            f"{DATA}services/test_source_presets.py::TestSalesforce::test_its_standard_objects_become_facts_that_know_each_other",
+        ),
+        Mutant(
+            "integrations/forms/mappings.py",
+            'for way in ("column", "template")',
+            'for way in ("column",)',
+            f"{DATA}views/test_preset_page.py::TestPage::test_the_editor_shows_the_words_of_a_template_and_keeps_their_meanings",
+        ),
+        Mutant(
             "integrations/connectors/eras.py",
             'if day < date.fromisoformat(each["until"])]',
             'if day <= date.fromisoformat(each["until"])]',
