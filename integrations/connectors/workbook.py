@@ -58,13 +58,13 @@ def open_sheet(path: Path, *, name: str, sheet: str) -> Callable[[], Iterator[Li
 
 def _lines(page: CalamineSheet, blanked: Blanked) -> Iterator[Line]:
     """Made anew at every pass: as Python's objects a large sheet takes many times the memory."""
-    for number, cells in enumerate(page.iter_rows(), start=1):
+    for number, read in enumerate(page.iter_rows(), start=1):
+        cells: tuple[Cell, ...] = tuple(read)
         if said := blanked.get(number):
-            width = max(len(cells), *said)
-            padded = [*cells, *[None] * (width - len(cells))]
-            cells = [said.get(column, cell) for column, cell in enumerate(padded, start=1)]
+            cells += (None,) * (max(said) - len(cells))
+            cells = tuple(said.get(column, cell) for column, cell in enumerate(cells, start=1))
         if any(values.text_of(cell) for cell in cells):
-            yield number, tuple(cells)
+            yield number, cells
 
 
 def _looked_through(path: Path, name: str) -> dict[str, Blanked]:
