@@ -115,6 +115,21 @@ PROBLEMS = {
     ),
     "missing_sheet": _("“%(file)s” has no sheet “%(sheet)s”. It has: %(found)s."),
     "duplicated_heading": _("“%(file)s” has the heading “%(column)s” twice. Rename one of the two columns."),
+    "too_many_columns": _(
+        "“%(file)s”, row %(row)s has %(columns)s columns, the limit is %(limit)s. Leave out what is not needed, or "
+        "export it again with commas between the columns."
+    ),
+    "cell_too_long": _(
+        "“%(file)s”, row %(row)s: a cell has more than %(limit)s characters. Perhaps a quotation mark is not closed. "
+        "Correct the row and send the file again."
+    ),
+    "other_encoding": _(
+        "“%(file)s” is written in %(found)s. Nothing was imported; save it as “CSV UTF-8” and send it again."
+    ),
+    "workbook_entities": _(
+        "“%(file)s” declares entities, which no Excel workbook does and which could open other files. It was not read. "
+        "Save it again in Excel and send that."
+    ),
     "missing_column": _(
         "“%(file)s” lacks the column %(columns)s. Its columns are: %(found)s. Add the column or change the mapping."
     ),
@@ -269,6 +284,9 @@ PROBLEMS = {
     "bad_date": _("“%(value)s” is not a date. Write it like 2026/11/24."),
     "bad_number": _("“%(value)s” is not a number."),
     "bad_integer": _("“%(value)s” is not a whole number."),
+    "spreadsheet_error": _(
+        "The spreadsheet shows the error %(value)s instead of a value. Correct the formula there and send it again."
+    ),
     "bad_bool": _("“%(value)s” is neither yes nor no."),
     "unmapped_value": _("“%(value)s” in %(column)s is not in the value map. Add it to the mapping."),
     "repeated_id": _("“%(value)s” appears already in row %(row)s with other content. Remove one of the two."),
@@ -359,6 +377,12 @@ def describe_problem(code: str, params: Mapping[str, Any]) -> str:
     """The sentence for a problem code, in the reader's language."""
     sentence = PROBLEMS.get(code)
     return str(sentence) % params if sentence is not None else code
+
+
+def describe_row_problem(code: str, params: Mapping[str, Any]) -> str:
+    """The sentence for a problem of a row, after the name of its column where the sentence does not say it."""
+    sentence, column = describe_problem(code, params), params.get("column", "")
+    return sentence if not column or column in sentence else f"{column}: {sentence}"
 
 
 def describe_refusal(code: str) -> str:

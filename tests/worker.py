@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +15,7 @@ import redis
 from celery import Celery
 from django.conf import settings
 
+from tenants.models import Company
 from tenants.outbox.models import Event, EventState
 from tests import database
 
@@ -34,16 +35,23 @@ class Worker:
             [sys.executable, *command], env=os.environ | environment, start_new_session=True
         )
 
-    def busy_children(self) -> list[int]:
-        """Process ids of the pool's children that are at a task."""
+    def busy_children(self, company: Company | None = None) -> list[int]:
+        """Process ids of the pool's children that are at a task (of one company's event)."""
         with Celery(broker=broker_url(), set_as_current=False) as asking:
             answers = asking.control.inspect(timeout=1).active() or {}
-        return [task["worker_pid"] for tasks in answers.values() for task in tasks]
+        tasks = [task for told in answers.values() for task in told]
+        if company is not None:
+            theirs = set(Event.objects.filter(company=company).values_list("id", flat=True))
+            tasks = [task for task in tasks if task["kwargs"].get("event_id") in theirs]
+        return [task["worker_pid"] for task in tasks]
 
     def kill_child(self) -> None:
         """Kill -9 the child that is at work."""
         assert wait_for(lambda: bool(self.busy_children()))
-        for pid in self.busy_children():
+        self.kill_children(self.busy_children())
+
+    def kill_children(self, pids: Iterable[int]) -> None:
+        for pid in pids:
             os.kill(pid, signal.SIGKILL)
 
     def kill(self) -> None:

@@ -204,9 +204,10 @@ class _Converter:
 
     def _settled(self, found: list[Any], places: Sequence[int], problems: Problems) -> list[Any]:
         """The values with nothing in place of what cannot be one, which is noted for its row."""
+        column = " + ".join(self._columns)
         for index, value in enumerate(found):
             if type(value) is BadValueError:
-                problem = FieldProblem(self.field, value.code, value.params)
+                problem = FieldProblem(self.field, value.code, {"column": column, **value.params})
                 problems.setdefault(places[index], []).append(problem)
                 found[index] = None
         return found
@@ -220,8 +221,10 @@ class _Converter:
 
     def _convert(self, cells: list[Cell]) -> list[Any]:
         kinds = set(map(type, cells))
-        if kinds == {str} and self._is_text and all(texts := [str(cell).strip() for cell in cells]):
-            return list(texts)  # names and ids: all there, and hardly one of them twice
+        if kinds == {str} and self._is_text:
+            texts = [str(cell).strip() for cell in cells]
+            if all(texts) and values.EXCEL_ERRORS.isdisjoint(texts):
+                return list(texts)  # names and ids: all there, and hardly one of them twice
         kinds -= {type(None)}
         if len(kinds) == 1 and kinds <= _TELLING:
             become = {cell: self._value(cell, count) for cell, count in Counter(cells).items()}
@@ -233,6 +236,8 @@ class _Converter:
         rule, spec, text = self._rule, self._spec, values.text_of(cell)
         if not text:
             self._tally.blank[rule.field] += count
+        if text in values.EXCEL_ERRORS:
+            return BadValueError("spreadsheet_error", value=text)
         try:
             value = self._typed(self._translated(text, count) if self._is_translated else cell)
         except BadValueError as bad:

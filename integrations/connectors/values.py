@@ -7,6 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from math import isfinite
 from zoneinfo import ZoneInfo
 
 from integrations.connectors.errors import BadValueError
@@ -16,6 +17,8 @@ Cell = str | int | float | Decimal | bool | date | datetime | time | timedelta |
 EXCEL_EPOCH = date(1899, 12, 30)
 # A bare number is read as an Excel day only between 1954 and 2119; anything else in a date column is a mistake.
 EXCEL_SERIALS = range(20_000, 80_000)
+# What a spreadsheet shows where it has no value: never a value itself, not even of a text.
+EXCEL_ERRORS = frozenset({"#N/A", "#DIV/0!", "#VALUE!", "#REF!", "#NAME?", "#NUM!", "#NULL!", "#SPILL!", "#CALC!"})
 # Names among date formats: seconds or milliseconds since 1970.
 EPOCHS = {"epoch": 1, "epoch_ms": 1000}
 ERAS = {"令和": 2018, "R": 2018, "平成": 1988, "H": 1988, "昭和": 1925, "S": 1925}
@@ -27,6 +30,7 @@ _YEAR_FIRST = re.compile(
 )
 _COMPACT = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})")
 _ERA = re.compile(r"(?P<era>令和|平成|昭和|[RHS])\s*(?P<y>\d{1,2}|元)[年.](?P<m>\d{1,2})[月.](?P<d>\d{1,2})日?")
+_MORE_THAN_DIGITS = re.compile("[²³¹¼-¾⁰-₉⅐-↉①-⓿❶-➓㉈-㉏㉑-㉟㊀-㊉㊱-㊿]")
 _WEEKDAY = re.compile(r"\s*\([日月火水木金土A-Za-z]{1,3}\)")
 _AFTER_A_DAY = frozenset({"", "T", " "})
 _SIGN = "[-+−‐–△▲]"
@@ -77,7 +81,10 @@ def parse_date(cell: Cell, *, formats: Sequence[str] = (), zone: ZoneInfo) -> da
     if type(cell) is str and not formats and (day := _iso_day(cell)) is not None:
         return day
     moment = parse_moment(cell, formats=formats, zone=zone)
-    return None if moment is None else moment.astimezone(zone).date()
+    try:
+        return None if moment is None else moment.astimezone(zone).date()
+    except OverflowError:  # the last hours of the year 9999, elsewhere
+        raise BadValueError("bad_date", value=text_of(cell)) from None
 
 
 def parse_moment(cell: Cell, *, formats: Sequence[str] = (), zone: ZoneInfo) -> datetime | None:
@@ -89,7 +96,7 @@ def parse_moment(cell: Cell, *, formats: Sequence[str] = (), zone: ZoneInfo) -> 
     text = text_of(cell)
     if not text:
         return None
-    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
+    plain = _plain(text)
     found = (
         _by_formats(plain, formats)
         or _iso(plain)
@@ -111,12 +118,14 @@ def parse_number(cell: Cell) -> Decimal | None:
     """
     if isinstance(cell, bool):
         raise BadValueError("bad_number", value=text_of(cell))
-    if isinstance(cell, int | float | Decimal):
-        return Decimal(str(cell))
     text = text_of(cell)
+    if isinstance(cell, int | float | Decimal):
+        if not isfinite(cell):
+            raise BadValueError("bad_number", value=text)
+        return Decimal(str(cell))
     if not text:
         return None
-    found = _NUMBER.fullmatch(unicodedata.normalize("NFKC", text).replace(" ", ""))
+    found = _NUMBER.fullmatch(_plain(text).replace(" ", ""))
     if found is None or (found["sign"] and found["inner_sign"]) or bool(found["open"]) != bool(found["close"]):
         raise BadValueError("bad_number", value=text)
     value = Decimal(found["digits"].replace(",", ""))
@@ -153,6 +162,17 @@ def parse_bool(cell: Cell) -> bool | None:
     raise BadValueError("bad_bool", value=text_of(cell))
 
 
+def _plain(text: str) -> str:
+    """In half width; a digit that stands for more than itself (②, ⁵, ½) stays what it is.
+
+    >>> _plain("１０"), _plain("10²")
+    ('10', '10²')
+    """
+    if text.isascii():
+        return text
+    return text if _MORE_THAN_DIGITS.search(text) else unicodedata.normalize("NFKC", text)
+
+
 def _by_formats(text: str, formats: Sequence[str]) -> datetime | None:
     for pattern in formats:
         try:
@@ -168,7 +188,7 @@ def _excel_serial(cell: Cell, text: str) -> datetime | None:
     if isinstance(cell, bool) or not (isinstance(cell, int | float) or re.fullmatch(r"\d{5}(?:\.\d+)?", text)):
         return None
     days = float(text)
-    if int(days) not in EXCEL_SERIALS:
+    if not isfinite(days) or int(days) not in EXCEL_SERIALS:
         return None
     return datetime.combine(EXCEL_EPOCH, time()) + timedelta(seconds=round(days * 86_400))
 

@@ -8,7 +8,7 @@ from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from integrations.choices import RunKind, RunState, Trigger, describe_problem
+from integrations.choices import RunKind, RunState, Trigger, describe_problem, describe_row_problem
 from integrations.models.connections import Connection
 from tenants.context import current_company
 
@@ -157,6 +157,6 @@ class RejectedRecord(models.Model):
         return [
             gettext(problem["template"]) % problem["params"]
             if "template" in problem
-            else describe_problem(problem["code"], problem["params"])
+            else describe_row_problem(problem["code"], problem["params"])
             for problem in self.problems
         ]

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 
-from integrations.choices import describe_problem
+from integrations.choices import describe_row_problem
 from integrations.connectors.eras import decide_dated
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.file import Table, read_table
@@ -163,7 +163,7 @@ def summarise(
         refused=(
             *more_refused,
             *(
-                PreviewRefusal(each.row.number, tuple(describe_problem(p.code, p.params) for p in each.problems))
+                PreviewRefusal(each.row.number, tuple(describe_row_problem(p.code, p.params) for p in each.problems))
                 for each in islice(refused, limit)
             ),
         ),

@@ -92,7 +92,7 @@ class TestFileTypes:
             (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "XLS"),
             (b"\x89PNG\r\n\x1a\n", "PNG"),
             (b"<html><table><tr><td>a</td></tr></table>", "HTML"),
-            (b"a,b\n1,\x00\n", "binary"),
+            (b"a\x01\x00\x02,b\n1,\x00\n", "binary"),
         ],
     )
     def test_refuses_what_only_calls_itself_csv(self, write, content, found):
