@@ -44,7 +44,7 @@ HUBSPOT = standard(
                 "created_at": ("createdate", "createdAt"),
                 "owner": "hubspot_owner_id",
                 "account": "associatedcompanyid",
-                "lead_source": ("hs_analytics_source", "hs_object_source_label"),
+                "lead_source": "hs_analytics_source",
                 "status": "lifecyclestage",
                 "mql_on": (
                     "hs_v2_date_entered_marketingqualifiedlead",
