@@ -489,6 +489,38 @@ AREAS: dict[str, list[Mutant]] = {
             f"{TENANTS}test_separation.py::TestCapabilities::test_follow_from_the_role",
         ),
     ],
+    "broken files": [
+        Mutant(
+            "integrations/connectors/workbook.py",
+            "if said := blanked.get(number):",
+            "if said := blanked.get(-number):",
+            f"{DATA}services/test_broken_files.py::test_a_bad_cell_of_a_workbook_keeps_its_row_out",
+        ),
+        Mutant(
+            "integrations/connectors/workbook.py",
+            'if b"<!DOCTYPE" in text or b"<!ENTITY" in text:',
+            "if not text:",
+            f"{DATA}services/test_broken_files.py::test_a_broken_file_is_refused_whole[a-file-of-the-server]",
+        ),
+        Mutant(
+            "integrations/connectors/file.py",
+            'if used == "cp932" and _is_euc(data):',
+            "if not used:",
+            f"{DATA}services/test_broken_files.py::test_a_broken_file_is_refused_whole[EUC-JP]",
+        ),
+        Mutant(
+            "integrations/connectors/values.py",
+            "return text if _MORE_THAN_DIGITS.search(text) else",
+            "return",
+            f"{DATA}services/test_broken_files.py::test_a_bad_cell_keeps_its_row_out",
+        ),
+        Mutant(
+            "integrations/services/storing.py",
+            "    @transaction.atomic\n    def store(",
+            "    def store(",
+            f"{DATA}services/test_fault_walks.py::test_ends_equal_to_what_is_true_at_the_source",
+        ),
+    ],
     "sources": [
         Mutant(
             "integrations/connectors/base.py",
