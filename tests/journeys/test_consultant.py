@@ -41,7 +41,7 @@ class TestConsole:
         expect(row).to_have_attribute("data-status", "ready")
         cells = row.locator("td").all_inner_texts()
         assert re.search(r"\d+\.\d", cells[1]), "the KGI's achievement"
-        assert re.search(r"\d+／13", cells[2]), "the checklist"
+        assert re.search(r"\d+／14", cells[2]), "the checklist"
         assert cells[6].strip(), "the next meeting"
 
     def test_lists_company_b_too(self, page: Page, crm_export: Path) -> None:
