@@ -24,7 +24,6 @@ from kpis.choices import (
     DimensionCode,
     Direction,
     EnteredFor,
-    EntryAbsence,
     Grain,
     Level,
     Link,
@@ -35,9 +34,8 @@ from kpis.choices import (
     Unit,
 )
 from kpis.engine.inputs import LATEST_DUE_DAY
-from kpis.models import FactChange, KpiTree, Period
+from kpis.models import KpiTree, Period
 from kpis.selectors.references import find_member
-from tenants.registry import ItemStatus, Stage
 
 OFFICIAL = ("official", _("Official"))
 FREQUENCIES = [(each.value, each.label) for each in (Grain.MONTH, Grain.WEEK)]
@@ -182,92 +180,6 @@ class NodeSerializer(Selectable):
         return attrs
 
 
-class TargetSerializer(Selectable):
-    """A target of one node for one period of its own frequency."""
-
-    id = serializers.UUIDField(source="public_id", read_only=True)
-    tree = TreeReference(write_only=True, required=False, allow_null=True, help_text=_("Needed when node is a code."))
-    node = NodeReference()
-    period_start = serializers.DateField()
-    dimension = serializers.ChoiceField(DimensionCode.choices, default=DimensionCode.COMPANY)
-    member = MemberReference(allow_null=True, default=None)
-    line = serializers.ChoiceField(LINES, default=TargetLine.TARGET)
-    value = Number()
-    upper = Number(allow_null=True, default=None)
-    initial_value = Number(read_only=True)
-    initial_upper = Number(read_only=True, allow_null=True)
-    reason = serializers.CharField(allow_blank=True, default="")
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Find node and member, and say `official` as the line it stands for."""
-        if "node" in attrs:
-            attrs["node"] = node_or_error(attrs["node"], attrs.get("tree"), context=self.context)
-        attrs.pop("tree", None)
-        node = attrs.get("node") or self.instance.node
-        if attrs.get("line") == OFFICIAL[0]:
-            attrs["line"] = node.tree.official_line
-        if self.partial:
-            attrs.setdefault("dimension", self.instance.dimension)
-        return with_member(attrs, self.context)
-
-
-class TargetBatchSerializer(serializers.Serializer):
-    """Targets to set together."""
-
-    records = serializers.ListField(child=TargetSerializer(), allow_empty=False, max_length=5000)
-
-
-class TargetsSerializer(PageSerializer):
-    """The targets that were set."""
-
-    results = TargetSerializer(many=True)
-
-
-class TargetRevisionSerializer(Selectable):
-    """One setting of a target."""
-
-    number = serializers.IntegerField()
-    value = Number()
-    upper = Number(allow_null=True)
-    reason = serializers.CharField()
-    actor = ActorField(allow_null=True, help_text=_("Who set it, or proposed it where it was approved."))
-    at = serializers.DateTimeField()
-    request = serializers.UUIDField(
-        source="request.public_id", default=None, allow_null=True, help_text=_("The approved request behind it.")
-    )
-    approvers = serializers.ListField(
-        child=ActorField(), help_text=_("Who approved it, in order; empty where nobody had to.")
-    )
-    confirmed_at = serializers.DateTimeField(
-        allow_null=True, help_text=_("When the person whose target it is has confirmed it.")
-    )
-
-
-class ManualEntrySerializer(Selectable):
-    """A value that a person entered."""
-
-    id = serializers.IntegerField(source="pk", read_only=True)
-    metric = MetricReference()
-    grain = serializers.ChoiceField(FREQUENCIES, default=Grain.MONTH)
-    period_start = serializers.DateField()
-    dimension = serializers.ChoiceField(DimensionCode.choices, default=DimensionCode.COMPANY)
-    member = MemberReference(allow_null=True, default=None)
-    value = Number(allow_null=True, default=None)
-    absence = serializers.ChoiceField(
-        EntryAbsence.choices,
-        allow_blank=True,
-        default="",
-        help_text=_("Why there is no value, in place of one; the note says more."),
-    )
-    note = serializers.CharField(allow_blank=True, default="")
-    entered_by = ActorField(read_only=True, allow_null=True)
-    entered_at = serializers.DateTimeField(read_only=True)
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Find the member."""
-        return with_member(attrs, self.context)
-
-
 class PeriodSerializer(Selectable):
     """One period of the fiscal calendar; `end` is exclusive."""
 
@@ -382,57 +294,6 @@ class MemberSerializer(Selectable):
     aliases = serializers.ListField(child=serializers.CharField(), read_only=True)
     is_active = serializers.BooleanField(read_only=True)
     is_unassigned = serializers.BooleanField(read_only=True)
-
-
-class ChangeSerializer(Selectable):
-    """One change of one fact; `changes` maps a field to its old and new value."""
-
-    id = serializers.IntegerField()
-    resource = serializers.CharField(source="fact")
-    external_id = serializers.CharField()
-    action = serializers.ChoiceField(FactChange._meta.get_field("action").choices)
-    changes = OpenObject()
-    run = serializers.IntegerField(allow_null=True)
-    at = serializers.DateTimeField()
-
-
-class StreamSerializer(serializers.Serializer):
-    """What one source has delivered of one kind of fact."""
-
-    source = serializers.CharField()
-    resource = serializers.CharField(source="fact")
-    covered_from = serializers.DateField(allow_null=True)
-    last_success_at = serializers.DateTimeField(allow_null=True)
-    expected_every = serializers.DurationField(allow_null=True)
-    is_late = serializers.BooleanField()
-
-
-class HealthSerializer(serializers.Serializer):
-    """Whether numbers are fresh, and what other parts report."""
-
-    status = serializers.ChoiceField(["ok", "late"])
-    generated_at = serializers.DateTimeField()
-    streams = StreamSerializer(many=True)
-    signals = OpenObject()
-
-
-class ChecklistItemSerializer(serializers.Serializer):
-    """One item of the checklist as the system finds it today."""
-
-    number = serializers.IntegerField()
-    stage = serializers.ChoiceField(Stage.choices)
-    title = serializers.CharField()
-    status = serializers.ChoiceField(ItemStatus.choices)
-    evidence = serializers.CharField(allow_blank=True)
-    evidence_url = serializers.CharField(allow_blank=True)
-    next_step = serializers.CharField(allow_blank=True)
-    next_step_url = serializers.CharField(allow_blank=True)
-
-
-class ChecklistSerializer(PageSerializer):
-    """The checklist."""
-
-    results = ChecklistItemSerializer(many=True)
 
 
 def with_member(attrs: dict[str, Any], context: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,8 @@ from rest_framework import serializers
 
 from kpis.api.fields import ActorField, MemberReference, NodeReference, Number, TreeReference
 from kpis.api.filters import ReferenceFilter
-from kpis.api.serializers import PageSerializer, Selectable, TargetSerializer
+from kpis.api.serializers import PageSerializer, Selectable
+from kpis.api.targets import TargetSerializer
 from kpis.choices import DimensionCode, RequestStatus, RequestVerdict, TargetLine
 from kpis.models import TargetRequest
 from kpis.selectors.references import find_tree

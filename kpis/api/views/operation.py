@@ -10,7 +10,7 @@ from rest_framework.response import Response
 
 from kpis.api.base import CompanyAPIView, ListViewSet
 from kpis.api.filters import ChangeFilter
-from kpis.api.serializers import ChangeSerializer, ChecklistSerializer, HealthSerializer
+from kpis.api.operation import ChangeSerializer, ChecklistSerializer, HealthSerializer
 from kpis.models import FactChange
 from kpis.selectors.operation import read_checklist, read_health
 from tenants.capabilities import Capability, Scope

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from kpis.api.base import CompanyViewSet
 from kpis.api.filters import ManualEntryFilter, TargetFilter
-from kpis.api.serializers import (
+from kpis.api.targets import (
     ManualEntrySerializer,
     TargetBatchSerializer,
     TargetRevisionSerializer,
