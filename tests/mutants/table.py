@@ -204,7 +204,7 @@ AREAS: dict[str, list[Mutant]] = {
             "kpis/services/fact_batch.py",
             "f\"CASE WHEN '{name}' = ANY(n.present) THEN {self.given(name, column)} ELSE f.{name} END AS {name}\"",
             'f"{self.given(name, column)} AS {name}"',
-            f"{KPIS}services/test_facts.py::TestUpsert::test_an_absent_field_is_kept_and_null_clears",
+            f"{KPIS}services/test_facts.py::TestUpsert::test_an_absent_field_is_kept_where_another_record_of_the_list_has_it",
         ),
         Mutant(
             "kpis/services/dependents.py",
@@ -513,12 +513,6 @@ AREAS: dict[str, list[Mutant]] = {
             "return text if _MORE_THAN_DIGITS.search(text) else",
             "return",
             f"{DATA}services/test_broken_files.py::test_a_bad_cell_keeps_its_row_out",
-        ),
-        Mutant(
-            "integrations/services/storing.py",
-            "    @transaction.atomic\n    def store(",
-            "    def store(",
-            f"{DATA}services/test_fault_walks.py::test_ends_equal_to_what_is_true_at_the_source",
         ),
     ],
     "sources": [

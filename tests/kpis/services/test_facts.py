@@ -52,6 +52,11 @@ class TestUpsert:
         deal = Deal.objects.get()
         assert (deal.created_on, deal.amount, deal.phase) == (None, None, "proposal")
 
+    def test_an_absent_field_is_kept_where_another_record_of_the_list_has_it(self) -> None:
+        send("deals", DEAL | {"phase": "proposal"}, DEAL | {"external_id": "D2"})
+        send("deals", {"external_id": "D1", "created_on": None}, DEAL | {"external_id": "D2", "phase": "closing"})
+        assert dict(Deal.objects.values_list("external_id", "phase")) == {"D1": "proposal", "D2": "closing"}
+
     def test_a_deleted_record_stays_as_a_tombstone_and_can_come_back(self) -> None:
         send("deals", DEAL)
         assert counts(send("deals", {"external_id": "D1", "deleted": True})) == (0, 0, 0, 1, 0)
