@@ -42,6 +42,16 @@ STAFF = {
 }
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The database of the session is made before all else in a test, above all before the clock is set back.
+
+    People made at a time set back would be gone, eight hours later by that clock, for all tests that follow.
+    """
+    names = getattr(item, "fixturenames", [])
+    if not {"any_db", "db", "committed_db"}.isdisjoint(names) or item.get_closest_marker("django_db"):
+        names.insert(0, "django_db_setup")
+
+
 @pytest.fixture(scope="session")
 def quick_passwords() -> Iterator[None]:
     """Hashing that is slow on purpose would be most of what signing in costs here."""
