@@ -1,7 +1,8 @@
-"""The test database, copied from a migrated one that is kept until a migration changes.
+"""The test database, copied from one that is kept until the code of the product changes.
 
-The kept database holds the schemas of console, acme and globex right after their migrations, as if provisioning had
-been killed there; the session then lets the real provisioning finish them.
+Two are kept. `migrated` holds the schemas of console, acme and globex right after their migrations, as if provisioning
+had been killed there, until a migration changes. `ready` is a copy of it in which the real provisioning has finished
+them, until the product changes or the day ends.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ PREFIX = "test_mawaru"
 # Set for a session inside a session: its DATABASE_URL names a database that is ready and not its own to drop.
 IS_READY = "MAWARU_DATABASE_IS_READY"
 WRITING = ("ALTER", "COMMENT", "CREATE", "DELETE", "DO", "DROP", "INSERT", "SET CONSTRAINTS", "UPDATE")
+PRODUCT = ("config", "integrations", "kpis", "reviews", "tenants")
 NAMES = {"acme": "株式会社アクメ", "globex": "グロベックス株式会社"}
 
 
@@ -37,12 +39,10 @@ def make(name: str) -> None:
     """Let the connection use a fresh test database called `name`, with all companies ready."""
     with _maintenance() as server:
         server.execute("SELECT pg_advisory_lock(4710)")
-        kept = _kept_database(server)
-        server.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        server.execute(f'CREATE DATABASE "{name}" TEMPLATE "{kept}"')
+        migrated = _kept(server, f"{PREFIX}_migrated", _hash_of_migrations(), _migrate)
+        ready = _kept(server, f"{PREFIX}_ready", _hash_of_product(), _provision, template=migrated)
+        _copy(server, ready, name)
     _use(name)
-    for company in Company.objects.order_by("-type"):
-        provision_company(company_id=company.id, now=timezone.now())
 
 
 def drop(name: str) -> None:
@@ -58,8 +58,7 @@ def copied() -> Iterator[None]:
     copy = f"{original}_own"
     connection.close()
     with _maintenance() as server:
-        server.execute(f'DROP DATABASE IF EXISTS "{copy}" WITH (FORCE)')
-        server.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{original}"')
+        _copy(server, original, copy)
     _use(copy)
     try:
         yield
@@ -106,22 +105,34 @@ def _use(name: str) -> None:
     settings.DATABASES["default"]["NAME"] = connection.settings_dict["NAME"] = name
 
 
-def _kept_database(server: psycopg.Connection) -> str:
-    kept = f"{PREFIX}_kept_{_fingerprint()}"
-    found = server.execute("SELECT datname FROM pg_database WHERE datname LIKE %s", [f"{PREFIX}_kept_%"])
-    existing = [name for (name,) in found]
+def _copy(server: psycopg.Connection, original: str, copy: str) -> None:
+    server.execute(f'DROP DATABASE IF EXISTS "{copy}" WITH (FORCE)')
+    server.execute(f'CREATE DATABASE "{copy}" TEMPLATE "{original}"')
+
+
+def _kept(
+    server: psycopg.Connection, name: str, fingerprint: str, build: Callable[[], None], *, template: str = "template1"
+) -> str:
+    """The name of the database of this fingerprint, built in a copy of `template` in place of older ones if need be."""
+    kept = f"{name}_{fingerprint}"
+    found = server.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [f"{name}_"])
+    existing = [each for (each,) in found]
     if kept in existing:
         return kept
     for old in existing:
         server.execute(f'DROP DATABASE IF EXISTS "{old}" WITH (FORCE)')
     building = f"{PREFIX}_building"
-    server.execute(f'DROP DATABASE IF EXISTS "{building}" WITH (FORCE)')
-    server.execute(f'CREATE DATABASE "{building}"')
+    _copy(server, template, building)
     _use(building)
-    _migrate()
+    build()
     connection.close()
     server.execute(f'ALTER DATABASE "{building}" RENAME TO "{kept}"')
     return kept
+
+
+def _provision() -> None:
+    for company in Company.objects.order_by("-type"):
+        provision_company(company_id=company.id, now=timezone.now())
 
 
 def _migrate() -> None:
@@ -158,7 +169,7 @@ def _noted() -> Iterator[list[tuple[str, Any]]]:
         yield statements
 
 
-def _fingerprint() -> str:
+def _hash_of_migrations() -> str:
     """Changes with every migration of every app, and with the order in which they run."""
     digest = hashlib.sha256(Path(__file__).read_bytes())
     for config in apps.get_app_configs():
@@ -168,5 +179,14 @@ def _fingerprint() -> str:
         except ModuleNotFoundError:
             continue
         for path in sorted(Path(package.__path__[0]).glob("*.py")):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+def _hash_of_product() -> str:
+    """Changes with whatever provisioning could read, and with the day on which companies are made."""
+    digest = hashlib.sha256(f"{_hash_of_migrations()} {timezone.localdate()}".encode())
+    for path in sorted(each for app in PRODUCT for each in (settings.BASE_DIR / app).rglob("*") if each.is_file()):
+        if path.suffix != ".pyc":
             digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
