@@ -14,9 +14,9 @@ from kpis.engine.joining import BY_PERSON, Link, decide_link
 from kpis.models import LeadRules
 from kpis.services import dependents
 
+# The deals of one account, or with one address, are found once, however many of its leads moved.
 _ASKED = """
     CREATE TEMPORARY TABLE asked ON COMMIT DROP AS
-    WITH moved AS (SELECT l.* FROM kpis_lead l JOIN fresh s ON s.fact = 'leads' AND s.fact_id = l.id)
     SELECT fact_id AS id FROM fresh WHERE fact = 'deals'
     UNION SELECT k.deal_id FROM kpis_leadlink k JOIN moved l ON l.id = k.lead_id
     UNION SELECT k.deal_id FROM kpis_leadlink k WHERE k.lead_id IS NULL AND EXISTS (SELECT FROM moved)
@@ -26,18 +26,25 @@ _ASKED = """
         JOIN kpis_deal d ON d.external_id = u.external_id
     UNION SELECT u.fact_id FROM kpis_unresolvedreference u JOIN moved l ON l.external_id = u.external_id
         WHERE u.entity = 'leads' AND u.fact = 'deals' AND u.field = 'lead'
-    UNION SELECT d.id FROM moved l JOIN kpis_deal d ON d.email_hash = l.email_hash WHERE d.email_hash <> ''
-    UNION SELECT d.id FROM moved l JOIN kpis_deal d ON d.account_id = l.account_id
-    UNION SELECT d.id FROM moved l JOIN kpis_account a ON a.domain = l.email_domain AND a.domain <> ''
-        JOIN kpis_deal d ON d.account_id = a.id
+    UNION SELECT d.id FROM (SELECT DISTINCT email_hash FROM moved WHERE email_hash <> '') l
+        JOIN kpis_deal d ON d.email_hash = l.email_hash
+    UNION SELECT d.id FROM (
+        SELECT account_id FROM moved WHERE account_id IS NOT NULL
+        UNION SELECT a.id FROM (SELECT DISTINCT email_domain FROM moved WHERE email_domain <> '') l
+            JOIN kpis_account a ON a.domain = l.email_domain
+    ) l JOIN kpis_deal d ON d.account_id = l.account_id
 """
-# The source said which lead it was, and the lead is there.
-_TOLD = """(jsonb_typeof(d.refs->'lead') = 'array' AND NOT EXISTS (
-    SELECT FROM kpis_unresolvedreference u WHERE u.fact = 'deals' AND u.fact_id = d.id AND u.field = 'lead'))"""
+# The source said which lead it was, and the lead is there: no rule has a say.
+_TOLD = """
+    DELETE FROM asked USING kpis_deal d
+    WHERE d.id = asked.id AND jsonb_typeof(d.refs->'lead') = 'array' AND NOT EXISTS (
+        SELECT FROM kpis_unresolvedreference u WHERE u.fact = 'deals' AND u.fact_id = d.id AND u.field = 'lead')
+    RETURNING asked.id
+"""
 # What is only alike counts for a deal whose source does not say that it came from elsewhere, and not backwards in time.
 _FOUND = """
     WITH open AS (
-        SELECT d.* FROM asked JOIN kpis_deal d USING (id) WHERE d.deleted_at IS NULL AND d.outcome <> 'void'
+        SELECT d.* FROM asking JOIN kpis_deal d USING (id) WHERE d.deleted_at IS NULL AND d.outcome <> 'void'
     ), likely AS (
         SELECT * FROM open WHERE origin IN ('lead', 'unknown')
     ), found AS (
@@ -66,10 +73,14 @@ _FOUND = """
     LEFT JOIN kpis_leadexclusion x ON x.lead_id = l.id AND x.reason = 'duplicate' AND x.is_out
 """
 _REFUSED = """
-    SELECT k.deal_id, coalesce(x.same_as_id, k.lead_id) FROM kpis_leadlink k JOIN asked ON asked.id = k.deal_id
+    SELECT k.deal_id, coalesce(x.same_as_id, k.lead_id) FROM kpis_leadlink k JOIN asking ON asking.id = k.deal_id
     LEFT JOIN kpis_leadexclusion x ON x.lead_id = k.lead_id AND x.reason = 'duplicate' AND x.is_out
     WHERE k.undone_at IS NOT NULL
 """
+
+
+# However many deals are asked about, only so many of them are in memory.
+_AT_ONCE = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,6 @@ class _Stored:
 
     deal: int
     lead: int | None
-    is_told: bool
     rule: str | None
     linked: int | None
     candidates: list[int]
@@ -93,20 +103,44 @@ class _Stored:
 
 def link_deals(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> None:
     """Link the deals that the rules can link, and unlink those that they no longer do."""
+    cursor.execute(
+        "CREATE TEMPORARY TABLE moved ON COMMIT DROP AS"
+        " SELECT l.id, l.external_id, l.account_id, l.email_hash, l.email_domain, l.converted_deal_id"
+        " FROM kpis_lead l JOIN fresh s ON s.fact = 'leads' AND s.fact_id = l.id"
+    )
+    cursor.execute("ANALYZE moved")
     cursor.execute(_ASKED)
     cursor.execute("ANALYZE asked")
+    cursor.execute(
+        f"WITH told AS ({_TOLD}) DELETE FROM kpis_leadlink k USING told WHERE k.deal_id = told.id AND undone_at IS NULL"
+    )
+    cursor.execute("CREATE TEMPORARY TABLE asking (id bigint) ON COMMIT DROP")
+    while _take_some(cursor):
+        _link_some(cursor, rules, now=now)
+    cursor.execute("DROP TABLE moved, asked, asking")
+
+
+def _take_some(cursor: CursorWrapper) -> bool:
+    """Move the next deals from `asked` to `asking`; whether there are any."""
+    cursor.execute("TRUNCATE asking")
+    cursor.execute(
+        "WITH taken AS (DELETE FROM asked WHERE ctid = ANY(ARRAY(SELECT ctid FROM asked LIMIT %s)) RETURNING id)"
+        " INSERT INTO asking SELECT id FROM taken",
+        [_AT_ONCE],
+    )
+    is_any = bool(cursor.rowcount)
+    cursor.execute("ANALYZE asking")
+    return is_any
+
+
+def _link_some(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> None:
     found = _gather(cursor)
     cursor.execute(_REFUSED)
     refused: dict[int, set[int]] = defaultdict(set)
     for deal, lead in cursor.fetchall():
         refused[deal].add(lead)
-    over: list[int] = []
     decided: dict[int, Link | None] = {}
     for stored in _stored(cursor):
-        if stored.is_told:
-            if stored.rule is not None:
-                over.append(stored.deal)
-            continue
         kept = stored.linked if stored.rule == BY_PERSON else None
         link = (
             Link(BY_PERSON, kept)
@@ -115,12 +149,11 @@ def link_deals(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> Non
         )
         if not stored.is_as(link):
             decided[stored.deal] = link
-    cursor.execute("DROP TABLE asked")
-    cursor.execute(
-        "DELETE FROM kpis_leadlink WHERE undone_at IS NULL AND deal_id = ANY(%s)",
-        [[*over, *(deal for deal, link in decided.items() if link is None or link.rule != BY_PERSON)]],
-    )
     if decided:
+        cursor.execute(
+            "DELETE FROM kpis_leadlink WHERE undone_at IS NULL AND deal_id = ANY(%s)",
+            [[deal for deal, link in decided.items() if link is None or link.rule != BY_PERSON]],
+        )
         _write(cursor, decided, now=now)
 
 
@@ -136,10 +169,10 @@ def _gather(cursor: CursorWrapper) -> dict[int, dict[str, set[int]]]:
 def _stored(cursor: CursorWrapper) -> list[_Stored]:
     """A lead that was chosen and is gone is chosen no more."""
     cursor.execute(
-        f"""
-        SELECT d.id, d.lead_id, {_TOLD}, k.rule, CASE WHEN l.deleted_at IS NULL THEN k.lead_id END,
+        """
+        SELECT d.id, d.lead_id, k.rule, CASE WHEN l.deleted_at IS NULL THEN k.lead_id END,
                ARRAY(SELECT jsonb_array_elements_text(k.candidates)::bigint)
-        FROM asked JOIN kpis_deal d USING (id)
+        FROM asking JOIN kpis_deal d USING (id)
         LEFT JOIN kpis_leadlink k ON k.deal_id = d.id AND k.undone_at IS NULL LEFT JOIN kpis_lead l ON l.id = k.lead_id
         """
     )
