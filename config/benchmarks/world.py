@@ -11,13 +11,16 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
+from django.db.models import Model
 from django.utils import timezone
 
 from kpis.choices import Grain, Level, Link
-from kpis.models import DimensionMember, KpiNode, KpiTree, Period, Target
+from kpis.models import Deal, DimensionMember, KpiNode, KpiTree, Lead, LeadStageEvent, Period, Target
 from kpis.services import dependents
 from kpis.services.calendar import ensure_calendar
 from kpis.services.definitions import create_metric
+from kpis.services.fact_batch import default_of
 from kpis.services.facts import upsert_facts
 from kpis.services.trees import activate_tree, create_node, create_tree
 from tenants.accounts.choices import Role
@@ -69,15 +72,19 @@ def build(size: Size, *, slug: str, say: Callable[[str], None]) -> World:
     """Make the company with all its records; every record waits to be looked at by the first recompute."""
     say(f"Making a company of {size.deals:,} deals and {size.leads:,} leads …")
     now = timezone.now()
-    today = timezone.localdate(now)
-    first_day = date(today.year - MONTHS // 12, today.month, 1) + timedelta(days=31)
-    first_day = first_day.replace(day=1)
     with public_context():
         prepare_installation(now=now)
         company = request_company(
             slug=slug, name=slug, fiscal_start_month=FISCAL_START, closing_day=31, currency="JPY", now=now
         )
-    company = provision_company(company_id=company.id, now=now)
+    return fill(provision_company(company_id=company.id, now=now), size, now=now)
+
+
+def fill(company: Company, size: Size, *, now: datetime) -> World:
+    """Put all records, targets and the tree into a company that has none."""
+    today = timezone.localdate(now)
+    first_day = date(today.year - MONTHS // 12, today.month, 1) + timedelta(days=31)
+    first_day = first_day.replace(day=1)
     with tenant_context(company):
         with transaction.atomic():
             actor = create_user(username="owner", name="Owner", role=Role.OWNER, password=PASSWORD)
@@ -128,8 +135,9 @@ def _record(size: Size, first_day: date, today: date, now: datetime) -> None:
             "leads": size.leads,
             "deals": size.deals,
         }
-        for statement in (_LEADS, _STAGES, _DEALS):
-            cursor.execute(statement, common)
+        _insert(cursor, Lead, _LEADS, _LEADS_FROM, common)
+        _insert(cursor, LeadStageEvent, _STAGES, _STAGES_FROM, common)
+        _insert(cursor, Deal, _DEALS, _DEALS_FROM, common)
         for fact in ("leads", "lead-stage-events", "deals"):
             cursor.execute(
                 "INSERT INTO kpis_factstream (source, fact, covered_from, last_success_at) VALUES (%s, %s, %s, %s)",
@@ -143,37 +151,48 @@ def _record(size: Size, first_day: date, today: date, now: datetime) -> None:
 _ACCOUNT, _PERSON, _PRODUCT = (
     f"{name}.ids[1 + floor(random() * cardinality({name}.ids))::int]" for name in ("accounts", "people", "products")
 )
-_LEADS = f"""
-    INSERT INTO kpis_lead (source, external_id, content_hash, refs, attributes, source_url, recorded_at, changed_at,
-        created_on, account_id, owner_id, lead_source, status, disqualified_reason, email_hash)
-    SELECT %(source)s, 'L' || n, '', '{{}}', '{{}}', '', %(now)s, %(now)s,
-           %(first)s::date + (n::bigint * %(days)s / %(leads)s)::int, {_ACCOUNT},
-           {_PERSON}, (%(sources)s::text[])[1 + floor(random() * 8)::int], '', '', ''
-    FROM generate_series(0, %(leads)s - 1) AS n, people, accounts
-"""
-_STAGES = """
-    INSERT INTO kpis_leadstageevent (source, external_id, content_hash, refs, attributes, source_url, recorded_at,
-        changed_at, lead_id, stage, entered_at)
-    SELECT %(source)s, stage || l.external_id, '', '{}', '{}', '', %(now)s, %(now)s, l.id, stage,
-           l.created_on + make_interval(days => wait, hours => 3)
-    FROM kpis_lead l CROSS JOIN LATERAL (VALUES ('mql', 4, 7), ('sql', 2, 30)) AS s (stage, tenths, wait)
+# Of each table what its rows say (all other columns take their default) and where the rows come from.
+_FACT = {"source": "%(source)s", "recorded_at": "%(now)s", "changed_at": "%(now)s"}
+_WORD = "(%(sources)s::text[])[1 + floor(random() * 8)::int]"
+_LEADS = {
+    "external_id": "'L' || n",
+    "created_on": "%(first)s::date + (n::bigint * %(days)s / %(leads)s)::int",
+    "account_id": _ACCOUNT,
+    "owner_id": _PERSON,
+    "lead_source": _WORD,
+}
+_LEADS_FROM = "generate_series(0, %(leads)s - 1) AS n, people, accounts"
+_STAGES = {
+    "external_id": "stage || l.external_id",
+    "lead_id": "l.id",
+    "stage": "stage",
+    "entered_at": "l.created_on + make_interval(days => wait, hours => 3)",
+}
+_STAGES_FROM = """
+    kpis_lead l CROSS JOIN LATERAL (VALUES ('mql', 4, 7), ('sql', 2, 30)) AS s (stage, tenths, wait)
     WHERE right(l.external_id, 1)::int < tenths
 """
-_DEALS = f"""
-    INSERT INTO kpis_deal (source, external_id, content_hash, refs, attributes, source_url, recorded_at, changed_at,
-        currency, tax, name, account_id, owner_id, created_on, expected_close_on, closed_on, outcome, phase, confidence,
-        amount, origin, lead_id, lead_source, sales_channel, partner, product_id, region, customer_type, lost_reason,
-        competitor)
-    SELECT %(source)s, 'D' || n, '',
-           CASE WHEN lead.id IS NULL THEN '{{}}'
-                ELSE jsonb_build_object('lead', jsonb_build_array(lead.source, lead.external_id)) END,
-           '{{}}', '', %(now)s, %(now)s, '', 'excluded', 'Deal ' || n,
-           {_ACCOUNT}, {_PERSON},
-           day, day + 60, closed, CASE WHEN closed IS NULL THEN 'open' WHEN luck < 0.3 THEN 'won' ELSE 'lost' END,
-           '', '', (50000 + floor(luck * 40) * 10000)::numeric, CASE WHEN n %% 10 < 7 THEN 'lead' ELSE 'existing' END,
-           CASE WHEN n %% 10 < 7 THEN lead.id END, (%(sources)s::text[])[1 + floor(random() * 8)::int],
-           (%(channels)s::text[])[1 + n %% 2], '', {_PRODUCT}, '', '', '', ''
-    FROM (
+_DEALS = {
+    "external_id": "'D' || n",
+    "refs": "CASE WHEN lead.id IS NULL THEN '{}'"
+    " ELSE jsonb_build_object('lead', jsonb_build_array(lead.source, lead.external_id)) END",
+    "tax": "'excluded'",
+    "name": "'Deal ' || n",
+    "account_id": _ACCOUNT,
+    "owner_id": _PERSON,
+    "created_on": "day",
+    "expected_close_on": "day + 60",
+    "closed_on": "closed",
+    "outcome": "CASE WHEN closed IS NULL THEN 'open' WHEN luck < 0.3 THEN 'won' ELSE 'lost' END",
+    "amount": "(50000 + floor(luck * 40) * 10000)::numeric",
+    "origin": "CASE WHEN n %% 10 < 7 THEN 'lead' ELSE 'existing' END",
+    "lead_id": "CASE WHEN n %% 10 < 7 THEN lead.id END",
+    "lead_source": _WORD,
+    "sales_channel": "(%(channels)s::text[])[1 + n %% 2]",
+    "product_id": _PRODUCT,
+}
+_DEALS_FROM = """
+    (
         SELECT n, random() AS luck, %(first)s::date + (n::bigint * %(days)s / %(deals)s)::int AS day,
                %(first)s::date + (n::bigint * %(days)s / %(deals)s)::int + floor(random() * 120)::int AS ends
         FROM generate_series(0, %(deals)s - 1) AS n
@@ -182,6 +201,19 @@ _DEALS = f"""
     LEFT JOIN kpis_lead lead ON n %% 10 < 7 AND lead.source = %(source)s AND lead.external_id = 'L' || (2 * n),
     people, accounts, products
 """
+
+
+def _insert(cursor: CursorWrapper, model: type[Model], says: dict[str, str], rows: str, params: dict[str, Any]) -> None:
+    values = {
+        column.column: literal
+        for column in model._meta.concrete_fields
+        if not column.primary_key and (literal := default_of(column)) is not None
+    }
+    values |= _FACT | says
+    cursor.execute(
+        f"INSERT INTO {model._meta.db_table} ({', '.join(values)}) SELECT {', '.join(values.values())} FROM {rows}",
+        params,
+    )
 
 
 def _plan(actor: User, today: date, now: datetime) -> KpiTree:

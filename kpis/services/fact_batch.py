@@ -247,7 +247,7 @@ class Batch:
 
     def given(self, name: str, column: "models.Field[Any, Any]") -> str:
         """The value that was sent, with the column's default where null cannot be stored."""
-        default = _default(column)
+        default = default_of(column)
         return f"n.{name}" if default is None else f"coalesce(n.{name}, {default})"
 
     def insert(self) -> int:
@@ -273,7 +273,7 @@ class Batch:
             elif isinstance(column, models.UUIDField):
                 values[column.attname] = "gen_random_uuid()"
             elif column.attname not in values and not column.primary_key and not column.null:
-                values[column.attname] = str(_default(column))
+                values[column.attname] = str(default_of(column))
         with _in_flight(self.meanwhile):
             self.cursor.execute(
                 f"""
@@ -405,8 +405,8 @@ def _told(old: str, new: str, name: str, path: str = "", *, column: str = "") ->
     )
 
 
-def _default(column: "models.Field[Any, Any]") -> str | None:
-    """The SQL literal that stands for "not given" in a column that cannot be null."""
+def default_of(column: "models.Field[Any, Any]") -> str | None:
+    """The SQL literal that stands for "not given" in a column; None where null does."""
     if column.null:
         return None
     if not column.has_default():
