@@ -19,7 +19,8 @@ from tenants.models import Company
 from tenants.outbox.models import Event, EventState
 from tests import database
 
-REDIS_DB = 7
+# Another one for each process of a session, so that its workers can be killed beside those of another.
+REDIS_DB = 7 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 
 
 class Worker:

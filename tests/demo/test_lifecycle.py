@@ -111,7 +111,6 @@ def trees_of(demo: Demo) -> list[tuple[int, str]]:
 
 
 @pytest.mark.gate
-@pytest.mark.alone
 @pytest.mark.timeout(3000)
 class TestLifecycle:
     @pytest.mark.proof  # sets the demo up from nothing twice; the gate's kills try the parts

@@ -20,7 +20,7 @@ from tests import database
 from tests.integrations.conftest import _own_media, connection, receive  # noqa: F401 - fixtures
 from tests.worker import all_done, wait_for
 
-pytestmark = [pytest.mark.gate, pytest.mark.alone]
+pytestmark = pytest.mark.gate
 
 WON = {"field": "outcome", "op": "in", "value": ["won"]}
 BOOKINGS = {

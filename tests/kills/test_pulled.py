@@ -29,7 +29,7 @@ from tests.integrations.services.test_fault_walks import MAPPING
 from tests.integrations.sources import connect
 from tests.worker import Worker, all_done, wait_for
 
-pytestmark = [pytest.mark.gate, pytest.mark.alone]
+pytestmark = pytest.mark.gate
 
 KILLS = {"proof": 50}.get(os.environ.get("MAWARU_TIER", "test"), 5)
 KILLS_A_RUN = MAX_ATTEMPTS - 1

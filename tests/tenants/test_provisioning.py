@@ -188,7 +188,6 @@ class TestProvisioning:
 
 
 @pytest.mark.gate
-@pytest.mark.alone
 class TestKilledProvisioning:
     def test_is_never_served_and_repair_heals_it(self, committed_db, console):
         """A process that is killed in the middle of the migrations leaves a schema with half of its tables."""

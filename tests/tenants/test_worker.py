@@ -9,7 +9,7 @@ from tenants.outbox.services import emit
 from tests.tenants import worker_probe
 from tests.worker import all_done, wait_for
 
-pytestmark = [pytest.mark.gate, pytest.mark.alone]
+pytestmark = pytest.mark.gate
 PROBE = worker_probe.__name__
 
 
