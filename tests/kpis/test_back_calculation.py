@@ -35,18 +35,21 @@ from kpis.services.targets import TargetError
 from kpis.services.trees import create_node, create_tree
 from tenants.registry import ItemStatus
 from tests.kpis.back_calculation import NOW, TODAY, grow_tree, live_a_year, send
+from tests.remembering import remembered
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
 WORKED_EXAMPLE = {"average_deal_size": Decimal(1_000_000), "win_rate": Decimal(1), "opportunity_rate": Decimal("0.2")}
 
 
 @pytest.fixture
+@remembered
 def tree(in_acme: Any) -> KpiTree:
     ensure_calendar(first_day=date(2025, 4, 1), last_day=date(2027, 3, 31))
     return grow_tree()
 
 
 @pytest.fixture
+@remembered
 def history(tree: KpiTree) -> None:
     live_a_year()
 
@@ -276,6 +279,7 @@ class TestInsideSales:
     """The shipped tree of inside sales: its opportunity rate is a cohort from leads to opportunities."""
 
     @pytest.fixture
+    @remembered
     def inside(self, in_acme: Any) -> KpiTree:
         ensure_calendar(first_day=date(2025, 4, 1), last_day=date(2027, 3, 31))
         return grow_tree(INSIDE_SALES)

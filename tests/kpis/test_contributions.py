@@ -13,6 +13,7 @@ from kpis.selectors.contributions import Contributions, read_contributions
 from kpis.selectors.details import Segment
 from kpis.services.facts import upsert_facts
 from kpis.services.recompute import recompute
+from tests.remembering import remembered
 
 NOW = datetime(2026, 11, 16, 3, tzinfo=UTC)
 DEALS = {"kind": "simple", "fact": "deals", "date": "closed_on", "aggregate": "count"}
@@ -85,6 +86,7 @@ class Plan:
 
 
 @pytest.fixture
+@remembered
 def plan() -> Plan:
     metrics = {}
     for code, (unit, accumulation, spec) in SPECS.items():
@@ -126,6 +128,7 @@ def amounts(found: Contributions) -> dict[str, Decimal]:
 
 
 @pytest.fixture
+@remembered
 def factors(plan: Plan) -> Plan:
     """October: 8 of 20 deals won at 100; planned were 25 deals at 50 % and 80."""
     plan.aim(plan.goal, oct=1000)
@@ -228,6 +231,7 @@ class TestFactors:
 
 class TestLags:
     @pytest.fixture
+    @remembered
     def lagged(self, factors: Plan) -> Plan:
         """Of 40 won deals 30 % close in their month; October created 10 of 30 planned, September 20 of 20."""
         deals(12, "2026-06-01", "2026-06-20")

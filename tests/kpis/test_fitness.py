@@ -13,6 +13,7 @@ from kpis.services.fitness import ReviewError, check_kpis, check_tree, review_be
 from kpis.tasks import DUE_FITNESS, check_fitness
 from tenants.models import Company, DueSync
 from tests.kpis.test_checklist import NOW, TODAY, plant
+from tests.remembering import remembered
 
 pytestmark = pytest.mark.usefixtures("in_acme")
 
@@ -22,6 +23,7 @@ def found(node: KpiNode, today: date = TODAY) -> set[str]:
 
 
 @pytest.fixture
+@remembered
 def kpi(in_acme: Any) -> KpiNode:
     """A manual win rate with an owner, a reason, somebody who moves it, and targets for the year."""
     node = plant().nodes.select_related("tree").get(level="kpi")

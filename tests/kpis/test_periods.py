@@ -27,6 +27,7 @@ from kpis.services.trees import create_node, create_tree
 from kpis.tasks import move_periods
 from tenants.models import DueSync
 from tenants.outbox.models import Event
+from tests.remembering import remembered
 
 pytestmark = pytest.mark.usefixtures("in_acme")
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -49,6 +50,7 @@ def calendar(in_acme: Any) -> None:
 
 
 @pytest.fixture
+@remembered
 def node(in_acme: Any) -> KpiNode:
     """Bookings by the month: one won deal of 100 in October, target 80."""
     spec = {

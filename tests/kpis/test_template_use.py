@@ -27,6 +27,7 @@ from kpis.services.template_use import (
 from kpis.services.trees import TreeError, activate_tree, create_node, retire_tree, update_node
 from tenants.outbox.models import Event
 from tenants.registry import ProvisionRequest
+from tests.remembering import remembered
 
 pytestmark = pytest.mark.usefixtures("in_acme")
 NOW = timezone.now()
@@ -57,6 +58,7 @@ def redefined(document: TemplateDocument, code: str, expression: str) -> Templat
 
 
 @pytest.fixture
+@remembered
 def tree(in_acme: Any) -> KpiTree:
     """A tree in force that follows version 1."""
     values = {"kgi_amount": "12000000", "average_deal_size": "1000000", "win_rate": "0.2"}

@@ -24,6 +24,7 @@ from kpis.services.trees import (
     update_node,
     update_tree,
 )
+from tests.remembering import remembered
 
 pytestmark = pytest.mark.usefixtures("in_acme")
 NOW = timezone.now()
@@ -40,6 +41,7 @@ def add(tree: KpiTree, level: str, **fields: Any) -> KpiNode:
 
 
 @pytest.fixture
+@remembered
 def tree(in_acme: Any) -> KpiTree:
     """A KGI, a KSF and a KPI."""
     tree = create_tree(name="Tree", fiscal_year=2026, actor=None, now=NOW)
@@ -158,6 +160,7 @@ def codes(tree: KpiTree) -> list[str]:
 
 class TestMove:
     @pytest.fixture
+    @remembered
     def wide(self, tree: KpiTree) -> KpiTree:
         """The tree with a second KSF and a KPI below it."""
         kgi = tree.nodes.get(code="bookings")
@@ -221,6 +224,7 @@ class TestInForce:
     """A change of a single node never breaks a tree in force."""
 
     @pytest.fixture
+    @remembered
     def active(self, tree: KpiTree) -> KpiTree:
         return activate_tree(tree=tree, facts_may_follow=True, actor=None, now=NOW)
 

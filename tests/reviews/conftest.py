@@ -19,6 +19,7 @@ from reviews.services.actions import log_action
 from reviews.services.misses import record_misses
 from reviews.services.schedule import save_series
 from tenants.settings.models import CompanySettings
+from tests.remembering import remembered
 
 NOW = datetime(2026, 11, 25, 0, 0, tzinfo=UTC)  # Wednesday, 9:00 in Tokyo
 SEPTEMBER, OCTOBER = date(2026, 9, 1), date(2026, 10, 1)
@@ -31,6 +32,7 @@ def november() -> Iterator[None]:
 
 
 @pytest.fixture
+@remembered
 def tree(in_acme: Any) -> KpiTree:
     CompanySettings.objects.update(start_date=OCTOBER)
     tree = KpiTree.objects.create(name="新規開拓 2026", fiscal_year=2026, status="active")
@@ -53,6 +55,7 @@ def win_rate(tree: KpiTree) -> KpiNode:
 
 
 @pytest.fixture
+@remembered
 def organisation(in_acme: Any, alice: Any, bob: Any) -> dict[str, Person]:
     """Alice leads the east team, in which Bob is; Emi is in the west team."""
     upsert_facts(
@@ -93,6 +96,7 @@ def finish(start: date = OCTOBER, state: str = "provisional") -> Period:
 
 
 @pytest.fixture
+@remembered
 def october_miss(bookings: KpiNode) -> Miss:
     """Bookings of October: 800,000 of 1,000,000."""
     aim(bookings, "1000000")

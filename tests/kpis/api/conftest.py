@@ -11,6 +11,7 @@ from django.utils import timezone
 from integrations.services.api_keys import create_api_key
 from tenants.context import tenant_context
 from tests.conftest import host_of
+from tests.remembering import remembered
 
 BASE = "/api/v1/"
 CLOSED = {"field": "outcome", "op": "in", "value": ["won", "lost", "no_decision"]}
@@ -95,6 +96,7 @@ def signed_in(client_for, acme) -> Callable[..., Caller]:
 
 
 @pytest.fixture
+@remembered
 def plan(api) -> dict[str, Any]:
     """A tree with bookings, won_deals, closed_deals and win_rate; ids by code, the tree's as `tree`."""
     tree = api.made("trees/", {"name": "Plan", "fiscal_year": 2026})

@@ -6,6 +6,7 @@ import time_machine
 from kpis.models import BackCalculation, KpiNode, Period, Target
 from kpis.services.calendar import ensure_calendar
 from tests.kpis.back_calculation import NOW, grow_tree, live_a_year
+from tests.remembering import remembered
 
 pytestmark = pytest.mark.django_db
 
@@ -19,6 +20,7 @@ def frozen():
 
 
 @pytest.fixture
+@remembered
 def tree(in_acme):
     ensure_calendar(first_day=NOW.date().replace(year=2024), last_day=NOW.date().replace(year=2027))
     return grow_tree()

@@ -2,12 +2,15 @@
 
 import pytest
 
+from tests.remembering import remembered
+
 pytestmark = pytest.mark.django_db
 
 OCTOBER = {"grain": "month", "from": "2026-10-01", "to": "2026-11-01"}
 
 
 @pytest.fixture
+@remembered
 def sales(api, plan):
     """October: Bob (north) wins 3 of 4 of X, one of them from the web; Mei (south) 1 of 2 of X and 2 of Y."""
     send(api, "teams", {"external_id": "north", "name": "North"}, {"external_id": "south", "name": "South"})

@@ -2,12 +2,15 @@
 
 import pytest
 
+from tests.remembering import remembered
+
 pytestmark = pytest.mark.django_db
 
 OCTOBER = {"grain": "month", "period_start": "2026-10-01"}
 
 
 @pytest.fixture
+@remembered
 def sales(api, plan):
     """October: 8 of 20 deals won at 100, where 25 deals, a rate of 50 % and bookings of 1,000 were planned."""
     spec = {"kind": "formula", "expression": "bookings / won_deals"}
@@ -108,6 +111,7 @@ class TestSegments:
     """Half of the deals are of nobody; Bob of the north won the other four."""
 
     @pytest.fixture
+    @remembered
     def aimed(self, api, sales):
         for node, member, value in (
             ("bookings", "north", 600),

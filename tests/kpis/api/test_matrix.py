@@ -8,6 +8,7 @@ import time_machine
 from kpis.models import Person, Team, TeamLeader
 from tenants.settings.models import CompanySettings
 from tests.kpis.api.conftest import WON, count_of
+from tests.remembering import remembered
 
 pytestmark = pytest.mark.django_db
 
@@ -21,6 +22,7 @@ def send(api, resource, *records):
 
 
 @pytest.fixture
+@remembered
 def sales(api, plan, alice, bob, in_acme):
     """Alice leads North with Bob, Carl is in South; Bob won 100, Carl 300, in October."""
     send(api, "teams", *({"external_id": name, "name": name.title()} for name in ("north", "south")))

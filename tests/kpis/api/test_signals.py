@@ -2,11 +2,14 @@
 
 import pytest
 
+from tests.remembering import remembered
+
 pytestmark = pytest.mark.django_db
 ASKED = {"grain": "month", "period_start": "2026-10-01"}
 
 
 @pytest.fixture
+@remembered
 def history(api, plan):
     """Bob closes 2 or 3 deals a month from January on and wins one of them; in October he closes 12."""
     records = [

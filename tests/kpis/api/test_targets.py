@@ -7,6 +7,7 @@ from kpis.models import KpiNode, Person, Team, TeamLeader
 from kpis.services.facts import upsert_facts
 from tenants.settings.choices import Visibility
 from tenants.settings.models import CompanySettings
+from tests.remembering import remembered
 
 pytestmark = pytest.mark.django_db
 
@@ -16,6 +17,7 @@ DORA = {"external_id": "dora", "name": "Dora", "team": "north"}
 
 
 @pytest.fixture
+@remembered
 def people(in_acme, alice, bob):
     """Alice leads North with Bob; Carl is in South."""
     for resource, records in {

@@ -20,6 +20,7 @@ from kpis.services.recompute import recompute
 from kpis.services.trees import create_node, create_tree
 from tenants.accounts.models import User
 from tests.kpis.api.conftest import api, caller_with, signed_in
+from tests.remembering import remembered
 
 NOW = datetime(2026, 11, 16, 3, tzinfo=UTC)
 TODAY, NOVEMBER = date(2026, 11, 16), date(2026, 11, 1)
@@ -83,6 +84,7 @@ def frozen():
 
 
 @pytest.fixture
+@remembered
 def sales(in_acme: object, frozen: None) -> Sales:
     tree = create_tree(name="2026年度", fiscal_year=2026, actor=None, now=NOW)
     metric = create_metric(

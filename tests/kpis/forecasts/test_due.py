@@ -23,6 +23,7 @@ from kpis.services.facts import upsert_facts
 from kpis.services.recompute import recompute
 from kpis.services.trees import create_node
 from tests.kpis.forecasts.conftest import HISTORY, NOVEMBER, NOW, WON, Sales, factor_of
+from tests.remembering import remembered
 
 pytestmark = pytest.mark.django_db
 
@@ -42,6 +43,7 @@ def forget(*months: int) -> None:
 
 
 @pytest.fixture
+@remembered
 def aimed(sales: Sales) -> Sales:
     """600,000 are aimed at in November: 150,000 by the curve, 315,789 by business days (10 of 19)."""
     Target.objects.filter(period_start=NOVEMBER).update(value=600_000)

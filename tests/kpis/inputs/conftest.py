@@ -19,6 +19,7 @@ from tenants.accounts.models import User
 from tenants.settings.models import CompanySettings
 from tests.kpis.api.conftest import api, caller_with, signed_in
 from tests.kpis.pages.conftest import World, frozen, world
+from tests.remembering import remembered
 
 __all__ = ["api", "caller_with", "frozen", "signed_in", "world"]
 NOW = datetime(2026, 11, 16, 3, tzinfo=UTC)
@@ -58,6 +59,7 @@ def close(start: date = OCTOBER) -> None:
 
 
 @pytest.fixture
+@remembered
 def visits(world: World) -> Visits:
     CompanySettings.objects.update(start_date=OCTOBER)
     for name in ("bob", "alice", "dave"):

@@ -21,6 +21,7 @@ from kpis.services.definitions import create_metric
 from kpis.services.entries import enter_value
 from kpis.services.parallel import ParallelError, start_check, stop_check, switch_to_automatic
 from tests.kpis.inputs.conftest import NOVEMBER, NOW, OCTOBER, SEPTEMBER, Visits
+from tests.remembering import remembered
 
 pytestmark = pytest.mark.django_db
 AUGUST = date(2026, 8, 1)
@@ -34,6 +35,7 @@ def type_months(visits: Visits, **months: int) -> None:
 
 
 @pytest.fixture
+@remembered
 def won(visits: Visits) -> Metric:
     """The CRM has been read since the spring, last yesterday."""
     FactStream.objects.update_or_create(

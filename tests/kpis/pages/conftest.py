@@ -12,6 +12,7 @@ from kpis.models import KpiNode, KpiTree, Metric, MetricVersion, Person, Target,
 from kpis.services.facts import upsert_facts
 from kpis.services.recompute import recompute
 from tenants.accounts.models import User
+from tests.remembering import remembered
 
 NOW = datetime(2026, 11, 16, 3, tzinfo=UTC)
 CLOSED = {"fact": "deals", "date": "closed_on"}
@@ -59,6 +60,7 @@ def frozen() -> Iterator[None]:
 
 
 @pytest.fixture
+@remembered
 def world(in_acme: object, frozen: None) -> World:
     """bookings (KGI) ← a factor ← win rate = won ÷ closed; Bob and Cleo sell in the east, Dora in the west."""
     tree = KpiTree.objects.create(name="2026年度", fiscal_year=2026, status=TreeStatus.ACTIVE)

@@ -8,6 +8,7 @@ import time_machine
 from kpis.models import BackCalculation, Period, Target
 from kpis.services.calendar import ensure_calendar
 from tests.kpis.back_calculation import NOW, grow_tree, live_a_year
+from tests.remembering import remembered
 
 pytestmark = pytest.mark.django_db
 TYPED = {"value": "27,000,000", "source_average_deal_size": "typed", "typed_average_deal_size": "1,000,000"}
@@ -20,12 +21,14 @@ def frozen():
 
 
 @pytest.fixture
+@remembered
 def tree(in_acme):
     ensure_calendar(first_day=date(2025, 4, 1), last_day=date(2027, 3, 31))
     return grow_tree()
 
 
 @pytest.fixture
+@remembered
 def lived(tree):
     live_a_year()
     return tree

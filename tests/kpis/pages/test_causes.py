@@ -7,6 +7,7 @@ import pytest
 
 from kpis.models import DimensionMember, KpiNode, Metric, MetricVersion, Target
 from kpis.services.recompute import recompute
+from tests.remembering import remembered
 
 from .conftest import NOW, send
 
@@ -14,6 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
+@remembered
 def planned(world):
     """October and November get targets for closed deals and deal size: bookings = closed × win rate × size."""
     spec = {"kind": "formula", "expression": "bookings / won_deals"}
@@ -135,6 +137,7 @@ class TestSegments:
 
 class TestMovement:
     @pytest.fixture
+    @remembered
     def history(self, planned):
         for month in range(1, 11):
             for n in range(2 + month % 2):

@@ -10,6 +10,7 @@ from kpis.selectors.calendar import find_period
 from kpis.services.facts import upsert_facts
 from kpis.services.periods import close_period
 from kpis.services.recompute import recompute
+from tests.remembering import remembered
 
 from .conftest import NOW, _deal
 
@@ -19,6 +20,7 @@ CLOSED_AT = datetime(2026, 11, 16, 1, tzinfo=UTC)
 
 
 @pytest.fixture
+@remembered
 def october(world):
     period = find_period(Grain.MONTH, OCTOBER)
     assert period is not None
@@ -26,6 +28,7 @@ def october(world):
 
 
 @pytest.fixture
+@remembered
 def late(world, october):
     """October is closed; then one of its two deals turns out to be worth more."""
     earlier = datetime(2026, 11, 1, tzinfo=UTC)

@@ -15,6 +15,7 @@ from kpis.models import KpiNode, LockedCell, Metric
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.services.recompute import recompute
 from tests.kpis.pages.conftest import NOW, World, send
+from tests.remembering import remembered
 
 pytestmark = pytest.mark.django_db
 HTMX = {"hx-request": "true", "accept-language": "en"}
@@ -35,6 +36,7 @@ def owner(client_for, dave, acme):
 
 
 @pytest.fixture
+@remembered
 def leads(world) -> World:
     """In September three MQLs of ABM accounts, of which two became SQL, and five others, none of which did."""
     marks = [("abm", "はい"), ("other", "いいえ")]

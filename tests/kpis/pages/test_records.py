@@ -12,6 +12,7 @@ from kpis.services.facts import upsert_facts
 from kpis.services.periods import close_period
 from kpis.services.recompute import recompute
 from kpis.services.snapshots import take_snapshots
+from tests.remembering import remembered
 
 from .conftest import NOW, _deal, _metric, send
 
@@ -21,6 +22,7 @@ LOADED_AT = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 @pytest.fixture
+@remembered
 def closed(world):
     """October is closed; then one of its two deals is moved into November."""
     Deal.objects.update(recorded_at=LOADED_AT, changed_at=LOADED_AT)

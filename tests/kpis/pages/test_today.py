@@ -8,6 +8,7 @@ import time_machine
 
 from kpis.models import KpiNode, KpiTree, Metric
 from kpis.services.facts import upsert_facts
+from tests.remembering import remembered
 
 pytestmark = pytest.mark.django_db
 
@@ -115,6 +116,7 @@ class TestToday:
 
 class TestSeveralTrees:
     @pytest.fixture
+    @remembered
     def second(self, world) -> KpiTree:
         tree = KpiTree.objects.create(name="紹介ツリー", fiscal_year=2026, status="active")
         metric = Metric.objects.get(code="won_deals")

@@ -5,6 +5,7 @@ from django.urls import reverse
 
 from kpis.choices import TreeStatus
 from kpis.models import KpiNode, KpiTree, Metric, MetricVersion, Person, Target
+from tests.remembering import remembered
 
 pytestmark = pytest.mark.django_db
 HTMX = {"hx-request": "true"}
@@ -16,6 +17,7 @@ def owner(client_for, dave, acme):
 
 
 @pytest.fixture
+@remembered
 def draft(world) -> KpiTree:
     KpiTree.objects.filter(pk=world.tree.pk).update(status=TreeStatus.DRAFT)
     return world.tree

@@ -13,6 +13,7 @@ from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 from kpis.services.calendar import set_rule
 from kpis.services.facts import upsert_facts
 from kpis.services.recompute import recompute
+from tests.remembering import remembered
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 TODAY = date(2026, 11, 22)
@@ -41,6 +42,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
 
 
 @pytest.fixture
+@remembered
 def tree() -> KpiTree:
     send("accounts", [{"external_id": f"A{number}", "name": f"A{number}"} for number in range(25)])
     tree = KpiTree.objects.create(name="2026", fiscal_year=2026)

@@ -16,6 +16,7 @@ from kpis.models import KpiNode, KpiTree, Metric, MetricVersion
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.services.facts import upsert_facts
 from kpis.services.recompute import recompute
+from tests.remembering import remembered
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -47,6 +48,7 @@ contracts = st.lists(st.tuples(days, accounts, st.none() | st.integers(20, 400),
 
 
 @pytest.fixture
+@remembered
 def tree(in_acme: object) -> KpiTree:
     tree = KpiTree.objects.create(name="2026", fiscal_year=2026)
     for position, (code, spec) in enumerate(SPECS.items()):

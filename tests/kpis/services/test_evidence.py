@@ -31,6 +31,7 @@ from kpis.services.evidence import Evidence, HistoryError, compare_with_past, re
 from kpis.services.facts import upsert_facts
 from kpis.services.recompute import recompute
 from kpis.services.snapshots import take_snapshots
+from tests.remembering import remembered
 
 pytestmark = pytest.mark.usefixtures("in_acme")
 LOADED = datetime(2026, 11, 1, tzinfo=UTC)
@@ -77,6 +78,7 @@ def send(resource: str, *records: dict, at: datetime = LOADED) -> None:
 
 
 @pytest.fixture
+@remembered
 def won() -> Metric:
     """Won deals of October: four when everything was loaded, of Bob and Cleo."""
     send("people", {"external_id": "bob", "name": "Bob"}, {"external_id": "cleo", "name": "Cleo"})

@@ -12,6 +12,7 @@ from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 from kpis.services.facts import upsert_facts
 from kpis.services.recompute import recompute, recompute_all
 from kpis.services.snapshots import take_snapshots
+from tests.remembering import remembered
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 TODAY = date(2026, 11, 22)
@@ -26,6 +27,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
 
 
 @pytest.fixture
+@remembered
 def tree() -> KpiTree:
     send(
         "accounts",

@@ -11,6 +11,7 @@ from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 from kpis.services.facts import upsert_facts
 from kpis.services.measured import mark_groups, measured_terms
 from kpis.services.recompute import recompute
+from tests.remembering import remembered
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
 CLOSED = {"fact": "deals", "date": "closed_on"}
@@ -46,6 +47,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
 
 
 @pytest.fixture
+@remembered
 def tree() -> KpiTree:
     tree = KpiTree.objects.create(name="2026", fiscal_year=2026)
     for position, (code, spec) in enumerate(SPECS.items()):
@@ -227,6 +229,7 @@ class TestReadThrough:
     """What stage events, activities and revenue do not say themselves they read from their deal, lead and account."""
 
     @pytest.fixture
+    @remembered
     def chain(self) -> None:
         send("accounts", {"external_id": "A", "name": "A", "region": "north"})
         send("leads", {"external_id": "L", "created_on": "2026-09-01", "account": "A", "lead_source": "Fair"})

@@ -17,6 +17,7 @@ from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.records import Record, Where
 from kpis.services.facts import upsert_facts
 from kpis.services.recompute import recompute
+from tests.remembering import remembered
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -77,6 +78,7 @@ PLACES: dict[int, list[tuple[str, str | None]]] = {
 
 
 @pytest.fixture
+@remembered
 def tree(in_acme: object) -> KpiTree:
     tree = KpiTree.objects.create(name="2026", fiscal_year=2026)
     for position, (code, spec) in enumerate(SPECS.items()):
@@ -277,6 +279,7 @@ class TestCustomers:
     """October of four customers: A0 leaves, A1 pays less, A2 more (through Cleo), A3 the same."""
 
     @pytest.fixture(autouse=True)
+    @remembered
     def company(self, tree: KpiTree) -> None:
         make_company()
         ends = {"ends_on": "2026-10-15"}

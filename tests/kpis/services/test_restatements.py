@@ -18,6 +18,7 @@ from kpis.services.recompute import recompute
 from kpis.services.restatements import RestatementError, decide_restatements
 from kpis.services.trees import create_node, create_tree
 from tenants.outbox.models import Event
+from tests.remembering import remembered
 
 pytestmark = pytest.mark.usefixtures("in_acme")
 CLOSED_AT = datetime(2026, 11, 9, 3, tzinfo=UTC)
@@ -30,6 +31,7 @@ def spec(aggregate: str, **more: Any) -> dict:
 
 
 @pytest.fixture
+@remembered
 def nodes(in_acme: Any) -> dict[str, KpiNode]:
     """Bookings and the number of deals: one of 100 in the east and one of 50 in the west, in October."""
     ensure_calendar(first_day=date(2026, 4, 1), last_day=date(2027, 3, 31))
@@ -50,6 +52,7 @@ def nodes(in_acme: Any) -> dict[str, KpiNode]:
 
 
 @pytest.fixture
+@remembered
 def october(nodes: dict[str, KpiNode]) -> Period:
     """October, closed."""
     period = find_period(Grain.MONTH, date(2026, 10, 1))

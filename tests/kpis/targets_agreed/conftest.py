@@ -22,6 +22,7 @@ from tenants.accounts.services import create_user
 from tenants.settings.models import CompanySettings
 from tests.kpis.api.conftest import api, caller_with, signed_in
 from tests.kpis.pages.conftest import World, frozen, send, world
+from tests.remembering import remembered
 
 __all__ = ["api", "caller_with", "frozen", "signed_in", "world"]
 NOVEMBER, DECEMBER, JANUARY = date(2026, 11, 1), date(2026, 12, 1), date(2027, 1, 1)
@@ -62,6 +63,7 @@ def need_steps(setting: str) -> None:
 
 
 @pytest.fixture
+@remembered
 def sales(world: World) -> Sales:
     send("teams", {"external_id": "sales", "name": "営業本部"})
     send("people", {"external_id": "sumi", "name": "Sumi", "team": "sales"})
