@@ -17,6 +17,7 @@ from integrations.connectors.catalogue import fields_of, position_of, takes_tax
 from integrations.connectors.errors import BadValueError, ConnectorError
 from integrations.connectors.mapping import FieldRule, StreamMapping, check_mapping
 from integrations.connectors.values import normalise, parse_bool, parse_integer
+from integrations.forms import earlier
 from integrations.selectors.labels import field_label, value_label
 from integrations.services.inspection import Sample, SampledField, words_of
 from kpis.engine.resources import Field, Kind
@@ -49,6 +50,7 @@ class FieldRow:
     has_words: bool
     words: Sequence[Word]
     meanings: Sequence[tuple[str, str]]
+    earlier: earlier.EarlierRow | None
 
     @property
     def errors(self) -> list[ErrorList]:
@@ -160,6 +162,8 @@ class MappingForm(forms.Form):
             label=_("Put together from fields"),
             widget=forms.TextInput(attrs={"placeholder": "https://crm.example.com/deals/{id}"}),
         )
+        if spec.choices:
+            earlier.make_fields(self, name, rule, self._columns(rule.dated_by))
         if spec.kind in NO_CONSTANT:
             return
         options: dict[str, Any] = {"required": False, "initial": rule.constant, "label": _("The same for all")}
@@ -170,6 +174,8 @@ class MappingForm(forms.Form):
 
     def _row(self, name: str, spec: Field) -> FieldRow:
         constant = f"constant.{name}"
+        old = self._rules.get(name) or FieldRule(name)
+        named = dict(self._choices(name, spec))
         return FieldRow(
             field=name,
             label=field_label(self._resource, name),
@@ -184,6 +190,9 @@ class MappingForm(forms.Form):
                 (NO_VALUE, gettext("no value")),
                 *self._choices(name, spec),
             ],
+            earlier=earlier.row_of(self, name, old, lambda meaning: named.get(meaning) or gettext("no value"))
+            if spec.choices
+            else None,
         )
 
     def _said(self, name: str, spec: Field, cleaned: Mapping[str, Any]) -> FieldRule | None:
@@ -200,6 +209,8 @@ class MappingForm(forms.Form):
         words = self._words.get(name, ())
         meanings = {each.text: "" if each.meaning == NO_VALUE else each.meaning for each in words if each.meaning}
         kept = meanings if spec.choices else dict(old.values)
+        if spec.choices:
+            old = earlier.with_earlier(self, name, old, cleaned)
         rule = replace(old, column=None, template=None, constant=None, values=kept)
         try:
             if "constant" in given:
