@@ -16,6 +16,7 @@ from typing import ParamSpec, TypeVar
 
 import time_machine
 from django.db import connection, transaction
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone, translation
 
 from tenants.models import Company
@@ -59,6 +60,7 @@ def remembered(build: Callable[_P, _R]) -> Callable[_P, _R]:
                     cursor.execute(f"DELETE FROM {table}")
                 with cursor.copy(f"COPY {table} FROM STDIN") as copy:
                     copy.write(lines)
+                _go_on_after(cursor, table)
         return pickle.loads(_kept[key].returned)
 
     return fixture
@@ -78,6 +80,28 @@ def _digest(tables: tuple[str, ...]) -> tuple[object, ...]:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(each)}")
         return tuple(cursor.fetchone())
+
+
+def _go_on_after(cursor: CursorWrapper, table: str) -> None:
+    """Let the next row get an id of its own: the rows may have been built in another copy of the database."""
+    if sequence := _sequence(table):
+        cursor.execute(
+            f"SELECT setval(%s, greatest((SELECT max(id) FROM {table}), (SELECT last_value FROM {sequence})))",
+            [sequence],
+        )
+
+
+@functools.cache
+def _sequence(table: str) -> str | None:
+    """The sequence that numbers the rows of a table; None for a table without one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_get_serial_sequence(%s, 'id') FROM pg_attribute"
+            " WHERE attrelid = %s::regclass AND attname = 'id'",
+            [table, table],
+        )
+        found = cursor.fetchone()
+    return found and found[0]
 
 
 def _lines(table: str) -> _Lines:

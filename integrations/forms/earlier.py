@@ -76,9 +76,7 @@ def with_earlier(form: forms.Form, name: str, rule: FieldRule, cleaned: Mapping[
     kept = [each for each in rule.earlier if each["until"] not in forgotten and each["until"] != str(until)]
     if until is not None:
         if not rule.values:
-            form.add_error(
-                f"until.{name}", gettext("No meanings are saved yet that could count for the time before.")
-            )
+            form.add_error(f"until.{name}", gettext("No meanings are saved yet that could count for the time before."))
         kept.append({"until": until.isoformat(), "values": dict(rule.values)})
     if kept and not dated_by:
         form.add_error(f"dated_by.{name}", gettext("Choose the field that says of which day a record is."))
