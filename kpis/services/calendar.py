@@ -1,7 +1,8 @@
 """The fiscal calendar as rows: made from the rules, extended when facts reach outside, corrected by people."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import jpholiday
@@ -294,5 +295,11 @@ def _write_days(years: Iterable[engine.FiscalYearSpan]) -> None:
 def _national_holidays() -> Callable[[date], str | None]:
     """Japanese holidays for a company that counts in yen; others enter their own."""
     if company_settings().currency == "JPY":
-        return jpholiday.is_holiday_name
+        return lambda day: _japanese_holidays(day.year).get(day)
     return lambda day: None
+
+
+@lru_cache(maxsize=300)
+def _japanese_holidays(year: int) -> Mapping[date, str]:
+    """The national holidays of one year by day. Kept, since they are worked out rule by rule for every day."""
+    return dict(jpholiday.year_holidays(year))
