@@ -69,6 +69,7 @@ class HubSpotFake(FakeServer):
         self.extra: dict[str, list[dict[str, Any]]] = {name: [] for name in MODIFIED}
         self.owners: list[dict[str, Any]] = []
         self.stages: Sequence[tuple[str, str, str, str]] = STAGES
+        self.links: dict[tuple[str, str], dict[str, list[str]]] = {}
         self.refresh_token = "refresh-0"
         self.access_token = ""
         self.exchanges = 0
@@ -119,7 +120,35 @@ class HubSpotFake(FakeServer):
             (f"GET {objects}/{kind}", own, self._list),
             (f"POST {objects}/{kind}/search", own, self._search),
             (f"POST {objects}/{kind}/batch/read", own, self._batch),
+            (f"POST /crm/associations/{VERSION}/{kind}/{kind}/batch/read", own, self._associations),
         )
+
+    def associate(self, kind: str, id: str, other: str, *ids: str) -> None:
+        """From now on a record is associated with these of another kind; its stamp stays."""
+        self.links.setdefault((kind, other), {})[id] = list(ids)
+
+    def _associations(self, call: Call, kind: str, other: str) -> Reply:
+        linked, ids = self.links.get((kind, other), {}), [each["id"] for each in call.json()["inputs"]]
+        if len(ids) > 1000:
+            return refused(400, f"{len(ids)} inputs are too many.", "VALIDATION_ERROR")
+        type = {"category": "HUBSPOT_DEFINED", "typeId": 3, "label": None}
+        rows = [
+            {
+                "from": {"id": id},
+                "to": [{"toObjectId": int(_number(to)), "associationTypes": [type]} for to in linked[id]],
+            }
+            for id in ids
+            if linked.get(id)
+        ]
+        if len(rows) == len(ids):
+            return Reply(200, {"status": "COMPLETE", "results": rows})
+        nothing = {
+            "status": "error",
+            "category": "OBJECT_NOT_FOUND",
+            "subCategory": "crm.associations.NO_ASSOCIATIONS_FOUND",
+            "context": {"fromObjectId": [id for id in ids if not linked.get(id)]},
+        }
+        return Reply(207, {"status": "COMPLETE", "results": rows, "numErrors": 1, "errors": [nothing]})
 
     def _account(self, call: Call) -> Reply:
         return Reply(200, {"portalId": 62515, "accountType": "STANDARD", "timeZone": self.zone})
@@ -205,6 +234,8 @@ class HubSpotFake(FakeServer):
         return all(self._passes(self._comparable(kind, thing, each["propertyName"]), each) for each in filters)
 
     def _passes(self, value: float, filter: Mapping[str, Any]) -> bool:
+        if filter["operator"] == "EQ":
+            return value == (filter["value"] == "true")
         bound = float(_number(filter["value"]))
         return {"GT": value > bound, "GTE": value >= bound, "LT": value < bound, "LTE": value <= bound}[
             filter["operator"]
@@ -213,6 +244,8 @@ class HubSpotFake(FakeServer):
     def _comparable(self, kind: str, thing: Thing, name: str) -> float:
         if name == "hs_object_id":
             return _number(thing.id)
+        if name == "hs_is_closed" and kind == "deals":
+            return thing.values.get("dealstage") in {id for id, _, _, closed in self.stages if closed == "true"}
         if name != MODIFIED[kind]:
             raise AssertionError(f"HubSpot knows no property {name} of {kind} to search by")
         return round(thing.updated_at.timestamp() * 1000)

@@ -14,10 +14,13 @@ from integrations.connectors.errors import ConnectorError
 from integrations.connectors.http import Answer, Http
 from integrations.connectors.hubspot.answers import failure_in, rows_in, usage_in
 from integrations.connectors.hubspot.shapes import (
+    ASSOCIATED,
     FIXED_FIELDS,
     HISTORIES,
     MERGED,
     OWN,
+    associated_fields,
+    associations_of,
     field_of,
     history_fields,
     moment_of,
@@ -26,6 +29,7 @@ from integrations.connectors.hubspot.shapes import (
 )
 from integrations.connectors.hubspot.source import (
     ACCOUNT,
+    ASSOCIATIONS,
     MODIFIED,
     OBJECTS,
     OWNERS,
@@ -58,6 +62,8 @@ class _Ask:
     object: str
     properties: tuple[str, ...]
     histories: tuple[str, ...]
+    associated: Mapping[str, str]
+    """As in ASSOCIATED, those that are asked for."""
 
     @property
     def path(self) -> str:
@@ -76,8 +82,11 @@ def _ask(stream: str, fields: Sequence[str]) -> _Ask:
     """The properties behind the columns of a mapping, and those whose history it reads."""
     paths = [name.split(".") for name in fields]
     histories = dict.fromkeys(path[1] for path in paths if path[0] == "history" and len(path) > 1)
-    columns = [name for name, path in zip(fields, paths, strict=True) if path[0] not in {*OWN, "history"}]
-    return _Ask(stream, tuple(dict.fromkeys([*columns, MODIFIED[stream], MERGED])), tuple(histories))
+    wanted = {path[1] for path in paths if path[0] == "associations" and len(path) > 1}
+    associated = {kind: one for kind, one in ASSOCIATED.get(stream, {}).items() if {kind, one} & wanted}
+    others = {*OWN, "history", "associations"}
+    columns = [name for name, path in zip(fields, paths, strict=True) if path[0] not in others]
+    return _Ask(stream, tuple(dict.fromkeys([*columns, MODIFIED[stream], MERGED])), tuple(histories), associated)
 
 
 class HubSpotConnector(Connector):
@@ -110,7 +119,8 @@ class HubSpotConnector(Connector):
         properties = [field_of(row) for row in self._properties(stream)]
         past = next((each for each in properties if each.name == HISTORIES[stream]), None)
         own = [SourceField(name, label, "moment" if name.endswith("At") else "text") for name, label in OWN.items()]
-        return [*own, *properties, *(history_fields(past) if past else ())]
+        linked = associated_fields(stream, self._source.objects)
+        return [*own, *properties, *linked, *(history_fields(past) if past else ())]
 
     def steps(self, stream: str, window: Window, fields: Sequence[str]) -> Iterator[Step]:
         self._learn_account()
@@ -140,7 +150,7 @@ class HubSpotConnector(Connector):
             found = {record.external_id: record for step in steps for record in step.records}
         else:
             ask = _ask(stream, fields)
-            found = {record.external_id: record for record in records_of(ask.object, self._batch(ask, ids))}
+            found = {record.external_id: record for record in self._records(ask, self._batch(ask, ids))}
         return [found.get(each) or Record(each, {"id": each}, is_deleted=True) for each in ids]
 
     def usage(self) -> Usage | None:
@@ -230,18 +240,23 @@ class HubSpotConnector(Connector):
         else:
             rows, after = self._listed(ask.path, {"properties": "hs_object_id"}, after=at.get("after", ""))
             rows = self._batch(ask, [str(row["id"]) for row in rows])
-        return records_of(ask.object, rows), None if after is None else {"phase": "list", "after": after}
+        return self._records(ask, rows), None if after is None else {"phase": "list", "after": after}
 
     def _search_page(
         self, ask: _Ask, window: Window, at: Mapping[str, Any]
     ) -> tuple[list[Record], Mapping[str, Any] | None]:
-        """One page of the window, behind the last id."""
-        modified, until = MODIFIED[ask.object], window.started + END_MARGIN
+        """One page of the window, behind the last id; after it what is open, whatever its stamp says.
+
+        Who a record is associated with may change without its stamp.
+        """
+        phase, modified, until = at["phase"], MODIFIED[ask.object], window.started + END_MARGIN
         filters = [
             {"propertyName": modified, "operator": "GTE", "value": _milliseconds(window.since or window.started)},
             {"propertyName": modified, "operator": "LTE", "value": _milliseconds(until)},
-            {"propertyName": "hs_object_id", "operator": "GT", "value": at.get("last", "0")},
         ]
+        if phase == "open":
+            filters = [{"propertyName": "hs_is_closed", "operator": "EQ", "value": "false"}]
+        filters.append({"propertyName": "hs_object_id", "operator": "GT", "value": at.get("last", "0")})
         body = self.http.post(
             f"{ask.path}/search",
             {
@@ -254,13 +269,26 @@ class HubSpotConnector(Connector):
         ).object()
         rows = rows_in(body, ask.object)
         total = at.get("total", body.get("total"))
-        following = None
+        following: Mapping[str, Any] | None = {"phase": "open"} if ask.associated and phase != "open" else None
         if rows and dig(body, "paging.next.after") is not None:
-            following = {"phase": "search", "last": str(rows[-1]["id"]), "total": total}
+            following = {"phase": phase, "last": str(rows[-1]["id"]), "total": total}
         if ask.histories:
             # Search knows no history.
             rows = self._batch(ask, [str(row["id"]) for row in rows])
-        return records_of(ask.object, rows), following
+        return self._records(ask, rows), following
+
+    def _records(self, ask: _Ask, rows: Sequence[Mapping[str, Any]]) -> list[Record]:
+        """The records with those whom they are associated with, which no property tells."""
+        linked: dict[str, dict[str, Any]] = {str(row["id"]): {} for row in rows}
+        for kind, single in ask.associated.items():
+            for found in linked.values():
+                found.update({kind: [], single: None})
+            if rows:
+                inputs = {"inputs": [{"id": id} for id in linked]}
+                answer = self.http.post(f"{ASSOCIATIONS}/{ask.object}/{kind}/batch/read", inputs)
+                for id, told in associations_of(kind, single, rows_in(answer.object(), ask.object)).items():
+                    linked[id].update(told)
+        return records_of(ask.object, [{**row, "associations": linked[str(row["id"])]} for row in rows])
 
     def _batch(self, ask: _Ask, ids: Sequence[str]) -> list[Mapping[str, Any]]:
         """These objects as far as they are there; what was archived meanwhile is left out."""

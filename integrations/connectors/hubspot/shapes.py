@@ -13,6 +13,14 @@ from kpis.engine.issues import gettext_noop
 MERGED = "hs_merged_object_ids"
 OWN = {"id": gettext_noop("Record ID"), "createdAt": gettext_noop("Created"), "updatedAt": gettext_noop("Updated")}
 """What a record has beside its properties."""
+ASSOCIATION_LABELS = {
+    "contacts": gettext_noop("Associated contacts"),
+    "contact": gettext_noop("The only associated contact"),
+    "companies": gettext_noop("Associated companies"),
+    "company": gettext_noop("The only associated company"),
+}
+ASSOCIATED: Mapping[str, Mapping[str, str]] = {"deals": {"contacts": "contact", "companies": "company"}}
+"""By object whom its records are associated with: the kind of object, and what the only one is called."""
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 KINDS: Mapping[str, FieldKind] = {
     "number": "number",
@@ -39,7 +47,8 @@ def records_of(object: str, rows: Sequence[Mapping[str, Any]]) -> list[Record]:
 def _values(id: str, row: Mapping[str, Any], properties: Mapping[str, Any]) -> Mapping[str, Any]:
     past = {name: _past(entries) for name, entries in (row.get("propertiesWithHistory") or {}).items()}
     own = {name: row.get(name) for name in OWN}
-    return {**properties, **own, "id": id, **({"history": past} if past else {})}
+    further = {"history": past, "associations": row.get("associations")}
+    return {**properties, **own, "id": id, **{name: value for name, value in further.items() if value}}
 
 
 def _past(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -124,6 +133,25 @@ def history_fields(past: SourceField) -> tuple[SourceField, ...]:
         SourceField(f"{path}.value", f"{past.label} ({path}.value)", past.kind, past.choices),
         SourceField(f"{path}.at", f"{past.label} ({path}.at)", "moment"),
     )
+
+
+def associated_fields(stream: str, objects: Sequence[str]) -> tuple[SourceField, ...]:
+    """Whom a record is associated with, of the objects that are read: all of them, and the only one."""
+    found: list[SourceField] = []
+    for kind, single in ASSOCIATED.get(stream, {}).items():
+        if kind in objects:
+            found.append(SourceField(f"associations.{kind}", ASSOCIATION_LABELS[kind], "list"))
+            found.append(SourceField(f"associations.{single}", ASSOCIATION_LABELS[single]))
+    return tuple(found)
+
+
+def associations_of(kind: str, single: str, rows: Sequence[Mapping[str, Any]]) -> Mapping[str, Mapping[str, Any]]:
+    """What an answer tells of each record: the ids, and the id where it is the only one. None is guessed of several."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for row in rows:
+        ids = list(dict.fromkeys(str(each["toObjectId"]) for each in row.get("to") or ()))
+        found[str(row["from"]["id"])] = {kind: ids, single: ids[0] if len(ids) == 1 else None}
+    return found
 
 
 def moment_of(text: object) -> datetime | None:

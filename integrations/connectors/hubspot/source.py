@@ -18,6 +18,7 @@ OWNERS = f"crm/owners/{VERSION}"
 PIPELINES = f"crm/pipelines/{VERSION}/deals"
 PROPERTIES = f"crm/properties/{VERSION}"
 OBJECTS = f"crm/objects/{VERSION}"
+ASSOCIATIONS = f"crm/associations/{VERSION}"
 ACCOUNT = f"account-info/{VERSION}/details"
 TOKEN = f"oauth/{VERSION}/token"
 AuthKind = Literal["service_key", "oauth"]

@@ -64,6 +64,7 @@ HUBSPOT = standard(
                 "name": "dealname",
                 "account": "hs_primary_associated_company",
                 "owner": "hubspot_owner_id",
+                "lead": "associations.contact",
                 "created_on": ("createdate", "createdAt"),
                 # One day says both: when it is expected to close and, of a closed deal, when it did.
                 "expected_close_on": "closedate",

@@ -227,6 +227,51 @@ class TestHistory:
         assert [len(each["inputs"]) for each in called(fake, "/batch/read")] == [50, 50, 20]
 
 
+class TestAssociations:
+    COLUMNS = ("dealname", "associations.contact", "associations.companies")
+
+    @pytest.fixture
+    def three(self, fake):
+        """An open deal of one contact and two companies, an open one without, and a won one; read once."""
+        for number, stage in enumerate(("qualified", "qualified", "won"), start=1):
+            fake.world.put(
+                str(number), at=fake.now() - timedelta(hours=number), dealname=f"案件{number}", dealstage=stage
+            )
+        fake.associate("deals", "1", "contacts", "71")
+        fake.associate("deals", "1", "companies", "81", "82")
+        return read_all(fake, "deals", {}, self.COLUMNS)
+
+    def test_the_only_one_has_a_name_and_of_several_none_is_guessed(self, three):
+        records, _ = three
+        found = {record.external_id: record.values["associations"] for record in records}
+        assert found["1"] == {"contacts": ["71"], "contact": "71", "companies": ["81", "82"], "company": None}
+        assert found["2"] == found["3"] == {"contacts": [], "contact": None, "companies": [], "company": None}
+
+    def test_a_change_that_leaves_no_stamp_is_seen_while_a_deal_is_open(self, fake, three):
+        _, position = three
+        fake.associate("deals", "2", "contacts", "72")
+        fake.associate("deals", "3", "contacts", "73")
+        records, _ = read_all(fake, "deals", position, self.COLUMNS)
+        found = {record.external_id: record.values["associations"]["contact"] for record in records}
+        assert found == {"1": "71", "2": "72"}
+
+    def test_are_asked_for_only_where_a_mapping_reads_them(self, fake, three):
+        fake.calls.clear()
+        read_all(fake, "deals", three[1], ("dealname",))
+        assert not any("associations" in call.path for call in fake.calls)
+        assert len(called(fake, "/search")) == 1
+
+    def test_come_with_a_record_that_is_read_by_its_id(self, fake, three):
+        (record,) = connect(fake).read("deals", ["1"], self.COLUMNS)
+        assert record.values["associations"]["contact"] == "71"
+
+    def test_are_fields_of_deals_where_the_other_side_is_read(self, fake):
+        names = [field.name for field in connect(fake).fields("deals") if field.name.startswith("associations.")]
+        assert names == [f"associations.{each}" for each in ("contacts", "contact", "companies", "company")]
+        alone = connect(fake, objects=["deals", "contacts"]).fields("deals")
+        assert "associations.company" not in {field.name for field in alone}
+
+
 class TestProperties:
     def test_more_names_than_an_address_holds_go_in_a_body(self, fake):
         names = tuple(f"a_rather_long_property_name_{number}" for number in range(300))
