@@ -261,8 +261,8 @@ AREAS: dict[str, list[Mutant]] = {
         ),
         Mutant(
             "kpis/services/lead_links.py",
-            "        if stored.is_told:\n",
-            "        if stored.is_told and stored.lead is None:\n",
+            "    WHERE d.id = asked.id AND ",
+            "    WHERE d.id = asked.id AND d.lead_id IS NULL AND ",
             f"{KPIS}joining/test_links.py::TestWhatTheSourceSays::test_is_never_overwritten",
         ),
         Mutant(
