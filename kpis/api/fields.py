@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from kpis.engine.records import DEEPEST, is_storable
+from kpis.engine.records import DEEPEST, is_storable, storable
 from kpis.models import DimensionMember, KpiNode, KpiTree, Metric, Person
 from kpis.selectors.references import find_metric, find_node, find_responsible, find_tree
 
@@ -81,9 +81,9 @@ class _Reference(serializers.Field):
         raise NotImplementedError
 
     def to_internal_value(self, data: Any) -> models.Model:
-        found = self.find(data)
+        found = self.find(data) if is_storable(data) else None  # what cannot be stored names nothing
         if found is None:
-            self.fail("does_not_exist", value=data)
+            self.fail("does_not_exist", value=storable(data))
         return found
 
     def to_representation(self, value: Any) -> str:

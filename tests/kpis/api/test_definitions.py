@@ -1,5 +1,7 @@
 """Metrics, trees and nodes through the API."""
 
+import json
+
 import pytest
 from django.utils import timezone
 
@@ -156,6 +158,15 @@ class TestNodes:
             assert changed.json()["responsible"] == (str(shown) if shown else None)
         unknown = api.patch(address, {"responsible": {"source": "crm", "external_id": "nobody"}})
         assert unknown.json()["errors"][0]["code"] == "does_not_exist"
+
+    @pytest.mark.parametrize("unstorable", ["\x00", "\ud800"])
+    @pytest.mark.parametrize("shape", ["{}", {"source": "crm", "external_id": "{}"}, {"source": "{}"}])
+    def test_a_reference_that_cannot_be_stored_names_nobody(self, api, plan, unstorable, shape):
+        reference = json.loads(json.dumps(shape).replace("{}", json.dumps(unstorable)[1:-1]))
+        refused = api.patch(f"nodes/{plan['bookings']}/", {"responsible": reference})
+        assert refused.status_code == 400
+        assert refused.json()["errors"][0]["code"] == "does_not_exist"
+        assert api.patch(f"nodes/{plan['bookings']}/", {"metric": f"won{unstorable}"}).status_code == 400
 
     def test_filters_and_removal(self, api, plan):
         assert len(api.shown("nodes/", tree=plan["tree"])["results"]) == 4
