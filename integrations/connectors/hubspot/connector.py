@@ -287,7 +287,7 @@ class HubSpotConnector(Connector):
                 inputs = {"inputs": [{"id": id} for id in linked]}
                 answer = self.http.post(f"{ASSOCIATIONS}/{ask.object}/{kind}/batch/read", inputs)
                 for id, told in associations_of(kind, single, rows_in(answer.object(), ask.object)).items():
-                    linked[id].update(told)
+                    linked.setdefault(id, {}).update(told)
         return records_of(ask.object, [{**row, "associations": linked[str(row["id"])]} for row in rows])
 
     def _batch(self, ask: _Ask, ids: Sequence[str]) -> list[Mapping[str, Any]]:

@@ -52,6 +52,15 @@ class TestKeeping:
             owner.post(editor(source), {**COLUMNS, **meanings(受注=meaning), **dated, "save": "1"})
         assert kept() == ("created", [{"until": "2026-10-01", "values": {"受注": "lost"}}])
 
+    def test_can_be_forgotten_where_no_word_is_left(self, owner, fake, source):
+        fill(fake, 1)
+        owner.post(editor(source), {**COLUMNS, **meanings(受注="won"), "save": "1"})
+        owner.post(editor(source), {**COLUMNS, **DATED, "save": "1"})
+        fake.world.put("D001", stage="")
+        page = page_of(owner.get(editor(source)))
+        assert 'name="word.outcome"' not in page
+        assert 'name="forget.outcome" value="2026-10-01"' in page
+
 
 class TestRefusal:
     def test_a_day_needs_the_field_that_dates_a_record(self, owner, fake, source):
