@@ -120,8 +120,9 @@ def any_db(request: pytest.FixtureRequest) -> None:
     request.getfixturevalue("committed_db" if "committed_db" in request.fixturenames else "db")
 
 
-@pytest.hookimpl(tryfirst=True)  # before -m chooses
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
+    """Marks what is chosen by its mark; then, behind the choice and the shuffling, the order."""
     for item in items:
         if getattr(getattr(item, "obj", None), "is_hypothesis_test", False):
             item.add_marker("property")
@@ -130,6 +131,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marker = item.get_closest_marker("django_db")
         if "transactional_db" in getattr(item, "fixturenames", ()) or (marker and marker.kwargs.get("transaction")):
             raise pytest.UsageError(f"{item.nodeid}: use the fixture committed_db, a flush would remove the companies.")
+    yield
+    # What takes longest begins first, so that no process is left alone with it at the end.
+    items.sort(key=lambda item: item.get_closest_marker("property") is None)
 
 
 @pytest.fixture

@@ -41,33 +41,59 @@ _TOLD = """
         SELECT FROM kpis_unresolvedreference u WHERE u.fact = 'deals' AND u.fact_id = d.id AND u.field = 'lead')
     RETURNING asked.id
 """
+# How a lead is found for a deal `d`: the rule, which deals it is for, and the leads it finds.
 # What is only alike counts for a deal whose source does not say that it came from elsewhere, and not backwards in time.
-_FOUND = """
+_EARLIER = "(d.created_on IS NULL OR l.created_on <= d.created_on)"
+_WAYS: tuple[tuple[str, str, str], ...] = (
+    ("converted", "open", "l.id FROM kpis_lead l WHERE l.converted_deal_id = d.id"),
+    (
+        "converted",
+        "open",
+        "u.fact_id FROM kpis_unresolvedreference u WHERE u.entity = 'deals' AND u.fact = 'leads'"
+        " AND u.field = 'converted_deal' AND u.external_id = d.external_id",
+    ),
+    (
+        "external_id",
+        "open",
+        "l.id FROM kpis_unresolvedreference u JOIN kpis_lead l ON l.external_id = u.external_id"
+        " WHERE u.fact = 'deals' AND u.fact_id = d.id AND u.field = 'lead'",
+    ),
+    (
+        "email",
+        "likely",
+        f"l.id FROM kpis_lead l WHERE l.email_hash = d.email_hash AND l.email_hash <> '' AND {_EARLIER}",
+    ),
+    ("domain", "likely", f"l.id FROM kpis_lead l WHERE l.account_id = d.account_id AND {_EARLIER}"),
+    (
+        "domain",
+        "likely",
+        "l.id FROM kpis_account a JOIN kpis_lead l ON l.email_domain = a.domain"
+        f" WHERE a.id = d.account_id AND a.deleted_at IS NULL AND l.email_domain <> '' AND {_EARLIER}",
+    ),
+)
+_REACHING = " UNION ".join(f"SELECT d.id FROM {pool} d WHERE EXISTS (SELECT {leads})" for _, pool, leads in _WAYS)
+_FINDING = " UNION ALL ".join(
+    f"SELECT d.id, '{rule}', w.lead_id FROM {pool} d CROSS JOIN LATERAL (SELECT {leads}) w (lead_id)"
+    for rule, pool, leads in _WAYS
+)
+_POOLS = """
     WITH open AS (
-        SELECT d.* FROM asking JOIN kpis_deal d USING (id) WHERE d.deleted_at IS NULL AND d.outcome <> 'void'
+        SELECT id, external_id, account_id, email_hash, origin, created_on FROM {deals} JOIN kpis_deal USING (id)
+        WHERE deleted_at IS NULL AND outcome <> 'void'
     ), likely AS (
         SELECT * FROM open WHERE origin IN ('lead', 'unknown')
-    ), found AS (
-        SELECT d.id AS deal_id, 'converted' AS rule, l.id AS lead_id
-        FROM open d JOIN kpis_lead l ON l.converted_deal_id = d.id
-        UNION ALL
-        SELECT d.id, 'converted', u.fact_id FROM open d JOIN kpis_unresolvedreference u
-            ON u.entity = 'deals' AND u.fact = 'leads' AND u.field = 'converted_deal' AND u.external_id = d.external_id
-        UNION ALL
-        SELECT d.id, 'external_id', l.id FROM open d JOIN kpis_unresolvedreference u
-            ON u.fact = 'deals' AND u.fact_id = d.id AND u.field = 'lead'
-            JOIN kpis_lead l ON l.external_id = u.external_id
-        UNION ALL
-        SELECT d.id, 'email', l.id FROM likely d JOIN kpis_lead l ON l.email_hash = d.email_hash
-        WHERE l.email_hash <> '' AND (d.created_on IS NULL OR l.created_on <= d.created_on)
-        UNION ALL
-        SELECT d.id, 'domain', l.id FROM likely d JOIN kpis_lead l ON l.account_id = d.account_id
-        WHERE d.created_on IS NULL OR l.created_on <= d.created_on
-        UNION ALL
-        SELECT d.id, 'domain', l.id FROM likely d JOIN kpis_account a ON a.id = d.account_id AND a.deleted_at IS NULL
-            JOIN kpis_lead l ON l.email_domain = a.domain
-        WHERE l.email_domain <> '' AND (d.created_on IS NULL OR l.created_on <= d.created_on)
     )
+"""
+# Most deals of a first load have neither a link nor a lead that could be theirs; nothing is decided about them.
+_REACHED = f"""
+    CREATE TEMPORARY TABLE reached ON COMMIT DROP AS
+    {_POOLS.format(deals="asked")}
+    SELECT d.id FROM asked JOIN kpis_deal d USING (id) WHERE d.lead_id IS NOT NULL
+    UNION SELECT k.deal_id FROM asked JOIN kpis_leadlink k ON k.deal_id = asked.id
+    UNION {_REACHING}
+"""
+_FOUND = f"""
+    {_POOLS.format(deals="asking")}, found (deal_id, rule, lead_id) AS ({_FINDING})
     SELECT DISTINCT f.deal_id, f.rule, coalesce(x.same_as_id, f.lead_id)
     FROM found f JOIN kpis_lead l ON l.id = f.lead_id AND l.deleted_at IS NULL
     LEFT JOIN kpis_leadexclusion x ON x.lead_id = l.id AND x.reason = 'duplicate' AND x.is_out
@@ -114,17 +140,18 @@ def link_deals(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> Non
     cursor.execute(
         f"WITH told AS ({_TOLD}) DELETE FROM kpis_leadlink k USING told WHERE k.deal_id = told.id AND undone_at IS NULL"
     )
+    cursor.execute(_REACHED)
     cursor.execute("CREATE TEMPORARY TABLE asking (id bigint) ON COMMIT DROP")
     while _take_some(cursor):
         _link_some(cursor, rules, now=now)
-    cursor.execute("DROP TABLE moved, asked, asking")
+    cursor.execute("DROP TABLE moved, asked, reached, asking")
 
 
 def _take_some(cursor: CursorWrapper) -> bool:
-    """Move the next deals from `asked` to `asking`; whether there are any."""
+    """Move the next deals from `reached` to `asking`; whether there are any."""
     cursor.execute("TRUNCATE asking")
     cursor.execute(
-        "WITH taken AS (DELETE FROM asked WHERE ctid = ANY(ARRAY(SELECT ctid FROM asked LIMIT %s)) RETURNING id)"
+        "WITH taken AS (DELETE FROM reached WHERE ctid = ANY(ARRAY(SELECT ctid FROM reached LIMIT %s)) RETURNING id)"
         " INSERT INTO asking SELECT id FROM taken",
         [_AT_ONCE],
     )

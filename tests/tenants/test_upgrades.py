@@ -12,7 +12,7 @@ from tenants.services.provisioning import existing_tables, expected_tables
 from tenants.services.upgrades import outdated_companies
 from tenants.settings.models import CompanySettings
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.gate]
 LATER = "kpis_leadlink"
 
 

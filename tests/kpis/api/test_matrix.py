@@ -84,7 +84,7 @@ class TestParameters:
         japanese = api.get("matrix/", headers={"accept-language": "ja"}, **asked).json()["periods"][0]["label"]
         assert (english, japanese) == ("FY2026 Q1", "2026年度 第1四半期")
 
-    @pytest.mark.parametrize("year", [1999, 2041])
+    @pytest.mark.parametrize("year", [2018, 2033])
     def test_any_year_answers(self, api, plan, year):
         asked = {"grain": "quarter", "from": f"{year}-04-01", "to": f"{year + 1}-04-01"}
         shown = api.shown("matrix/", tree=plan["tree"], **asked, nodes="bookings")
