@@ -27,6 +27,8 @@ from integrations.models import Connection, SyncRun
 from integrations.services.connections import create_connection, create_source, save_mapping
 from integrations.services.runs import request_run, sync_now
 from integrations.services.uploads import IncomingFile, receive_files
+from kpis.models import Deal
+from kpis.services.fact_batch import default_of
 from kpis.services.facts import upsert_facts
 from tenants.context import public_context, tenant_context
 from tenants.models import Company
@@ -70,16 +72,28 @@ COMPARED = (
     *("name", "account_id", "owner_id", "created_on", "expected_close_on", "closed_on", "outcome", "phase", "amount"),
     *("lead_source", "source_updated_at"),
 )
+GIVEN = {
+    "source": f"'{SOURCE}'",
+    "external_id": "b.id",
+    **{name: f"b.{name}" for name in COMPARED},
+    "account_id": "a.id",
+    "owner_id": "p.id",
+    "outcome": "CASE b.stage " + " ".join(f"WHEN '{word}' THEN '{code}'" for word, code in STAGES.items()) + " END",
+    "source_updated_at": "b.updated_at",
+    "refs": f"jsonb_build_object('account', jsonb_build_array('{SOURCE}', b.account_id),"
+    f" 'owner', jsonb_build_array('{SOURCE}', b.owner_id))",
+    "recorded_at": "now()",
+    "changed_at": "now()",
+}
+# What a table would do by itself if its defaults were the database's.
+DEFAULTS = {
+    column.attname: default
+    for column in Deal._meta.concrete_fields
+    if column.attname not in GIVEN and not column.primary_key and (default := default_of(column)) is not None
+}
 UPSERT = f"""
-    INSERT INTO kpis_deal AS f (source, external_id, {", ".join(COMPARED)}, content_hash, refs, attributes, source_url,
-        recorded_at, changed_at, currency, tax, confidence, origin, sales_channel, partner, region, customer_type,
-        lost_reason, competitor)
-    SELECT '{SOURCE}', b.id, b.name, a.id, p.id, b.created_on, b.expected_close_on, b.closed_on,
-           CASE b.stage {" ".join(f"WHEN '{word}' THEN '{code}'" for word, code in STAGES.items())} END, b.phase,
-           b.amount, b.lead_source, b.updated_at, '',
-           jsonb_build_object('account', jsonb_build_array('{SOURCE}', b.account_id),
-                              'owner', jsonb_build_array('{SOURCE}', b.owner_id)),
-           '{{}}', '', now(), now(), '', 'excluded', '', 'unknown', '', '', '', '', '', ''
+    INSERT INTO kpis_deal AS f ({", ".join([*GIVEN, *DEFAULTS])})
+    SELECT {", ".join([*GIVEN.values(), *DEFAULTS.values()])}
     FROM bare b LEFT JOIN kpis_account a ON a.source = '{SOURCE}' AND a.external_id = b.account_id
     LEFT JOIN kpis_person p ON p.source = '{SOURCE}' AND p.external_id = b.owner_id
     ON CONFLICT (source, external_id) DO UPDATE

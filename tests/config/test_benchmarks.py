@@ -7,8 +7,9 @@ from django.utils import timezone
 
 from config.benchmarks.recomputing import measure_recompute
 from config.benchmarks.report import Report
+from config.benchmarks.syncing import PAGES, SOURCE, Stage, bare, served
 from config.benchmarks.world import Size, fill
-from kpis.models import MeasureBlock
+from kpis.models import Deal, MeasureBlock
 from tenants.context import tenant_context
 
 SMALL = Size(deals=400, leads=800, people=6, teams=3, products=4, accounts=20)
@@ -27,3 +28,12 @@ class TestEngine:
             assert {"deals.closed_on:revenue", "leads.mql_on:revenue"} <= set(
                 MeasureBlock.objects.values_list("group", flat=True)
             )
+
+
+@pytest.mark.gate
+class TestSync:
+    def test_the_bare_limit_stores_every_deal(self, committed_db, acme):
+        with served() as port, tenant_context(acme):
+            bare(Stage(acme, port, 50), PAGES[0])
+            assert Deal.objects.filter(source=SOURCE).count() == 50
+            assert Deal.objects.filter(source=SOURCE, outcome="won").exists()
