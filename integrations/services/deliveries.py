@@ -7,7 +7,8 @@ broken anywhere changes nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -16,9 +17,10 @@ from integrations.models import Checkpoint, SourceFile, SyncRun
 from integrations.selectors.plans import Delivery, Plan, read_plan
 from integrations.selectors.references import unresolved_references
 from integrations.services import storing
+from integrations.services.ahead import one_ahead
 from integrations.services.landing import Said
 from integrations.services.runs import Outcome
-from integrations.services.storing import Chunk, Clock, Storing
+from integrations.services.storing import Chunk, Clock, Part, Storing
 from kpis.engine.records import ID_LENGTH, is_storable
 
 
@@ -33,9 +35,9 @@ def store_delivery(run: SyncRun, *, owner: str, clock: Clock, until: float) -> O
     for delivery in plan.deliveries:
         done = _done(run, delivery)
         decisions = islice(delivery.decisions(Tally()), done, None)
-        while decided := list(islice(decisions, storing.CHUNK_RECORDS)):
-            done += len(decided)
-            keeper.store(_chunk(run, delivery, keeper, decided, done))
+        for piece in one_ahead(_pieces(delivery, keeper, decisions)):
+            done += piece.count
+            keeper.store(_chunk(run, delivery, piece, done))
             if time.monotonic() >= until and not _is_last(plan, delivery, done):
                 return None
     resources = frozenset(each.mapping.resource for each in plan.deliveries)
@@ -67,15 +69,33 @@ def _is_last(plan: Plan, delivery: Delivery, done: int) -> bool:
     return delivery is plan.deliveries[-1] and done >= delivery.tally.accepted + delivery.tally.refused
 
 
-def _chunk(run: SyncRun, delivery: Delivery, keeper: Storing, decided: list[Accepted | Refused], done: int) -> Chunk:
+@dataclass(frozen=True)
+class _Piece:
+    """Rows that are stored together: how many, what they become, and what they said."""
+
+    count: int
+    part: Part
+    said: Sequence[Said]
+
+
+def _pieces(delivery: Delivery, keeper: Storing, decisions: Iterator[Accepted | Refused]) -> Iterator[_Piece]:
+    while decided := list(islice(decisions, storing.CHUNK_RECORDS)):
+        said = {_id_of(each): each.row.as_text for each in decided}
+        yield _Piece(
+            len(decided),
+            keeper.part(delivery.mapping, decided, delivery.file.name),
+            [Said(external_id, cells) for external_id, cells in said.items() if external_id],
+        )
+
+
+def _chunk(run: SyncRun, delivery: Delivery, piece: _Piece, done: int) -> Chunk:
     stream = delivery.mapping.stream
     files = {**_files_done(run, delivery), delivery.file.name: done}
-    said = {_id_of(each): each.row.as_text for each in decided}
     return Chunk(
-        parts=[keeper.part(delivery.mapping, decided, delivery.file.name)],
-        raw={stream: [Said(external_id, cells) for external_id, cells in said.items() if external_id]},
+        parts=[piece.part],
+        raw={stream: piece.said},
         checkpoints={stream: {"run": run.pk, "files": files, "sha256": delivery.file.sha256}},
-        counted=len(decided),
+        counted=piece.count,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -141,7 +141,9 @@ class _Pulling:
             try_early=lambda pages: self._decide_early(stream, mappings, reading, pages),
         )
         for decided in chunks:
-            self._store(stream, reading, decided, chunks.meanwhile)
+            chunk = self._chunk(stream, reading, decided)
+            chunks.decide_ahead()
+            self._storing.store(chunk)
             if time.monotonic() >= until and not reading.is_done:
                 return False
         return True
@@ -185,7 +187,8 @@ class _Pulling:
         said = [Said(each.external_id, None if each.is_gone else each.values) for each in records]
         return _Decided(pages, parts, said, tallies, [each for each in records if each.merged_into])
 
-    def _store(self, stream: str, reading: _Reading, decided: _Decided, meanwhile: Callable[[], None]) -> None:
+    def _chunk(self, stream: str, reading: _Reading, decided: _Decided) -> Chunk:
+        """What is to be stored, noted as read."""
         run, last, read = self._run, decided.pages[-1], _size(decided.pages)
         for part in decided.parts:
             note_merges(connection=run.connection, mapping=part.mapping, records=decided.merged, now=self._clock.now())
@@ -197,8 +200,7 @@ class _Pulling:
         more = {"read_count": run.read_count + read, "progress_total": max(totals, run.progress_done + read)}
         run.read_count, run.progress_done = run.read_count + read, run.progress_done + read
         cursor = {stream: reading.as_cursor(run)}
-        chunk = Chunk(decided.parts, {stream: decided.said}, cursor, counted=read, more=more)
-        self._storing.store(chunk, meanwhile=meanwhile)
+        return Chunk(decided.parts, {stream: decided.said}, cursor, counted=read, more=more)
 
     def _reading(self, stream: str) -> _Reading:
         """Where a stream stands: within this run, or at the end of the one before."""

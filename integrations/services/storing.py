@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -17,9 +17,10 @@ from integrations.models import Checkpoint, RejectedRecord, SyncRun
 from integrations.services.landing import Said, land
 from integrations.services.runs import LEASE
 from kpis.engine.issues import Issue
-from kpis.engine.record_batch import Reading, read_records
+from kpis.engine.record_batch import read_records
 from kpis.engine.resources import RESOURCES
 from kpis.services.facts import BulkResult, store_facts
+from kpis.services.incoming import Prepared, prepared
 from kpis.services.sealing import seal_address
 from tenants.settings.selectors import company_settings
 
@@ -45,14 +46,14 @@ class Clock:
 class Part:
     """Decided rows of one mapping; `origin` is what a person calls the place they come from.
 
-    `reading`: the accepted records as the door for facts reads them.
+    `batch`: the accepted records as the door for facts takes them.
     """
 
     mapping: StreamMapping
     accepted: Sequence[Accepted]
     refused: Sequence[Refused]
     origin: str
-    reading: Reading
+    batch: Prepared
 
 
 @dataclass(frozen=True)
@@ -84,23 +85,21 @@ class Storing:
         """What was decided, made ready to be stored. Asks the database nothing."""
         accepted = [each for each in decisions if isinstance(each, Accepted)]
         refused = [each for each in decisions if isinstance(each, Refused)]
+        resource = RESOURCES[mapping.resource]
         reading = read_records(
-            RESOURCES[mapping.resource],
+            resource,
             [each.record for each in accepted],
             source=self._run.connection.source,
             currency=self._currency,
             seal=seal_address,
         )
-        return Part(mapping, accepted, refused, origin, reading)
+        return Part(mapping, accepted, refused, origin, prepared(resource, reading))
 
     @transaction.atomic
-    def store(self, chunk: Chunk, *, meanwhile: Callable[[], None] | None = None) -> None:
-        """Raises LostRunError, with nothing stored, when the run was cancelled or taken over.
-
-        `meanwhile` may be called while the database is busy; it must not use it.
-        """
+    def store(self, chunk: Chunk) -> None:
+        """Raises LostRunError, with nothing stored, when the run was cancelled or taken over."""
         now = self._clock.now()
-        results = [self._store_part(part, now, meanwhile) for part in chunk.parts]
+        results = [self._store_part(part, now) for part in chunk.parts]
         for stream, said in chunk.raw.items():
             land(connection=self._run.connection, stream=stream, said=said, now=now)
         for stream, cursor in chunk.checkpoints.items():
@@ -109,15 +108,14 @@ class Storing:
             )
         self._count(chunk, results, now)
 
-    def _store_part(self, part: Part, now: datetime, meanwhile: Callable[[], None] | None) -> tuple[BulkResult, int]:
+    def _store_part(self, part: Part, now: datetime) -> tuple[BulkResult, int]:
         result = store_facts(
             resource=part.mapping.resource,
             source=self._run.connection.source,
-            reading=part.reading,
+            batch=part.batch,
             actor=self._run.actor,
             run=self._run.pk,
             now=now,
-            meanwhile=meanwhile,
         )
         lines: list[tuple[Accepted | Refused, str, list[dict[str, Any]]]] = [
             (each, each.external_id, [asdict(one) for one in each.problems]) for each in part.refused

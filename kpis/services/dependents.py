@@ -11,8 +11,9 @@ from kpis.models.resources import MODELS
 # the facts that make events
 FACT_TABLES: Mapping[str, str] = MappingProxyType({fact: MODELS[fact]._meta.db_table for fact in FACTS})
 
-# How the outcomes of a closed deal are named in SQL; the owner of that day is credited with it.
-CLOSED = "'won', 'lost', 'no_decision'"
+# The outcomes of a closed deal; the owner of that day is credited with it.
+CLOSED = ("won", "lost", "no_decision")
+CLOSED_SQL = ", ".join(f"'{outcome}'" for outcome in CLOSED)
 _NOT_NEW = "WHERE NOT a.is_new"
 _OF_DEALS = (
     ("deal-stage-events", "kpis_dealstageevent"),
@@ -164,7 +165,7 @@ def fix_credits(cursor: CursorWrapper, *, rows: str) -> None:
     """
     cursor.execute(
         f"UPDATE kpis_deal SET owner_at_close_id = owner_id WHERE id IN (SELECT id FROM {rows})"
-        f" AND owner_at_close_id IS NULL AND owner_id IS NOT NULL AND outcome IN ({CLOSED})"
+        f" AND owner_at_close_id IS NULL AND owner_id IS NOT NULL AND outcome IN ({CLOSED_SQL})"
     )
     cursor.execute(
         f"UPDATE kpis_deal SET owner_at_close_id = NULL WHERE id IN (SELECT id FROM {rows})"

@@ -1,28 +1,39 @@
 """One batch of records on its way into one table, in a few set-based steps.
 
-What is stored just so is left out, references are resolved, the rest goes by COPY into a temporary table and is
-compared with the stored rows: inserted, updated, given a tombstone. What changed is remembered, what became dirty is
-marked.
+What is stored just so is left out and references are resolved. Rows that are all new go by COPY into their table;
+others into a temporary one, and are compared with the stored rows: inserted, updated, given a tombstone. What changed
+is remembered, what became dirty is marked.
 """
 
 import json
+import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import repeat
 from typing import Any
 
 from django.db import connection, models
 from django.db.backends.utils import CursorWrapper
-from psycopg import Pipeline, sql
+from psycopg import sql
 
-from kpis.engine.record_batch import Reading, Rejection
+from kpis.engine.record_batch import Rejection
 from kpis.engine.records import Row
 from kpis.engine.resources import Resource
 from kpis.models.resources import MODELS
 from kpis.services import dependents, organisation
-from kpis.services.incoming import LEADING, Alike, Stored, alike
+from kpis.services.incoming import (
+    LEADING,
+    NULL,
+    Alike,
+    Column,
+    Prepared,
+    Stored,
+    linked_rows,
+    plain_columns,
+    text_of,
+)
 
 # A long list as one parameter: quoting thousands of them one by one costs more than the query.
 ANY_OF = "ANY(ARRAY(SELECT jsonb_array_elements_text(%s)))"
@@ -56,16 +67,8 @@ class BulkResult:
 class Batch:
     """One batch on its way into one table."""
 
-    def __init__(
-        self,
-        cursor: CursorWrapper,
-        resource: Resource,
-        source: str,
-        now: datetime,
-        meanwhile: Callable[[], None] | None = None,
-    ) -> None:
+    def __init__(self, cursor: CursorWrapper, resource: Resource, source: str, now: datetime) -> None:
         self.cursor = cursor
-        self.meanwhile = meanwhile
         self.resource = resource
         self.source = source
         self.now = now
@@ -73,34 +76,32 @@ class Batch:
         self.table = self.model._meta.db_table
         # What only the whole batch and the stored rows together show to be impossible is judged by all its columns.
         self.is_judged_whole = resource.code == "memberships"
-        self.columns = {each.name: each for each in self.model._meta.concrete_fields}
-        self.plain = {
-            name: self.columns[name]
-            for name, spec in resource.fields.items()
-            if not spec.is_reference and name in self.columns
-        }
-        self.refs = {name: entity for name, entity in resource.refs.items() if name in self.columns}
+        self.plain = plain_columns(resource)
+        self.refs = linked_rows(resource)
         self.sent_refs: tuple[str, ...] = ()
         self.dangling: set[str] = set()
 
-    def store(self, reading: Reading, *, actor: models.Model | None, run: int | None) -> BulkResult:
+    def store(self, prepared: Prepared, *, actor: models.Model | None, run: int | None) -> BulkResult:
+        reading, groups = prepared.reading, prepared.groups
         self.cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ':facts'))")
         known = self.known(reading.rows)
-        groups = alike(reading.rows, columns=self.plain, linked=self.refs)
         places = [range(len(each.rows)) if self.is_judged_whole else each.differing(known) for each in groups]
-        self.narrow(groups)
-        self.copy(groups, places, known)
-        rejections = (*reading.rejections, *self.refuse_impossible(reading.rows))
         touched = {each.rows[at].external_id for each, some in zip(groups, places, strict=True) for at in some}
         has_stored, has_new = not touched.isdisjoint(known), not touched <= known.keys()
-        inserted = updated = deleted = 0
-        if has_stored:
-            self.compare()
-            dependents.mark(self.cursor, self.resource.code)
-        if has_new:
-            inserted = self.insert()
-        if has_stored:
-            updated, deleted = self.update(actor, run)
+        self.narrow(groups)
+        self.cursor.execute("CREATE TEMPORARY TABLE affected (id bigint, external_id text, is_new bool) ON COMMIT DROP")
+        rejections, inserted, updated, deleted = reading.rejections, 0, 0, 0
+        if has_stored or self.is_judged_whole:
+            self.copy(groups, places, known)
+            rejections += self.refuse_impossible(reading.rows)
+            if has_stored:
+                self.compare()
+                dependents.mark(self.cursor, self.resource.code)
+            inserted = self.insert() if has_new else 0
+            if has_stored:
+                updated, deleted = self.update(actor, run)
+        elif has_new:
+            inserted = self.insert_all([each.only(some) for each, some in zip(groups, places, strict=True) if some])
         self.note_unresolved(has_stored=has_stored)
         if self.resource.code == "products":
             organisation.name_aliases(self.cursor, source=self.source)
@@ -148,7 +149,6 @@ class Batch:
             " present text[], content_hash text, source_updated_at timestamptz, refs jsonb, attributes jsonb,"
             f" source_url text{declared}) ON COMMIT DROP"
         )
-        self.cursor.execute("CREATE TEMPORARY TABLE affected (id bigint, external_id text, is_new bool) ON COMMIT DROP")
         for each, some in zip(groups, places, strict=True):
             if not some:
                 continue
@@ -156,6 +156,45 @@ class Batch:
             text = "\n".join(each.lines(some, known, self.resolved(each, some)))
             with self.cursor.copy(f"COPY incoming ({names}) FROM STDIN") as copy:
                 copy.write(f"{text}\n")
+
+    def insert_all(self, groups: Iterable[Alike]) -> int:
+        """Write rows of which none is stored straight into the table."""
+        indexes = sorted(row.index for each in groups for row in each.rows)
+        self.cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [self.table, len(indexes)]
+        )
+        ids = dict(zip(indexes, (str(row[0]) for row in self.cursor.fetchall()), strict=True))
+        for each in groups:
+            own = [ids[row.index] for row in each.rows]
+            columns = self.new_columns(each)
+            names = ", ".join(f'"{name}"' for name in ("id", *columns))
+            lines = map("\t".join, zip(own, *columns.values(), strict=False))
+            with self.cursor.copy(f"COPY {self.table} ({names}) FROM STDIN") as copy:
+                copy.write("\n".join(lines) + "\n")
+            with self.cursor.copy("COPY affected FROM STDIN") as copy:
+                copy.write(
+                    "".join(f"{row_id}\t{name}\tt\n" for row_id, name in zip(own, columns["external_id"], strict=True))
+                )
+        return len(indexes)
+
+    def new_columns(self, group: Alike) -> dict[str, Iterable[str]]:
+        """The columns of rows that are all new, as COPY reads them; what no row fills comes without end."""
+        blank = {
+            each.attname: text_of(default)
+            for each in self.model._meta.concrete_fields
+            if not each.primary_key and (default := default_value(each)) is not None
+        }
+        sent = group.new_columns(self.resolved(group, range(len(group.rows))), blank)
+        columns: dict[str, Iterable[str]] = {name: repeat(text) for name, text in blank.items()}
+        columns |= {"source": repeat(text_of(self.source)), **sent}
+        columns |= dict.fromkeys(("recorded_at", "changed_at"), repeat(text_of(self.now)))
+        if self.resource.code == "deals" and "owner_id" in sent and "outcome" in sent:
+            owned = zip(sent["owner_id"], sent["outcome"], strict=True)
+            columns["owner_at_close_id"] = [owner if outcome in dependents.CLOSED else NULL for owner, outcome in owned]
+        for each in self.model._meta.concrete_fields:
+            if isinstance(each, models.UUIDField):
+                columns[each.attname] = [str(uuid.uuid4()) for _ in group.rows]
+        return columns
 
     def resolved(self, group: Alike, places: Iterable[int]) -> dict[str, dict[tuple[str, str], int]]:
         """For each reference that was sent, the ids of the rows it points at: by their own id, else a further name.
@@ -245,7 +284,7 @@ class Batch:
             "INSERT INTO affected SELECT id, external_id, false FROM delta WHERE is_updated OR is_removed"
         )
 
-    def given(self, name: str, column: "models.Field[Any, Any]") -> str:
+    def given(self, name: str, column: Column) -> str:
         """The value that was sent, with the column's default where null cannot be stored."""
         default = default_of(column)
         return f"n.{name}" if default is None else f"coalesce(n.{name}, {default})"
@@ -269,25 +308,24 @@ class Batch:
                 values[column.attname] = f"n.{column.attname}"
             elif column.name == "owner_at_close" and "owner" in self.refs and "outcome" in self.plain:
                 outcome = self.given("outcome", self.plain["outcome"])
-                values[column.attname] = f"CASE WHEN {outcome} IN ({dependents.CLOSED}) THEN n.owner_id END"
+                values[column.attname] = f"CASE WHEN {outcome} IN ({dependents.CLOSED_SQL}) THEN n.owner_id END"
             elif isinstance(column, models.UUIDField):
                 values[column.attname] = "gen_random_uuid()"
             elif column.attname not in values and not column.primary_key and not column.null:
                 values[column.attname] = str(default_of(column))
-        with _in_flight(self.meanwhile):
-            self.cursor.execute(
-                f"""
-                WITH fresh AS (
-                    INSERT INTO {self.table} ({", ".join(f'"{name}"' for name in values)})
-                    SELECT {", ".join(values.values())} FROM incoming n
-                    WHERE NOT n.is_deleted AND n.row_id IS NULL
-                    ORDER BY n.index
-                    RETURNING id, external_id
-                )
-                INSERT INTO affected SELECT id, external_id, true FROM fresh
-                """,
-                {"source": self.source, "now": self.now},
+        self.cursor.execute(
+            f"""
+            WITH fresh AS (
+                INSERT INTO {self.table} ({", ".join(f'"{name}"' for name in values)})
+                SELECT {", ".join(values.values())} FROM incoming n
+                WHERE NOT n.is_deleted AND n.row_id IS NULL
+                ORDER BY n.index
+                RETURNING id, external_id
             )
+            INSERT INTO affected SELECT id, external_id, true FROM fresh
+            """,
+            {"source": self.source, "now": self.now},
+        )
         return int(self.cursor.rowcount)
 
     def update(self, actor: models.Model | None, run: int | None) -> tuple[int, int]:
@@ -317,6 +355,7 @@ class Batch:
         return int(updated), int(deleted)
 
     def note_unresolved(self, *, has_stored: bool) -> None:
+        sent = "JOIN incoming n USING (external_id)" if has_stored else f"JOIN {self.table} n USING (id)"
         if has_stored:
             self.cursor.execute(
                 "DELETE FROM kpis_unresolvedreference u USING affected a, incoming n"
@@ -327,8 +366,7 @@ class Batch:
         for name in sorted(self.dangling):
             self.cursor.execute(
                 "INSERT INTO kpis_unresolvedreference (fact, fact_id, field, entity, source, external_id)"
-                f" SELECT %s, a.id, %s, %s, n.refs->'{name}'->>0, n.refs->'{name}'->>1"
-                " FROM affected a JOIN incoming n USING (external_id)"
+                f" SELECT %s, a.id, %s, %s, n.refs->'{name}'->>0, n.refs->'{name}'->>1 FROM affected a {sent}"
                 f" WHERE n.{name}_id IS NULL AND jsonb_typeof(n.refs->'{name}') = 'array'",
                 [self.resource.code, name, self.refs[name]],
             )
@@ -385,17 +423,6 @@ class Batch:
         return tuple(Unresolved(name, missing, count) for (name, missing), count in ordered)
 
 
-@contextmanager
-def _in_flight(meanwhile: Callable[[], None] | None) -> Iterator[None]:
-    """Let the server work on the one statement of the block while this process goes on with something else."""
-    if meanwhile is None or not Pipeline.is_supported():
-        yield
-        return
-    with connection.wrap_database_errors, connection.connection.pipeline():
-        yield
-        meanwhile()
-
-
 def _told(old: str, new: str, name: str, path: str = "", *, column: str = "") -> str:
     """SQL for {"name": [old, new]} where the two differ, else {}."""
     left, right = f"{old}.{column or name}{path}", f"{new}.{column or name}{path}"
@@ -405,11 +432,19 @@ def _told(old: str, new: str, name: str, path: str = "", *, column: str = "") ->
     )
 
 
-def default_of(column: "models.Field[Any, Any]") -> str | None:
-    """The SQL literal that stands for "not given" in a column; None where null does."""
+def default_value(column: Column) -> Any:
+    """What stands for "not given" in a column; None where null does."""
     if column.null:
         return None
     if not column.has_default():
-        return "''" if isinstance(column, models.CharField | models.TextField) else None
+        return "" if isinstance(column, models.CharField | models.TextField) else None
     value = column.get_default()
+    return str(value) if isinstance(value, str) else value  # a choice is its word
+
+
+def default_of(column: Column) -> str | None:
+    """The SQL literal of `default_value`; None where null stands for "not given"."""
+    value = default_value(column)
+    if value is None:
+        return None
     return sql.Literal(json.dumps(value) if isinstance(value, list | dict) else value).as_string()

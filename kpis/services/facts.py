@@ -3,7 +3,7 @@
 One transaction; fact writes of a company wait for one another. How a batch is written stands in services.fact_batch.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, datetime
 
 from django.db import connection, models, transaction
@@ -12,6 +12,7 @@ from django.db.backends.utils import CursorWrapper
 from kpis.engine.record_batch import Reading, read_records
 from kpis.engine.resources import RESOURCES, Resource
 from kpis.services.fact_batch import Batch, BulkResult, Unresolved
+from kpis.services.incoming import Prepared, prepared
 from kpis.services.sealing import seal_address
 from tenants.context import current_company
 from tenants.outbox.services import emit
@@ -44,29 +45,26 @@ def upsert_facts(
     except KeyError:
         raise UnknownResourceError(resource) from None
     reading = read_records(definition, records, source=source, currency=company_settings().currency, seal=seal_address)
-    return store_facts(resource=resource, source=source, reading=reading, actor=actor, run=run, now=now)
+    batch = prepared(definition, reading)
+    return store_facts(resource=resource, source=source, batch=batch, actor=actor, run=run, now=now)
 
 
 def store_facts(
     *,
     resource: str,
     source: str,
-    reading: Reading,
+    batch: Prepared,
     actor: models.Model | None = None,
     run: int | None = None,
     now: datetime,
-    meanwhile: Callable[[], None] | None = None,
 ) -> BulkResult:
-    """Store records of one resource that were read already, as `upsert_facts` does.
-
-    `meanwhile` may be called while the database is busy with them; it must not use it.
-    """
+    """Store records of one resource that were read and prepared already, as `upsert_facts` does."""
     definition = RESOURCES[resource]
     with transaction.atomic(), connection.cursor() as cursor:
-        result = Batch(cursor, definition, source, now, meanwhile).store(reading, actor=actor, run=run)
+        result = Batch(cursor, definition, source, now).store(batch, actor=actor, run=run)
         if result.is_changed:
             emit(topic="facts.changed", company_id=current_company().pk)
-        _cover(cursor, definition, reading, source=source, is_delivery=run is None, now=now)
+        _cover(cursor, definition, batch.reading, source=source, is_delivery=run is None, now=now)
     return result
 
 

@@ -1,4 +1,4 @@
-"""Rows of a batch on their way into a temporary table: compared by a digest of their content, and written for COPY.
+"""Rows of a batch on their way into the database: compared by a digest of their content, and written for COPY.
 
 Rows that carry the same fields are written a column at a time, and every distinct value of a column once.
 """
@@ -9,15 +9,21 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import repeat
-from typing import Any
+from typing import Any, TypeAlias
 
+from django.db import models
+
+from kpis.engine.record_batch import Reading
 from kpis.engine.records import Row
+from kpis.engine.resources import Resource
+from kpis.models.resources import MODELS
 
 NULL = r"\N"
+Column: TypeAlias = "models.Field[Any, Any]"
 LEADING = ("index", "row_id", "external_id", "is_deleted", "present", "content_hash", "source_updated_at")
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
 _quoted: Callable[[str], str] = json.encoder.encode_basestring
@@ -44,19 +50,32 @@ class Alike:
     """
 
     rows: Sequence[Row]
-    plain: tuple[str, ...]
     refs: tuple[str, ...]
+    texts: Mapping[str, Sequence[str]]
     contents: Sequence[str]
     digests: Sequence[str]
     present: str
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return (*self.plain, "refs", "attributes", "source_url")
+        """The plain ones that were sent, "refs", "attributes" and "source_url": in `contents` side by side."""
+        return tuple(self.texts)
 
     def differing(self, known: Mapping[str, Stored]) -> list[int]:
         """The places of the rows that are new or may differ from what is stored."""
         return [at for at, row in enumerate(self.rows) if _differs(row, self.digests[at], known.get(row.external_id))]
+
+    def only(self, places: Sequence[int]) -> Alike:
+        """The rows at these places."""
+        if len(places) == len(self.rows):
+            return self
+        return replace(
+            self,
+            rows=[self.rows[at] for at in places],
+            texts={name: [column[at] for at in places] for name, column in self.texts.items()},
+            contents=[self.contents[at] for at in places],
+            digests=[self.digests[at] for at in places],
+        )
 
     def lines(
         self, places: Sequence[int], known: Mapping[str, Stored], ids: Mapping[str, Mapping[tuple[str, str], int]]
@@ -77,15 +96,47 @@ class Alike:
         ]
         return map("\t".join, zip(*columns, strict=True))
 
+    def new_columns(
+        self, ids: Mapping[str, Mapping[tuple[str, str], int]], defaults: Mapping[str, str]
+    ) -> dict[str, Sequence[str]]:
+        """All rows as the columns of their table, where none of them is stored; `defaults` where nothing was sent."""
+        return {
+            "external_id": _texts([row.external_id for row in self.rows]),
+            "content_hash": self.digests,
+            "source_updated_at": _texts([row.source_updated_at for row in self.rows]),
+            **{f"{name}_id": _ids_of([row.refs[name] for row in self.rows], ids[name]) for name in self.refs},
+            **{name: _without_nulls(texts, defaults.get(name)) for name, texts in self.texts.items()},
+        }
 
-def alike(rows: Sequence[Row], *, columns: Iterable[str], linked: Iterable[str]) -> list[Alike]:
-    """The rows by the fields they carry. `columns` are the plain ones a table has, `linked` its references to rows."""
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A batch of one resource that was read, ready to be compared with what is stored."""
+
+    reading: Reading
+    groups: Sequence[Alike]
+
+
+def prepared(resource: Resource, reading: Reading) -> Prepared:
+    """Write what was read for COPY. Asks the database nothing."""
+    plain, linked = frozenset(plain_columns(resource)), frozenset(linked_rows(resource))
     groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in rows:
+    for row in reading.rows:
         key = (tuple(row.values), tuple(row.refs), row.is_deleted, row.attributes is None, row.source_url is None)
         groups.setdefault(key, []).append(row)
-    names, pointing = frozenset(columns), frozenset(linked)
-    return [_alike(some, names, pointing) for some in groups.values()]
+    return Prepared(reading, [_alike(some, plain, linked) for some in groups.values()])
+
+
+def plain_columns(resource: Resource) -> dict[str, Column]:
+    """The columns of a resource's table that its fields fill, but for references."""
+    columns = {each.name: each for each in MODELS[resource.code]._meta.concrete_fields}
+    return {name: columns[name] for name, spec in resource.fields.items() if not spec.is_reference and name in columns}
+
+
+def linked_rows(resource: Resource) -> dict[str, str]:
+    """The references of a resource that its table keeps as the id of a row, with the resource they point at."""
+    columns = {each.name for each in MODELS[resource.code]._meta.concrete_fields}
+    return {name: entity for name, entity in resource.refs.items() if name in columns}
 
 
 def text_of(value: Any) -> str:
@@ -109,20 +160,25 @@ _WRITERS: Mapping[type, Callable[[Any], str]] = {
 }
 
 
-def _alike(rows: list[Row], columns: frozenset[str], linked: frozenset[str]) -> Alike:
-    first = rows[0]
-    plain = tuple(name for name in first.values if name in columns)
+def _alike(rows: list[Row], plain: frozenset[str], linked: frozenset[str]) -> Alike:
+    first, nothing = rows[0], [NULL] * len(rows)
     present = [*first.values, *first.refs]
     present += [name for name in ("attributes", "source_url") if getattr(first, name) is not None]
-    texts = [_texts([row.values[name] for row in rows]) for name in plain]
-    texts.append(_refs(rows))
-    texts.append([text_of(row.attributes) for row in rows] if first.attributes is not None else [NULL] * len(rows))
-    texts.append([text_of(row.source_url) for row in rows] if first.source_url is not None else [NULL] * len(rows))
-    contents = list(map("\t".join, zip(*texts, strict=True)))
+    texts = {name: _texts([row.values[name] for row in rows]) for name in first.values if name in plain}
+    texts["refs"] = _refs(rows)
+    texts["attributes"] = nothing if first.attributes is None else [text_of(row.attributes) for row in rows]
+    texts["source_url"] = nothing if first.source_url is None else _texts([row.source_url for row in rows])
+    contents = list(map("\t".join, zip(*texts.values(), strict=True)))
     named = f"{{{','.join(present)}}}"
     prefix = f"{named}\t{first.is_deleted}\t"
     digests = [hashlib.md5((prefix + each).encode(), usedforsecurity=False).hexdigest() for each in contents]
-    return Alike(rows, plain, tuple(name for name in first.refs if name in linked), contents, digests, named)
+    return Alike(rows, tuple(name for name in first.refs if name in linked), texts, contents, digests, named)
+
+
+def _without_nulls(texts: Sequence[str], default: str | None) -> Sequence[str]:
+    if default is None or NULL not in texts:
+        return texts
+    return [default if text is NULL or text == NULL else text for text in texts]
 
 
 def _texts(column: list[Any]) -> list[str]:

@@ -11,6 +11,7 @@ from integrations.models import Connection
 from integrations.services import storing
 from integrations.services.ahead import Ahead
 from kpis.models import Deal
+from tenants.context import current_company
 from tests.fakes.server import Reply
 from tests.integrations.services.test_remapping import DEALS
 from tests.integrations.sources import connect, fill, sync
@@ -21,6 +22,7 @@ class Working:
 
     def __init__(self, *numbers: int, fails_at: int | None = None) -> None:
         self.told: list[str] = []
+        self.early: list[int] = []
         self.fails_at = fails_at
         self.ahead: Ahead[int, str] = Ahead(
             self._numbers(numbers), is_full=lambda n: n > 9, decide=self._decide, try_early=self._early
@@ -38,23 +40,33 @@ class Working:
         return str(number)
 
     def _early(self, number: int) -> str:
-        self.told.append(f"early {number}")
-        return str(number)
+        self.early.append(number)
+        return f"{number} of {current_company().slug}"
 
     def store_all(self) -> None:
         for decided in self.ahead:
-            self.ahead.meanwhile()
+            self.ahead.decide_ahead()
             self.told.append(f"store {decided}")
 
 
+@pytest.mark.django_db
 class TestAhead:
-    def test_what_is_full_is_stored_while_the_next_one_is_decided(self):
+    def test_what_is_full_is_stored_while_the_next_one_is_decided_for_the_same_company(self, in_acme):
         working = Working(10, 11, 2)
         working.store_all()
         assert working.told == [
-            *("fetch 10", "decide 10", "fetch 11", "early 11", "store 10"),
-            *("fetch 2", "early 2", "store 11", "store 2"),
+            *("fetch 10", "decide 10", "fetch 11", "store 10"),
+            *("fetch 2", "store 11 of acme", "store 2 of acme"),
         ]
+        assert working.early == [11, 2]
+
+    def test_what_would_ask_the_database_is_decided_in_its_turn(self, in_acme, monkeypatch):
+        working = Working(10, 2)
+        asking = []
+        monkeypatch.setattr(working.ahead, "_try_early", lambda _: asking.append(1) or str(Deal.objects.count()))
+        working.store_all()
+        assert asking == [1]
+        assert working.told[-2:] == ["decide 2", "store 2"]
 
     def test_what_comes_slowly_is_stored_as_it_comes(self):
         working = Working(1, 2)

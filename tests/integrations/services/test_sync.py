@@ -124,7 +124,7 @@ class TestNothingIsHalfImported:
 
         def failing(**arguments):
             result = real(**arguments)
-            if arguments["resource"] == "deals" and arguments["reading"].rows[0].external_id == "D3":
+            if arguments["resource"] == "deals" and arguments["batch"].reading.rows[0].external_id == "D3":
                 raise RuntimeError("the third deal")
             return result
 
@@ -143,7 +143,7 @@ class TestNothingIsHalfImported:
         seen = []
 
         def dying(**arguments):
-            seen.append([row.external_id for row in arguments["reading"].rows])
+            seen.append([row.external_id for row in arguments["batch"].reading.rows])
             if seen[-1] == ["D3"] and len(seen) == 3:
                 raise OperationalError("the server closed the connection")
             return real(**arguments)
