@@ -46,7 +46,8 @@ def needs_previous(mapping: StreamMapping, records: Sequence[Record]) -> bool:
     own = next((rule.column for rule in mapping.rules if rule.field == "external_id"), None)
     if own is None or mapping.each or mapping.skip_blank:
         return True
-    return any(text_at(each.values, own) != each.external_id for each in records if not each.is_gone)
+    differing = (each for each in records if each.values.get(own) != each.external_id and not each.is_gone)
+    return any(text_at(each.values, own) != each.external_id for each in differing)
 
 
 def latest(records: Iterable[Record]) -> list[Record]:

@@ -89,6 +89,8 @@ def parse_date(cell: Cell, *, formats: Sequence[str] = (), zone: ZoneInfo) -> da
 
 def parse_moment(cell: Cell, *, formats: Sequence[str] = (), zone: ZoneInfo) -> datetime | None:
     """The moment of a cell, aware; without an offset it is local to `zone`, a date is its midnight."""
+    if type(cell) is str and not formats and (moment := _iso(cell)) is not None:
+        return moment if moment.tzinfo else moment.replace(tzinfo=zone)
     if isinstance(cell, datetime):
         return cell if cell.tzinfo else cell.replace(tzinfo=zone)
     if isinstance(cell, date):

@@ -7,7 +7,7 @@ broken anywhere changes nothing.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -75,7 +75,7 @@ class _Piece:
 
     count: int
     part: Part
-    said: Sequence[Said]
+    said: Mapping[str, Said]
 
 
 def _pieces(delivery: Delivery, keeper: Storing, decisions: Iterator[Accepted | Refused]) -> Iterator[_Piece]:
@@ -84,7 +84,7 @@ def _pieces(delivery: Delivery, keeper: Storing, decisions: Iterator[Accepted | 
         yield _Piece(
             len(decided),
             keeper.part(delivery.mapping, decided, delivery.file.name),
-            [Said(external_id, cells) for external_id, cells in said.items() if external_id],
+            keeper.heard((external_id, cells) for external_id, cells in said.items() if external_id),
         )
 
 

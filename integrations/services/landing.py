@@ -33,18 +33,22 @@ _COLUMNS = "connection_id, stream, external_id, payload, digest, is_gone, receiv
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a source said about one record; `values` None: that it is gone."""
+    """What a source said about one record, written for COPY, and the mark by which it is known again."""
 
-    external_id: str
-    values: Mapping[str, Any] | None
+    text: str
+    mark: tuple[str, bool]
 
 
-def land(*, connection: Connection, stream: str, said: Iterable[Said], now: datetime) -> None:
+def heard(told: Iterable[tuple[str, Mapping[str, Any] | None]], *, keeps: bool) -> dict[str, Said]:
+    """What is kept of records, by external id; None: that it is gone. Asks the database nothing."""
+    return {external_id: _said(values, keeps=keeps) for external_id, values in told}
+
+
+def land(*, connection: Connection, stream: str, said: Mapping[str, Said], now: datetime) -> None:
     """Remember what a source said, where that differs from the last time."""
-    lines = {each.external_id: _Line.of(each, keeps=connection.keep_days > 0) for each in said}
-    known = _known(connection, stream, list(lines))
-    fresh = {name: line for name, line in lines.items() if name not in known}
-    other = {name: line for name, line in lines.items() if name in known and known[name] != line.mark}
+    known = _known(connection, stream, list(said))
+    fresh = {name: line for name, line in said.items() if name not in known}
+    other = {name: line for name, line in said.items() if name in known and known[name] != line.mark}
     head, tail = f"{connection.pk}\t{escaped(stream)}\t", f"\t{now.isoformat()}\n"
     with database.cursor() as cursor:
         if fresh:
@@ -80,29 +84,21 @@ def forget(*, connection: Connection, now: datetime) -> int:
     return old.update(payload=None, digest="")
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """What is kept of one record, written for COPY, and the mark by which it is known again."""
-
-    text: str
-    mark: tuple[str, bool]
-
-    @classmethod
-    def of(cls, said: Said, *, keeps: bool) -> _Line:
-        if said.values is None:
-            return cls(f"{NULL}\t\tt", ("", True))
-        if not keeps:
-            return cls(f"{NULL}\t\tf", ("", False))
-        payload = _ENCODER.encode(said.values)
-        try:
-            content = payload.encode()
-        except UnicodeEncodeError:
-            content = b""
-        if not content or b"\\u0000" in content:
-            payload = _UNKEEPABLE.sub("\\1\ufffd", payload)
-            content = payload.encode()
-        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
-        return cls(f"{escaped(payload)}\t{digest}\tf", (digest, False))
+def _said(values: Mapping[str, Any] | None, *, keeps: bool) -> Said:
+    if values is None:
+        return Said(f"{NULL}\t\tt", ("", True))
+    if not keeps:
+        return Said(f"{NULL}\t\tf", ("", False))
+    payload = _ENCODER.encode(values)
+    try:
+        content = payload.encode()
+    except UnicodeEncodeError:
+        content = b""
+    if not content or b"\\u0000" in content:
+        payload = _UNKEEPABLE.sub("\\1\ufffd", payload)
+        content = payload.encode()
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    return Said(f"{escaped(payload)}\t{digest}\tf", (digest, False))
 
 
 def _known(connection: Connection, stream: str, external_ids: list[str]) -> dict[str, tuple[str, bool]]:

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any
 
 from integrations.connectors.base import Connector, Page, Record
@@ -76,7 +77,7 @@ class _Decided:
 
     pages: Sequence[Page]
     parts: Sequence[Part]
-    said: Sequence[Said]
+    said: Mapping[str, Said]
     tallies: Mapping[str, Mapping[str, Any]]
     merged: Sequence[Record]
 
@@ -151,7 +152,7 @@ class _Pulling:
     def _decide(
         self, stream: str, mappings: Sequence[StreamMapping], reading: _Reading, pages: Sequence[Page]
     ) -> _Decided:
-        records = latest(record for page in pages for record in page.records)
+        records = latest(chain.from_iterable(page.records for page in pages))
         records = not_outdated(connection_id=self._run.connection_id, stream=stream, records=records)
         previous: Mapping[str, Any] = {}
         if any(needs_previous(mapping, records) for mapping in mappings):
@@ -163,7 +164,7 @@ class _Pulling:
         self, stream: str, mappings: Sequence[StreamMapping], reading: _Reading, pages: Sequence[Page]
     ) -> _Decided | None:
         """As `_decide`, where nothing has to be looked up for it."""
-        records = latest(record for page in pages for record in page.records)
+        records = latest(chain.from_iterable(page.records for page in pages))
         if self._is_called or any(needs_previous(mapping, records) for mapping in mappings):
             return None
         return self._decided(stream, mappings, reading, pages, records, {})
@@ -184,7 +185,7 @@ class _Pulling:
             decisions = changes_of(mapping, records, previous, zone=self._zone, tally=tally, first=first)
             parts.append(self._storing.part(mapping, decisions, stream))
             tallies[mapping.stream] = tally.as_report()
-        said = [Said(each.external_id, None if each.is_gone else each.values) for each in records]
+        said = self._storing.heard((each.external_id, None if each.is_gone else each.values) for each in records)
         return _Decided(pages, parts, said, tallies, [each for each in records if each.merged_into])
 
     def _chunk(self, stream: str, reading: _Reading, decided: _Decided) -> Chunk:

@@ -14,7 +14,7 @@ from integrations.connectors.changes import changes_of, latest
 from integrations.connectors.mapping import StreamMapping, Tally
 from integrations.models import InboundEvent, RejectedRecord, SyncRun
 from integrations.selectors.plans import company_zone, current_mappings
-from integrations.services.landing import Said, raw_payloads
+from integrations.services.landing import raw_payloads
 from integrations.services.merging import note_merges
 from integrations.services.storing import Chunk, Storing
 
@@ -53,7 +53,7 @@ class Refetching:
             decisions = changes_of(mapping, records, previous, zone=self._zone, tally=Tally(), first=first)
             parts.append(self._storing.part(mapping, decisions, stream))
             note_merges(connection=run.connection, mapping=mapping, records=records, now=now)
-        said = [Said(each.external_id, None if each.is_gone else each.values) for each in records]
+        said = self._storing.heard((each.external_id, None if each.is_gone else each.values) for each in records)
         run.read_count += len(records)
         more: Mapping[str, Any] = {"read_count": run.read_count}
         self._storing.store(Chunk(parts, {stream: said}, {}, counted=len(records), more=more))

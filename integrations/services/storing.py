@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from django.db.models import F
 from integrations.choices import RunState
 from integrations.connectors.mapping import Accepted, Refused, StreamMapping
 from integrations.models import Checkpoint, RejectedRecord, SyncRun
-from integrations.services.landing import Said, land
+from integrations.services.landing import Said, heard, land
 from integrations.services.runs import LEASE
 from kpis.engine.issues import Issue
 from kpis.engine.record_batch import read_records
@@ -60,12 +60,12 @@ class Part:
 class Chunk:
     """What one transaction stores.
 
-    `raw`: what the source said, by stream. `checkpoints`: the cursor of each stream behind this chunk.
+    `raw`: what the source said, by stream and external id. `checkpoints`: the cursor of each stream behind this chunk.
     `counted` is how far it brings the progress.
     """
 
     parts: Sequence[Part]
-    raw: Mapping[str, Sequence[Said]]
+    raw: Mapping[str, Mapping[str, Said]]
     checkpoints: Mapping[str, Mapping[str, Any]]
     counted: int
     more: Mapping[str, Any] = field(default_factory=dict)
@@ -94,6 +94,10 @@ class Storing:
             seal=seal_address,
         )
         return Part(mapping, accepted, refused, origin, prepared(resource, reading))
+
+    def heard(self, told: Iterable[tuple[str, Mapping[str, Any] | None]]) -> dict[str, Said]:
+        """What a source said about records (None: that one is gone), made ready to be kept."""
+        return heard(told, keeps=self._run.connection.keep_days > 0)
 
     @transaction.atomic
     def store(self, chunk: Chunk) -> None:

@@ -129,6 +129,9 @@ class _Columns:
                 ("source_updated_at", partial(reader.moment, "source_updated_at")),
             )
         ]
+        is_taxed = any(name in values for name in self.resource.taxed)
+        if is_taxed and not self.fault_count:
+            is_taxed = not self.take_tax_off(values)
         faulty = _places_of_faults([*values.values(), *refs.values(), *common]) if self.fault_count else frozenset()
         told = zip(indexes, _rows(values, len(some)), _rows(refs, len(some)), *common, strict=True)
         rows = [
@@ -136,10 +139,24 @@ class _Columns:
             for at, (index, plain, linked, external_id, attributes, url, updated_at) in enumerate(told)
             if at not in faulty
         ]
-        if self.resource.taxed:
+        if is_taxed:
             for row in rows:
                 reader.take_tax_off(row.values)
         return rows
+
+    def take_tax_off(self, values: dict[str, list[Any]]) -> bool:
+        """Make the amounts of rows net at once; False, and nothing is done, where not all of them have one."""
+        taxed = [name for name in self.resource.taxed if name in values]
+        if not all(set(map(type, values[name])) == {Decimal} for name in taxed):
+            return False
+        for name in ("currency", "tax", "tax_rate"):
+            values.setdefault(name, [None] * len(values[taxed[0]]))
+        rules = (values["currency"], values["tax"], values["tax_rate"])
+        for name in taxed:
+            given = list(zip(values[name], *rules, strict=True))
+            become = {each: self.reader.net(*each) for each in set(given)}
+            values[name] = [become[each] for each in given]
+        return True
 
     def column(self, records: list[Any], name: str, read: Callable[[Any], Any]) -> list[Any]:
         raws = [record[name] for record in records]

@@ -14,6 +14,7 @@ from kpis.engine.resources import Field, Kind, Resource
 
 YEN_LIKE = frozenset({"JPY", "KRW", "VND", "CLP", "ISK"})
 DEFAULT_TAX_RATE = Decimal("0.10")
+_WHOLE, _HUNDREDTH = Decimal(1), Decimal("0.01")
 SOURCE_LENGTH, ID_LENGTH = 60, 200
 DEEPEST = 20
 # What PostgreSQL cannot keep as text: NUL, and the halves of characters that JSON lets through.
@@ -342,14 +343,15 @@ class RecordReader:
             return
         for name in ("currency", "tax", "tax_rate"):
             values.setdefault(name, None)
-        unit = Decimal(1) if (values["currency"] or self.currency) in YEN_LIKE else Decimal("0.01")
-        rate = values["tax_rate"]
-        divisor = Decimal(1)
-        if values["tax"] == "included":
-            divisor += rate if isinstance(rate, Decimal) else DEFAULT_TAX_RATE
         for name, amount in amounts.items():
-            net = amount if divisor == 1 else amount / divisor
-            values[name] = net.quantize(unit, ROUND_HALF_UP)
+            values[name] = self.net(amount, values["currency"], values["tax"], values["tax_rate"])
+
+    def net(self, amount: Decimal, currency: object, tax: object, rate: object) -> Decimal:
+        """One amount without tax, in the unit of its currency."""
+        unit = _WHOLE if (currency or self.currency) in YEN_LIKE else _HUNDREDTH
+        if tax == "included":
+            amount /= 1 + (rate if isinstance(rate, Decimal) else DEFAULT_TAX_RATE)
+        return amount.quantize(unit, ROUND_HALF_UP)
 
 
 def _plain(value: object) -> str:

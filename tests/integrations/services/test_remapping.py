@@ -15,7 +15,7 @@ from integrations.models import Checkpoint, Connection, RawRecord, SyncRun
 from integrations.selectors.kept import kept_by
 from integrations.services import storing
 from integrations.services.connections import add_value, save_mapping, set_keep_days
-from integrations.services.landing import Said, land
+from integrations.services.landing import heard, land
 from integrations.services.resync import remap
 from integrations.services.retention import forget_received
 from integrations.services.runs import sync_now
@@ -181,20 +181,22 @@ class TestMappingAgain:
 
 class TestKeeping:
     def test_what_is_said_again_is_not_written_again(self, source):
-        said = [Said("D001", RawRecord.objects.get(external_id="D001").payload)]
+        said = heard([("D001", RawRecord.objects.get(external_id="D001").payload)], keeps=True)
         land(connection=source, stream="deals", said=said, now=NOW + timedelta(days=9))
         first = RawRecord.objects.get(external_id="D001").received_at
         land(connection=source, stream="deals", said=said, now=NOW + timedelta(days=10))
         assert RawRecord.objects.get(external_id="D001").received_at == first
 
     def test_characters_that_cannot_be_kept_are_marked(self, source):
-        land(connection=source, stream="deals", said=[Said("X", {"name": "a\x00b\ud800\\u0000"})], now=NOW)
+        said = heard([("X", {"name": "a\x00b\ud800\\u0000"})], keeps=True)
+        land(connection=source, stream="deals", said=said, now=NOW)
         assert RawRecord.objects.get(external_id="X").payload == {"name": "a\ufffdb\ufffd\\u0000"}
 
     def test_a_connection_that_keeps_nothing_knows_ids_only(self, source):
         set_keep_days(connection=source, days=0, now=timezone.now() + timedelta(seconds=1))
         assert set(RawRecord.objects.values_list("payload", flat=True)) == {None}
-        land(connection=source, stream="deals", said=[Said("X", {"name": "青木"})], now=NOW)
+        said = heard([("X", {"name": "青木"})], keeps=source.keep_days > 0)
+        land(connection=source, stream="deals", said=said, now=NOW)
         assert RawRecord.objects.get(external_id="X").payload is None
         assert kept_by(connection=source).count == 0
 
