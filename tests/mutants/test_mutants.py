@@ -7,8 +7,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,7 +17,6 @@ from tests.mutants.table import IN_THE_GATE, MUTANTS, Mutant
 
 PROJECT = Path(__file__).resolve().parents[2]
 LEFT_OUT = shutil.ignore_patterns(".git", ".venv", ".hypothesis", ".pytest_cache", ".mypy_cache", "screenshots")
-AT_ONCE = 1 if "PYTEST_XDIST_WORKER" in os.environ else 2
 OPTIONS = ["-x", "-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-profile=first failure"]
 TESTS_FAILED = 1
 TRIED = MUTANTS if os.environ.get("MAWARU_TIER") == "proof" else IN_THE_GATE
@@ -58,26 +55,10 @@ def _environment() -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module")
-def tried(
-    request: pytest.FixtureRequest, django_db_setup: None, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[Mutant, Future]]:
-    """What became of every mutant that is asked about: the next is tried while one is looked at."""
-    place = tmp_path_factory.mktemp("mutants")
-    asked = [item.callspec.params["mutant"] for item in request.session.items if _tries_a_mutant(item)]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        yield {mutant: pool.submit(run, mutant, place / name_of(mutant)) for mutant in asked}
-        pool.shutdown(cancel_futures=True)
-
-
-def _tries_a_mutant(item: pytest.Item) -> bool:
-    return item.path == Path(__file__) and hasattr(item, "callspec")
-
-
 @pytest.mark.gate
 @pytest.mark.parametrize("mutant", TRIED, ids=name_of)
-def test_is_noticed(mutant: Mutant, tried: dict[Mutant, Future]) -> None:
-    done = tried[mutant].result()
+def test_is_noticed(mutant: Mutant, django_db_setup: None, tmp_path: Path) -> None:
+    done = run(mutant, tmp_path / "project")
     noticed = done.returncode == TESTS_FAILED and re.search(r"\d+ failed", done.stdout)
     assert noticed, f"{mutant.path} was changed, and {mutant.test} did not fail:\n{done.stdout[-3000:]}{done.stderr}"
 
