@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor  # noqa: TID251 - it is kept off the database
-from contextlib import suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, Generic, NoReturn, TypeVar
@@ -93,9 +92,8 @@ class Ahead(Generic[Fetched, Decided]):
     def _decided_early(self) -> Decided | None:
         """What went wrong with it goes wrong again, and is raised, when it is decided in its turn."""
         early, self._early = self._early, None
-        with suppress(Exception):
-            return early.result() if early else None
-        return None
+        # What is raised while waiting is meant for this thread (the time of a task is over), and is not held back.
+        return None if early is None or early.exception() else early.result()
 
     def _taken(self) -> Fetched | None:
         if self._next is None:

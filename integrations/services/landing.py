@@ -18,7 +18,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection as database
 
 from integrations.models import Connection, RawRecord
-from kpis.services.incoming import NULL, escaped
+from kpis.services.incoming import NULL, copy_in, escaped
 
 _ENCODER = DjangoJSONEncoder(ensure_ascii=False, separators=(",", ":"))
 # What PostgreSQL cannot keep in JSON: NUL, and the halves of characters.
@@ -52,15 +52,15 @@ def land(*, connection: Connection, stream: str, said: Mapping[str, Said], now: 
     head, tail = f"{connection.pk}\t{escaped(stream)}\t", f"\t{now.isoformat()}\n"
     with database.cursor() as cursor:
         if fresh:
-            with cursor.copy(f"COPY integrations_rawrecord ({_COLUMNS}) FROM STDIN") as copy:
-                copy.write("".join(f"{head}{escaped(name)}\t{line.text}{tail}" for name, line in fresh.items()))
+            text = "".join(f"{head}{escaped(name)}\t{line.text}{tail}" for name, line in fresh.items())
+            copy_in(cursor, f"COPY integrations_rawrecord ({_COLUMNS}) FROM STDIN", text)
         if other:
             cursor.execute(
                 "CREATE TEMPORARY TABLE landed (external_id text, payload jsonb, digest text, is_gone bool)"
                 " ON COMMIT DROP"
             )
-            with cursor.copy("COPY landed FROM STDIN") as copy:
-                copy.write("".join(f"{escaped(name)}\t{line.text}\n" for name, line in other.items()))
+            text = "".join(f"{escaped(name)}\t{line.text}\n" for name, line in other.items())
+            copy_in(cursor, "COPY landed FROM STDIN", text)
             cursor.execute(
                 "UPDATE integrations_rawrecord r SET payload = l.payload, digest = l.digest, is_gone = l.is_gone,"
                 " received_at = %s FROM landed l"

@@ -30,6 +30,7 @@ from kpis.services.incoming import (
     Column,
     Prepared,
     Stored,
+    copy_in,
     linked_rows,
     plain_columns,
     text_of,
@@ -154,8 +155,7 @@ class Batch:
                 continue
             names = ", ".join(f'"{name}"' for name in (*LEADING, *(f"{ref}_id" for ref in each.refs), *each.columns))
             text = "\n".join(each.lines(some, known, self.resolved(each, some)))
-            with self.cursor.copy(f"COPY incoming ({names}) FROM STDIN") as copy:
-                copy.write(f"{text}\n")
+            copy_in(self.cursor, f"COPY incoming ({names}) FROM STDIN", f"{text}\n")
 
     def insert_all(self, groups: Iterable[Alike]) -> int:
         """Write rows of which none is stored straight into the table."""
@@ -169,12 +169,9 @@ class Batch:
             columns = self.new_columns(each)
             names = ", ".join(f'"{name}"' for name in ("id", *columns))
             lines = map("\t".join, zip(own, *columns.values(), strict=False))
-            with self.cursor.copy(f"COPY {self.table} ({names}) FROM STDIN") as copy:
-                copy.write("\n".join(lines) + "\n")
-            with self.cursor.copy("COPY affected FROM STDIN") as copy:
-                copy.write(
-                    "".join(f"{row_id}\t{name}\tt\n" for row_id, name in zip(own, columns["external_id"], strict=True))
-                )
+            copy_in(self.cursor, f"COPY {self.table} ({names}) FROM STDIN", "\n".join(lines) + "\n")
+            made = zip(own, columns["external_id"], strict=True)
+            copy_in(self.cursor, "COPY affected FROM STDIN", "".join(f"{row}\t{name}\tt\n" for row, name in made))
         return len(indexes)
 
     def new_columns(self, group: Alike) -> dict[str, Iterable[str]]:

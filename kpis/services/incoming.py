@@ -15,7 +15,8 @@ from decimal import Decimal
 from itertools import repeat
 from typing import Any, TypeAlias
 
-from django.db import models
+from django.db import connection, models
+from django.db.backends.utils import CursorWrapper
 
 from kpis.engine.record_batch import Reading
 from kpis.engine.records import Row
@@ -139,6 +140,12 @@ def linked_rows(resource: Resource) -> dict[str, str]:
     return {name: entity for name, entity in resource.refs.items() if name in columns}
 
 
+def copy_in(cursor: CursorWrapper, statement: str, text: str) -> None:
+    """Send rows by COPY. Raises Django's database errors: a lost server is told from a fault of ours by them."""
+    with connection.wrap_database_errors, cursor.copy(statement) as copy:
+        copy.write(text)
+
+
 def text_of(value: Any) -> str:
     """A value as COPY reads it."""
     write = _WRITERS.get(type(value))
@@ -178,7 +185,7 @@ def _alike(rows: list[Row], plain: frozenset[str], linked: frozenset[str]) -> Al
 def _without_nulls(texts: Sequence[str], default: str | None) -> Sequence[str]:
     if default is None or NULL not in texts:
         return texts
-    return [default if text is NULL or text == NULL else text for text in texts]
+    return [default if text == NULL else text for text in texts]
 
 
 def _texts(column: list[Any]) -> list[str]:

@@ -4,9 +4,11 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 import pytest
+from django.db import DataError, connection
 
 from kpis.models import Deal, DimensionMember, FactChange, FactStream, Person, Product, Team, TeamMembership
 from kpis.services.facts import BulkResult, UnknownResourceError, upsert_facts
+from kpis.services.incoming import copy_in
 
 NOW = datetime(2026, 11, 22, 9, tzinfo=UTC)
 
@@ -224,3 +226,9 @@ class TestStream:
         send("deals", DEAL, DEAL | {"external_id": "D2", "created_on": "2025-02-03"})
         stream = FactStream.objects.get(fact="deals")
         assert (stream.covered_from, stream.last_success_at) == (date(2025, 2, 3), NOW)
+
+
+class TestCopy:
+    def test_a_fault_is_one_of_djangos(self) -> None:
+        with connection.cursor() as cursor, pytest.raises(DataError):
+            copy_in(cursor, "COPY kpis_deal (id) FROM STDIN", "no number\n")
