@@ -21,16 +21,15 @@ def changes_of(
     *,
     zone: ZoneInfo,
     tally: Tally,
-    first: int = 1,
 ) -> list[Accepted | Refused]:
-    """The decisions of one mapping for records, of which each comes once; their rows are numbered from `first`.
+    """The decisions of one mapping for records, of which each comes once.
 
     `previous` holds what the source said about them the last time, where the mapping `needs_previous`. What a record
     gave then and does not give now (it was deleted or merged away, an element has left its list, a field that decides
     was emptied) is withdrawn.
     """
     living = [record for record in records if not record.is_gone]
-    decisions = list(decide_dated(mapping, rows_of(mapping, living, first=first), zone=zone, tally=tally))
+    decisions = list(decide_dated(mapping, rows_of(mapping, living), zone=zone, tally=tally))
     given = {_id_of(each) for each in decisions}
     earlier = [Record(each.external_id, previous[each.external_id]) for each in records if each.external_id in previous]
     before = ids_of(mapping, earlier, zone)

@@ -18,21 +18,21 @@ PLAIN = frozenset({*SCALARS, bool, type(None)})
 SEPARATOR = ","
 
 
-def rows_of(mapping: StreamMapping, records: Sequence[Record], *, first: int = 1) -> Iterator[Row]:
-    """The rows a mapping reads from records, numbered from `first`; only the columns it looks at.
+def rows_of(mapping: StreamMapping, records: Sequence[Record]) -> Iterator[Row]:
+    """The rows a mapping reads from records, numbered from 1; only the columns it looks at.
 
     With `each`, the columns below that path are looked up in the element, the others in the record around it.
     """
     columns = mapping.columns
     if not mapping.each:
         pick = _picker(columns)
-        for number, record in enumerate(records, first):
+        for number, record in enumerate(records, 1):
             yield Row(number, pick(record.values))
         return
     prefix = f"{mapping.each}."
     inner = _picker([column.removeprefix(prefix) for column in columns if column.startswith(prefix)])
     outer = _picker([column for column in columns if not column.startswith(prefix)])
-    number = first
+    number = 1
     for record in records:
         around = outer(record.values)
         for element in _elements(record.values, mapping.each):

@@ -157,11 +157,17 @@ class Checkpoint(models.Model):
 class RawRecord(models.Model):
     """What the source said last about one record, as it said it; the id stays when that is too old to be kept.
 
-    Written by COPY, many at a time: it has the one index that finds a record, and one that finds what is old.
+    Written by COPY, many at a time: it has the one index that finds a record, and one that finds what is old. That its
+    connection exists is not checked for each record again; with the connection its records go.
     """
 
     connection = models.ForeignKey(
-        Connection, models.CASCADE, related_name="+", verbose_name=_("Connection"), db_index=False
+        Connection,
+        models.CASCADE,
+        related_name="+",
+        verbose_name=_("Connection"),
+        db_index=False,
+        db_constraint=False,
     )
     stream = models.SlugField(_("Stream"), max_length=60, db_index=False)
     external_id = models.CharField(_("External id"), max_length=200)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -17,7 +18,7 @@ from integrations.models import Checkpoint, SourceFile, SyncRun
 from integrations.selectors.plans import Delivery, Plan, read_plan
 from integrations.selectors.references import unresolved_references
 from integrations.services import storing
-from integrations.services.ahead import one_ahead
+from integrations.services.ahead import ahead
 from integrations.services.landing import Said
 from integrations.services.runs import Outcome
 from integrations.services.storing import Chunk, Clock, Part, Storing
@@ -35,11 +36,12 @@ def store_delivery(run: SyncRun, *, owner: str, clock: Clock, until: float) -> O
     for delivery in plan.deliveries:
         done = _done(run, delivery)
         decisions = islice(delivery.decisions(Tally()), done, None)
-        for piece in one_ahead(_pieces(delivery, keeper, decisions)):
-            done += piece.count
-            keeper.store(_chunk(run, delivery, piece, done))
-            if time.monotonic() >= until and not _is_last(plan, delivery, done):
-                return None
+        with closing(ahead(_pieces(delivery, keeper, decisions))) as pieces:
+            for piece in pieces:
+                done += piece.count
+                keeper.store(_chunk(run, delivery, piece, done))
+                if time.monotonic() >= until and not _is_last(plan, delivery, done):
+                    return None
     resources = frozenset(each.mapping.resource for each in plan.deliveries)
     return Outcome(resources, _report(run, plan, resources))
 

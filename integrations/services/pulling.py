@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
@@ -21,12 +22,12 @@ from integrations.models import Checkpoint, InboundEvent, SyncRun
 from integrations.selectors.plans import company_zone, current_mappings
 from integrations.selectors.references import unresolved_references
 from integrations.services import storing
-from integrations.services.ahead import Ahead
+from integrations.services.ahead import ahead
 from integrations.services.landing import Said, raw_payloads
 from integrations.services.merging import note_merges
 from integrations.services.refetching import not_outdated
 from integrations.services.runs import Outcome
-from integrations.services.sources import opened_source
+from integrations.services.sources import can_be_read_beside, opened_source
 from integrations.services.storing import Chunk, Clock, Part, Storing
 
 # A source that is slow is stored in smaller chunks, so that a lost worker costs little.
@@ -135,45 +136,47 @@ class _Pulling:
             raise ConnectorError("config", "unknown_stream", stream=stream)
         mappings = self._streams[stream]
         columns = tuple(dict.fromkeys(column for mapping in mappings for column in mapping.columns))
-        chunks: Ahead[list[Page], _Decided] = Ahead(
-            _chunks(self._connector.pages(stream, reading.position, columns)),
-            is_full=lambda pages: not pages[-1].is_last and _size(pages) >= storing.CHUNK_RECORDS,
-            decide=lambda pages: self._decide(stream, mappings, reading, pages),
-            try_early=lambda pages: self._decide_early(stream, mappings, reading, pages),
-        )
-        for decided in chunks:
-            chunk = self._chunk(stream, reading, decided)
-            chunks.decide_ahead()
-            self._storing.store(chunk)
-            if time.monotonic() >= until and not reading.is_done:
-                return False
-        return True
+        items = self._items(stream, mappings, columns, reading.position, until)
+        with closing(ahead(items) if can_be_read_beside(self._run.connection) else items) as coming:
+            for pages, early in coming:
+                decided = early or self._decide(stream, mappings, pages)
+                self._storing.store(self._chunk(stream, reading, decided))
+        return reading.is_done
 
-    def _decide(
-        self, stream: str, mappings: Sequence[StreamMapping], reading: _Reading, pages: Sequence[Page]
-    ) -> _Decided:
+    def _items(
+        self,
+        stream: str,
+        mappings: Sequence[StreamMapping],
+        columns: tuple[str, ...],
+        position: Mapping[str, Any],
+        until: float,
+    ) -> Generator[tuple[Sequence[Page], _Decided | None]]:
+        """Chunks of pages with what was decided about them, where that can be; none is begun when the time is over."""
+        for pages in _chunks(self._connector.pages(stream, position, columns)):
+            yield pages, self._decide_early(stream, mappings, pages)
+            if time.monotonic() >= until:
+                return
+
+    def _decide(self, stream: str, mappings: Sequence[StreamMapping], pages: Sequence[Page]) -> _Decided:
         records = latest(chain.from_iterable(page.records for page in pages))
         records = not_outdated(connection_id=self._run.connection_id, stream=stream, records=records)
         previous: Mapping[str, Any] = {}
         if any(needs_previous(mapping, records) for mapping in mappings):
             ids = [record.external_id for record in records]
             previous = raw_payloads(connection_id=self._run.connection_id, stream=stream, external_ids=ids)
-        return self._decided(stream, mappings, reading, pages, records, previous)
+        return self._decided(stream, mappings, pages, records, previous)
 
-    def _decide_early(
-        self, stream: str, mappings: Sequence[StreamMapping], reading: _Reading, pages: Sequence[Page]
-    ) -> _Decided | None:
+    def _decide_early(self, stream: str, mappings: Sequence[StreamMapping], pages: Sequence[Page]) -> _Decided | None:
         """As `_decide`, where nothing has to be looked up for it."""
         records = latest(chain.from_iterable(page.records for page in pages))
         if self._is_called or any(needs_previous(mapping, records) for mapping in mappings):
             return None
-        return self._decided(stream, mappings, reading, pages, records, {})
+        return self._decided(stream, mappings, pages, records, {})
 
     def _decided(
         self,
         stream: str,
         mappings: Sequence[StreamMapping],
-        reading: _Reading,
         pages: Sequence[Page],
         records: Sequence[Record],
         previous: Mapping[str, Any],
@@ -181,8 +184,7 @@ class _Pulling:
         parts, tallies = [], {}
         for mapping in mappings:
             tally = Tally()
-            first = reading.tallies.get(mapping.stream, {}).get("read", 0) + 1
-            decisions = changes_of(mapping, records, previous, zone=self._zone, tally=tally, first=first)
+            decisions = changes_of(mapping, records, previous, zone=self._zone, tally=tally)
             parts.append(self._storing.part(mapping, decisions, stream))
             tallies[mapping.stream] = tally.as_report()
         said = self._storing.heard((each.external_id, None if each.is_gone else each.values) for each in records)
@@ -191,7 +193,9 @@ class _Pulling:
     def _chunk(self, stream: str, reading: _Reading, decided: _Decided) -> Chunk:
         """What is to be stored, noted as read."""
         run, last, read = self._run, decided.pages[-1], _size(decided.pages)
+        parts = []
         for part in decided.parts:
+            parts.append(replace(part, rows_before=reading.tallies.get(part.mapping.stream, {}).get("read", 0)))
             note_merges(connection=run.connection, mapping=part.mapping, records=decided.merged, now=self._clock.now())
         for name, report in decided.tallies.items():
             reading.tallies[name] = summed(reading.tallies.get(name), report)
@@ -201,7 +205,7 @@ class _Pulling:
         more = {"read_count": run.read_count + read, "progress_total": max(totals, run.progress_done + read)}
         run.read_count, run.progress_done = run.read_count + read, run.progress_done + read
         cursor = {stream: reading.as_cursor(run)}
-        return Chunk(decided.parts, {stream: decided.said}, cursor, counted=read, more=more)
+        return Chunk(parts, {stream: decided.said}, cursor, counted=read, more=more)
 
     def _reading(self, stream: str) -> _Reading:
         """Where a stream stands: within this run, or at the end of the one before."""

@@ -49,9 +49,9 @@ class Refetching:
         )
         parts = []
         for mapping in self.mappings[stream]:
-            first = _rows_before(run, mapping.stream) + 1
-            decisions = changes_of(mapping, records, previous, zone=self._zone, tally=Tally(), first=first)
-            parts.append(self._storing.part(mapping, decisions, stream))
+            decisions = changes_of(mapping, records, previous, zone=self._zone, tally=Tally())
+            rows_before = _rows_before(run, mapping.stream)
+            parts.append(self._storing.part(mapping, decisions, stream, rows_before=rows_before))
             note_merges(connection=run.connection, mapping=mapping, records=records, now=now)
         said = self._storing.heard((each.external_id, None if each.is_gone else each.values) for each in records)
         run.read_count += len(records)

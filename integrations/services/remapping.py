@@ -103,8 +103,9 @@ class _Remapping:
         parts = []
         for mapping in self._streams[stream]:
             tally = Tally()
-            first = standing.tallies.get(mapping.stream, {}).get("read", 0) + 1
-            parts.append(self._storing.part(mapping, self._decided(mapping, some, tally, first), stream))
+            decisions = self._decided(mapping, some, tally)
+            rows_before = standing.tallies.get(mapping.stream, {}).get("read", 0)
+            parts.append(self._storing.part(mapping, decisions, stream, rows_before=rows_before))
             standing.tallies[mapping.stream] = summed(standing.tallies.get(mapping.stream), tally.as_report())
         standing.is_done = len(some) < storing.CHUNK_RECORDS
         standing.after = some[-1][0] if some else standing.after
@@ -114,10 +115,10 @@ class _Remapping:
         self._storing.store(Chunk(parts, {}, {}, counted=len(some), more=more))
 
     def _decided(
-        self, mapping: StreamMapping, some: Sequence[tuple[str, Any]], tally: Tally, first: int
+        self, mapping: StreamMapping, some: Sequence[tuple[str, Any]], tally: Tally
     ) -> list[Accepted | Refused]:
         if self._is_pulled:
             records = [Record(external_id, payload) for external_id, payload in some]
-            return changes_of(mapping, records, {}, zone=self._zone, tally=tally, first=first)
-        rows = (Row(number, payload) for number, (_, payload) in enumerate(some, first))
+            return changes_of(mapping, records, {}, zone=self._zone, tally=tally)
+        rows = (Row(number, payload) for number, (_, payload) in enumerate(some, 1))
         return list(decide(mapping, rows, zone=self._zone, tally=tally))

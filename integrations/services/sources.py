@@ -28,13 +28,15 @@ class SourceKind:
     """A kind of source: how its description is read, which secrets that asks for, and how it is opened.
 
     `read` raises DocumentError; `open` raises KeyError for a missing secret, ConnectorError. `rates` is how fast one
-    account may be called, by kind of call.
+    account may be called, by kind of call. `asks_database`: reading from it may have to keep something at once
+    (credentials that are good for one use).
     """
 
     read: Callable[[object], Any]
     secrets: Callable[[Any], tuple[str, ...]]
     open: Callable[[Connection, Any, Secrets, SharedBudget], Connector]
     rates: dict[str, Rate]
+    asks_database: bool = False
 
 
 @contextmanager
@@ -70,6 +72,11 @@ def needed_secrets(*, kind: str, description: Mapping[str, Any]) -> tuple[str, .
 def is_pulled(connection: Connection) -> bool:
     """Whether the source is called, rather than delivering files itself."""
     return connection.kind in KINDS
+
+
+def can_be_read_beside(connection: Connection) -> bool:
+    """Whether the source can be read without the database."""
+    return not KINDS[ConnectionKind(connection.kind)].asks_database
 
 
 def description_of(connection: Connection) -> Any:
@@ -142,6 +149,7 @@ KINDS: Mapping[str, SourceKind] = {
         lambda source: hubspot.SECRETS[source.auth],
         _open_hubspot,
         {"calls": Rate(9, 1), "search": Rate(1, 0.25)},
+        asks_database=True,
     ),
     # At most ten calls within any second; the day's quota of an app is far away at that pace: a page has 500 records.
     ConnectionKind.KINTONE: SourceKind(

@@ -46,7 +46,8 @@ class Clock:
 class Part:
     """Decided rows of one mapping; `origin` is what a person calls the place they come from.
 
-    `batch`: the accepted records as the door for facts takes them.
+    `batch`: the accepted records as the door for facts takes them. `rows_before`: how many rows of the same mapping
+    were read before those that are numbered here.
     """
 
     mapping: StreamMapping
@@ -54,6 +55,7 @@ class Part:
     refused: Sequence[Refused]
     origin: str
     batch: Prepared
+    rows_before: int = 0
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,9 @@ class Storing:
         self._owner = owner
         self._currency = company_settings().currency
 
-    def part(self, mapping: StreamMapping, decisions: Sequence[Accepted | Refused], origin: str) -> Part:
+    def part(
+        self, mapping: StreamMapping, decisions: Sequence[Accepted | Refused], origin: str, *, rows_before: int = 0
+    ) -> Part:
         """What was decided, made ready to be stored. Asks the database nothing."""
         accepted = [each for each in decisions if isinstance(each, Accepted)]
         refused = [each for each in decisions if isinstance(each, Refused)]
@@ -93,7 +97,7 @@ class Storing:
             currency=self._currency,
             seal=seal_address,
         )
-        return Part(mapping, accepted, refused, origin, prepared(resource, reading))
+        return Part(mapping, accepted, refused, origin, prepared(resource, reading), rows_before)
 
     def heard(self, told: Iterable[tuple[str, Mapping[str, Any] | None]]) -> dict[str, Said]:
         """What a source said about records (None: that one is gone), made ready to be kept."""
@@ -138,7 +142,7 @@ class Storing:
             run=self._run,
             stream=part.mapping.stream,
             file_name=part.origin,
-            row=source.row.number,
+            row=part.rows_before + source.row.number,
             external_id=external_id[:200],
             problems=problems,
             raw=source.row.as_text,

@@ -4,12 +4,12 @@ One transaction; fact writes of a company wait for one another. How a batch is w
 """
 
 from collections.abc import Iterable
-from datetime import date, datetime
+from datetime import datetime
 
 from django.db import connection, models, transaction
 from django.db.backends.utils import CursorWrapper
 
-from kpis.engine.record_batch import Reading, read_records
+from kpis.engine.record_batch import read_records
 from kpis.engine.resources import RESOURCES, Resource
 from kpis.services.fact_batch import Batch, BulkResult, Unresolved
 from kpis.services.incoming import Prepared, prepared
@@ -64,25 +64,18 @@ def store_facts(
         result = Batch(cursor, definition, source, now).store(batch, actor=actor, run=run)
         if result.is_changed:
             emit(topic="facts.changed", company_id=current_company().pk)
-        _cover(cursor, definition, batch.reading, source=source, is_delivery=run is None, now=now)
+        _cover(cursor, definition, batch, source=source, is_delivery=run is None, now=now)
     return result
 
 
 def _cover(
-    cursor: CursorWrapper, resource: Resource, reading: Reading, *, source: str, is_delivery: bool, now: datetime
+    cursor: CursorWrapper, resource: Resource, batch: Prepared, *, source: str, is_delivery: bool, now: datetime
 ) -> None:
     """Note the earliest date of what this source delivers, and, for a delivery by push, that it has just come."""
-    dates = [
-        value.date() if isinstance(value, datetime) else value
-        for row in reading.rows
-        for name in resource.dates
-        for value in [row.values.get(name)]
-        if isinstance(value, date)
-    ]
     cursor.execute(
         "INSERT INTO kpis_factstream (source, fact, covered_from, last_success_at) VALUES (%s, %s, %s, %s)"
         " ON CONFLICT (source, fact) DO UPDATE SET"
         " covered_from = least(kpis_factstream.covered_from, excluded.covered_from),"
         " last_success_at = coalesce(excluded.last_success_at, kpis_factstream.last_success_at)",
-        [source, resource.code, min(dates, default=None), now if is_delivery else None],
+        [source, resource.code, batch.covers_from, now if is_delivery else None],
     )

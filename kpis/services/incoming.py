@@ -47,11 +47,13 @@ class Stored:
 class Alike:
     """Rows that carry the same fields: the columns they fill, and for each row their text and its digest.
 
-    The digest is of what was sent, so that the same again is known without being written anywhere.
+    The digest is of what was sent, so that the same again is known without being written anywhere; `keys` are what a
+    row has besides: its external id, and when the source last changed it.
     """
 
     rows: Sequence[Row]
     refs: tuple[str, ...]
+    keys: Mapping[str, Sequence[str]]
     texts: Mapping[str, Sequence[str]]
     contents: Sequence[str]
     digests: Sequence[str]
@@ -73,6 +75,7 @@ class Alike:
         return replace(
             self,
             rows=[self.rows[at] for at in places],
+            keys={name: [column[at] for at in places] for name, column in self.keys.items()},
             texts={name: [column[at] for at in places] for name, column in self.texts.items()},
             contents=[self.contents[at] for at in places],
             digests=[self.digests[at] for at in places],
@@ -87,11 +90,11 @@ class Alike:
         columns: list[Iterable[str]] = [
             [str(row.index) for row in rows],
             [NULL if each is None else str(each.id) for each in stored],
-            _texts([row.external_id for row in rows]),
+            [self.keys["external_id"][at] for at in places],
             repeat(text_of(self.rows[0].is_deleted), len(rows)),
             repeat(self.present, len(rows)),
             [self.digests[at] for at in places],
-            _texts([row.source_updated_at for row in rows]),
+            [self.keys["source_updated_at"][at] for at in places],
             *(_ids_of([row.refs[name] for row in rows], ids[name]) for name in self.refs),
             [self.contents[at] for at in places],
         ]
@@ -102,9 +105,8 @@ class Alike:
     ) -> dict[str, Sequence[str]]:
         """All rows as the columns of their table, where none of them is stored; `defaults` where nothing was sent."""
         return {
-            "external_id": _texts([row.external_id for row in self.rows]),
+            **self.keys,
             "content_hash": self.digests,
-            "source_updated_at": _texts([row.source_updated_at for row in self.rows]),
             **{f"{name}_id": _ids_of([row.refs[name] for row in self.rows], ids[name]) for name in self.refs},
             **{name: _without_nulls(texts, defaults.get(name)) for name, texts in self.texts.items()},
         }
@@ -112,10 +114,14 @@ class Alike:
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A batch of one resource that was read, ready to be compared with what is stored."""
+    """A batch of one resource that was read, ready to be compared with what is stored.
+
+    `covers_from`: the earliest date that its rows tell something about, None where they tell none.
+    """
 
     reading: Reading
     groups: Sequence[Alike]
+    covers_from: date | None
 
 
 def prepared(resource: Resource, reading: Reading) -> Prepared:
@@ -125,7 +131,8 @@ def prepared(resource: Resource, reading: Reading) -> Prepared:
     for row in reading.rows:
         key = (tuple(row.values), tuple(row.refs), row.is_deleted, row.attributes is None, row.source_url is None)
         groups.setdefault(key, []).append(row)
-    return Prepared(reading, [_alike(some, plain, linked) for some in groups.values()])
+    earliest = [day for some in groups.values() for name in resource.dates if (day := _earliest(some, name))]
+    return Prepared(reading, [_alike(some, plain, linked) for some in groups.values()], min(earliest, default=None))
 
 
 def plain_columns(resource: Resource) -> dict[str, Column]:
@@ -167,6 +174,13 @@ _WRITERS: Mapping[type, Callable[[Any], str]] = {
 }
 
 
+def _earliest(rows: list[Row], name: str) -> date | None:
+    """The earliest day of a field of rows that carry the same ones."""
+    values = {row.values.get(name) for row in rows}
+    days = {value.date() if isinstance(value, datetime) else value for value in values if isinstance(value, date)}
+    return min(days, default=None)
+
+
 def _alike(rows: list[Row], plain: frozenset[str], linked: frozenset[str]) -> Alike:
     first, nothing = rows[0], [NULL] * len(rows)
     present = [*first.values, *first.refs]
@@ -179,7 +193,9 @@ def _alike(rows: list[Row], plain: frozenset[str], linked: frozenset[str]) -> Al
     named = f"{{{','.join(present)}}}"
     prefix = f"{named}\t{first.is_deleted}\t"
     digests = [hashlib.md5((prefix + each).encode(), usedforsecurity=False).hexdigest() for each in contents]
-    return Alike(rows, tuple(name for name in first.refs if name in linked), texts, contents, digests, named)
+    refs = tuple(name for name in first.refs if name in linked)
+    keys = {name: _texts([getattr(row, name) for row in rows]) for name in ("external_id", "source_updated_at")}
+    return Alike(rows, refs, keys, texts, contents, digests, named)
 
 
 def _without_nulls(texts: Sequence[str], default: str | None) -> Sequence[str]:

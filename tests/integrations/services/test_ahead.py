@@ -1,15 +1,18 @@
-"""What is fetched and decided ahead comes out in order, and what fails, fails when its turn has come."""
+"""What is worked out ahead comes out in order, and what fails, fails when its turn has come."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
+from django.db import DatabaseError
 
 from integrations.choices import RunState
 from integrations.models import Connection
 from integrations.services import storing
-from integrations.services.ahead import Ahead
+from integrations.services.ahead import ITEMS_AHEAD, ahead
 from kpis.models import Deal
 from tenants.context import current_company
 from tests.fakes.server import Reply
@@ -17,67 +20,38 @@ from tests.integrations.services.test_remapping import DEALS
 from tests.integrations.sources import connect, fill, sync
 
 
-class Working:
-    """Numbers as chunks; notes what was decided when."""
-
-    def __init__(self, *numbers: int, fails_at: int | None = None) -> None:
-        self.told: list[str] = []
-        self.early: list[int] = []
-        self.fails_at = fails_at
-        self.ahead: Ahead[int, str] = Ahead(
-            self._numbers(numbers), is_full=lambda n: n > 9, decide=self._decide, try_early=self._early
-        )
-
-    def _numbers(self, numbers: tuple[int, ...]) -> Iterator[int]:
-        for number in numbers:
-            if number == self.fails_at:
-                raise ConnectionError(number)
-            self.told.append(f"fetch {number}")
-            yield number
-
-    def _decide(self, number: int) -> str:
-        self.told.append(f"decide {number}")
-        return str(number)
-
-    def _early(self, number: int) -> str:
-        self.early.append(number)
-        return f"{number} of {current_company().slug}"
-
-    def store_all(self) -> None:
-        for decided in self.ahead:
-            self.ahead.decide_ahead()
-            self.told.append(f"store {decided}")
-
-
 @pytest.mark.django_db
 class TestAhead:
-    def test_what_is_full_is_stored_while_the_next_one_is_decided_for_the_same_company(self, in_acme):
-        working = Working(10, 11, 2)
-        working.store_all()
-        assert working.told == [
-            *("fetch 10", "decide 10", "fetch 11", "store 10"),
-            *("fetch 2", "store 11 of acme", "store 2 of acme"),
-        ]
-        assert working.early == [11, 2]
+    def test_items_come_in_order_worked_out_beside_for_the_same_company(self, in_acme):
+        here = threading.current_thread()
+        items = ((n, current_company().slug, threading.current_thread() is here) for n in range(9))
+        assert list(ahead(items)) == [(n, "acme", False) for n in range(9)]
 
-    def test_what_would_ask_the_database_is_decided_in_its_turn(self, in_acme, monkeypatch):
-        working = Working(10, 2)
-        asking = []
-        monkeypatch.setattr(working.ahead, "_try_early", lambda _: asking.append(1) or str(Deal.objects.count()))
-        working.store_all()
-        assert asking == [1]
-        assert working.told[-2:] == ["decide 2", "store 2"]
+    def test_some_are_worked_out_while_one_is_used_and_none_after_it_is_closed(self, in_acme):
+        begun: list[int] = []
+        there = threading.Semaphore(0)
 
-    def test_what_comes_slowly_is_stored_as_it_comes(self):
-        working = Working(1, 2)
-        working.store_all()
-        assert working.told == ["fetch 1", "decide 1", "store 1", "fetch 2", "decide 2", "store 2"]
+        def items() -> Iterator[int]:
+            for number in range(9):
+                begun.append(number)
+                there.release()
+                yield number
 
-    def test_a_failure_is_raised_after_what_came_before_it_is_stored(self):
-        working = Working(10, 11, fails_at=11)
-        with pytest.raises(ConnectionError):
-            working.store_all()
-        assert working.told == ["fetch 10", "decide 10", "store 10"]
+        with closing(ahead(items())) as coming:
+            assert next(coming) == 0
+            for _ in range(1 + ITEMS_AHEAD):
+                assert there.acquire(timeout=10)
+        assert begun == list(range(1 + ITEMS_AHEAD))
+
+    def test_a_failure_is_raised_after_what_came_before_it(self, in_acme):
+        coming = ahead(10 // (2 - n) for n in range(9))
+        assert [next(coming), next(coming)] == [5, 10]
+        with pytest.raises(ZeroDivisionError):
+            next(coming)
+
+    def test_the_database_is_not_asked(self, in_acme):
+        with pytest.raises(DatabaseError, match="nothing"):
+            list(ahead(Deal.objects.count() for _ in range(3)))
 
 
 @pytest.fixture

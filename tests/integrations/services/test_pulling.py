@@ -159,6 +159,8 @@ class TestReading:
             done.append(run_sync(run_id=run.pk, owner=f"worker {len(done)}", now=timezone.now(), lap_seconds=0))
         assert [each.progress_done for each in done] == [3, 6, 9, 11]
         assert (done[-1].state, done[-1].inserted_count, len(stored())) == (RunState.SUCCEEDED, 11, 11)
+        asked = [(call.path, *call.query.items()) for call in fake.calls]
+        assert len(asked) == len(set(asked)), "what was fetched ahead is not fetched again"
 
 
 class TestFailing:
