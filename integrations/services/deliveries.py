@@ -86,7 +86,7 @@ def _pieces(delivery: Delivery, keeper: Storing, decisions: Iterator[Accepted | 
         yield _Piece(
             len(decided),
             keeper.part(delivery.mapping, decided, delivery.file.name),
-            keeper.heard((external_id, cells) for external_id, cells in said.items() if external_id),
+            keeper.heard(((each, cells) for each, cells in said.items() if each), [delivery.mapping]),
         )
 
 

@@ -1,7 +1,7 @@
 """What sources said, kept as they said it: the latest of each record, for as long as its connection keeps it.
 
-A record that was deleted or merged away at the source keeps its id only. So does one that is too old, and every
-record of a connection that keeps nothing.
+Mail addresses are sealed in it, as they are among the facts. A record that was deleted or merged away at the source
+keeps its id only. So does one that is too old, and every record of a connection that keeps nothing.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from typing import Any
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection as database
 
+from integrations.connectors.masking import masked
 from integrations.models import Connection, RawRecord
 from kpis.services.incoming import NULL, copy_in, escaped
+from kpis.services.sealing import seal_address
 
 _ENCODER = DjangoJSONEncoder(ensure_ascii=False, separators=(",", ":"))
 # What PostgreSQL cannot keep in JSON: NUL, and the halves of characters.
@@ -39,9 +41,14 @@ class Said:
     mark: tuple[str, bool]
 
 
-def heard(told: Iterable[tuple[str, Mapping[str, Any] | None]], *, keeps: bool) -> dict[str, Said]:
-    """What is kept of records, by external id; None: that it is gone. Asks the database nothing."""
-    return {external_id: _said(values, keeps=keeps) for external_id, values in told}
+def heard(
+    told: Iterable[tuple[str, Mapping[str, Any] | None]], *, keeps: bool, plain: frozenset[str] = frozenset()
+) -> dict[str, Said]:
+    """What is kept of records, by external id; None: that it is gone. Asks the database nothing.
+
+    Mail addresses are sealed but for those in the columns of `plain`.
+    """
+    return {external_id: _said(values, keeps=keeps, plain=plain) for external_id, values in told}
 
 
 def land(*, connection: Connection, stream: str, said: Mapping[str, Said], now: datetime) -> None:
@@ -84,12 +91,14 @@ def forget(*, connection: Connection, now: datetime) -> int:
     return old.update(payload=None, digest="")
 
 
-def _said(values: Mapping[str, Any] | None, *, keeps: bool) -> Said:
+def _said(values: Mapping[str, Any] | None, *, keeps: bool, plain: frozenset[str]) -> Said:
     if values is None:
         return Said(f"{NULL}\t\tt", ("", True))
     if not keeps:
         return Said(f"{NULL}\t\tf", ("", False))
     payload = _ENCODER.encode(values)
+    if "@" in payload:
+        payload = _ENCODER.encode(masked(values, plain, seal_address))
     try:
         content = payload.encode()
     except UnicodeEncodeError:

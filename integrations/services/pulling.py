@@ -187,7 +187,8 @@ class _Pulling:
             decisions = changes_of(mapping, records, previous, zone=self._zone, tally=tally)
             parts.append(self._storing.part(mapping, decisions, stream))
             tallies[mapping.stream] = tally.as_report()
-        said = self._storing.heard((each.external_id, None if each.is_gone else each.values) for each in records)
+        told = ((each.external_id, None if each.is_gone else each.values) for each in records)
+        said = self._storing.heard(told, mappings)
         return _Decided(pages, parts, said, tallies, [each for each in records if each.merged_into])
 
     def _chunk(self, stream: str, reading: _Reading, decided: _Decided) -> Chunk:

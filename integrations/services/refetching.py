@@ -53,7 +53,8 @@ class Refetching:
             rows_before = _rows_before(run, mapping.stream)
             parts.append(self._storing.part(mapping, decisions, stream, rows_before=rows_before))
             note_merges(connection=run.connection, mapping=mapping, records=records, now=now)
-        said = self._storing.heard((each.external_id, None if each.is_gone else each.values) for each in records)
+        told = ((each.external_id, None if each.is_gone else each.values) for each in records)
+        said = self._storing.heard(told, self.mappings[stream])
         run.read_count += len(records)
         more: Mapping[str, Any] = {"read_count": run.read_count}
         self._storing.store(Chunk(parts, {stream: said}, {}, counted=len(records), more=more))

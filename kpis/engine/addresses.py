@@ -1,8 +1,10 @@
 """E-mail addresses as far as linking needs them: one spelling, and the company behind one. Never kept themselves."""
 
 import re
+from collections.abc import Callable
 
-_ADDRESS = re.compile(r"[^@\s<>]+@(?P<domain>[^@\s<>]+\.[^@\s<>.]+)")
+_ADDRESS = re.compile(r"(?P<local>[\w.!#$%&'*+/=?^`{|}~-]+)@(?P<domain>[\w.-]+\.[\w-]+)")
+_HASH = re.compile(r"[0-9a-f]{64}")
 _HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?(?:www\.)?(?P<host>[^/:?#\s@]+\.[^/:?#\s@.]+)(?:[/:?#].*)?")
 # Whoever writes from one of these says nothing of a company.
 _FREE_MAIL = """
@@ -23,6 +25,23 @@ def find_address(text: str) -> str:
     """
     found = _ADDRESS.search(text)
     return found.group().lower() if found else ""
+
+
+def hash_of(address: str, seal: Callable[[str], str]) -> str:
+    """What an address is known by: what `seal` makes of it, or what that made of it before (`sealed_text`)."""
+    local, _, _ = address.partition("@")
+    return local if _HASH.fullmatch(local) else seal(address)
+
+
+def sealed_text(text: str, seal: Callable[[str], str]) -> str:
+    """A text with the hash of each address in place of whose it is; its domain, which is a company's, stays.
+
+    >>> sealed_text("Sato <Sato@Example.JP>, tel 03", lambda address: str(len(address)))
+    'Sato <15@example.jp>, tel 03'
+    """
+    if "@" not in text:
+        return text
+    return _ADDRESS.sub(lambda found: f"{hash_of(found.group().lower(), seal)}@{found['domain'].lower()}", text)
 
 
 def company_domain(text: str) -> str:

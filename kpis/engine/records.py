@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from types import MappingProxyType
 from typing import NamedTuple
 
-from kpis.engine.addresses import company_domain, find_address
+from kpis.engine.addresses import company_domain, find_address, hash_of
 from kpis.engine.issues import Issue, gettext_noop
 from kpis.engine.resources import Field, Kind, Resource
 
@@ -218,7 +218,7 @@ class RecordReader:
     def address(self, name: str, spec: Field, raw: object) -> str | None:
         """An address sealed; what is none is taken for a hash that the source made."""
         found = find_address(raw) if isinstance(raw, str) else ""
-        return self.seal(found) if found else self.text(name, spec, raw)
+        return hash_of(found, self.seal) if found else self.text(name, spec, raw)
 
     def domain(self, name: str, spec: Field, raw: object) -> str | None:
         """The domain of a company; nothing of free mail, or of what is no domain."""

@@ -11,7 +11,7 @@ from django.utils import timezone
 from integrations.choices import RunKind, RunState
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import FieldRule, StreamMapping
-from integrations.models import Checkpoint, Connection, RawRecord, SyncRun
+from integrations.models import Checkpoint, Connection, RawRecord, RejectedRecord, SyncRun
 from integrations.selectors.kept import kept_by
 from integrations.services import storing
 from integrations.services.connections import add_value, save_mapping, set_keep_days
@@ -20,7 +20,7 @@ from integrations.services.resync import remap
 from integrations.services.retention import forget_received
 from integrations.services.runs import sync_now
 from integrations.services.sync import run_sync
-from kpis.models import Deal, DealLine, FactChange, FactStream
+from kpis.models import Deal, DealLine, FactChange, FactStream, Lead
 from tests.integrations.sources import connect, fill
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
@@ -191,6 +191,45 @@ class TestKeeping:
         said = heard([("X", {"name": "a\x00b\ud800\\u0000"})], keeps=True)
         land(connection=source, stream="deals", said=said, now=NOW)
         assert RawRecord.objects.get(external_id="X").payload == {"name": "a\ufffdb\ufffd\\u0000"}
+
+    def test_no_mail_address_is_kept_and_mapped_again_it_gives_the_same(self, fake):
+        leads = StreamMapping(
+            stream="leads",
+            resource="leads",
+            position=10,
+            reads="deals",
+            rules=(
+                FieldRule("external_id", column="uid"),
+                FieldRule("created_on", column="created"),
+                FieldRule("email_hash", column="mail"),
+                FieldRule("email_domain", column="mail"),
+                FieldRule("lead_source", column="source", values={"展示会": "event"}, unlisted="reject"),
+            ),
+        )
+        made = connect(fake, leads)
+        person = {"mail": "佐藤 <Hana.Sato@Example.co.jp>", "note": "to hana@home.jp", "source": "展示会"}
+        fill(fake, 1, **person, others=[{"mail": "boss@example.co.jp"}])
+        fill(fake, 1, **person)
+        fake.world.put("D002", created="2026-10-05", **{**person, "source": "謎"})
+        run(sync_now(connection=made, actor=None, now=NOW))
+        payload, known = RawRecord.objects.get(external_id="D001").payload, Lead.objects.get()
+        rejected = RejectedRecord.objects.get()
+        for word in ("Sato@", "sato@", "hana@", "boss@"):
+            assert word not in f"{payload} {rejected.raw}".lower()
+        assert payload["mail"] == f"佐藤 <{known.email_hash}@example.co.jp>"
+        assert rejected.raw["mail"] == payload["mail"]
+        Lead.objects.update(email_hash="", email_domain="")
+        Lead.objects.update(content_hash="")
+        run(remap(connection=made, actor=None, now=NOW))
+        again = Lead.objects.get()
+        assert (again.email_hash, again.email_domain) == (known.email_hash, "example.co.jp") != ("", "")
+
+    def test_an_address_that_is_an_id_stays_one(self, fake):
+        rules = (replace(DEALS.rules[0], column="mail"), *DEALS.rules[1:])
+        made = connect(fake, replace(DEALS, rules=rules))
+        fill(fake, 1, mail="hana@example.co.jp")
+        run(sync_now(connection=made, actor=None, now=NOW))
+        assert RawRecord.objects.get().payload["mail"] == Deal.objects.get().external_id == "hana@example.co.jp"
 
     def test_a_connection_that_keeps_nothing_knows_ids_only(self, source):
         set_keep_days(connection=source, days=0, now=timezone.now() + timedelta(seconds=1))
