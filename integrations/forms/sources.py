@@ -166,7 +166,7 @@ class SalesforceForm(DescribedForm):
     example = {
         "auth": "client_credentials",
         "domain": "acme.my",
-        "objects": ["User", "Account", "Lead", "Opportunity", "OpportunityHistory", "Task", "Event"],
+        "objects": ["UserRole", "User", "Account", "Lead", "Opportunity", "OpportunityHistory", "Task", "Event"],
     }
 
 

@@ -108,7 +108,21 @@ SCHEMA: dict[str, list[dict[str, Any]]] = {
         _field("ManagerId", "reference", relation="Manager", to=("User",)),
         _field("UserRoleId", "reference", relation="UserRole", to=("UserRole",)),
     ],
-    "UserRole": [_field("Id", "id"), _field("Name", "string"), *SYSTEM],
+    "UserRole": [
+        _field("Id", "id"),
+        _field("Name", "string"),
+        _field("ParentRoleId", "reference", to=("UserRole",)),
+        *SYSTEM,
+    ],
+    "OpportunitySplit": [
+        *OWNED[:2],
+        *SYSTEM,
+        _field("OpportunityId", "reference", relation="Opportunity", to=("Opportunity",)),
+        _field("SplitOwnerId", "reference", relation="SplitOwner", to=("User",)),
+        _field("SplitPercentage", "percent"),
+        _field("SplitTypeId", "reference", relation="SplitType", to=("OpportunitySplitType",)),
+    ],
+    "OpportunitySplitType": [_field("Id", "id"), _field("IsTotalValidated", "boolean"), *SYSTEM],
 }
 
 

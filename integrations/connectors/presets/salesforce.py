@@ -21,6 +21,8 @@ CUSTOMER_TYPES = {
     "既存顧客 - 交換": "existing",
     "既存顧客 - ダウングレード": "existing",
 }
+# Splits that have to come to 100 % share a deal out; others are credited beside it.
+SPLITS = {"true": "revenue", "false": "overlay"}
 TASKS = {"Call": "call", "Email": "mail", "ListEmail": "mail", "Task": "other", "Cadence": "other", "LinkedIn": "other"}
 
 SALESFORCE = standard(
@@ -28,7 +30,13 @@ SALESFORCE = standard(
     _("Salesforce standard"),
     "salesforce",
     (
-        wish("people", "User", {"external_id": "Id", "name": "Name", "employee_code": "EmployeeNumber"}),
+        # The hierarchy of roles is what orgs have for teams: their departments are free text.
+        wish("teams", "UserRole", {"external_id": "Id", "name": "Name", "parent": "ParentRoleId"}),
+        wish(
+            "people",
+            "User",
+            {"external_id": "Id", "name": "Name", "employee_code": "EmployeeNumber", "team": "UserRoleId"},
+        ),
         wish(
             "accounts",
             "Account",
@@ -80,6 +88,17 @@ SALESFORCE = standard(
                 # Every org has words of its own here: an unknown one is counted, the deal is kept.
                 "customer_type": FieldRule("customer_type", column="Type", values=CUSTOMER_TYPES, unlisted="empty"),
                 "last_activity_on": "LastActivityDate",
+            },
+        ),
+        wish(
+            "deal-credits",
+            "OpportunitySplit",
+            {
+                "external_id": "Id",
+                "deal": "OpportunityId",
+                "person": "SplitOwnerId",
+                "kind": FieldRule("kind", column="SplitType.IsTotalValidated", values=SPLITS),
+                "share": FieldRule("share", template="{SplitPercentage}%"),
             },
         ),
         wish(

@@ -20,6 +20,7 @@ SECRETS: Mapping[str, tuple[str, ...]] = {
 """What a connection must hold secretly, by way of logging in."""
 CURSORS = ("SystemModstamp", "LastModifiedDate", "CreatedDate")
 OBJECTS: Mapping[str, Sequence[str]] = {
+    "UserRole": CURSORS,
     "User": CURSORS,
     "OpportunityStage": CURSORS,
     "Account": CURSORS,

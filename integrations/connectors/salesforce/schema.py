@@ -36,6 +36,8 @@ SHARED_BY_OWNERS: Mapping[str, str] = {
 }
 # Objects whose records are called by a field Name.
 NAMED = frozenset({"Account", "Campaign", "Group", "Lead", "Opportunity", "Profile", "RecordType", "User", "UserRole"})
+# What else can be mapped of an object that is referred to.
+FURTHER: Mapping[str, tuple[str, FieldKind]] = {"OpportunitySplitType": ("IsTotalValidated", "flag")}
 ZONE = ZoneInfo("UTC")
 
 
@@ -134,7 +136,7 @@ def select_columns(described: Described, wanted: Sequence[str], describe: Descri
 
 
 def source_fields(described: Described) -> list[SourceField]:
-    """The fields that a mapping can use, and the names of the records they refer to."""
+    """The fields that a mapping can use, and what it can use of the records they refer to: their names above all."""
     found = []
     for field in described.fields.values():
         if field.type in COMPOUND:
@@ -143,6 +145,9 @@ def source_fields(described: Described) -> list[SourceField]:
         found.append(SourceField(field.name, field.label, kind, field.choices, field.is_calculated))
         if field.relation and field.targets and set(field.targets) <= NAMED:
             found.append(SourceField(f"{field.relation}.Name", f"{field.label} · Name"))
+        elif field.relation and len(field.targets) == 1 and field.targets[0] in FURTHER:
+            name, kind = FURTHER[field.targets[0]]
+            found.append(SourceField(f"{field.relation}.{name}", f"{field.label} · {name}", kind))
     return found
 
 

@@ -610,7 +610,7 @@ class TestCheck:
 
     def test_an_object_that_the_org_lacks_stops_its_stream_alone(self, org):
         with pytest.raises(ConnectorError) as caught:
-            read_all(connect(org, "OpportunitySplit"), stream="OpportunitySplit")
+            read_all(connect(org, "OpportunityTeamMember"), stream="OpportunityTeamMember")
         assert (caught.value.kind, caught.value.code) == ("config", "object_hidden")
 
     def test_a_description_that_is_none_is_an_incomplete_answer(self, org):

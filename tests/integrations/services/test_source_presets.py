@@ -18,7 +18,7 @@ from integrations.connectors.presets.kintone import LABELS
 from integrations.models import Connection, FieldMapping
 from integrations.services.connections import ConnectionRequestError, save_mapping
 from integrations.services.presets import PresetAtSource, propose_preset, take_preset
-from kpis.models import Account, Activity, Deal, DealStageEvent, Lead, Person
+from kpis.models import Account, Activity, Deal, DealCredit, DealStageEvent, Lead, Person, Team, TeamMembership
 from tests.fakes.hubspot import HubSpotFake, _property
 from tests.fakes.kintone import APP, EMPTY_APP, KintoneFake
 from tests.fakes.salesforce import SalesforceFake
@@ -28,7 +28,9 @@ from tests.integrations.sources import connect, sync
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
 
 NOW = timezone.now()
-SALESFORCE_OBJECTS = ("User", "Account", "Lead", "Opportunity", "OpportunityHistory", "Task", "Event")
+SALESFORCE_OBJECTS = (
+    *("UserRole", "User", "Account", "Lead", "Opportunity", "OpportunityHistory", "OpportunitySplit", "Task", "Event"),
+)
 HUBSPOT_DEALS = ("hs_is_closed", "hs_is_closed_won", "hs_primary_associated_company")
 
 
@@ -44,7 +46,9 @@ def salesforce() -> Iterator[SalesforceFake]:
     with served(fake):
         for world in fake.worlds.values():
             world.now = fake.now() - timedelta(days=2)
-        fake.worlds["User"].put("005A", Name="青木 一郎", EmployeeNumber="E-7")
+        fake.worlds["UserRole"].put("00E1", Name="営業部")
+        fake.worlds["UserRole"].put("00E2", Name="営業一課", ParentRoleId="00E1")
+        fake.worlds["User"].put("005A", Name="青木 一郎", EmployeeNumber="E-7", UserRoleId="00E2")
         fake.worlds["Account"].put(
             "001A", Name="さくら商事", OwnerId="005A", Website="https://www.sakura.example/about"
         )
@@ -57,6 +61,11 @@ def salesforce() -> Iterator[SalesforceFake]:
         world.put("006O", StageName="商談", IsClosed=False, IsWon=False, Type="紹介案件", **deals)
         world.put("006W", StageName="受注", IsClosed=True, IsWon=True, Type="New Customer", **deals)
         world.put("006L", StageName="商談", IsClosed=True, IsWon=False, **deals)
+        fake.worlds["OpportunitySplitType"].put("149R", IsTotalValidated=True)
+        fake.worlds["OpportunitySplitType"].put("149O", IsTotalValidated=False)
+        split = {"OpportunityId": "006W", "SplitOwnerId": "005A"}
+        fake.worlds["OpportunitySplit"].put("1S1", SplitTypeId="149R", SplitPercentage=100.0, **split)
+        fake.worlds["OpportunitySplit"].put("1S2", SplitTypeId="149O", SplitPercentage=12.5, **split)
         fake.worlds["OpportunityHistory"].put("008A", OpportunityId="006W", StageName="受注")
         task = {"OwnerId": "005A", "AccountId": "001A", "WhatId": "006W", "WhoId": "00Q1"}
         fake.worlds["Task"].put("00T1", TaskSubtype="Call", CompletedDateTime="2026-10-02T01:30:00.000+0000", **task)
@@ -151,6 +160,16 @@ class TestSalesforce:
         assert (won.closed_on, won.customer_type) == (date(2026, 10, 20), "new")
         event = DealStageEvent.objects.get()
         assert (event.deal, event.phase) == (won, "受注")
+
+    def test_its_roles_are_teams_and_its_splits_are_shares_of_deals(self, salesforce):
+        connection = salesforce_connection(salesforce)
+        taken(connection, "salesforce_standard")
+        sync(connection)
+        section, aoki = Team.objects.get(external_id="00E2"), Person.objects.get()
+        assert (section.name, section.parent.name) == ("営業一課", "営業部")
+        assert TeamMembership.objects.get(person=aoki).team == section
+        shares = DealCredit.objects.filter(deal__external_id="006W", person=aoki).values_list("kind", "share")
+        assert set(shares) == {("revenue", Decimal(1)), ("overlay", Decimal("0.125"))}
 
     def test_whether_a_deal_is_won_is_what_the_org_says_of_it_not_what_its_stage_is_called(self, salesforce):
         connection = salesforce_connection(salesforce)
