@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -53,7 +54,9 @@ class Worker:
 
     def kill_children(self, pids: Iterable[int]) -> None:
         for pid in pids:
-            os.kill(pid, signal.SIGKILL)
+            # The worker may still speak of one that was killed before.
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def kill(self) -> None:
         """Kill -9 the worker with its pool and beat."""

@@ -47,12 +47,13 @@ ESCAPES = (b"\x1b$B", b"\x1b$@", b"\x1b(J")
 
 @dataclass(frozen=True)
 class Table:
-    """A file that was read and found sound: its headings as written, and its rows without the blank ones."""
+    """A file that was read and found sound: its headings as written, and its rows without the blank ones (`count`)."""
 
     name: str
     headings: tuple[str, ...]
     encoding: str
     lines: Callable[[], Iterator[Line]]
+    count: int = 0
 
     def rows(self, names: Sequence[str] = ()) -> Iterator[Row]:
         """Each row by heading. A heading that differs from one of `names` only in width or case goes by that name."""
@@ -228,11 +229,11 @@ def _checked(table: Table) -> Table:
         if values.normalise(heading) in seen:
             raise ConnectorError("data", "duplicated_heading", file=table.name, column=heading)
         seen.add(values.normalise(heading))
-    has_rows = False
+    count = 0
     for number, cells in lines:
-        has_rows = True
+        count += 1
         if any(values.text_of(cell) for cell in cells[len(headings) :]):
             raise ConnectorError("data", "too_many_cells", file=table.name, row=number, columns=len(headings))
-    if not has_rows:
+    if not count:
         raise ConnectorError("data", "only_headings", file=table.name)
-    return replace(table, headings=headings)
+    return replace(table, headings=headings, count=count)

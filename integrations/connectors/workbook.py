@@ -118,9 +118,10 @@ class _Part:
             raise ConnectorError("data", "workbook_entities", file=self._name)
         if not self._is_sheet:
             return text[-16:]
-        for letters, row in CELL_REFERENCE.findall(text):
-            self._last_row = max(self._last_row, int(row))
-            self._last_column = max(self._last_column, _column_number(letters))
+        # Each row and each column once: a sheet names every one of them very often.
+        references = CELL_REFERENCE.findall(text)
+        self._last_row = max([self._last_row, *map(int, {row for _, row in references})])
+        self._last_column = max([self._last_column, *map(_column_number, {letters for letters, _ in references})])
         if self._last_row * self._last_column > MAX_CELLS:
             raise ConnectorError("data", "workbook_too_large", file=self._name)
         if b't="e"' in text or b"<f" in text:

@@ -1,8 +1,9 @@
-"""What an upload would bring: every file opened and every row decided, nothing stored."""
+"""What an upload would bring: every file opened and looked at to its end, nothing stored."""
 
 from __future__ import annotations
 
 import fnmatch
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -31,15 +32,14 @@ PREVIEW_RECORDS = 20
 
 @dataclass(frozen=True)
 class Delivery:
-    """One stream of an upload: a mapping, the file it reads, and what looking at all of it gave."""
+    """One stream of an upload: a mapping, and the file it reads, of which every row was looked at."""
 
     mapping: StreamMapping
     file: SourceFile
     table: Table
-    tally: Tally
 
     def decisions(self, tally: Tally) -> Iterator[Accepted | Refused]:
-        """Every row decided anew, in the order of the file."""
+        """Every row decided, in the order of the file; `tally` counts along."""
         return decide_dated(self.mapping, self.table.rows(self.mapping.columns), zone=company_zone(), tally=tally)
 
 
@@ -52,7 +52,8 @@ class Plan:
 
     @property
     def total(self) -> int:
-        return sum(each.tally.accepted + each.tally.refused for each in self.deliveries)
+        """How many rows there are."""
+        return sum(each.table.count for each in self.deliveries)
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,9 @@ class StreamPreview:
 
 
 def read_plan(*, upload: Upload | None, connection: Connection) -> Plan:
-    """Open and decide everything an upload holds. Raises ConnectorError for the first fault, naming file and row."""
+    """Open everything an upload holds, and look at every row. Raises ConnectorError for the first fault, naming file
+    and row: after this nothing about the files can go wrong.
+    """
     mappings = current_mappings(connection=connection)
     if not mappings:
         raise ConnectorError("config", "no_mapping")
@@ -100,12 +103,9 @@ def read_plan(*, upload: Upload | None, connection: Connection) -> Plan:
         patterns = "、".join(dict.fromkeys(mapping.reads for mapping in mappings))
         raise ConnectorError("data", "no_file_for_mapping", file=files[0].name, patterns=patterns)
     tables = _Tables()
-    deliveries = tuple(Delivery(mapping, file, tables.open(file, mapping), Tally()) for mapping, file in wanted)
+    deliveries = tuple(Delivery(mapping, file, tables.open(file, mapping)) for mapping, file in wanted)
     for each in deliveries:
         check_columns(each.mapping, each.table.headings, file=each.file.name)
-    for each in deliveries:
-        for _ in each.decisions(each.tally):
-            pass
     used = {file.name for _, file in wanted}
     return Plan(deliveries, tuple(file.name for file in files if file.name not in used))
 
@@ -172,12 +172,14 @@ def summarise(
 
 
 def _preview_of(delivery: Delivery, limit: int) -> StreamPreview:
+    tally = Tally()
+    deque(delivery.decisions(tally), maxlen=0)
     return summarise(
         delivery.mapping,
         lambda: delivery.decisions(Tally()),
         origin=delivery.file.name,
         encoding=delivery.table.encoding,
-        report=delivery.tally.as_report(),
+        report=tally.as_report(),
         limit=limit,
     )
 

@@ -1,13 +1,13 @@
-"""Storing a delivery of files: look at everything first, then store it chunk by chunk.
+"""Storing a delivery of files: look at everything first, then decide and store it chunk by chunk.
 
-Every file is opened, decoded and checked and every row decided before the first record is stored: a file that is
-broken anywhere changes nothing.
+Every file is opened, decoded and checked to its last row before the first record is stored: a file that is broken
+anywhere changes nothing.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -33,26 +33,25 @@ def store_delivery(run: SyncRun, *, owner: str, clock: Clock, until: float) -> O
     plan = read_plan(upload=run.upload, connection=run.connection)
     keeper = Storing(run, clock, owner)
     _begin(run, plan)
-    for delivery in plan.deliveries:
+    tallies = [Tally() for _ in plan.deliveries]
+    for delivery, tally in zip(plan.deliveries, tallies, strict=True):
         done = _done(run, delivery)
-        decisions = islice(delivery.decisions(Tally()), done, None)
-        with closing(ahead(_pieces(delivery, keeper, decisions))) as pieces:
+        with closing(ahead(_pieces(delivery, keeper, tally, done))) as pieces:
             for piece in pieces:
                 done += piece.count
                 keeper.store(_chunk(run, delivery, piece, done))
-                if time.monotonic() >= until and not _is_last(plan, delivery, done):
+                if time.monotonic() >= until and not (piece.is_last and delivery is plan.deliveries[-1]):
                     return None
     resources = frozenset(each.mapping.resource for each in plan.deliveries)
-    return Outcome(resources, _report(run, plan, resources))
+    return Outcome(resources, _report(run, plan, tallies, resources))
 
 
 def _begin(run: SyncRun, plan: Plan) -> None:
     for each in plan.deliveries:
         SourceFile.objects.filter(pk=each.file.pk).update(encoding=each.table.encoding)
-    read = sum(each.tally.read for each in plan.deliveries)
     before = dict(Checkpoint.objects.filter(connection_id=run.connection_id).values_list("stream", "cursor"))
     started = SyncRun.objects.filter(pk=run.pk, progress_total=0)
-    started.update(progress_total=plan.total, read_count=read, cursor_before=before)
+    started.update(progress_total=plan.total, read_count=plan.total, cursor_before=before)
 
 
 def _done(run: SyncRun, delivery: Delivery) -> int:
@@ -67,26 +66,33 @@ def _files_done(run: SyncRun, delivery: Delivery) -> Mapping[str, int]:
     return saved.cursor["files"] if saved is not None else {}
 
 
-def _is_last(plan: Plan, delivery: Delivery, done: int) -> bool:
-    return delivery is plan.deliveries[-1] and done >= delivery.tally.accepted + delivery.tally.refused
-
-
 @dataclass(frozen=True)
 class _Piece:
-    """Rows that are stored together: how many, what they become, and what they said."""
+    """Rows that are stored together: how many were decided, what they become, and what they said.
+
+    `rows`: these, and with the last piece the rows that came to nothing.
+    """
 
     count: int
+    rows: int
+    is_last: bool
     part: Part
     said: Mapping[str, Said]
 
 
-def _pieces(delivery: Delivery, keeper: Storing, decisions: Iterator[Accepted | Refused]) -> Iterator[_Piece]:
-    while decided := list(islice(decisions, storing.CHUNK_RECORDS)):
+def _pieces(delivery: Delivery, keeper: Storing, tally: Tally, done: int) -> Iterator[_Piece]:
+    """What of a delivery has still to be stored; `tally` counts what was stored before as well."""
+    decisions = islice(delivery.decisions(tally), done, None)
+    coming = list(islice(decisions, storing.CHUNK_RECORDS))
+    while coming:
+        decided, coming = coming, list(islice(decisions, storing.CHUNK_RECORDS))
         said = {_id_of(each): each.row.as_text for each in decided}
         yield _Piece(
-            len(decided),
-            keeper.part(delivery.mapping, decided, delivery.file.name),
-            keeper.heard(((each, cells) for each, cells in said.items() if each), [delivery.mapping]),
+            count=len(decided),
+            rows=len(decided) + (0 if coming else tally.skipped + tally.repeated),
+            is_last=not coming,
+            part=keeper.part(delivery.mapping, decided, delivery.file.name),
+            said=keeper.heard(((each, cells) for each, cells in said.items() if each), [delivery.mapping]),
         )
 
 
@@ -97,7 +103,7 @@ def _chunk(run: SyncRun, delivery: Delivery, piece: _Piece, done: int) -> Chunk:
         parts=[piece.part],
         raw={stream: piece.said},
         checkpoints={stream: {"run": run.pk, "files": files, "sha256": delivery.file.sha256}},
-        counted=piece.count,
+        counted=piece.rows,
     )
 
 
@@ -107,7 +113,7 @@ def _id_of(decision: Accepted | Refused) -> str:
     return external_id if len(external_id) <= ID_LENGTH and is_storable(external_id) else ""
 
 
-def _report(run: SyncRun, plan: Plan, resources: frozenset[str]) -> dict[str, Any]:
+def _report(run: SyncRun, plan: Plan, tallies: Sequence[Tally], resources: frozenset[str]) -> dict[str, Any]:
     """What was seen, for people: blanks, words translated or unknown, references that dangle, files left aside."""
     streams = [
         {
@@ -115,9 +121,9 @@ def _report(run: SyncRun, plan: Plan, resources: frozenset[str]) -> dict[str, An
             "resource": each.mapping.resource,
             "file": each.file.name,
             "encoding": each.table.encoding,
-            **each.tally.as_report(),
+            **tally.as_report(),
         }
-        for each in plan.deliveries
+        for each, tally in zip(plan.deliveries, tallies, strict=True)
     ]
     unresolved = unresolved_references(source=run.connection.source, resources=resources)
     return {"streams": streams, "unresolved": unresolved, "ignored": list(plan.ignored)}

@@ -56,7 +56,9 @@ class Program:
         """As the kernel does when memory runs out: no time to clean up. Its children must follow it."""
         self.process.kill()
         self.process.wait()
-        wait_for(lambda: not self.children(), seconds=DEATH_SECONDS, output=self.output)
+        left = psutil.wait_procs(self.children(), timeout=DEATH_SECONDS)[1]
+        assert not left, [(each.status(), each.cmdline()) for each in left]
+        assert not self.children()
 
     def children(self) -> list[psutil.Process]:
         """Web, worker and beat; the embedded servers stay, to be joined by the next start."""
