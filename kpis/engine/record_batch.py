@@ -1,10 +1,10 @@
 """Reading many records at once: each one becomes a typed row, or is rejected with its reasons.
 
-Records that carry the same fields are read a column at a time, and every distinct value of a column once. Where
-anything about a record is not plainly right, it is read again by itself, which finds all its faults.
+Records that carry the same fields are read a column at a time, every distinct value of a column once, and are handed on
+as columns. Where anything about a record is not plainly right, it is read again by itself, which finds all its faults.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -34,11 +34,83 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True)
+class RowGroup:
+    """Valid rows that carry the same fields, each of them a column in the order of `indexes` (see Row).
+
+    `attributes` and `source_urls` are None where none of the rows has any; else each of them does.
+    """
+
+    indexes: Sequence[int]
+    external_ids: Sequence[str]
+    values: Mapping[str, Sequence[Any]]
+    refs: Mapping[str, Sequence[Any]]
+    is_deleted: bool
+    attributes: Sequence[Mapping[str, Any]] | None
+    source_urls: Sequence[str] | None
+    updated_at: Sequence[datetime | None]
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> "RowGroup":
+        """Some rows that carry the same fields."""
+        first = rows[0]
+        return cls(
+            [row.index for row in rows],
+            [row.external_id for row in rows],
+            {name: [row.values[name] for row in rows] for name in first.values},
+            {name: [row.refs[name] for row in rows] for name in first.refs},
+            first.is_deleted,
+            None if first.attributes is None else [row.attributes or {} for row in rows],
+            None if first.source_url is None else [row.source_url or "" for row in rows],
+            [row.source_updated_at for row in rows],
+        )
+
+    def __len__(self) -> int:
+        return len(self.indexes)
+
+    def rows(self) -> Iterator[Row]:
+        count = len(self)
+        nothing: Sequence[Any] = [None] * count
+        values, refs = _dictionaries(self.values, count), _dictionaries(self.refs, count)
+        deleted = [self.is_deleted] * count
+        more = (self.attributes or nothing, self.source_urls or nothing, self.updated_at)
+        return map(Row, self.indexes, self.external_ids, values, refs, deleted, *more)
+
+    def only(self, places: Sequence[int]) -> "RowGroup":
+        """The rows at these places."""
+        if len(places) == len(self):
+            return self
+
+        def some(column: Sequence[Any]) -> list[Any]:
+            return [column[at] for at in places]
+
+        return RowGroup(
+            some(self.indexes),
+            some(self.external_ids),
+            {name: some(column) for name, column in self.values.items()},
+            {name: some(column) for name, column in self.refs.items()},
+            self.is_deleted,
+            None if self.attributes is None else some(self.attributes),
+            None if self.source_urls is None else some(self.source_urls),
+            some(self.updated_at),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """What a list of records came to; every record is in exactly one of the two."""
 
-    rows: tuple[Row, ...]
+    groups: tuple[RowGroup, ...]
     rejections: tuple[Rejection, ...]
+
+    @property
+    def count(self) -> int:
+        """How many records are valid."""
+        return sum(map(len, self.groups))
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """The valid records in the order in which they came."""
+        return tuple(sorted((row for group in self.groups for row in group.rows()), key=lambda row: row.index))
 
 
 def _unread(_address: str) -> str:
@@ -68,17 +140,29 @@ def read_records(
     >>> [issue.message for issue in reading.rejections[0].issues]
     ['external_id is missing. Send the id that the source gave the record.']
     """
-    rows: dict[str, Row] = {}
-    rejections: list[Rejection] = []
-    for each in _Columns(RecordReader(resource, source=source, currency=currency, seal=seal)).read(list(records)):
-        if isinstance(each, Rejection):
-            rejections.append(each)
-            continue
-        earlier = rows.pop(each.external_id, None)
-        if earlier:
-            rejections.append(Rejection(earlier.index, earlier.external_id, (_DUPLICATE,)))
-        rows[each.external_id] = each
-    return Reading(tuple(rows.values()), tuple(sorted(rejections, key=lambda each: each.index)))
+    reader = _Columns(RecordReader(resource, source=source, currency=currency, seal=seal))
+    groups, rejections = reader.read(list(records))
+    groups, repeated = _without_repeated(groups)
+    return Reading(tuple(groups), tuple(sorted([*rejections, *repeated], key=lambda each: each.index)))
+
+
+def _without_repeated(groups: list[RowGroup]) -> tuple[list[RowGroup], list[Rejection]]:
+    """The rows without those of which the same external id comes again later."""
+    last: dict[str, int] = {}
+    for group in groups:
+        for external_id, index in zip(group.external_ids, group.indexes, strict=True):
+            last[external_id] = max(index, last.get(external_id, 0))
+    if len(last) == sum(map(len, groups)):
+        return groups, []
+    kept, rejections = [], []
+    for group in groups:
+        told = list(zip(group.external_ids, group.indexes, strict=True))
+        places = [at for at, (external_id, index) in enumerate(told) if last[external_id] == index]
+        kept += [group.only(places)] if places else []
+        rejections += [
+            Rejection(index, external_id, (_DUPLICATE,)) for external_id, index in told if last[external_id] != index
+        ]
+    return kept, rejections
 
 
 class _Columns:
@@ -90,18 +174,25 @@ class _Columns:
         self.source = reader.source
         self.fault_count = 0
 
-    def read(self, records: list[object]) -> list[Row | Rejection]:
-        """What each record came to, in order."""
+    def read(self, records: list[object]) -> tuple[list[RowGroup], list[Rejection]]:
+        """What the records came to; the same external id may come several times."""
         alike: dict[tuple[object, ...], list[int]] = {}
-        found: list[Row | Rejection | None] = [None] * len(records)
         for index, record in enumerate(records):
             if type(record) is dict:
                 alike.setdefault(tuple(record), []).append(index)
+        groups: list[RowGroup] = []
         for names, indexes in alike.items():
             if self.is_plain(names):
-                for row in self.rows(names, indexes, records):
-                    found[row.index] = row
-        return [row or self.alone(index, records[index]) for index, row in enumerate(found)]
+                groups += self.groups(names, indexes, records)
+        rows: list[Row] = []
+        rejections: list[Rejection] = []
+        for index in sorted({*range(len(records))}.difference(*(group.indexes for group in groups))):
+            found = self.alone(index, records[index])
+            if isinstance(found, Rejection):
+                rejections.append(found)
+            else:
+                rows.append(found)
+        return [*groups, *_grouped(rows)], rejections
 
     def is_plain(self, names: tuple[object, ...]) -> bool:
         """Whether records with these fields can be right at all; a deletion is looked at by itself."""
@@ -109,7 +200,7 @@ class _Columns:
         needed = {name for name, spec in fields.items() if spec.is_required} | {"external_id"}
         return needed <= there and there <= fields.keys() | _COMMON
 
-    def rows(self, names: tuple[object, ...], indexes: list[int], records: list[Any]) -> list[Row]:
+    def groups(self, names: tuple[object, ...], indexes: list[int], records: list[Any]) -> list[RowGroup]:
         """The rows of records with the same fields, without those that have a fault somewhere."""
         some = [records[index] for index in indexes]
         self.fault_count = 0
@@ -132,17 +223,17 @@ class _Columns:
         is_taxed = any(name in values for name in self.resource.taxed)
         if is_taxed and not self.fault_count:
             is_taxed = not self.take_tax_off(values)
-        faulty = _places_of_faults([*values.values(), *refs.values(), *common]) if self.fault_count else frozenset()
-        told = zip(indexes, _rows(values, len(some)), _rows(refs, len(some)), *common, strict=True)
-        rows = [
-            Row(index, external_id, plain, linked, False, attributes, url, updated_at)
-            for at, (index, plain, linked, external_id, attributes, url, updated_at) in enumerate(told)
-            if at not in faulty
-        ]
+        external_ids, attributes, urls, updated_at = common
+        group = RowGroup(indexes, external_ids, values, refs, False, attributes, urls, updated_at)
+        if self.fault_count:
+            faulty = _places_of_faults([*values.values(), *refs.values(), *common])
+            group = group.only([at for at in range(len(some)) if at not in faulty])
         if is_taxed:
+            rows = list(group.rows())
             for row in rows:
                 reader.take_tax_off(row.values)
-        return rows
+            return _grouped(rows)
+        return _split(group)
 
     def take_tax_off(self, values: dict[str, list[Any]]) -> bool:
         """Make the amounts of rows net at once; False, and nothing is done, where not all of them have one."""
@@ -211,7 +302,30 @@ def _places_of_faults(columns: Iterable[list[Any]]) -> frozenset[int]:
     return frozenset(at for column in columns for at, value in enumerate(column) if value is _FAULTY)
 
 
-def _rows(columns: Mapping[str, list[Any]], count: int) -> list[dict[str, Any]]:
+def _grouped(rows: Iterable[Row]) -> list[RowGroup]:
+    groups: dict[tuple[Any, ...], list[Row]] = {}
+    for row in rows:
+        key = (tuple(row.values), tuple(row.refs), row.is_deleted, row.attributes is None, row.source_url is None)
+        groups.setdefault(key, []).append(row)
+    return [RowGroup.of(some) for some in groups.values()]
+
+
+def _split(group: RowGroup) -> list[RowGroup]:
+    """Rows some of which may have attributes or an address, in groups of which all or none have them."""
+    has_attributes, has_urls = (_are_there(column) for column in (group.attributes, group.source_urls))
+    if not len(group) or has_attributes is None or has_urls is None:
+        return _grouped(group.rows())
+    attributes, urls = group.attributes if has_attributes else None, group.source_urls if has_urls else None
+    return [replace(group, attributes=attributes, source_urls=urls)]
+
+
+def _are_there(column: Sequence[Any] | None) -> bool | None:
+    """Whether all of a column is there (True) or nothing (False); None for some of it."""
+    told = {value is not None for value in column or ()}
+    return None if len(told) == 2 else told == {True}
+
+
+def _dictionaries(columns: Mapping[str, Sequence[Any]], count: int) -> list[dict[str, Any]]:
     """Columns as one dictionary a row."""
     if not columns:
         return [{} for _ in range(count)]

@@ -18,8 +18,7 @@ from django.db import connection, models
 from django.db.backends.utils import CursorWrapper
 from psycopg import sql
 
-from kpis.engine.record_batch import Rejection
-from kpis.engine.records import Row
+from kpis.engine.record_batch import Reading, Rejection
 from kpis.engine.resources import Resource
 from kpis.models.resources import MODELS
 from kpis.services import dependents, organisation
@@ -85,16 +84,16 @@ class Batch:
     def store(self, prepared: Prepared, *, actor: models.Model | None, run: int | None) -> BulkResult:
         reading, groups = prepared.reading, prepared.groups
         self.cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ':facts'))")
-        known = self.known(reading.rows)
-        places = [range(len(each.rows)) if self.is_judged_whole else each.differing(known) for each in groups]
-        touched = {each.rows[at].external_id for each, some in zip(groups, places, strict=True) for at in some}
+        known = self.known(reading)
+        places = [range(len(each.group)) if self.is_judged_whole else each.differing(known) for each in groups]
+        touched = {each.group.external_ids[at] for each, some in zip(groups, places, strict=True) for at in some}
         has_stored, has_new = not touched.isdisjoint(known), not touched <= known.keys()
         self.narrow(groups)
         self.cursor.execute("CREATE TEMPORARY TABLE affected (id bigint, external_id text, is_new bool) ON COMMIT DROP")
         rejections, inserted, updated, deleted = reading.rejections, 0, 0, 0
         if has_stored or self.is_judged_whole:
             self.copy(groups, places, known)
-            rejections += self.refuse_impossible(reading.rows)
+            rejections += self.refuse_impossible(reading)
             if has_stored:
                 self.compare()
                 dependents.mark(self.cursor, self.resource.code)
@@ -111,29 +110,29 @@ class Batch:
         dependents.mark(self.cursor, self.resource.code, are_all_new=not has_stored)
         if self.resource.code == "deals" and has_stored:
             dependents.fix_credits(self.cursor, rows="affected")
-        unresolved = self.unresolved(reading.rows)
+        unresolved = self.unresolved(reading)
         self.cursor.execute("DROP TABLE IF EXISTS incoming, delta, affected")
         return BulkResult(
             inserted=inserted,
             updated=updated,
-            unchanged=len(reading.rows) - (len(rejections) - len(reading.rejections)) - inserted - updated - deleted,
+            unchanged=reading.count - (len(rejections) - len(reading.rejections)) - inserted - updated - deleted,
             deleted=deleted,
             rejected=tuple(sorted(rejections, key=lambda each: each.index)),
             unresolved=unresolved,
         )
 
-    def known(self, rows: Iterable[Row]) -> dict[str, Stored]:
+    def known(self, reading: Reading) -> dict[str, Stored]:
         """The rows of the batch that are stored already, by external id."""
         self.cursor.execute(
             f"SELECT external_id, id, content_hash, deleted_at IS NOT NULL FROM {self.table}"
             f" WHERE source = %s AND external_id = {ANY_OF}",
-            [self.source, json.dumps([row.external_id for row in rows])],
+            [self.source, json.dumps([each for group in reading.groups for each in group.external_ids])],
         )
         return {external_id: Stored(*told) for external_id, *told in self.cursor.fetchall()}
 
     def narrow(self, groups: Iterable[Alike]) -> None:
         """Work with the columns that were sent, as most batches fill a few of many."""
-        sent = {name for each in groups for row in each.rows[:1] for name in (*row.values, *row.refs)}
+        sent = {name for each in groups for name in (*each.group.values, *each.group.refs)}
         self.sent_refs = tuple(
             name for name, spec in self.resource.fields.items() if spec.is_reference and name in sent
         )
@@ -159,13 +158,13 @@ class Batch:
 
     def insert_all(self, groups: Iterable[Alike]) -> int:
         """Write rows of which none is stored straight into the table."""
-        indexes = sorted(row.index for each in groups for row in each.rows)
+        indexes = sorted(index for each in groups for index in each.group.indexes)
         self.cursor.execute(
             "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [self.table, len(indexes)]
         )
         ids = dict(zip(indexes, (str(row[0]) for row in self.cursor.fetchall()), strict=True))
         for each in groups:
-            own = [ids[row.index] for row in each.rows]
+            own = [ids[index] for index in each.group.indexes]
             columns = self.new_columns(each)
             names = ", ".join(f'"{name}"' for name in ("id", *columns))
             lines = map("\t".join, zip(own, *columns.values(), strict=False))
@@ -181,7 +180,7 @@ class Batch:
             for each in self.model._meta.concrete_fields
             if not each.primary_key and (default := default_value(each)) is not None
         }
-        sent = group.new_columns(self.resolved(group, range(len(group.rows))), blank)
+        sent = group.new_columns(self.resolved(group, range(len(group.group))), blank)
         columns: dict[str, Iterable[str]] = {name: repeat(text) for name, text in blank.items()}
         columns |= {"source": repeat(text_of(self.source)), **sent}
         columns |= dict.fromkeys(("recorded_at", "changed_at"), repeat(text_of(self.now)))
@@ -190,7 +189,7 @@ class Batch:
             columns["owner_at_close_id"] = [owner if outcome in dependents.CLOSED else NULL for owner, outcome in owned]
         for each in self.model._meta.concrete_fields:
             if isinstance(each, models.UUIDField):
-                columns[each.attname] = [str(uuid.uuid4()) for _ in group.rows]
+                columns[each.attname] = [str(uuid.uuid4()) for _ in group.group.indexes]
         return columns
 
     def resolved(self, group: Alike, places: Iterable[int]) -> dict[str, dict[tuple[str, str], int]]:
@@ -200,7 +199,8 @@ class Batch:
         """
         found: dict[str, dict[tuple[str, str], int]] = {}
         for name in group.refs:
-            wanted = {(ref[0], ref[1]) for ref in (group.rows[at].refs[name] for at in places) if ref}  # type: ignore[index]
+            column = group.group.refs[name]
+            wanted = {(ref[0], ref[1]) for ref in (column[at] for at in places) if ref}
             entity = self.refs[name]
             table = MODELS[entity]._meta.db_table
             found[name] = self.ids_of(table, "id", wanted, "deleted_at IS NULL")
@@ -227,14 +227,14 @@ class Batch:
             found |= {(source, external_id): row_id for external_id, row_id in self.cursor.fetchall()}
         return found
 
-    def refuse_impossible(self, rows: Iterable[Row]) -> tuple[Rejection, ...]:
+    def refuse_impossible(self, reading: Reading) -> tuple[Rejection, ...]:
         """Take out of the batch what only the stored rows can show to be impossible."""
         if not self.is_judged_whole:
             return ()
         refused = organisation.impossible_memberships(self.cursor, source=self.source)
         self.cursor.execute("DELETE FROM incoming WHERE index = ANY(%s)", [list(refused)])
         return tuple(
-            Rejection(row.index, row.external_id, (refused[row.index],)) for row in rows if row.index in refused
+            Rejection(row.index, row.external_id, (refused[row.index],)) for row in reading.rows if row.index in refused
         )
 
     def compare(self) -> None:
@@ -401,14 +401,14 @@ class Batch:
                 dependents.fix_credits(self.cursor, rows="linked")
             self.cursor.execute("DROP TABLE linked")
 
-    def unresolved(self, rows: Iterable[Row]) -> tuple[Unresolved, ...]:
+    def unresolved(self, reading: Reading) -> tuple[Unresolved, ...]:
         """The references that records of the batch carry and that point to nothing, the most frequent first."""
         self.cursor.execute(
             "SELECT EXISTS (SELECT FROM kpis_unresolvedreference WHERE fact = %s)", [self.resource.code]
         )
         if not self.cursor.fetchone()[0]:
             return ()
-        carried = {row.external_id: row.refs for row in rows}
+        carried = {external_id: group.refs for group in reading.groups for external_id in group.external_ids}
         self.cursor.execute(
             f"SELECT f.external_id, u.field, u.external_id FROM {self.table} f"
             " JOIN kpis_unresolvedreference u ON u.fact = %s AND u.fact_id = f.id"

@@ -18,8 +18,7 @@ from typing import Any, TypeAlias
 from django.db import connection, models
 from django.db.backends.utils import CursorWrapper
 
-from kpis.engine.record_batch import Reading
-from kpis.engine.records import Row
+from kpis.engine.record_batch import Reading, RowGroup
 from kpis.engine.resources import Resource
 from kpis.models.resources import MODELS
 
@@ -45,13 +44,13 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Alike:
-    """Rows that carry the same fields: the columns they fill, and for each row their text and its digest.
+    """Rows that carry the same fields as COPY reads them: the columns they fill, and each row's text and digest.
 
     The digest is of what was sent, so that the same again is known without being written anywhere; `keys` are what a
     row has besides: its external id, and when the source last changed it.
     """
 
-    rows: Sequence[Row]
+    group: RowGroup
     refs: tuple[str, ...]
     keys: Mapping[str, Sequence[str]]
     texts: Mapping[str, Sequence[str]]
@@ -66,15 +65,20 @@ class Alike:
 
     def differing(self, known: Mapping[str, Stored]) -> list[int]:
         """The places of the rows that are new or may differ from what is stored."""
-        return [at for at, row in enumerate(self.rows) if _differs(row, self.digests[at], known.get(row.external_id))]
+        is_deleted = self.group.is_deleted
+        return [
+            at
+            for at, (external_id, digest) in enumerate(zip(self.group.external_ids, self.digests, strict=True))
+            if _differs(is_deleted, digest, known.get(external_id))
+        ]
 
     def only(self, places: Sequence[int]) -> Alike:
         """The rows at these places."""
-        if len(places) == len(self.rows):
+        if len(places) == len(self.group):
             return self
         return replace(
             self,
-            rows=[self.rows[at] for at in places],
+            group=self.group.only(places),
             keys={name: [column[at] for at in places] for name, column in self.keys.items()},
             texts={name: [column[at] for at in places] for name, column in self.texts.items()},
             contents=[self.contents[at] for at in places],
@@ -85,18 +89,18 @@ class Alike:
         self, places: Sequence[int], known: Mapping[str, Stored], ids: Mapping[str, Mapping[tuple[str, str], int]]
     ) -> Iterator[str]:
         """Some rows as COPY reads them: the columns of LEADING, the ids of the rows referred to, and `columns`."""
-        rows = [self.rows[at] for at in places]
-        stored = [known.get(row.external_id) for row in rows]
+        some, count = self.only(places), len(places)
+        stored = [known.get(external_id) for external_id in some.group.external_ids]
         columns: list[Iterable[str]] = [
-            [str(row.index) for row in rows],
+            map(str, some.group.indexes),
             [NULL if each is None else str(each.id) for each in stored],
-            [self.keys["external_id"][at] for at in places],
-            repeat(text_of(self.rows[0].is_deleted), len(rows)),
-            repeat(self.present, len(rows)),
-            [self.digests[at] for at in places],
-            [self.keys["source_updated_at"][at] for at in places],
-            *(_ids_of([row.refs[name] for row in rows], ids[name]) for name in self.refs),
-            [self.contents[at] for at in places],
+            some.keys["external_id"],
+            repeat(text_of(self.group.is_deleted), count),
+            repeat(self.present, count),
+            some.digests,
+            some.keys["source_updated_at"],
+            *(_ids_of(some.group.refs[name], ids[name]) for name in self.refs),
+            some.contents,
         ]
         return map("\t".join, zip(*columns, strict=True))
 
@@ -107,7 +111,7 @@ class Alike:
         return {
             **self.keys,
             "content_hash": self.digests,
-            **{f"{name}_id": _ids_of([row.refs[name] for row in self.rows], ids[name]) for name in self.refs},
+            **{f"{name}_id": _ids_of(self.group.refs[name], ids[name]) for name in self.refs},
             **{name: _without_nulls(texts, defaults.get(name)) for name, texts in self.texts.items()},
         }
 
@@ -127,12 +131,9 @@ class Prepared:
 def prepared(resource: Resource, reading: Reading) -> Prepared:
     """Write what was read for COPY. Asks the database nothing."""
     plain, linked = frozenset(plain_columns(resource)), frozenset(linked_rows(resource))
-    groups: dict[tuple[Any, ...], list[Row]] = {}
-    for row in reading.rows:
-        key = (tuple(row.values), tuple(row.refs), row.is_deleted, row.attributes is None, row.source_url is None)
-        groups.setdefault(key, []).append(row)
-    earliest = [day for some in groups.values() for name in resource.dates if (day := _earliest(some, name))]
-    return Prepared(reading, [_alike(some, plain, linked) for some in groups.values()], min(earliest, default=None))
+    told = [group.values.get(name, ()) for group in reading.groups for name in resource.dates]
+    earliest = min(filter(None, map(_earliest, told)), default=None)
+    return Prepared(reading, [_alike(group, plain, linked) for group in reading.groups], earliest)
 
 
 def plain_columns(resource: Resource) -> dict[str, Column]:
@@ -174,28 +175,26 @@ _WRITERS: Mapping[type, Callable[[Any], str]] = {
 }
 
 
-def _earliest(rows: list[Row], name: str) -> date | None:
-    """The earliest day of a field of rows that carry the same ones."""
-    values = {row.values.get(name) for row in rows}
-    days = {value.date() if isinstance(value, datetime) else value for value in values if isinstance(value, date)}
+def _earliest(column: Sequence[Any]) -> date | None:
+    days = {value.date() if isinstance(value, datetime) else value for value in set(column) if isinstance(value, date)}
     return min(days, default=None)
 
 
-def _alike(rows: list[Row], plain: frozenset[str], linked: frozenset[str]) -> Alike:
-    first, nothing = rows[0], [NULL] * len(rows)
-    present = [*first.values, *first.refs]
-    present += [name for name in ("attributes", "source_url") if getattr(first, name) is not None]
-    texts = {name: _texts([row.values[name] for row in rows]) for name in first.values if name in plain}
-    texts["refs"] = _refs(rows)
-    texts["attributes"] = nothing if first.attributes is None else [text_of(row.attributes) for row in rows]
-    texts["source_url"] = nothing if first.source_url is None else _texts([row.source_url for row in rows])
+def _alike(group: RowGroup, plain: frozenset[str], linked: frozenset[str]) -> Alike:
+    nothing = [NULL] * len(group)
+    further = {"attributes": group.attributes, "source_url": group.source_urls}
+    present = [*group.values, *group.refs, *(name for name, column in further.items() if column is not None)]
+    texts = {name: _texts(column) for name, column in group.values.items() if name in plain}
+    texts["refs"] = _refs(group)
+    texts["attributes"] = nothing if group.attributes is None else [text_of(each) for each in group.attributes]
+    texts["source_url"] = nothing if group.source_urls is None else _texts(group.source_urls)
     contents = list(map("\t".join, zip(*texts.values(), strict=True)))
     named = f"{{{','.join(present)}}}"
-    prefix = f"{named}\t{first.is_deleted}\t"
+    prefix = f"{named}\t{group.is_deleted}\t"
     digests = [hashlib.md5((prefix + each).encode(), usedforsecurity=False).hexdigest() for each in contents]
-    refs = tuple(name for name in first.refs if name in linked)
-    keys = {name: _texts([getattr(row, name) for row in rows]) for name in ("external_id", "source_updated_at")}
-    return Alike(rows, refs, keys, texts, contents, digests, named)
+    refs = tuple(name for name in group.refs if name in linked)
+    keys = {"external_id": _texts(group.external_ids), "source_updated_at": _texts(group.updated_at)}
+    return Alike(group, refs, keys, texts, contents, digests, named)
 
 
 def _without_nulls(texts: Sequence[str], default: str | None) -> Sequence[str]:
@@ -204,7 +203,7 @@ def _without_nulls(texts: Sequence[str], default: str | None) -> Sequence[str]:
     return [default if text == NULL else text for text in texts]
 
 
-def _texts(column: list[Any]) -> list[str]:
+def _texts(column: Sequence[Any]) -> list[str]:
     kinds = set(map(type, column)) - {type(None)}
     kind = kinds.pop() if len(kinds) == 1 else None
     if kind is str:
@@ -216,7 +215,7 @@ def _texts(column: list[Any]) -> list[str]:
     return [NULL if value is None else write(value) for value in column]
 
 
-def _escaped_texts(column: list[str | None]) -> list[str]:
+def _escaped_texts(column: Sequence[str | None]) -> list[str]:
     """Texts and nothing: looked at together first, since hardly ever one has to be escaped."""
     texts = [NULL if value is None else value for value in column]
     if _SPECIAL.search("".join(value for value in column if value is not None)):
@@ -224,17 +223,17 @@ def _escaped_texts(column: list[str | None]) -> list[str]:
     return texts
 
 
-def _refs(rows: list[Row]) -> list[str]:
+def _refs(group: RowGroup) -> list[str]:
     """The references of each row as one JSON object."""
-    names = sorted(rows[0].refs)
+    names = sorted(group.refs)
     if not names:
-        return ["{}"] * len(rows)
+        return ["{}"] * len(group)
     shape = "{" + ", ".join(f'"{name}": %s' for name in names) + "}"
-    columns = [_reference_texts([row.refs[name] for row in rows]) for name in names]
+    columns = [_reference_texts(group.refs[name]) for name in names]
     return [shape % each for each in zip(*columns, strict=True)]
 
 
-def _reference_texts(column: list[Any]) -> list[str]:
+def _reference_texts(column: Sequence[Any]) -> list[str]:
     # References that were sent alike are one and the same list, so each is written once.
     distinct = {id(value): value for value in column}
     become = {name: _reference_text(value) for name, value in distinct.items()}
@@ -248,12 +247,12 @@ def _reference_text(value: Any) -> str:
     return escaped(f"[{_quoted(value[0])}, {_quoted(value[1])}]" if is_one else _ENCODER.encode(value))
 
 
-def _ids_of(column: list[Any], found: Mapping[tuple[str, str], int]) -> list[str]:
+def _ids_of(column: Sequence[Any], found: Mapping[tuple[str, str], int]) -> list[str]:
     known = [found.get((reference[0], reference[1])) if reference else None for reference in column]
     return [NULL if each is None else str(each) for each in known]
 
 
-def _differs(row: Row, digest: str, stored: Stored | None) -> bool:
+def _differs(is_deleted: bool, digest: str, stored: Stored | None) -> bool:
     if stored is None:
-        return not row.is_deleted
-    return not stored.is_deleted if row.is_deleted else stored.is_deleted or stored.content_hash != digest
+        return not is_deleted
+    return not stored.is_deleted if is_deleted else stored.is_deleted or stored.content_hash != digest
