@@ -16,7 +16,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from integrations.connectors.http import Http
 
@@ -55,8 +55,7 @@ class Stream:
     reads_by_id: bool = True
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """One record as its source gives it: nested as it came, lists and all."""
 
     external_id: str

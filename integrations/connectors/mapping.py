@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from integrations.connectors import values
 from integrations.connectors.catalogue import fields_of, resource_of
@@ -85,8 +85,8 @@ class StreamMapping:
         return tuple(dict.fromkeys([*names, *self.skip_blank]))
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+# There is one of these for every record that comes: a tuple is made in a third of the time of another frozen class.
+class Row(NamedTuple):
     """One line of a table: `number` as the person sees it in a spreadsheet, cells by heading."""
 
     number: int
@@ -107,8 +107,7 @@ class FieldProblem:
     params: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(NamedTuple):
     """A row that became a record."""
 
     row: Row

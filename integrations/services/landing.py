@@ -10,9 +10,8 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection as database
@@ -33,8 +32,7 @@ _FIND = (
 _COLUMNS = "connection_id, stream, external_id, payload, digest, is_gone, received_at"
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """What a source said about one record, written for COPY, and the mark by which it is known again."""
 
     text: str
