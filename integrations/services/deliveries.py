@@ -17,12 +17,14 @@ from integrations.connectors.mapping import Accepted, Refused, Tally
 from integrations.models import Checkpoint, SourceFile, SyncRun
 from integrations.selectors.plans import Delivery, Plan, read_plan
 from integrations.selectors.references import unresolved_references
-from integrations.services import storing
 from integrations.services.ahead import ahead
 from integrations.services.landing import Said
 from integrations.services.runs import Outcome
 from integrations.services.storing import Chunk, Clock, Part, Storing
 from kpis.engine.records import ID_LENGTH, is_storable
+
+# Fewer than of a source that is called: beside them all of the file is in memory.
+PIECE_RECORDS = 2_000
 
 
 def store_delivery(run: SyncRun, *, owner: str, clock: Clock, until: float) -> Outcome | None:
@@ -83,9 +85,9 @@ class _Piece:
 def _pieces(delivery: Delivery, keeper: Storing, tally: Tally, done: int) -> Iterator[_Piece]:
     """What of a delivery has still to be stored; `tally` counts what was stored before as well."""
     decisions = islice(delivery.decisions(tally), done, None)
-    coming = list(islice(decisions, storing.CHUNK_RECORDS))
+    coming = list(islice(decisions, PIECE_RECORDS))
     while coming:
-        decided, coming = coming, list(islice(decisions, storing.CHUNK_RECORDS))
+        decided, coming = coming, list(islice(decisions, PIECE_RECORDS))
         said = {_id_of(each): each.row.as_text for each in decided}
         yield _Piece(
             count=len(decided),

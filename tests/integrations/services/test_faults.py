@@ -11,7 +11,7 @@ from integrations.choices import RunState, Trigger
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.file import ENCODINGS
 from integrations.models import RawRecord, RejectedRecord, SyncRun
-from integrations.services import storing as service
+from integrations.services import deliveries
 from integrations.services.runs import MAX_ATTEMPTS, request_run
 from integrations.services.sync import run_sync
 from kpis.models import Deal, FactChange, FactStream, Person
@@ -139,7 +139,7 @@ def test_a_killed_worker_loses_and_doubles_nothing(connection, receive, sync, mo
     export = Export(chance)
     upload = receive(connection, export.files)
     run = request_run(connection=connection, upload=upload, trigger=Trigger.UPLOAD, actor=None, now=NOW)
-    monkeypatch.setattr(service, "CHUNK_RECORDS", chance.randint(1, 7))
+    monkeypatch.setattr(deliveries, "PIECE_RECORDS", chance.randint(1, 7))
     for attempt in range(chance.randint(1, MAX_ATTEMPTS - 1)):
         with monkeypatch.context() as patched:
             kill_somewhere(chance, patched)

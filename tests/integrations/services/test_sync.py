@@ -8,6 +8,7 @@ from django.db import OperationalError
 
 from integrations.choices import RunState, Trigger
 from integrations.models import Checkpoint, RawRecord, RejectedRecord, SyncRun
+from integrations.services import deliveries
 from integrations.services import storing as service
 from integrations.services.runs import MAX_ATTEMPTS, cancel_run, request_run
 from integrations.services.sync import run_sync
@@ -119,7 +120,7 @@ class TestNothingIsHalfImported:
         self.failed(connection, sync(connection, {"顧客.csv": PEOPLE}), "no_file_for_mapping")
 
     def test_a_fault_in_the_middle_ends_with_whole_chunks_only(self, connection, sync, monkeypatch):
-        monkeypatch.setattr(service, "CHUNK_RECORDS", 2)
+        monkeypatch.setattr(deliveries, "PIECE_RECORDS", 2)
         real = service.store_facts
 
         def failing(**arguments):
@@ -138,7 +139,7 @@ class TestNothingIsHalfImported:
         assert (again.state, counts(again)) == (RunState.SUCCEEDED, (1, 0, 4, 0, 0))
 
     def test_a_lost_worker_is_replaced_behind_its_checkpoint(self, connection, receive, in_acme, monkeypatch):
-        monkeypatch.setattr(service, "CHUNK_RECORDS", 2)
+        monkeypatch.setattr(deliveries, "PIECE_RECORDS", 2)
         real = service.store_facts
         seen = []
 
@@ -176,7 +177,7 @@ class TestNothingIsHalfImported:
 
 class TestLaps:
     def test_a_long_run_is_given_back_and_goes_on(self, connection, receive, monkeypatch):
-        monkeypatch.setattr(service, "CHUNK_RECORDS", 1)
+        monkeypatch.setattr(deliveries, "PIECE_RECORDS", 1)
         run = request_run(
             connection=connection, upload=receive(connection, FILES), trigger=Trigger.UPLOAD, actor=None, now=NOW
         )
@@ -228,7 +229,7 @@ class TestOneAtATime:
 
 class TestCancel:
     def test_a_cancelled_run_stores_nothing_more(self, connection, receive, monkeypatch):
-        monkeypatch.setattr(service, "CHUNK_RECORDS", 2)
+        monkeypatch.setattr(deliveries, "PIECE_RECORDS", 2)
         real = service.store_facts
         run = request_run(
             connection=connection, upload=receive(connection, FILES), trigger=Trigger.UPLOAD, actor=None, now=NOW
