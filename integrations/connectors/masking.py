@@ -15,9 +15,10 @@ _SEALED_BY_US = frozenset({Kind.ADDRESS, Kind.DOMAIN})
 
 def columns_read_plain(mappings: Iterable[StreamMapping]) -> frozenset[str]:
     """The columns that something is made of for which a sealed address would not do: ids, names, custom fields."""
-    return frozenset(
+    columns = (
         column for each in mappings for rule in each.rules if not _is_sealed(each, rule) for column in rule.columns
     )
+    return frozenset(path for column in columns for path in (column, _without_places(column)))
 
 
 def masked(said: Mapping[str, Any], plain: frozenset[str], seal: Callable[[str], str]) -> dict[str, Any]:
@@ -40,6 +41,10 @@ def _masked(value: Any, path: str, plain: frozenset[str], seal: Callable[[str], 
     if isinstance(value, list):
         return [_masked(inner, path, plain, seal) for inner in value]
     return value
+
+
+def _without_places(column: str) -> str:
+    return ".".join(part for part in column.split(".") if not part.isdigit())
 
 
 def _is_sealed(mapping: StreamMapping, rule: FieldRule) -> bool:

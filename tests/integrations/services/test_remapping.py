@@ -225,11 +225,13 @@ class TestKeeping:
         assert (again.email_hash, again.email_domain) == (known.email_hash, "example.co.jp") != ("", "")
 
     def test_an_address_that_is_an_id_stays_one(self, fake):
-        rules = (replace(DEALS.rules[0], column="mail"), *DEALS.rules[1:])
+        rules = (replace(DEALS.rules[0], column="mails.0.address"), *DEALS.rules[1:])
         made = connect(fake, replace(DEALS, rules=rules))
-        fill(fake, 1, mail="hana@example.co.jp")
+        mails = [{"address": "hana@example.co.jp"}]
+        fill(fake, 1, mails=mails)
         run(sync_now(connection=made, actor=None, now=NOW))
-        assert RawRecord.objects.get().payload["mail"] == Deal.objects.get().external_id == "hana@example.co.jp"
+        assert RawRecord.objects.get().payload["mails"] == mails
+        assert Deal.objects.get().external_id == "hana@example.co.jp"
 
     def test_a_connection_that_keeps_nothing_knows_ids_only(self, source):
         set_keep_days(connection=source, days=0, now=timezone.now() + timedelta(seconds=1))
