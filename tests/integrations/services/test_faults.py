@@ -61,6 +61,11 @@ def counted(run: SyncRun) -> int:
     return run.inserted_count + run.updated_count + run.unchanged_count + run.deleted_count + run.rejected_count
 
 
+def left_aside(run: SyncRun) -> int:
+    """Rows that came to nothing by themselves: they said what another row of the same file says."""
+    return sum(each["skipped"] + each["repeated"] for each in run.report["streams"])
+
+
 def _cut(body: bytes, chance: random.Random) -> bytes:
     return body[: chance.randrange(len(body))]
 
@@ -118,7 +123,7 @@ def test_a_damaged_file_is_refused_whole_or_read_row_by_row(connection, sync, se
         assert counted(run) == 0
     else:
         assert run.state in GOOD_ENDS
-        assert counted(run) == run.progress_done == run.progress_total
+        assert counted(run) + left_aside(run) == run.progress_done == run.progress_total
         assert len(stored()["people"]) + len(stored()["deals"]) == (
             len(before["people"]) + len(before["deals"]) + run.inserted_count
         )
