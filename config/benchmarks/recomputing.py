@@ -14,16 +14,16 @@ from django.utils import timezone
 
 from config.benchmarks.report import Line, Report, timed
 from config.benchmarks.world import SOURCE, Size, World, build
-from kpis.choices import DIMENSIONS
 from kpis.engine import specs
 from kpis.engine.cells import EXACT
 from kpis.engine.specs import Simple
 from kpis.models import Person, Team
 from kpis.selectors.measures import condition, measure, value_of
 from kpis.services import dependents
+from kpis.services.blocks import ALL_GRAINS, BASE_GRAINS, dimensions_in_use
 from kpis.services.facts import upsert_facts
 from kpis.services.measured import mark_groups, measured_terms
-from kpis.services.recompute import ALL_GRAINS, BASE_GRAINS, recompute
+from kpis.services.recompute import recompute
 from tenants.context import tenant_context
 
 Change = Callable[[CursorWrapper, World], None]
@@ -96,7 +96,7 @@ def _bare() -> float:
             values += found
             params |= of_term
         grains = ALL_GRAINS if name.endswith(EXACT) else BASE_GRAINS
-        columns = ["", *(f"e.{each}_id" for each in DIMENSIONS)]
+        columns = ["", *(f"e.{each}_id" for each in dimensions_in_use())]
         sets = ", ".join(f"({', '.join(filter(None, [f'd.{grain}', each]))})" for grain in grains for each in columns)
         named = ", ".join(f"{value} AS v{n}" for n, value in enumerate(values))
         fact = f"JOIN {dependents.FACT_TABLES[kind.split('.', 1)[0]]} f ON f.id = e.fact_id" if "f." in named else ""
@@ -191,8 +191,8 @@ def _fingerprint() -> str:
     digest = hashlib.sha256()
     with connection.cursor() as cursor:
         cursor.execute(
-            'SELECT "group", grain, period_start, dimension, member_id, measures::text FROM kpis_measureblock'
-            " ORDER BY 1, 2, 3, 4, 5"
+            'SELECT "group", grain, period_start, dimension, measures::text, member_ids::text, numbers::text'
+            " FROM kpis_measureblock ORDER BY 1, 2, 3, 4"
         )
         while rows := cursor.fetchmany(10_000):
             digest.update(repr(rows).encode())

@@ -31,13 +31,16 @@ class KpiEventAdmin(ReadOnlyAdmin):
 
 @admin.register(MeasureBlock)
 class MeasureBlockAdmin(ReadOnlyAdmin):
-    """Additive measures per period and member."""
+    """Additive measures per period and dimension, with a number for each member."""
 
-    list_display = ("group", "grain", "period_start", "dimension", "member", "measures")
-    list_select_related = ("member",)
+    list_display = ("group", "grain", "period_start", "dimension", "member_count", "measures")
     list_filter = ("group", "grain", "dimension")
-    search_fields = ("group", "member__name")
+    search_fields = ("group",)
     date_hierarchy = "period_start"
+
+    @admin.display(description=_("Members"))
+    def member_count(self, block: MeasureBlock) -> int:
+        return len(block.member_ids)
 
 
 @admin.register(LockedCell)

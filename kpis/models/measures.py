@@ -1,11 +1,27 @@
 """What is derived from facts: dated events, additive measures in blocks, what is dirty, and what was locked."""
 
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.translation import gettext_lazy as _
 
 from kpis.choices import Credit, Grain
 from kpis.models.definitions import KpiNode, MetricVersion
 from kpis.models.dimensions import DimensionMember
+
+
+class ExactField(models.DecimalField):
+    """A number with as many digits as it has: PostgreSQL's numeric without a limit."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"max_digits": 1000, "decimal_places": 500, **kwargs})
+
+    def db_type(self, connection: BaseDatabaseWrapper) -> str:
+        return "numeric"
 
 
 class KpiEvent(models.Model):
@@ -55,31 +71,37 @@ class KpiEvent(models.Model):
 
 
 class MeasureBlock(models.Model):
-    """The measures of one measure group in one period for one member (none = the whole company).
+    """The measures of one measure group in one period for the members of one dimension (or for the whole company).
 
-    `measures` maps a measure key (kpis.engine.specs.measure_key) to exact numbers.
+    `numbers` has a row for each of `measures` (keys of kpis.engine.specs.measure_key) with a number for each of
+    `member_ids` (one that is None in the block of the company); None where nothing was counted. Members in which
+    nothing happened are left out, and so is a dimension in which everything is unassigned.
     """
 
     group = models.CharField(max_length=60)
     grain = models.CharField(max_length=7, choices=Grain.choices)
-    period_start = models.DateField()
     dimension = models.CharField(max_length=20)
-    member = models.ForeignKey(DimensionMember, models.CASCADE, null=True, related_name="+")
-    measures = models.JSONField()
+    period_start = models.DateField()
+    measures = ArrayField(models.CharField(max_length=40))
+    member_ids = ArrayField(models.BigIntegerField(null=True))
+    numbers = ArrayField(ArrayField(ExactField(null=True)))
 
     class Meta:
         verbose_name = _("Measure block")
         verbose_name_plural = _("Measure blocks")
         constraints = [
-            models.UniqueConstraint(
-                fields=["group", "grain", "dimension", "period_start", "member"],
-                name="measureblock_once",
-                nulls_distinct=False,
-            )
+            models.UniqueConstraint(fields=["group", "grain", "dimension", "period_start"], name="measureblock_once")
         ]
 
     def __str__(self) -> str:
         return f"{self.group} {self.grain} {self.period_start} {self.dimension}"
+
+    def cells(self) -> Iterator[tuple[int | None, str, Decimal]]:
+        """Member, measure and number of all that was counted."""
+        for measure, numbers in zip(self.measures, self.numbers, strict=True):
+            for member, number in zip(self.member_ids, numbers, strict=True):
+                if number is not None:
+                    yield member, measure, number
 
 
 class DirtyFact(models.Model):

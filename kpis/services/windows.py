@@ -5,7 +5,7 @@ first date that changed on are exchanged, up to the length of the window (contra
 end of the calendar, since what a customer pays or has bought once holds ever since).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
@@ -29,11 +29,6 @@ _PERIODS = """
     FROM kpis_period WHERE ({periods}) AND end_date > (SELECT min(date) FROM kpis_kpievent WHERE kind = %(kind)s)
 """
 # Every segment to which an event belongs: the company, its member of each dimension, and what those lie below.
-_PATH = """
-    SELECT id, id FROM kpis_dimensionmember
-    UNION SELECT path.id, m.parent_id FROM path JOIN kpis_dimensionmember m ON m.id = path.ancestor_id
-    WHERE m.parent_id IS NOT NULL
-"""
 _MEMBERS = ", ".join(f"('{dimension}', e.{dimension}_id)" for dimension in DIMENSIONS)
 _SEGMENTS = f"""
     CROSS JOIN LATERAL (VALUES ('company', NULL::bigint), {_MEMBERS}) AS segment (dimension, member_id)
@@ -87,13 +82,16 @@ _RETENTION = """
         FROM kept k LEFT JOIN begun b ON b.grain = k.grain AND b.start_date = k.start_date
              AND b.dimension = k.dimension AND b.member_id IS NOT DISTINCT FROM k.member_id
              AND b.customer = k.customer
-    ), blocks AS (SELECT grain, start_date, dimension, member_id, jsonb_build_object(
-        '{key}.customers', count(*), '{key}.lost', count(*) FILTER (WHERE NOT stays),
-        '{key}.mrr', trim_scale(sum(before)), '{key}.churned', trim_scale(sum(before) FILTER (WHERE NOT stays)),
-        '{key}.contraction', trim_scale(sum(before - after) FILTER (WHERE stays AND after < before)),
-        '{key}.expansion', trim_scale(sum(after - before) FILTER (WHERE stays AND after > before)),
-        '{key}.no_rate', nullif(sum(no_rate), 0)
-    ) AS measures FROM customer GROUP BY 1, 2, 3, 4)
+    ), blocks AS (
+        SELECT grain, start_date, dimension, member_id,
+               count(*) AS customers, count(*) FILTER (WHERE NOT stays) AS lost,
+               trim_scale(sum(before)) AS mrr,
+               trim_scale(sum(before) FILTER (WHERE NOT stays)) AS churned,
+               trim_scale(sum(before - after) FILTER (WHERE stays AND after < before)) AS contraction,
+               trim_scale(sum(after - before) FILTER (WHERE stays AND after > before)) AS expansion,
+               nullif(sum(no_rate), 0) AS no_rate
+        FROM customer GROUP BY 1, 2, 3, 4
+    )
 """
 _PURCHASES = """
     purchase AS (
@@ -103,11 +101,12 @@ _PURCHASES = """
         FROM p JOIN kpis_kpievent e ON e.date >= p.opens AND e.date < p.closes {fact} {segments}
         WHERE e.kind = %(kind)s AND e.credit = 'revenue' AND e.account_id IS NOT NULL AND ({where})
         GROUP BY 1, 2, 3, 4, 5
-    ), blocks AS (SELECT grain, start_date, dimension, member_id, jsonb_build_object(
-        '{key}.customers', count(*), '{key}.repeaters', count(*) FILTER (WHERE purchases >= %(least)s),
-        '{key}.purchases', sum(purchases), '{key}.amount', trim_scale(sum(amount)),
-        '{key}.no_rate', nullif(sum(no_rate), 0)
-    ) AS measures FROM purchase GROUP BY 1, 2, 3, 4)
+    ), blocks AS (
+        SELECT grain, start_date, dimension, member_id,
+               count(*) AS customers, count(*) FILTER (WHERE purchases >= %(least)s) AS repeaters,
+               sum(purchases) AS purchases, trim_scale(sum(amount)) AS amount, nullif(sum(no_rate), 0) AS no_rate
+        FROM purchase GROUP BY 1, 2, 3, 4
+    )
 """
 _MARGIN = """
     sale AS (
@@ -115,21 +114,21 @@ _MARGIN = """
                e.gross_profit, e.is_rate_missing
         FROM p JOIN kpis_kpievent e ON e.date >= p.opens AND e.date < p.closes {fact} {segments}
         WHERE e.kind = %(kind)s AND e.credit = 'revenue' AND ({where})
-    ), blocks AS (SELECT grain, start_date, dimension, member_id, jsonb_build_object(
-        '{key}.customers', count(DISTINCT account_id), '{key}.amount', trim_scale(sum(amount)),
-        '{key}.gross_profit', trim_scale(sum(gross_profit)),
-        '{key}.without_cost', nullif(count(*) FILTER (WHERE gross_profit IS NULL AND NOT is_rate_missing), 0),
-        '{key}.no_rate', nullif(count(*) FILTER (WHERE is_rate_missing), 0)
-    ) AS measures FROM sale GROUP BY 1, 2, 3, 4)
+    ), blocks AS (
+        SELECT grain, start_date, dimension, member_id, count(DISTINCT account_id) AS customers,
+               trim_scale(sum(amount)) AS amount, trim_scale(sum(gross_profit)) AS gross_profit,
+               nullif(count(*) FILTER (WHERE gross_profit IS NULL AND NOT is_rate_missing), 0) AS without_cost,
+               nullif(count(*) FILTER (WHERE is_rate_missing), 0) AS no_rate
+        FROM sale GROUP BY 1, 2, 3, 4
+    )
 """
 _RENEWALS = """
     blocks AS (
-        SELECT p.grain, p.start_date, segment.dimension, path.ancestor_id AS member_id, jsonb_build_object(
-            '{key}.due', sum(e.weight), '{key}.renewed', sum(e.weight) FILTER (WHERE e.outcome = 'renewed'),
-            '{key}.due_mrr', trim_scale(sum(e.amount)),
-            '{key}.renewed_mrr', trim_scale(sum(e.amount) FILTER (WHERE e.outcome = 'renewed')),
-            '{key}.no_rate', nullif(count(*) FILTER (WHERE e.is_rate_missing), 0)
-        ) AS measures
+        SELECT p.grain, p.start_date, segment.dimension, path.ancestor_id AS member_id,
+               sum(e.weight) AS due, sum(e.weight) FILTER (WHERE e.outcome = 'renewed') AS renewed,
+               trim_scale(sum(e.amount)) AS due_mrr,
+               trim_scale(sum(e.amount) FILTER (WHERE e.outcome = 'renewed')) AS renewed_mrr,
+               nullif(count(*) FILTER (WHERE e.is_rate_missing), 0) AS no_rate
         FROM p JOIN kpis_kpievent e ON e.date >= p.opens AND e.date < p.closes {fact} {segments}
         WHERE e.kind = %(kind)s AND e.credit = 'revenue' AND ({where})
         GROUP BY 1, 2, 3, 4
@@ -144,18 +143,23 @@ _HISTORY = """
     ), placed AS (
         SELECT segment.dimension, path.ancestor_id AS member_id, b.account_id, b.date, b.is_first
         FROM purchase b JOIN kpis_kpievent e ON e.id = b.id {segments}
-    ), blocks AS (SELECT grain, start_date, dimension, member_id, jsonb_build_object(
-        '{key}.new', nullif(count(DISTINCT account_id) FILTER (WHERE is_first AND date >= start_date), 0),
-        '{key}.known', count(DISTINCT account_id),
-        '{key}.active', count(DISTINCT account_id) FILTER (WHERE date >= opens)
-    ) AS measures FROM p JOIN placed ON date < closes GROUP BY 1, 2, 3, 4)
+    ), blocks AS (
+        SELECT grain, start_date, dimension, member_id,
+               nullif(count(DISTINCT account_id) FILTER (WHERE is_first AND date >= start_date), 0) AS new,
+               count(DISTINCT account_id) AS known, count(DISTINCT account_id) FILTER (WHERE date >= opens) AS active
+        FROM p JOIN placed ON date < closes GROUP BY 1, 2, 3, 4
+    )
 """
+# subject → its cells, and what each of them holds
 _SUBJECTS = {
-    "retention": _RETENTION,
-    "renewals": _RENEWALS,
-    "purchases": _PURCHASES,
-    "history": _HISTORY,
-    "margin": _MARGIN,
+    "retention": (
+        _RETENTION,
+        ("customers", "lost", "mrr", "churned", "contraction", "expansion", "no_rate"),
+    ),
+    "renewals": (_RENEWALS, ("due", "renewed", "due_mrr", "renewed_mrr", "no_rate")),
+    "purchases": (_PURCHASES, ("customers", "repeaters", "purchases", "amount", "no_rate")),
+    "history": (_HISTORY, ("new", "known", "active")),
+    "margin": (_MARGIN, ("customers", "amount", "gross_profit", "without_cost", "no_rate")),
 }
 _OF_ALL_THE_PAST = frozenset({"retention", "history"})
 
@@ -188,26 +192,23 @@ def _reach(window: Window, dates: set[date], last_day: date) -> Dates:
     return {first + timedelta(days=n) for n in range((last - first).days + 1)}
 
 
-def store_window(cursor: CursorWrapper, group: str, window: Window, starts: Mapping[str, list[date]] | None) -> None:
-    """Store the blocks of one window for those periods (None = all); a member counts with those below it."""
+def window_cells(
+    window: Window, starts: Mapping[str, Sequence[date]] | None
+) -> tuple[str, Sequence[str], Mapping[str, Any]]:
+    """SQL of one window's cells in those periods (None = all), their keys and parameters; a member counts with those
+    below it. Reads the temporary table `path` (id, ancestor_id).
+    """
     where, params = window_condition(window)
     periods = " OR ".join(f"(grain = '{grain}' AND start_date = ANY(%(starts_{grain})s))" for grain in starts or ())
-    dated: dict[str, Any] = {f"starts_{grain}": days for grain, days in (starts or {}).items()}
+    dated = {f"starts_{grain}": list(days) for grain, days in (starts or {}).items()}
     limits = periods or " OR ".join(f"grain = '{grain}'" for grain in WINDOW_GRAINS)
     fact = f"JOIN {FACT_TABLES[window.fact]} f ON f.id = e.fact_id" if "f." in where else ""
-    blocks = _SUBJECTS[window.subject].format(segments=_SEGMENTS, fact=fact, where=where, key=specs.measure_key(window))
-    cursor.execute(
-        f"""
-        INSERT INTO kpis_measureblock ("group", grain, period_start, dimension, member_id, measures)
-        WITH RECURSIVE path (id, ancestor_id) AS ({_PATH}), p AS ({_PERIODS.format(periods=limits)}), {blocks}
-        SELECT %(group)s, grain, start_date, dimension, member_id, jsonb_strip_nulls(measures) FROM blocks
-        """,
-        {
-            "group": group,
-            "kind": f"{window.fact}.{window_axis(window)}",
-            "months": window.months,
-            "least": window.min_count,
-            **dated,
-            **params,
-        },
-    )
+    blocks, names = _SUBJECTS[window.subject]
+    cells = f"""
+        WITH p AS ({_PERIODS.format(periods=limits)}), {blocks.format(segments=_SEGMENTS, fact=fact, where=where)}
+        SELECT grain, start_date AS period_start, dimension, member_id,
+               {", ".join(f"{name} AS v{n}" for n, name in enumerate(names))} FROM blocks
+    """
+    axis = f"{window.fact}.{window_axis(window)}"
+    about = {"kind": axis, "months": window.months, "least": window.min_count}
+    return cells, [f"{specs.measure_key(window)}.{name}" for name in names], {**about, **dated, **params}

@@ -58,8 +58,9 @@ def somebody_waits() -> bool:
 
 def blocks() -> set[tuple]:
     return {
-        (row.group, row.grain, row.period_start, row.dimension, row.member_id, str(sorted(row.measures.items())))
+        (row.group, row.grain, row.period_start, row.dimension, *cell)
         for row in MeasureBlock.objects.all()
+        for cell in row.cells()
     }
 
 

@@ -35,10 +35,14 @@ class Periods:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """The members to show, and for every member the ones its numbers go to: itself (or its successor) and above."""
+    """The members to show, and for every member the ones its numbers go to: itself (or its successor) and above.
+
+    `unassigned_id`: the one that stands for what is not assigned; None for the company, and where there is none.
+    """
 
     shown: tuple[MatrixMember, ...]
     lineage: Mapping[int, tuple[int, ...]]
+    unassigned_id: int | None = None
 
 
 def load_periods(grain: str, start: date, end: date, *, today: date) -> Periods:
@@ -131,6 +135,7 @@ def load_members(query: MatrixQuery) -> Members:
             for row in visible
         ),
         lineage,
+        next((row.pk for row in rows if row.is_unassigned), None),
     )
 
 

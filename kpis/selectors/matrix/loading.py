@@ -1,7 +1,7 @@
 """What cells are computed from: definitions, streams, blocks, entries, targets and locks; one query each."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -141,27 +141,42 @@ def load_blocks(query: MatrixQuery, definitions: Definitions, periods: Periods, 
     asked = [period.start for period in periods.asked]
     with connection.cursor() as cursor:
         cursor.execute(
-            'SELECT "group", period_start, key, array_agg(member_id), array_agg(value::numeric)'
-            " FROM kpis_measureblock, jsonb_each_text(measures) AS each (key, value) WHERE dimension = %s"
-            ' AND (("group" = ANY(%s) AND grain = %s AND period_start = ANY(%s))'
-            ' OR ("group" = ANY(%s) AND grain = %s AND period_start = ANY(%s)))'
-            " GROUP BY 1, 2, 3",
-            [query.dimension, additive, _BASE[query.grain], list(into), exact, query.grain, asked],
+            'SELECT "group", period_start, dimension, measures, member_ids, numbers FROM kpis_measureblock'
+            " WHERE dimension = ANY(%s) AND"
+            ' (("group" = ANY(%s) AND grain = %s AND period_start = ANY(%s))'
+            ' OR ("group" = ANY(%s) AND grain = %s AND period_start = ANY(%s)))',
+            [
+                [query.dimension, DimensionCode.COMPANY],
+                *(additive, _BASE[query.grain], list(into)),
+                *(exact, query.grain, asked),
+            ],
         )
         found = cursor.fetchall()
+    divided = {(group, start) for group, start, dimension, *_block in found if dimension == query.dimension}
     has_ancestors = any(len(line) > 1 or line[0] != member for member, line in members.lineage.items())
     blocks: dict[tuple[str, date], dict[str, dict[int | None, Decimal]]] = defaultdict(lambda: defaultdict(dict))
-    for group, start, key, ids, values in found:
+    for group, start, dimension, measures, ids, numbers in found:
+        if dimension != query.dimension:
+            if (group, start) in divided:
+                continue
+            ids = [members.unassigned_id]  # a dimension without a block of its own: nothing of it is assigned
         is_exact = group.endswith(EXACT)
-        place = blocks[group, start if is_exact else into[start]][key]
-        if not place and not has_ancestors:
-            place.update(zip(ids, values, strict=True))
-            continue
-        for member, value in zip(ids, values, strict=True):
-            line: tuple[int | None, ...] = members.lineage[member] if member else (None,)
-            for each in line[:1] if is_exact else line:
-                place[each] = place[each] + value if each in place else value
+        block = blocks[group, start if is_exact else into[start]]
+        for measure, line in zip(measures, numbers, strict=True):
+            place = block[measure]
+            if not place and not has_ancestors:
+                place.update(zip(ids, line, strict=True) if None not in line else _counted(ids, line))
+                continue
+            for member, number in _counted(ids, line):
+                above: tuple[int | None, ...] = members.lineage[member] if member else (None,)
+                for each in above[:1] if is_exact else above:
+                    place[each] = place[each] + number if each in place else number
     return blocks
+
+
+def _counted(ids: Sequence[int | None], numbers: Sequence[Decimal | None]) -> Iterator[tuple[int | None, Decimal]]:
+    """Those of the members in which something was counted."""
+    return ((member, number) for member, number in zip(ids, numbers, strict=True) if number is not None)
 
 
 def load_entries(query: MatrixQuery, definitions: Definitions, periods: Periods) -> Entries:
