@@ -6,24 +6,17 @@ import kpis.models.measures
 # Blocks become one row for all members of a dimension; what they hold stays, so that nothing has to be computed again.
 _TAKE = """
     CREATE TEMPORARY TABLE block_before AS
-        SELECT b."group", b.grain, b.dimension, b.period_start, b.member_id, each.key, each.value::numeric AS number
-        FROM kpis_measureblock b, jsonb_each_text(b.measures) AS each (key, value);
+        SELECT "group", grain, dimension, period_start, member_id, measures FROM kpis_measureblock;
     TRUNCATE kpis_measureblock;
 """
 _PUT = """
     INSERT INTO kpis_measureblock ("group", grain, dimension, period_start, measures, member_ids, numbers)
-    WITH known AS (
-        SELECT DISTINCT "group", grain, dimension, period_start, key FROM block_before
-    ), member AS (
-        SELECT DISTINCT "group", grain, dimension, period_start, member_id FROM block_before
+    WITH told AS (
+        SELECT DISTINCT "group", grain, dimension, period_start, jsonb_object_keys(measures) AS key FROM block_before
     ), line AS (
-        SELECT k."group", k.grain, k.dimension, k.period_start, k.key,
-               array_agg(m.member_id ORDER BY m.member_id) AS member_ids,
-               array_agg(b.number ORDER BY m.member_id) AS numbers
-        FROM known k JOIN member m USING ("group", grain, dimension, period_start)
-        LEFT JOIN block_before b ON b."group" = k."group" AND b.grain = k.grain AND b.dimension = k.dimension
-             AND b.period_start = k.period_start AND b.key = k.key AND b.member_id IS NOT DISTINCT FROM m.member_id
-        GROUP BY 1, 2, 3, 4, 5
+        SELECT "group", grain, dimension, period_start, key, array_agg(member_id ORDER BY member_id) AS member_ids,
+               array_agg((measures->>key)::numeric ORDER BY member_id) AS numbers
+        FROM told JOIN block_before USING ("group", grain, dimension, period_start) GROUP BY 1, 2, 3, 4, 5
     )
     SELECT "group", grain, dimension, period_start, array_agg(key ORDER BY key), min(member_ids),
            array_agg(numbers ORDER BY key)

@@ -45,7 +45,8 @@ class Measure:
     exchange rate, ".c" how many records have no gross profit (both absent when none). What does not add up is an
     aggregate over whole facts: `of_fact` has column → expression over the events of one fact within one member, and
     `columns` read those columns as e.<column>. `where` leaves out facts of which no event counts; `join` brings the
-    later stage of the same fact in, where one is asked for.
+    later stage of the same fact in, where one is asked for. `reads_record`: whether it reads more than the event, so
+    that a record may change it whose events stay the same.
     """
 
     columns: Mapping[str, str]
@@ -54,6 +55,7 @@ class Measure:
     params: Mapping[str, Any] = field(default_factory=dict)
     needs_fact: bool = False
     join: str = ""
+    reads_record: bool = False
 
 
 def measure(term: Simple) -> Measure:
@@ -69,9 +71,12 @@ def measure(term: Simple) -> Measure:
         clauses.append(f"later_{axis}.date - e.date BETWEEN 0 AND {term.reached.within_days}")
     where = " AND ".join(clauses) or "true"
     columns, of_fact = _whole(term, where) if term.aggregate in {"median", "distinct"} else (_columns(term, where), {})
-    needs_fact = any("f." in expression for expression in (*columns.values(), *of_fact.values()))
+    expressions = (*columns.values(), *of_fact.values())
+    needs_fact = any("f." in expression for expression in expressions)
+    reads_record = needs_fact or bool(term.reached) or any("kpis_account a" in each for each in expressions)
     of_parts = any(each.field in _OF_PARTS for each in term.filters)
-    return Measure(columns, of_fact, "true" if of_parts else where, conditions.params, needs_fact, join)
+    counts = "true" if of_parts else where
+    return Measure(columns, of_fact, counts, conditions.params, needs_fact, join, reads_record)
 
 
 def _columns(term: Simple, where: str) -> dict[str, str]:

@@ -4,7 +4,7 @@
 events of the dirty facts are exchanged. Returned are the dates that were touched, per measure group.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import date
 from types import MappingProxyType
 
@@ -30,6 +30,12 @@ READ_TABLES = (
     "kpis_unresolvedreference",
 )
 
+_EVENT_COLUMNS = (
+    *("kind", "credit", "date", "fact_id", "account_id", "outcome", "weight", "amount", "gross_profit"),
+    *("is_rate_missing", *(f"{code}_id" for code in MEMBER_COLUMNS)),
+)
+# All that an event says, as one text.
+_SAID = f"ROW({', '.join(f'e.{column}' for column in _EVENT_COLUMNS)})::text"
 _COLUMNS = (
     "kind, credit, date, fact_id, account_id, person_id, product_id, region, lead_source, sales_channel, partner,"
     " customer_type, attributes, outcome, weight, amount, gross_profit, is_rate_missing"
@@ -271,8 +277,10 @@ def take_stale(cursor: CursorWrapper) -> None:
     cursor.execute(f"ANALYZE stale{''.join(f', {table}' for table in READ_TABLES if is_large)}")
 
 
-def derive_events(cursor: CursorWrapper, *, currency: str) -> dict[str, set[date]]:
+def derive_events(cursor: CursorWrapper, *, currency: str, read_records: Collection[str]) -> dict[str, set[date]]:
     """Derive the events of all facts in `stale` again and drop it; measure group → dates on which one went or came.
+
+    `read_records`: the groups that measure more of a record than its events say; all of its dates count there.
 
     Amounts are in `currency` (the company's), converted at the rate of the event's day and rounded to its unit before
     they are shared out, so that shares add up to the unit. Runs inside the caller's transaction and lock.
@@ -284,7 +292,7 @@ def derive_events(cursor: CursorWrapper, *, currency: str) -> dict[str, set[date
         _gather(cursor, facts, currency=currency)
         _place(cursor)
         _add_members(cursor)
-        touched = _exchange(cursor)
+        touched = _exchange(cursor, read_records)
         cursor.execute("DROP TABLE base, placed, value_member")
     cursor.execute("DROP TABLE stale")
     return touched
@@ -367,21 +375,13 @@ def _add_members(cursor: CursorWrapper) -> None:
     )
 
 
-def _exchange(cursor: CursorWrapper) -> dict[str, set[date]]:
-    """Put the new events in the place of the old ones; the dates of both, per measure group."""
+def _exchange(cursor: CursorWrapper, read_records: Collection[str]) -> dict[str, set[date]]:
+    """Put the new events in the place of the old ones, leaving those that are the same; the dates per group."""
     cursor.execute(
         "SELECT d.code, m.id FROM kpis_dimensionmember m JOIN kpis_dimension d ON d.id = m.dimension_id"
         " WHERE m.is_unassigned"
     )
-    unassigned = dict(cursor.fetchall())
-    touched: dict[str, set[date]] = {}
-    cursor.execute(
-        "WITH gone AS (DELETE FROM kpis_kpievent e USING stale s"
-        " WHERE e.fact_id = s.fact_id AND e.kind LIKE s.fact || '.%' RETURNING e.kind, e.credit, e.date)"
-        " SELECT kind || ':' || credit, array_agg(DISTINCT date) FROM gone GROUP BY 1"
-    )
-    for group, dates in cursor.fetchall():
-        touched.setdefault(group, set()).update(dates)
+    unassigned = {f"unassigned_{code}": member for code, member in cursor.fetchall()}
     members = ", ".join(
         f"coalesce(e.{code}, %(unassigned_{code})s)"
         if code in {"person", "team", "product"}
@@ -392,17 +392,60 @@ def _exchange(cursor: CursorWrapper) -> dict[str, set[date]]:
         f"LEFT JOIN value_member v_{code} ON v_{code}.dimension = '{code}' AND v_{code}.value = left(e.{code}, 200)"
         for code in (*VALUE_DIMENSIONS, *SEGMENTS)
     )
+    derived = (
+        "SELECT e.kind, e.credit, e.date, e.fact_id, e.account_id, e.outcome, e.weight, e.amount, e.gross_profit,"
+        f" e.is_rate_missing, {members} FROM placed e {joins}"
+    )
     cursor.execute(
         f"""
-        INSERT INTO kpis_kpievent (kind, credit, date, fact_id, account_id, outcome, weight, amount, gross_profit,
-            is_rate_missing, {", ".join(f"{code}_id" for code in MEMBER_COLUMNS)})
-        SELECT e.kind, e.credit, e.date, e.fact_id, e.account_id, e.outcome, e.weight, e.amount, e.gross_profit,
-               e.is_rate_missing, {members}
-        FROM placed e {joins}
-        """,
-        {f"unassigned_{code}": unassigned[code] for code in MEMBER_COLUMNS},
+        CREATE TEMPORARY TABLE earlier ON COMMIT DROP AS
+        SELECT e.id, e.kind || ':' || e.credit AS "group", e.date, {_SAID} AS said,
+               row_number() OVER (PARTITION BY {_SAID}) AS nth
+        FROM kpis_kpievent e JOIN stale s ON e.fact_id = s.fact_id AND e.kind LIKE s.fact || '.%'
+        """
     )
-    cursor.execute("SELECT kind || ':' || credit, array_agg(DISTINCT date) FROM placed GROUP BY 1")
-    for group, dates in cursor.fetchall():
-        touched.setdefault(group, set()).update(dates)
-    return touched
+    if cursor.rowcount:
+        found = _compare(cursor, derived, unassigned, read_records)
+    else:
+        cursor.execute(f"INSERT INTO kpis_kpievent ({', '.join(_EVENT_COLUMNS)}) {derived}", unassigned)
+        cursor.execute("SELECT kind || ':' || credit, array_agg(DISTINCT date) FROM placed GROUP BY 1")
+        found = cursor.fetchall()
+    cursor.execute("DROP TABLE earlier")
+    return {group: set(dates) for group, dates in found}
+
+
+def _compare(
+    cursor: CursorWrapper, derived: str, unassigned: Mapping[str, int], read_records: Collection[str]
+) -> list[tuple[str, list[date]]]:
+    """Delete what of `earlier` is derived no longer, and store what is new."""
+    columns = ", ".join(_EVENT_COLUMNS)
+    # of the table's own types, so that equal numbers have equal texts
+    cursor.execute(f"CREATE TEMPORARY TABLE derived ON COMMIT DROP AS SELECT {columns} FROM kpis_kpievent WITH NO DATA")
+    cursor.execute(f"INSERT INTO derived {derived}", unassigned)
+    cursor.execute("ANALYZE earlier, derived")
+    cursor.execute(
+        f"""
+        WITH now AS (
+            SELECT *, {_SAID} AS said, row_number() OVER (PARTITION BY {_SAID}) AS nth FROM derived e
+        ), gone AS (
+            SELECT id, "group", date FROM earlier
+            WHERE NOT EXISTS (SELECT FROM now n WHERE n.said = earlier.said AND n.nth = earlier.nth)
+        ), come AS (
+            SELECT {columns} FROM now
+            WHERE NOT EXISTS (SELECT FROM earlier b WHERE b.said = now.said AND b.nth = now.nth)
+        ), deleted AS (
+            DELETE FROM kpis_kpievent WHERE id IN (SELECT id FROM gone)
+        ), stored AS (
+            INSERT INTO kpis_kpievent ({columns}) SELECT {columns} FROM come
+        )
+        SELECT "group", array_agg(DISTINCT date) FROM (
+            SELECT "group", date FROM gone UNION ALL SELECT kind || ':' || credit, date FROM come
+            UNION ALL SELECT "group", date FROM earlier WHERE "group" = ANY(%(read)s)
+            UNION ALL SELECT kind || ':' || credit, date FROM derived WHERE kind || ':' || credit = ANY(%(read)s)
+        ) AS dates GROUP BY 1
+        """,
+        {"read": list(read_records)},
+    )
+    found = cursor.fetchall()
+    cursor.execute("DROP TABLE derived")
+    return found

@@ -89,7 +89,7 @@ def _lay_over(
         f"CREATE TEMPORARY VIEW kpis_factchange AS SELECT * FROM {schema}.kpis_factchange WHERE at <= %s", [moment]
     )
     take_stale(cursor)
-    derive_events(cursor, currency=company_settings().currency)
+    derive_events(cursor, currency=company_settings().currency, read_records=())
     return {fact: _changed(cursor, schema, fact, stretch) for fact in facts}
 
 

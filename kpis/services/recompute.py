@@ -17,7 +17,7 @@ from kpis.services import blocks, dependents
 from kpis.services.calendar import ensure_calendar
 from kpis.services.events import derive_events, take_stale
 from kpis.services.joining import join_leads
-from kpis.services.measured import measured_terms
+from kpis.services.measured import groups_reading_records, measured_terms
 from kpis.services.windows import Dates, affected_windows
 from tenants.context import current_company
 from tenants.outbox.services import emit
@@ -46,14 +46,15 @@ def recompute(*, now: datetime) -> RecomputeResult:
         cursor.execute("SELECT set_config('work_mem', %s, true)", [WORK_MEM])
         take_stale(cursor)
         join_leads(cursor, now=now)
-        touched: dict[str, Dates] = dict(derive_events(cursor, currency=settings.currency))
+        terms = measured_terms()
+        events = derive_events(cursor, currency=settings.currency, read_records=groups_reading_records(terms))
+        touched: dict[str, Dates] = dict(events)
         dates = set().union(*(each for each in touched.values() if each))
         if dates:
             ensure_calendar(first_day=min(dates), last_day=max(dates))
         _take_ranges(cursor, touched)
         if not touched:
             return RecomputeResult({})
-        terms = measured_terms()
         windows = {name: term for name, of in terms.items() for term in of.values() if isinstance(term, Window)}
         touched |= affected_windows(cursor, touched, windows)
         blocks.rebuild(cursor, touched, terms)
