@@ -68,7 +68,7 @@ def read_deals_to_check(
     """
     groups = [
         *_read_open(people, today=today, limit=limit),
-        _read_lost(today - LOST_FOR, today + timedelta(days=1), people=people),
+        _read_lost(today - LOST_FOR, today + timedelta(days=1), limit=limit, people=people),
     ]
     return _told(groups, today=today, limit=limit, fault=fault)
 
@@ -162,23 +162,36 @@ def _read_open(people: Collection[int] | None, *, today: date, limit: int | None
 
 
 def _read_lost(
-    start: date, end: date, *, people: Collection[int] | None = None, narrow: Narrow | None = None
+    start: date,
+    end: date,
+    *,
+    limit: int | None = None,
+    people: Collection[int] | None = None,
+    narrow: Narrow | None = None,
 ) -> _Group:
     """Deals lost in [start, end) without a reason, of their owners at close or of the members they are credited to."""
-    params: dict[str, Any] = {"start": start, "end": end}
+    params: dict[str, Any] = {"start": start, "end": end, "limit": EVERY if limit is None else limit}
     clauses = ["e.kind = 'deals.closed_on'", *narrowed(narrow or {}, params)]
+    owned = "true"
     if people is not None:
-        clauses.append("coalesce(f.owner_at_close_id, f.owner_id) = ANY(%(people)s)")
+        owned = "coalesce(f.owner_at_close_id, f.owner_id) = ANY(%(people)s)"
         params["people"] = list(people)
+    # The lost ones first: how few deals have no reason is more than the planner can guess.
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT f.id, sum(e.amount) FROM kpis_kpievent e JOIN kpis_deal f ON f.id = e.fact_id
-            WHERE e.credit = 'revenue' AND e.outcome = 'lost' AND btrim(f.lost_reason) = '' AND f.deleted_at IS NULL
-              AND e.date >= %(start)s AND e.date < %(end)s AND {" AND ".join(clauses)}
-            GROUP BY f.id
+            WITH lost AS MATERIALIZED (
+                SELECT e.fact_id, sum(e.amount) AS worth FROM kpis_kpievent e
+                WHERE e.credit = 'revenue' AND e.outcome = 'lost' AND e.date >= %(start)s AND e.date < %(end)s
+                  AND {" AND ".join(clauses)}
+                GROUP BY e.fact_id
+            )
+            SELECT f.id, lost.worth, count(*) OVER () FROM lost JOIN kpis_deal f ON f.id = lost.fact_id
+            WHERE btrim(f.lost_reason) = '' AND f.deleted_at IS NULL AND {owned}
+            ORDER BY lost.worth DESC NULLS LAST, f.id LIMIT %(limit)s
             """,  # noqa: S608 - clauses with parameters
             params,
         )
         rows = cursor.fetchall()
-    return _Group((Fault.NO_REASON,), len(rows), tuple(rows))
+    count = rows[0][2] if rows else 0
+    return _Group((Fault.NO_REASON,), count, tuple((deal, worth) for deal, worth, _count in rows))

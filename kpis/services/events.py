@@ -446,6 +446,6 @@ def _compare(
         """,
         {"read": list(read_records)},
     )
-    found = cursor.fetchall()
+    found: list[tuple[str, list[date]]] = cursor.fetchall()
     cursor.execute("DROP TABLE derived")
     return found

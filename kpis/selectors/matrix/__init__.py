@@ -39,7 +39,9 @@ def build_matrix(query: MatrixQuery, *, now: datetime) -> KpiMatrix:
     shown = nodes if query.codes is None else [by_code[code] for code in query.codes if code in by_code]
     members = load_members(query)
     counting = _counting(query, {row.metric.code for row in shown if row.metric}, nodes, members, now)
-    targets = loading.load_targets(query, nodes, counting.periods)
+    # a rate may be planned by the targets of its two sides
+    planned = [row for row in nodes if row in shown or (row.metric and row.metric.code in counting.definitions)]
+    targets = loading.load_targets(query, planned, counting.periods)
     return Computation(
         query=query,
         now=now,
