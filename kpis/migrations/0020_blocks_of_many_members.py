@@ -23,6 +23,10 @@ _PUT = """
     FROM line GROUP BY 1, 2, 3, 4;
     DROP TABLE block_before;
 """
+_COMPUTE_AGAIN = """
+    INSERT INTO kpis_dirtyrange ("group") SELECT DISTINCT "group" FROM kpis_measureblock;
+    TRUNCATE kpis_measureblock;
+"""
 
 
 class Migration(migrations.Migration):
@@ -64,5 +68,5 @@ class Migration(migrations.Migration):
                 fields=("group", "grain", "dimension", "period_start"), name="measureblock_once"
             ),
         ),
-        migrations.RunSQL(_PUT, migrations.RunSQL.noop),
+        migrations.RunSQL(_PUT, _COMPUTE_AGAIN),
     ]

@@ -149,6 +149,17 @@ class TestCredit:
         assert by_member(matrix(tree, "median_size", dimension="person")) == {"Aoi": 100, "Ren": 100}
         assert by_member(matrix(tree, "median_size", dimension="product")) == {"X": 30, "Y": 50, "unassigned": 20}
 
+    def test_a_dimension_in_which_nothing_is_assigned_says_what_the_company_says(self, tree: KpiTree) -> None:
+        send("products", {"external_id": "X", "name": "X"})
+        send("deals", deal("1", 100), deal("2", 50, closed_on="2026-11-05", product="X"))
+        both = {"start": date(2026, 10, 1), "end": date(2026, 12, 1), "dimension": "product"}
+        found = matrix(tree, "bookings", "median_size", **both)
+        blocks = MeasureBlock.objects.filter(dimension="product", group="deals.closed_on:revenue", grain="month")
+        assert list(blocks.values_list("period_start", flat=True)) == [date(2026, 11, 1)]
+        assert [member.name for member in found.members] == ["X", "unassigned"]
+        assert found.value[0] == [[0, 50], [100, 0]]
+        assert found.value[1] == [[None, 50], [100, None]]
+
     def test_shares_split_counts_and_amounts_and_add_up(self, tree: KpiTree) -> None:
         send("deals", deal("1", 100, owner="Aoi"))
         credit = {"deal": "1", "kind": "revenue"}
@@ -329,6 +340,27 @@ class TestNothingDirty:
         before = list(KpiEvent.objects.values_list("id", flat=True))
         assert not recompute(now=NOW).groups
         assert list(KpiEvent.objects.values_list("id", flat=True)) == before
+
+    def test_events_that_say_the_same_stay_and_their_blocks_with_them(self, tree: KpiTree) -> None:
+        send("leads", {"external_id": "L", "created_on": "2026-08-01"})
+        send(
+            "lead-stage-events", {"external_id": "S", "lead": "L", "stage": "sql", "entered_at": "2026-08-03T00:00:00Z"}
+        )
+        send("deals", deal("1", 100, lead="L"))
+        recompute(now=NOW)
+        of_leads = KpiEvent.objects.filter(kind__startswith="leads.").order_by("id")
+        before = list(of_leads.values_list("id", flat=True))
+        assert len(before) > 1
+        send("deals", deal("1", 150, lead="L"))  # its lead is looked at again
+        touched = recompute(now=NOW).groups
+        assert list(of_leads.values_list("id", flat=True)) == before
+        assert {name.split(".")[0] for name in touched} == {"deals"}
+
+    def test_a_field_that_no_event_says_changes_what_is_measured_by_it(self, tree: KpiTree) -> None:
+        send("deals", deal("1", 200, attributes={"tier": "B"}))
+        assert matrix(tree, "big").value[0][0][0] == 0
+        send("deals", deal("1", 200, attributes={"tier": "A"}))
+        assert matrix(tree, "big").value[0][0][0] == 1
 
     def test_a_changed_row_dirties_only_its_own_periods(self, tree: KpiTree) -> None:
         august = {"created_on": "2026-07-05", "closed_on": "2026-08-05"}
