@@ -394,7 +394,8 @@ def _exchange(cursor: CursorWrapper, read_records: Collection[str]) -> dict[str,
     )
     derived = (
         "SELECT e.kind, e.credit, e.date, e.fact_id, e.account_id, e.outcome, e.weight, e.amount, e.gross_profit,"
-        f" e.is_rate_missing, {members} FROM placed e {joins}"
+        # Side by side as they are read: all of one kind, by their dates.
+        f" e.is_rate_missing, {members} FROM placed e {joins} ORDER BY e.kind, e.date"
     )
     cursor.execute(
         f"""
@@ -436,7 +437,7 @@ def _compare(
         ), deleted AS (
             DELETE FROM kpis_kpievent WHERE id IN (SELECT id FROM gone)
         ), stored AS (
-            INSERT INTO kpis_kpievent ({columns}) SELECT {columns} FROM come
+            INSERT INTO kpis_kpievent ({columns}) SELECT {columns} FROM come ORDER BY kind, date
         )
         SELECT "group", array_agg(DISTINCT date) FROM (
             SELECT "group", date FROM gone UNION ALL SELECT kind || ':' || credit, date FROM come
