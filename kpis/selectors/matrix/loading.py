@@ -1,7 +1,7 @@
 """What cells are computed from: definitions, streams, blocks, entries, targets and locks; one query each."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,7 +15,7 @@ from kpis.choices import Accumulation, DimensionCode, Level, PeriodState, Snapsh
 from kpis.engine import specs
 from kpis.engine.cells import EXACT, block_group
 from kpis.engine.formula import CompiledFormula, parse_formula
-from kpis.engine.graph import calculation_order, needed
+from kpis.engine.graph import calculation_order
 from kpis.engine.pace import Due
 from kpis.engine.specs import Formula, Manual, Snapshot, Spec, Term
 from kpis.engine.values import Absence, Value
@@ -94,20 +94,30 @@ class Stream:
 
 def load_definitions(codes: Collection[str]) -> dict[str, Definition]:
     """All metrics that the shown ones need, directly or through formulas, in the order of calculation."""
+    metrics = {metric.code: metric for metric in Metric.objects.prefetch_related("versions")}
     known: dict[str, Definition] = {}
-    for metric in Metric.objects.prefetch_related("versions"):
-        versions = sorted(
-            ((row.effective_from or date.min, row.number, specs.parse_spec(row.spec)) for row in metric.versions.all()),
-            key=lambda each: each[:2],
-            reverse=True,
-        )
-        if versions:
-            formulas = {n: parse_formula(s.expression) for _day, n, s in versions if isinstance(s, Formula)}
-            known[metric.code] = Definition(metric, versions, formulas)
-    references = {code: each.names for code, each in known.items()}
-    wanted = needed(references, [code for code in codes if code in known])
-    order = calculation_order({code: references[code] for code in wanted if code in known})
+    waiting = list(codes)
+    while waiting:
+        code = waiting.pop()
+        metric = metrics.get(code)
+        if metric is not None and code not in known and (definition := _definition(metric)) is not None:
+            known[code] = definition
+            waiting.extend(definition.names)
+    order = calculation_order({code: each.names for code, each in known.items()})
     return {code: known[code] for code in order.codes if code in known}
+
+
+def _definition(metric: Metric) -> Definition | None:
+    """A metric that has a version."""
+    versions = sorted(
+        ((row.effective_from or date.min, row.number, specs.parse_spec(row.spec)) for row in metric.versions.all()),
+        key=lambda each: each[:2],
+        reverse=True,
+    )
+    if not versions:
+        return None
+    formulas = {n: parse_formula(s.expression) for _day, n, s in versions if isinstance(s, Formula)}
+    return Definition(metric, versions, formulas)
 
 
 def load_streams(definitions: Definitions, *, now: datetime) -> dict[str, Stream]:
@@ -141,7 +151,7 @@ def load_blocks(query: MatrixQuery, definitions: Definitions, periods: Periods, 
     asked = [period.start for period in periods.asked]
     with connection.cursor() as cursor:
         cursor.execute(
-            'SELECT "group", period_start, dimension, measures, member_ids, numbers FROM kpis_measureblock'
+            'SELECT "group", period_start, dimension, measures, member_ids, numbers::text FROM kpis_measureblock'
             " WHERE dimension = ANY(%s) AND"
             ' (("group" = ANY(%s) AND grain = %s AND period_start = ANY(%s))'
             ' OR ("group" = ANY(%s) AND grain = %s AND period_start = ANY(%s)))',
@@ -152,6 +162,7 @@ def load_blocks(query: MatrixQuery, definitions: Definitions, periods: Periods, 
             ],
         )
         found = cursor.fetchall()
+    wanted = {specs.measure_key(term) for term in terms}
     divided = {(group, start) for group, start, dimension, *_block in found if dimension == query.dimension}
     has_ancestors = any(len(line) > 1 or line[0] != member for member, line in members.lineage.items())
     blocks: dict[tuple[str, date], dict[str, dict[int | None, Decimal]]] = defaultdict(lambda: defaultdict(dict))
@@ -162,10 +173,12 @@ def load_blocks(query: MatrixQuery, definitions: Definitions, periods: Periods, 
             ids = [members.unassigned_id]  # a dimension without a block of its own: nothing of it is assigned
         is_exact = group.endswith(EXACT)
         block = blocks[group, start if is_exact else into[start]]
-        for measure, line in zip(measures, numbers, strict=True):
+        for measure, line in zip(measures, numbers[2:-2].split("},{"), strict=True):
+            if measure.partition(".")[0] not in wanted:
+                continue
             place = block[measure]
             if not place and not has_ancestors:
-                place.update(zip(ids, line, strict=True) if None not in line else _counted(ids, line))
+                place.update(_counted(ids, line))
                 continue
             for member, number in _counted(ids, line):
                 above: tuple[int | None, ...] = members.lineage[member] if member else (None,)
@@ -174,9 +187,14 @@ def load_blocks(query: MatrixQuery, definitions: Definitions, periods: Periods, 
     return blocks
 
 
-def _counted(ids: Sequence[int | None], numbers: Sequence[Decimal | None]) -> Iterator[tuple[int | None, Decimal]]:
-    """Those of the members in which something was counted."""
-    return ((member, number) for member, number in zip(ids, numbers, strict=True) if number is not None)
+def _counted(ids: Sequence[int | None], line: str) -> Iterable[tuple[int | None, Decimal]]:
+    """The members in which something was counted, with their numbers; `line` is a row of numbers as the database
+    writes it. Read here because a group holds far more measures than one reader wants.
+    """
+    numbers = line.split(",")
+    if "NULL" not in line:
+        return zip(ids, map(Decimal, numbers), strict=True)
+    return [(member, Decimal(each)) for member, each in zip(ids, numbers, strict=True) if each != "NULL"]
 
 
 def load_entries(query: MatrixQuery, definitions: Definitions, periods: Periods) -> Entries:
