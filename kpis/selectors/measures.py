@@ -111,7 +111,8 @@ def _whole(term: Simple, where: str) -> tuple[dict[str, str], dict[str, str]]:
     else:
         of_fact = {key: f"min({value}) FILTER (WHERE {where})"}
         columns = {
-            "": f'percentile_cont(0.5) WITHIN GROUP (ORDER BY e."{key}")',
+            # by its text, since a double cast to numeric keeps 15 digits only
+            "": f'percentile_cont(0.5) WITHIN GROUP (ORDER BY e."{key}")::text::numeric',
             COUNT: f'nullif(count(e."{key}"), 0)',
         }
     if term.field in _EVENT_AMOUNTS:

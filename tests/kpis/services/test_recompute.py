@@ -111,6 +111,12 @@ class TestCells:
         found = matrix(tree, "median_size", "buyers", grain="quarter")
         assert (found.value[0][0][0], found.value[1][0][0]) == (20, 1)
 
+    def test_a_median_of_large_amounts_keeps_its_half(self, tree: KpiTree) -> None:
+        send("deals", deal("1", 1_234_567_890_123), deal("2", 1_234_567_890_124))
+        assert matrix(tree, "median_size").value[0][0][0] == Decimal("1234567890123.5")
+        send("deals", deal("1", 1_234_567_890_123_456), deal("2", 1_234_567_890_123_457))
+        assert matrix(tree, "median_size").value[0][0][0] == Decimal("1234567890123456.5")
+
     def test_filters_on_custom_fields_and_amounts(self, tree: KpiTree) -> None:
         send(
             "deals", deal("1", 200, attributes={"tier": "A"}), deal("2", 100, attributes={"tier": "A"}), deal("3", 200)
