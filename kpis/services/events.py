@@ -15,9 +15,8 @@ from kpis.choices import VALUE_DIMENSIONS
 from kpis.engine.records import YEN_LIKE
 from kpis.engine.specs import DEAL_STEPS
 from kpis.services.dependents import FACT_TABLES
+from kpis.services.event_exchange import SEGMENTS, exchange_events
 
-SEGMENTS = ("seg1", "seg2", "seg3", "seg4", "seg5")
-MEMBER_COLUMNS = ("person", "team", "product", *VALUE_DIMENSIONS, *SEGMENTS)
 # After a large delivery the planner still believes the tables to be empty, until the server looks by itself a minute
 # later: joins that take a second then take many minutes.
 MANY_FACTS = 500
@@ -30,12 +29,6 @@ READ_TABLES = (
     "kpis_unresolvedreference",
 )
 
-_EVENT_COLUMNS = (
-    *("kind", "credit", "date", "fact_id", "account_id", "outcome", "weight", "amount", "gross_profit"),
-    *("is_rate_missing", *(f"{code}_id" for code in MEMBER_COLUMNS)),
-)
-# All that an event says, as one text.
-_SAID = f"ROW({', '.join(f'e.{column}' for column in _EVENT_COLUMNS)})::text"
 _COLUMNS = (
     "kind, credit, date, fact_id, account_id, person_id, product_id, region, lead_source, sales_channel, partner,"
     " customer_type, attributes, outcome, weight, amount, gross_profit, is_rate_missing"
@@ -292,7 +285,7 @@ def derive_events(cursor: CursorWrapper, *, currency: str, read_records: Collect
         _gather(cursor, facts, currency=currency)
         _place(cursor)
         _add_members(cursor)
-        touched = _exchange(cursor, read_records)
+        touched = exchange_events(cursor, read_records)
         cursor.execute("DROP TABLE base, placed, value_member")
     cursor.execute("DROP TABLE stale")
     return touched
@@ -373,80 +366,3 @@ def _add_members(cursor: CursorWrapper) -> None:
         ) AS names ORDER BY dimension, value, rank, id
         """
     )
-
-
-def _exchange(cursor: CursorWrapper, read_records: Collection[str]) -> dict[str, set[date]]:
-    """Put the new events in the place of the old ones, leaving those that are the same; the dates per group."""
-    cursor.execute(
-        "SELECT d.code, m.id FROM kpis_dimensionmember m JOIN kpis_dimension d ON d.id = m.dimension_id"
-        " WHERE m.is_unassigned"
-    )
-    unassigned = {f"unassigned_{code}": member for code, member in cursor.fetchall()}
-    members = ", ".join(
-        f"coalesce(e.{code}, %(unassigned_{code})s)"
-        if code in {"person", "team", "product"}
-        else f"coalesce(v_{code}.id, %(unassigned_{code})s)"
-        for code in MEMBER_COLUMNS
-    )
-    joins = " ".join(
-        f"LEFT JOIN value_member v_{code} ON v_{code}.dimension = '{code}' AND v_{code}.value = left(e.{code}, 200)"
-        for code in (*VALUE_DIMENSIONS, *SEGMENTS)
-    )
-    derived = (
-        "SELECT e.kind, e.credit, e.date, e.fact_id, e.account_id, e.outcome, e.weight, e.amount, e.gross_profit,"
-        # Side by side as they are read: all of one kind, by their dates.
-        f" e.is_rate_missing, {members} FROM placed e {joins} ORDER BY e.kind, e.date"
-    )
-    cursor.execute(
-        f"""
-        CREATE TEMPORARY TABLE earlier ON COMMIT DROP AS
-        SELECT e.id, e.kind || ':' || e.credit AS "group", e.date, {_SAID} AS said,
-               row_number() OVER (PARTITION BY {_SAID}) AS nth
-        FROM kpis_kpievent e JOIN stale s ON e.fact_id = s.fact_id AND e.kind LIKE s.fact || '.%'
-        """
-    )
-    if cursor.rowcount:
-        found = _compare(cursor, derived, unassigned, read_records)
-    else:
-        cursor.execute(f"INSERT INTO kpis_kpievent ({', '.join(_EVENT_COLUMNS)}) {derived}", unassigned)
-        cursor.execute("SELECT kind || ':' || credit, array_agg(DISTINCT date) FROM placed GROUP BY 1")
-        found = cursor.fetchall()
-    cursor.execute("DROP TABLE earlier")
-    return {group: set(dates) for group, dates in found}
-
-
-def _compare(
-    cursor: CursorWrapper, derived: str, unassigned: Mapping[str, int], read_records: Collection[str]
-) -> list[tuple[str, list[date]]]:
-    """Delete what of `earlier` is derived no longer, and store what is new."""
-    columns = ", ".join(_EVENT_COLUMNS)
-    # of the table's own types, so that equal numbers have equal texts
-    cursor.execute(f"CREATE TEMPORARY TABLE derived ON COMMIT DROP AS SELECT {columns} FROM kpis_kpievent WITH NO DATA")
-    cursor.execute(f"INSERT INTO derived {derived}", unassigned)
-    cursor.execute("ANALYZE earlier, derived")
-    cursor.execute(
-        f"""
-        WITH now AS (
-            SELECT *, {_SAID} AS said, row_number() OVER (PARTITION BY {_SAID}) AS nth FROM derived e
-        ), gone AS (
-            SELECT id, "group", date FROM earlier
-            WHERE NOT EXISTS (SELECT FROM now n WHERE n.said = earlier.said AND n.nth = earlier.nth)
-        ), come AS (
-            SELECT {columns} FROM now
-            WHERE NOT EXISTS (SELECT FROM earlier b WHERE b.said = now.said AND b.nth = now.nth)
-        ), deleted AS (
-            DELETE FROM kpis_kpievent WHERE id IN (SELECT id FROM gone)
-        ), stored AS (
-            INSERT INTO kpis_kpievent ({columns}) SELECT {columns} FROM come ORDER BY kind, date
-        )
-        SELECT "group", array_agg(DISTINCT date) FROM (
-            SELECT "group", date FROM gone UNION ALL SELECT kind || ':' || credit, date FROM come
-            UNION ALL SELECT "group", date FROM earlier WHERE "group" = ANY(%(read)s)
-            UNION ALL SELECT kind || ':' || credit, date FROM derived WHERE kind || ':' || credit = ANY(%(read)s)
-        ) AS dates GROUP BY 1
-        """,
-        {"read": list(read_records)},
-    )
-    found: list[tuple[str, list[date]]] = cursor.fetchall()
-    cursor.execute("DROP TABLE derived")
-    return found
