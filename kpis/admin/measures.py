@@ -16,6 +16,7 @@ from kpis.models import (
     MeasureBlock,
     RestatementDecision,
     UnresolvedReference,
+    ValuesVersion,
 )
 
 
@@ -144,3 +145,10 @@ class DirtyRangeAdmin(ReadOnlyAdmin):
     list_display = ("group", "start_date", "end_date")
     list_filter = ("group",)
     search_fields = ("group",)
+
+
+@admin.register(ValuesVersion)
+class ValuesVersionAdmin(ReadOnlyAdmin):
+    """Which computation the values are of."""
+
+    list_display = ("version", "computed_at")

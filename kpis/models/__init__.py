@@ -24,7 +24,7 @@ from kpis.models.forecasts import ConfidenceRank, ForecastCall, MetricSnapshot
 from kpis.models.handover import HandoverDefinition
 from kpis.models.inputs import InputReminder
 from kpis.models.joining import LeadExclusion, LeadLink, LeadRules
-from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock
+from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock, ValuesVersion
 from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
 from kpis.models.parallel import ParallelCheck
 from kpis.models.phases import DealPhase
@@ -95,4 +95,5 @@ __all__ = [
     "TeamMembership",
     "TemplateUse",
     "UnresolvedReference",
+    "ValuesVersion",
 ]

@@ -174,6 +174,9 @@ class Deal(Sourced, Taxed):
         constraints = Sourced.constraints("deal")
         indexes = [
             models.Index(fields=["expected_close_on"], condition=models.Q(outcome="open"), name="deal_open_expected"),
+            models.Index(
+                fields=["closed_on"], condition=models.Q(outcome="lost", lost_reason=""), name="deal_lost_unexplained"
+            ),
             models.Index(fields=["email_hash"], condition=~models.Q(email_hash=""), name="deal_email"),
         ]
 

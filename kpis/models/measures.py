@@ -104,6 +104,25 @@ class MeasureBlock(models.Model):
                     yield member, measure, number
 
 
+class ValuesVersion(models.Model):
+    """The one row that says which computation the events and blocks are of; without it nothing was computed yet.
+
+    Every recompute that had anything to do gives it another version, in its own transaction.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1, editable=False)
+    version = models.UUIDField(_("Version"))
+    computed_at = models.DateTimeField(_("Computed at"))
+
+    class Meta:
+        verbose_name = _("Version of the values")
+        verbose_name_plural = _("Version of the values")
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="valuesversion_one_row")]
+
+    def __str__(self) -> str:
+        return f"{self.version}"
+
+
 class DirtyFact(models.Model):
     """A fact whose events have to be derived again."""
 

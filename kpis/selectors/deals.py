@@ -10,11 +10,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db import connection
-
 from kpis.engine.landing import LONGEST_REST, Fault, OpenDeal, find_faults
 from kpis.models import Deal, DimensionMember, Period
 from kpis.selectors.forecast_table import ForecastTable, Narrow, narrow_to
+from kpis.selectors.kept import read_kept, read_rows
 from kpis.selectors.pipeline import PHASE_ENTERED, narrowed, read_ranks
 from tenants.settings.selectors import company_settings
 
@@ -151,10 +150,9 @@ def _read_open(people: Collection[int] | None, *, today: date, limit: int | None
         "rested": today - LONGEST_REST,
         "limit": EVERY if limit is None else limit,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(sql, params)
-        rows = cursor.fetchall()
-    for confidence, expected, moved, is_worthless, is_unpriced, count, ids, worths in rows:
+    for confidence, expected, moved, is_worthless, is_unpriced, count, ids, worths in (
+        read_rows if limit is None else read_kept
+    )(sql, params):
         judged = OpenDeal(None if is_worthless else ZERO, confidence, expected, moved, is_unpriced)
         faults = find_faults(judged, today=today, ranks=ranks)
         if faults:
@@ -171,27 +169,25 @@ def _read_lost(
 ) -> _Group:
     """Deals lost in [start, end) without a reason, of their owners at close or of the members they are credited to."""
     params: dict[str, Any] = {"start": start, "end": end, "limit": EVERY if limit is None else limit}
-    clauses = ["e.kind = 'deals.closed_on'", *narrowed(narrow or {}, params)]
-    owned = "true"
+    clauses = ["e.fact_id = f.id", "e.kind = 'deals.closed_on'", "e.credit = 'revenue'"]
+    clauses += narrowed(narrow or {}, params)
+    owned, worth = "true", "credited.worth"
     if people is not None:
         owned = "coalesce(f.owner_at_close_id, f.owner_id) = ANY(%(people)s)"
         params["people"] = list(people)
-    # The lost ones first: how few deals have no reason is more than the planner can guess.
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            WITH lost AS MATERIALIZED (
-                SELECT e.fact_id, sum(e.amount) AS worth FROM kpis_kpievent e
-                WHERE e.credit = 'revenue' AND e.outcome = 'lost' AND e.date >= %(start)s AND e.date < %(end)s
-                  AND {" AND ".join(clauses)}
-                GROUP BY e.fact_id
-            )
-            SELECT f.id, lost.worth, count(*) OVER () FROM lost JOIN kpis_deal f ON f.id = lost.fact_id
-            WHERE btrim(f.lost_reason) = '' AND f.deleted_at IS NULL AND {owned}
-            ORDER BY lost.worth DESC NULLS LAST, f.id LIMIT %(limit)s
-            """,  # noqa: S608 - clauses with parameters
-            params,
-        )
-        rows = cursor.fetchall()
+    if not narrow:  # only money in another currency is as its events converted it
+        params["currency"] = company_settings().currency
+        worth = "CASE WHEN f.currency IN ('', %(currency)s) THEN f.amount ELSE credited.worth END"
+        clauses.append("f.currency NOT IN ('', %(currency)s)")
+    sql = f"""
+        SELECT f.id, {worth} AS worth, count(*) OVER ()
+        FROM kpis_deal f CROSS JOIN LATERAL (
+            SELECT sum(e.amount) AS worth, count(*) AS n FROM kpis_kpievent e WHERE {" AND ".join(clauses)}
+        ) credited
+        WHERE f.outcome = 'lost' AND f.lost_reason = '' AND f.closed_on >= %(start)s AND f.closed_on < %(end)s
+          AND f.deleted_at IS NULL AND {owned} AND {"credited.n > 0" if narrow else "true"}
+        ORDER BY worth DESC NULLS LAST, f.id LIMIT %(limit)s
+    """  # noqa: S608 - clauses with parameters
+    rows = (read_rows if limit is None else read_kept)(sql, params)
     count = rows[0][2] if rows else 0
     return _Group((Fault.NO_REASON,), count, tuple((deal, worth) for deal, worth, _count in rows))

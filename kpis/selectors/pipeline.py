@@ -15,6 +15,7 @@ from kpis.choices import DimensionCode, Outcome
 from kpis.engine.landing import OpenDeal, Rank, rank_order, usual_weight
 from kpis.engine.specs import Simple
 from kpis.models import ConfidenceRank, Deal
+from kpis.selectors.kept import read_kept
 from kpis.selectors.measures import condition
 
 MEASURED_OVER = timedelta(days=365)
@@ -54,8 +55,11 @@ def read_ranks(*, today: date) -> tuple[Rank, ...]:
     A rank that open deals carry and nobody has described yet stands in its usual place with its usual weight.
     """
     rows = list(ConfidenceRank.objects.all())
-    carried = Deal.objects.filter(outcome=Outcome.OPEN, deleted_at=None).exclude(confidence="")
-    new = set(carried.order_by().values_list("confidence", flat=True).distinct()) - {row.code for row in rows}
+    carried = read_kept(
+        "SELECT DISTINCT confidence FROM kpis_deal WHERE outcome = 'open' AND deleted_at IS NULL AND confidence <> ''",
+        {},
+    )
+    new = {code for (code,) in carried} - {row.code for row in rows}
     known = [Rank(row.code, row.name, row.weight) for row in rows]
     known += [Rank(code, code, usual_weight(code)) for code in sorted(new, key=rank_order)]
     if not rows:
@@ -98,14 +102,12 @@ def read_open_deals(term: Simple, *, start: date, end: date, place: Place) -> di
     and at every one above; each member has its credited share of it. Deals that differ in their worth alone are one.
     """
     parts, params = _parts(term, start=start, end=end, place=place)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT member, sum(worth), confidence, expected_close_on, moved_on, is_unpriced, count(*)"
-            f" FROM ({parts}) AS parts GROUP BY member, confidence, expected_close_on, moved_on, is_unpriced,"
-            " worth IS NULL",
-            params,
-        )
-        rows = cursor.fetchall()
+    rows = read_kept(
+        "SELECT member, sum(worth), confidence, expected_close_on, moved_on, is_unpriced, count(*)"
+        f" FROM ({parts}) AS parts GROUP BY member, confidence, expected_close_on, moved_on, is_unpriced,"
+        " worth IS NULL",
+        params,
+    )
     deals: dict[int | None, list[OpenDeal]] = defaultdict(list)
     for leaf, *fields in rows:
         deal = OpenDeal(*fields)

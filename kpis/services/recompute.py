@@ -3,6 +3,7 @@
 Incremental equals full: a full recompute marks everything dirty and takes the same path.
 """
 
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -12,6 +13,7 @@ from django.db.backends.utils import CursorWrapper
 
 from kpis.engine.cells import EXACT
 from kpis.engine.specs import Window
+from kpis.models import ValuesVersion
 from kpis.services import blocks, dependents
 from kpis.services.calendar import ensure_calendar
 from kpis.services.events import derive_events, take_stale
@@ -44,6 +46,11 @@ def recompute(*, now: datetime) -> RecomputeResult:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ':recompute'))")
         cursor.execute("SELECT set_config('work_mem', %s, true)", [WORK_MEM])
         take_stale(cursor)
+        cursor.execute("SELECT EXISTS (SELECT FROM stale) OR EXISTS (SELECT FROM kpis_dirtyrange)")
+        if not cursor.fetchone()[0]:
+            cursor.execute("DROP TABLE stale")
+            return RecomputeResult({})
+        ValuesVersion.objects.update_or_create(id=1, defaults={"version": uuid.uuid4(), "computed_at": now})
         join_leads(cursor, now=now)
         terms = measured_terms()
         events = derive_events(cursor, currency=settings.currency, read_records=groups_reading_records(terms))

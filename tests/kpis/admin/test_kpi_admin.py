@@ -70,7 +70,7 @@ READ_ONLY = {
         "restatementdecision",
         "templateuse",
     ),
-    *("product", "revenueline", "surveyresponse", "unresolvedreference"),
+    *("product", "revenueline", "surveyresponse", "unresolvedreference", "valuesversion"),
     *("targetrequest", "targetrequestcell", "targetrequestdecision", "targetrevision"),
 }
 WON = {

@@ -94,6 +94,7 @@ class TestRollUp:
         assert Fault.NO_MOVEMENT in {each.fault for each in sales.landing().roll_up.left_out}
         moved = {"deal": "still", "phase": "提案", "entered_at": "2026-11-12T10:00:00+09:00"}
         send("deal-stage-events", {"external_id": "s1", **moved})
+        recompute(now=NOW)
         assert Fault.NO_MOVEMENT not in {each.fault for each in sales.landing().roll_up.left_out}
 
     def test_the_companys_own_weight_wins(self, sales):

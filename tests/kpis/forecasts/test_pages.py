@@ -235,6 +235,26 @@ class TestDealsToCheck:
         assert (len(found.first), found.count, found.more) == (1, 4, 3)
         assert read_deals_to_check(people=None, today=TODAY, fault=Fault.NO_REASON).count == 1
 
+    def test_are_read_once_until_the_values_are_computed_again(self, lost, django_assert_max_num_queries):
+        before = read_deals_to_check(people=None, today=TODAY, limit=5)
+        with django_assert_max_num_queries(20) as seen:
+            assert read_deals_to_check(people=None, today=TODAY, limit=5) == before
+        assert not [query["sql"] for query in seen if "kpis_kpievent" in query["sql"]]
+        send("deals", {"external_id": "why", "created_on": "2026-10-01", "lost_reason": "時期"})
+        recompute(now=NOW)
+        after = read_deals_to_check(people=None, today=TODAY, limit=5)
+        assert {each.deal.external_id for each in before.first} - {each.deal.external_id for each in after.first} == {
+            "why"
+        }
+        assert after.count == before.count - 1
+
+    def test_a_loss_in_another_currency_is_worth_what_it_was_converted_to(self, lost):
+        send("exchange-rates", {"external_id": "usd", "currency": "USD", "starts_on": "2026-01-01", "rate": "150"})
+        send("deals", {"external_id": "why", "created_on": "2026-10-01", "currency": "USD", "amount": 700})
+        recompute(now=NOW)
+        found = {each.deal.external_id: each.worth for each in read_deals_to_check(people=None, today=TODAY).first}
+        assert found["why"] == 105_000
+
     def test_today_shows_the_largest_and_a_way_to_all(self, lost, dave, page_of):
         send("deals", *({"external_id": f"n{n}", "created_on": "2026-11-02", "expected_close_on": "2026-11-03",
                          "confidence": "A", "amount": 1} for n in range(4)))  # fmt: skip
