@@ -46,11 +46,12 @@ def breakdown_data(query: BreakdownQuery, found: Breakdown, name_of: Callable[[P
     cells: list[dict[str, Any]] = [
         {"members": [first.code, second.code], "names": [first.name, second.name]} for first, second in found.pairs
     ]
+    numbers, absences = _Numbers(), _Absences()
     for name, columns in grids.items():
         for cell, line in zip(cells, zip(*columns, strict=True), strict=True):
-            cell[name] = [_number(each) for each in line]
+            cell[name] = list(map(numbers.__getitem__, line))
             if name == "value":
-                cell["absence"] = [each if isinstance(each, Absence) else None for each in line]
+                cell["absence"] = list(map(absences.__getitem__, line))
     return {
         "metric": query.metric.code,
         "by": list(query.dimensions),
@@ -60,5 +61,17 @@ def breakdown_data(query: BreakdownQuery, found: Breakdown, name_of: Callable[[P
     }
 
 
-def _number(value: Value | None) -> int | float | None:
-    return as_number(value) if isinstance(value, Decimal) else None
+class _Numbers(dict[Value | None, int | float | None]):
+    """Each value as JSON has it, found once: hundreds of thousands of cells have few values among them."""
+
+    def __missing__(self, value: Value | None) -> int | float | None:
+        self[value] = found = as_number(value) if isinstance(value, Decimal) else None
+        return found
+
+
+class _Absences(dict[Value | None, Absence | None]):
+    """What stands for each value in the list of absences."""
+
+    def __missing__(self, value: Value | None) -> Absence | None:
+        self[value] = found = value if isinstance(value, Absence) else None
+        return found

@@ -19,6 +19,7 @@ MAX_TOKENS = 400
 MAX_DEPTH = 60
 MAX_DIGITS = 20
 LARGEST = Decimal(10) ** 24
+_LEAST = -LARGEST
 RESERVED_NAMES = frozenset({"if", "min", "max", "abs", "round"})
 
 _TOKEN = re.compile(r"\s*(?:(\d+(?:\.\d+)?)|([A-Za-z_][A-Za-z0-9_]*)|(<=|>=|==|!=|\*\*|//|[-+*/(),<>]))", re.ASCII)
@@ -394,16 +395,13 @@ def _combine(operator: str, lefts: Sequence[Value], rights: Sequence[Value]) -> 
         elif is_division and not right:
             found.append(Absence.NO_DENOMINATOR)
         else:
-            found.append(_bounded(operation, left, right))
+            try:
+                result = operation(left, right)
+            except DecimalException:
+                found.append(Absence.ERROR)
+            else:
+                found.append(result if _LEAST <= result <= LARGEST else Absence.ERROR)
     return found
-
-
-def _bounded(operation: Callable[[Decimal, Decimal], Decimal], left: Decimal, right: Decimal) -> Value:
-    try:
-        result = operation(left, right)
-    except DecimalException:
-        return Absence.ERROR
-    return result if -LARGEST <= result <= LARGEST else Absence.ERROR
 
 
 def _choose(operator: str, left: Value, right: Value, then: Value, otherwise: Value) -> Value:

@@ -114,7 +114,7 @@ def _group(query: BreakdownQuery, terms: Sequence[Simple], periods: Periods, num
             place = blocks[group, start]
             for key, value in zip(keys, values, strict=True):
                 if value is not None:
-                    place[key][number] = Decimal(value)
+                    place[key][number] = value if type(value) is Decimal else Decimal(value)
     return blocks
 
 
