@@ -1,12 +1,11 @@
 """A metric by two dimensions, for JSON."""
 
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from typing import Any
 
 from rest_framework import serializers
 
-from kpis.api.fields import as_number
+from kpis.api.fields import Numbers
 from kpis.api.matrices import MatrixPeriodSerializer, period_data
 from kpis.choices import Grain
 from kpis.engine.values import Absence, Value
@@ -46,10 +45,10 @@ def breakdown_data(query: BreakdownQuery, found: Breakdown, name_of: Callable[[P
     cells: list[dict[str, Any]] = [
         {"members": [first.code, second.code], "names": [first.name, second.name]} for first, second in found.pairs
     ]
-    numbers, absences = _Numbers(), _Absences()
+    numbers, absences = Numbers(), _Absences()
     for name, columns in grids.items():
         for cell, line in zip(cells, zip(*columns, strict=True), strict=True):
-            cell[name] = list(map(numbers.__getitem__, line))
+            cell[name] = numbers.line(line)
             if name == "value":
                 cell["absence"] = list(map(absences.__getitem__, line))
     return {
@@ -59,14 +58,6 @@ def breakdown_data(query: BreakdownQuery, found: Breakdown, name_of: Callable[[P
         "periods": [period_data(period, name_of) for period in found.periods],
         "cells": cells,
     }
-
-
-class _Numbers(dict[Value | None, int | float | None]):
-    """Each value as JSON has it, found once: hundreds of thousands of cells have few values among them."""
-
-    def __missing__(self, value: Value | None) -> int | float | None:
-        self[value] = found = as_number(value) if isinstance(value, Decimal) else None
-        return found
 
 
 class _Absences(dict[Value | None, Absence | None]):

@@ -1,6 +1,6 @@
 """Fields of the contract that the framework does not have."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from decimal import Decimal, localcontext
 from typing import Any
 
@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from kpis.engine.records import DEEPEST, is_storable, storable
+from kpis.engine.values import Value
 from kpis.models import DimensionMember, KpiNode, KpiTree, Metric, Person
 from kpis.selectors.references import find_metric, find_node, find_responsible, find_tree
 
@@ -26,6 +27,17 @@ def as_number(value: Decimal | None) -> int | float | None:
         return None
     whole = int(value)
     return whole if whole == value else float(value)
+
+
+class Numbers(dict[Value | None, int | float | None]):
+    """Each value as JSON has it, null for an absence; found once, as hundreds of thousands of cells have few values."""
+
+    def __missing__(self, value: Value | None) -> int | float | None:
+        self[value] = found = as_number(value) if isinstance(value, Decimal) else None
+        return found
+
+    def line(self, values: Iterable[Value | None]) -> list[int | float | None]:
+        return list(map(self.__getitem__, values))
 
 
 class Number(serializers.DecimalField):

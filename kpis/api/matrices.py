@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from kpis.api.fields import Number, as_number
+from kpis.api.fields import Number, Numbers, as_number
 from kpis.choices import Direction, Grain, Level, PeriodState, Unit
 from kpis.engine.pace import Basis, Due
 from kpis.engine.status import Status
@@ -22,6 +22,7 @@ WORDS = ("status", "absence")
 
 def matrix_data(matrix: KpiMatrix, name_of: Callable[[Period], str]) -> dict[str, Any]:
     """Plain data for JSON; every array in `cells` is [node][member][period]."""
+    numbers = Numbers()
     return {
         "tree": {"id": str(matrix.tree.public_id), "name": matrix.tree.name},
         "grain": matrix.grain,
@@ -33,7 +34,7 @@ def matrix_data(matrix: KpiMatrix, name_of: Callable[[Period], str]) -> dict[str
             for member in matrix.members
         ],
         "nodes": [_node(node) for node in matrix.nodes],
-        "cells": {name: _numbers(getattr(matrix, name)) for name in NUMBERS}
+        "cells": {name: _numbers(getattr(matrix, name), numbers) for name in NUMBERS}
         | {name: getattr(matrix, name) for name in WORDS},
         "too_few": _counted(matrix, Absence.TOO_FEW),
         "without_cost": _counted(matrix, Absence.MISSING),
@@ -79,8 +80,10 @@ def _node(node: MatrixNode) -> dict[str, Any]:
     }
 
 
-def _numbers(grid: Sequence[Sequence[Sequence[Decimal | None]]]) -> list[list[list[int | float | None]]]:
-    return [[[None if value is None else as_number(value) for value in line] for line in plane] for plane in grid]
+def _numbers(
+    grid: Sequence[Sequence[Sequence[Decimal | None]]], numbers: Numbers
+) -> list[list[list[int | float | None]]]:
+    return [[numbers.line(line) for line in plane] for plane in grid]
 
 
 def _grid(child: serializers.Field) -> serializers.ListField:

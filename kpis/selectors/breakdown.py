@@ -104,17 +104,22 @@ def _group(query: BreakdownQuery, terms: Sequence[Simple], periods: Periods, num
     groups: dict[str, dict[str, Simple]] = defaultdict(dict)
     for term in terms:
         groups[block_group(term)][specs.measure_key(term)] = term
-    blocks: dict[tuple[str, date], dict[str, dict[int | None, Decimal]]] = defaultdict(lambda: defaultdict(dict))
+    blocks: dict[tuple[str, date], dict[str, dict[int | None, Decimal]]] = {}
     if not periods.asked:
         return blocks
     for group, of_group in groups.items():
         keys, rows = _read(query, list(of_group.values()), periods)
+        places: dict[date, list[dict[int | None, Decimal]]] = {}
         for first, second, start, *values in rows:
             number = numbers.setdefault((first, second), len(numbers))
-            place = blocks[group, start]
-            for key, value in zip(keys, values, strict=True):
+            place = places.get(start)
+            if place is None:
+                place = places[start] = [{} for _key in keys]
+            for found, value in zip(place, values, strict=True):
                 if value is not None:
-                    place[key][number] = value if type(value) is Decimal else Decimal(value)
+                    found[number] = value
+        for start, place in places.items():
+            blocks[group, start] = {key: found for key, found in zip(keys, place, strict=True) if found}
     return blocks
 
 
@@ -131,9 +136,10 @@ def _read(query: BreakdownQuery, terms: Sequence[Simple], periods: Periods) -> t
             limits.append(f"{column} = ANY(%(visible_{dimension})s)")
             params[f"visible_{dimension}"] = list(query.visible[dimension])
     source = _source(terms[0], measures, pair, " AND ".join(limits))
+    numbers = ", ".join(f"({each})::numeric" for each in built.values())
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {', '.join(source.pair)}, d.{query.grain}, {', '.join(built.values())}"
+            f"SELECT {', '.join(source.pair)}, d.{query.grain}, {numbers}"
             f" FROM {source.rows} JOIN kpis_calendarday d ON d.day = e.date {source.where} GROUP BY 1, 2, 3",
             {
                 **params,

@@ -3,8 +3,10 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date, datetime
 
+from django.db.models import Q
 from django.utils import timezone
 
+from kpis.choices import Level
 from kpis.engine.cells import Cell
 from kpis.models import KpiNode
 from kpis.selectors.matrix import loading
@@ -32,13 +34,17 @@ def build_matrix(query: MatrixQuery, *, now: datetime) -> KpiMatrix:
     Closed periods show what was locked, unless `is_live`. Under org "now" team numbers are read through the teams'
     successors, always live. `member_ids` limits the members to those the reader may see.
     """
-    nodes = list(
-        KpiNode.objects.filter(tree=query.tree).select_related("metric", "responsible").order_by("position", "id")
-    )
+    rows = KpiNode.objects.filter(tree=query.tree)
+    asked = rows if query.codes is None else rows.filter(code__in=query.codes)
+    definitions = loading.load_definitions(asked.exclude(metric=None).values_list("metric__code", flat=True))
+    if query.codes is not None:
+        beside = Q(level=Level.KGI) | Q(metric__code__in=definitions)  # what the asked ones are read and planned by
+        rows = rows.filter(Q(code__in=query.codes) | beside)
+    nodes = list(rows.select_related("metric", "responsible").order_by("position", "id"))
     by_code = {row.code: row for row in nodes}
     shown = nodes if query.codes is None else [by_code[code] for code in query.codes if code in by_code]
     members = load_members(query)
-    counting = _counting(query, {row.metric.code for row in shown if row.metric}, nodes, members, now)
+    counting = _counting(query, definitions, nodes, members, now)
     # a rate may be planned by the targets of its two sides
     planned = [row for row in nodes if row in shown or (row.metric and row.metric.code in counting.definitions)]
     targets = loading.load_targets(query, planned, counting.periods)
@@ -69,7 +75,8 @@ def read_cells(query: MatrixQuery, codes: Collection[str], *, now: datetime) -> 
 
 def read_series(query: MatrixQuery, codes: Collection[str], *, now: datetime) -> Mapping[date, Mapping[str, Cell]]:
     """The same for each period of the query: its start → metric code → the live cell."""
-    counting = _counting(query, codes, list(query.tree.nodes.all()), load_members(query), now)
+    definitions = loading.load_definitions(codes)
+    counting = _counting(query, definitions, list(query.tree.nodes.all()), load_members(query), now)
     if not counting.members:
         return {}
     columns = {code: each for code, each in counting.columns().items() if code in codes}
@@ -80,11 +87,10 @@ def read_series(query: MatrixQuery, codes: Collection[str], *, now: datetime) ->
 
 
 def _counting(
-    query: MatrixQuery, codes: Collection[str], nodes: Sequence[KpiNode], members: Members, now: datetime
+    query: MatrixQuery, definitions: loading.Definitions, nodes: Sequence[KpiNode], members: Members, now: datetime
 ) -> Counting:
     """What these metrics are computed from."""
     today = timezone.localdate(now)
-    definitions = loading.load_definitions(codes)
     periods = load_periods(query.grain, query.start, query.end, today=today)
     return Counting(
         grain=query.grain,

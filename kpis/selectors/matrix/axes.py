@@ -46,7 +46,7 @@ class Members:
 
 
 def load_periods(grain: str, start: date, end: date, *, today: date) -> Periods:
-    """The periods whose start lies in [start, end); three or four queries."""
+    """The periods whose start lies in [start, end); two to four queries."""
     rows = list(
         Period.objects.filter(grain=grain, start_date__gte=start, start_date__lt=end)
         .select_related("fiscal_year")
@@ -55,9 +55,10 @@ def load_periods(grain: str, start: date, end: date, *, today: date) -> Periods:
     if not rows:
         return Periods((), {}, {}, {})
     first, last = rows[0].start_date, rows[-1].end_date
-    months = list(
-        Period.objects.filter(grain=Grain.MONTH, end_date__gt=first, start_date__lt=last).order_by("start_date")
-    )
+    months = rows
+    if grain != Grain.MONTH:
+        inside = Period.objects.filter(grain=Grain.MONTH, end_date__gt=first, start_date__lt=last)
+        months = list(inside.order_by("start_date"))
     opens = min([first, *(month.start_date for month in months)])
     closes = max([last, *(month.end_date for month in months)])
     days = _count_days({"month", grain}, opens, closes, today)
@@ -113,11 +114,8 @@ def load_members(query: MatrixQuery) -> Members:
     """No query for the company, else one or two."""
     if query.dimension == DimensionCode.COMPANY:
         return Members((COMPANY,), {})
-    rows = list(
-        DimensionMember.objects.filter(dimension__code=query.dimension)
-        .select_related("parent")
-        .order_by("is_unassigned", "name", "id")
-    )
+    rows = list(DimensionMember.objects.filter(dimension__code=query.dimension).order_by("is_unassigned", "name", "id"))
+    codes: dict[int | None, str] = {row.pk: row.code for row in rows}
     successors = _successors() if query.dimension == DimensionCode.TEAM and query.org == "now" else {}
     parents = {row.pk: row.parent_id for row in rows}
     lineage = {}
@@ -130,10 +128,7 @@ def load_members(query: MatrixQuery) -> Members:
     if query.member_ids is not None:
         visible = [row for row in visible if row.pk in query.member_ids]
     return Members(
-        tuple(
-            MatrixMember(row.pk, row.code, row.name, row.parent.code if row.parent else None, row.is_unassigned)
-            for row in visible
-        ),
+        tuple(MatrixMember(row.pk, row.code, row.name, codes.get(row.parent_id), row.is_unassigned) for row in visible),
         lineage,
         next((row.pk for row in rows if row.is_unassigned), None),
     )

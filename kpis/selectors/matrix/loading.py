@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.contrib.postgres.aggregates import ArrayAgg
 from django.db import connection
@@ -19,7 +19,7 @@ from kpis.engine.graph import calculation_order
 from kpis.engine.pace import Due
 from kpis.engine.specs import Formula, Manual, Snapshot, Spec, Term
 from kpis.engine.values import Absence, Value
-from kpis.models import FactStream, KpiNode, LockedCell, ManualEntry, Metric, MetricSnapshot, Target
+from kpis.models import FactStream, KpiNode, LockedCell, ManualEntry, Metric, MetricSnapshot, MetricVersion, Target
 from kpis.selectors.curves import read_usual
 from kpis.selectors.matrix.axes import Members, Periods
 from kpis.selectors.matrix.shapes import OFFICIAL, MatrixQuery
@@ -94,30 +94,25 @@ class Stream:
 
 def load_definitions(codes: Collection[str]) -> dict[str, Definition]:
     """All metrics that the shown ones need, directly or through formulas, in the order of calculation."""
-    metrics = {metric.code: metric for metric in Metric.objects.prefetch_related("versions")}
-    known: dict[str, Definition] = {}
+    defined: dict[str, list[tuple[date, int, Any]]] = defaultdict(list)
+    for code, day, number, data in MetricVersion.objects.values_list(
+        "metric__code", "effective_from", "number", "spec"
+    ):
+        defined[code].append((day or date.min, number, data))
+    versions: dict[str, list[tuple[date, int, Spec]]] = {}
+    formulas: dict[str, dict[int, CompiledFormula]] = {}
     waiting = list(codes)
     while waiting:
         code = waiting.pop()
-        metric = metrics.get(code)
-        if metric is not None and code not in known and (definition := _definition(metric)) is not None:
-            known[code] = definition
-            waiting.extend(definition.names)
+        if code in defined and code not in versions:
+            rows = sorted(defined[code], key=lambda each: each[:2], reverse=True)
+            versions[code] = [(day, number, specs.parse_spec(data)) for day, number, data in rows]
+            formulas[code] = {n: parse_formula(s.expression) for _, n, s in versions[code] if isinstance(s, Formula)}
+            waiting.extend(name for formula in formulas[code].values() for name in formula.names)
+    metrics = {metric.code: metric for metric in Metric.objects.filter(code__in=versions)}
+    known = {code: Definition(metric, versions[code], formulas[code]) for code, metric in metrics.items()}
     order = calculation_order({code: each.names for code, each in known.items()})
     return {code: known[code] for code in order.codes if code in known}
-
-
-def _definition(metric: Metric) -> Definition | None:
-    """A metric that has a version."""
-    versions = sorted(
-        ((row.effective_from or date.min, row.number, specs.parse_spec(row.spec)) for row in metric.versions.all()),
-        key=lambda each: each[:2],
-        reverse=True,
-    )
-    if not versions:
-        return None
-    formulas = {n: parse_formula(s.expression) for _day, n, s in versions if isinstance(s, Formula)}
-    return Definition(metric, versions, formulas)
 
 
 def load_streams(definitions: Definitions, *, now: datetime) -> dict[str, Stream]:
