@@ -191,7 +191,7 @@ def _fingerprint() -> str:
     digest = hashlib.sha256()
     with connection.cursor() as cursor:
         cursor.execute(
-            'SELECT "group", grain, period_start, dimension, measures::text, member_ids::text, numbers::text'
+            'SELECT "group", grain, period_start, is_of_people, measures::text, member_ids::text, numbers::text'
             " FROM kpis_measureblock ORDER BY 1, 2, 3, 4"
         )
         while rows := cursor.fetchmany(10_000):

@@ -32,10 +32,10 @@ class KpiEventAdmin(ReadOnlyAdmin):
 
 @admin.register(MeasureBlock)
 class MeasureBlockAdmin(ReadOnlyAdmin):
-    """Additive measures per period and dimension, with a number for each member."""
+    """Measures per period, with a number for each member."""
 
-    list_display = ("group", "grain", "period_start", "dimension", "member_count", "measures")
-    list_filter = ("group", "grain", "dimension")
+    list_display = ("group", "grain", "period_start", "is_of_people", "member_count", "measures")
+    list_filter = ("group", "grain", "is_of_people")
     search_fields = ("group",)
     date_hierarchy = "period_start"
 

@@ -71,37 +71,37 @@ class KpiEvent(models.Model):
 
 
 class MeasureBlock(models.Model):
-    """The measures of one measure group in one period for the members of one dimension (or for the whole company).
+    """The measures of one measure group in one period: for people, or for the company and all other dimensions.
 
-    `numbers` has a row for each of `measures` (keys of kpis.engine.specs.measure_key) with a number for each of
-    `member_ids` (one that is None in the block of the company); None where nothing was counted. Members in which
-    nothing happened are left out, and so is a dimension in which everything is unassigned.
+    `numbers` has a line for each of `measures` (keys of kpis.engine.specs.measure_key) with a number for each of
+    `member_ids` (None, the first, is the company), written as "3,0.5,,2"; empty where nothing was counted. Members in
+    which nothing happened are left out, and so is a dimension in which everything is unassigned.
     """
 
     group = models.CharField(max_length=60)
     grain = models.CharField(max_length=7, choices=Grain.choices)
-    dimension = models.CharField(max_length=20)
+    is_of_people = models.BooleanField()
     period_start = models.DateField()
     measures = ArrayField(models.CharField(max_length=40))
-    member_ids = ArrayField(models.BigIntegerField(null=True))
-    numbers = ArrayField(ArrayField(ExactField(null=True)))
+    member_ids = ArrayField(models.IntegerField(null=True))
+    numbers = ArrayField(models.TextField())
 
     class Meta:
         verbose_name = _("Measure block")
         verbose_name_plural = _("Measure blocks")
         constraints = [
-            models.UniqueConstraint(fields=["group", "grain", "dimension", "period_start"], name="measureblock_once")
+            models.UniqueConstraint(fields=["group", "grain", "period_start", "is_of_people"], name="measureblock_once")
         ]
 
     def __str__(self) -> str:
-        return f"{self.group} {self.grain} {self.period_start} {self.dimension}"
+        return f"{self.group} {self.grain} {self.period_start}"
 
     def cells(self) -> Iterator[tuple[int | None, str, Decimal]]:
         """Member, measure and number of all that was counted."""
-        for measure, numbers in zip(self.measures, self.numbers, strict=True):
-            for member, number in zip(self.member_ids, numbers, strict=True):
-                if number is not None:
-                    yield member, measure, number
+        for measure, line in zip(self.measures, self.numbers, strict=True):
+            for member, number in zip(self.member_ids, line.split(","), strict=True):
+                if number:
+                    yield member, measure, Decimal(number)
 
 
 class ValuesVersion(models.Model):

@@ -1,8 +1,9 @@
 """Exchanging blocks: one measure group at a time, in the periods whose events have changed.
 
-A block holds the additive measures of one group (event kind and credit) in one period for the members of one
-dimension; what does not add up (median, distinct) lives in the group's ":exact" twin, computed from facts at every
-grain and for every ancestor. A dimension in which everything is unassigned has no block: it would repeat the company's.
+A block holds the additive measures of one group (event kind and credit) in one period, for people or for the company
+and all other dimensions. What does not add up (median, distinct) lives in the group's ":exact" twin, computed from
+facts at every grain and for every ancestor. A dimension in which everything is unassigned is left out: it would repeat
+the company.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -85,8 +86,11 @@ class _Group:
         dimensions = [each for each in DIMENSIONS if each in self.used] if credit == "revenue" else _OF_PEOPLE
         ways = [DimensionCode.COMPANY, *dimensions] if credit == "revenue" else list(dimensions)
         if self.is_exact:
-            for dimension in ways:
-                self._store(events.exact_cells(dimension), events.keys, events.params)
+            for are_people in (False, True):
+                some = [each for each in ways if (each == DimensionCode.PERSON) is are_people]
+                if some:
+                    cells = " UNION ALL ".join(map(events.exact_cells, some))
+                    self._store(cells, events.keys, events.params)
         else:
             self._store(events.additive_cells(ways), events.keys, events.params)
 
@@ -108,15 +112,19 @@ class _Group:
     def _store(self, cells: str, keys: Sequence[str], params: Mapping[str, Any]) -> None:
         """Store the rows of `cells` (grain, period_start, dimension, member_id, v0, v1, … one for each key)."""
         columns = [f"v{n}" for n in range(len(keys))]
-        numbers = ", ".join(f"array_agg({column}::numeric ORDER BY member_id)" for column in columns)
+        ordered = "ORDER BY member_id NULLS FIRST"
+        lines = ", ".join(f"string_agg(coalesce({column}::numeric::text, ''), ',' {ordered})" for column in columns)
         self.cursor.execute(
             f"""
-            INSERT INTO kpis_measureblock ("group", grain, dimension, period_start, measures, member_ids, numbers)
-            SELECT %(group)s, grain, dimension, period_start, %(keys)s, array_agg(member_id ORDER BY member_id),
-                   ARRAY[{numbers}]
-            FROM ({cells}) AS cells WHERE num_nonnulls({", ".join(columns)}) > 0
-            GROUP BY grain, dimension, period_start
-            HAVING dimension = 'company' OR count(*) > 1 OR NOT min(member_id) = ANY(%(unassigned)s)
+            INSERT INTO kpis_measureblock ("group", grain, is_of_people, period_start, measures, member_ids, numbers)
+            SELECT %(group)s, grain, dimension = 'person', period_start, %(keys)s, array_agg(member_id {ordered}),
+                   ARRAY[{lines}]
+            FROM (
+                SELECT *, count(*) OVER (PARTITION BY grain, period_start, dimension) AS members
+                FROM ({cells}) AS cells WHERE num_nonnulls({", ".join(columns)}) > 0
+            ) AS told
+            WHERE dimension = 'company' OR members > 1 OR NOT member_id = ANY(%(unassigned)s)
+            GROUP BY grain, dimension = 'person', period_start
             """,
             {**params, "group": self.name, "keys": list(keys), "unassigned": self._repeating},
         )

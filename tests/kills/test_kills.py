@@ -58,9 +58,7 @@ def somebody_waits() -> bool:
 
 def blocks() -> set[tuple]:
     return {
-        (row.group, row.grain, row.period_start, row.dimension, *cell)
-        for row in MeasureBlock.objects.all()
-        for cell in row.cells()
+        (row.group, row.grain, row.period_start, *cell) for row in MeasureBlock.objects.all() for cell in row.cells()
     }
 
 

@@ -49,8 +49,10 @@ def test_what_was_computed_stays(old_acme):
     with tenant_context(old_acme):
         team = Dimension.objects.get(code="team")
         first, second = (DimensionMember.objects.create(dimension=team, code=code, name=code).pk for code in "ab")
+        person = DimensionMember.objects.create(dimension=Dimension.objects.get(code="person"), code="p", name="p").pk
         company = [("company", None, {"won": 3, "amount": 1234567890.125})]
         rows = [*company, ("team", first, {"won": 1, "amount": 0.5}), ("team", second, {"won": 2})]
+        rows += [("person", person, {"won": 3})]
         with connection.cursor() as cursor:
             cursor.executemany(
                 'INSERT INTO kpis_measureblock ("group", grain, period_start, dimension, member_id, measures)'
@@ -60,9 +62,11 @@ def test_what_was_computed_stays(old_acme):
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # as if they had been there before this transaction
     call_command("upgrade_companies", stdout=StringIO())
     with tenant_context(old_acme):
-        found = {(block.dimension, *cell) for block in MeasureBlock.objects.all() for cell in block.cells()}
+        found = {(block.is_of_people, *cell) for block in MeasureBlock.objects.all() for cell in block.cells()}
         expected = {
-            (dimension, member, key, Decimal(str(n))) for dimension, member, of in rows for key, n in of.items()
+            (dimension == "person", member, key, Decimal(str(n)))
+            for dimension, member, of in rows
+            for key, n in of.items()
         }
         assert found == expected
         assert MeasureBlock.objects.count() == 2

@@ -1,7 +1,7 @@
 """What cells are computed from: definitions, streams, blocks, entries, targets and locks; one query each."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -146,50 +146,55 @@ def load_blocks(query: MatrixQuery, definitions: Definitions, periods: Periods, 
     asked = [period.start for period in periods.asked]
     with connection.cursor() as cursor:
         cursor.execute(
-            'SELECT "group", period_start, dimension, measures, member_ids, numbers::text FROM kpis_measureblock'
-            " WHERE dimension = ANY(%s) AND"
+            'SELECT "group", period_start, measures, member_ids, numbers FROM kpis_measureblock'
+            " WHERE is_of_people = ANY(%s) AND"
             ' (("group" = ANY(%s) AND grain = %s AND period_start = ANY(%s))'
             ' OR ("group" = ANY(%s) AND grain = %s AND period_start = ANY(%s)))',
             [
-                [query.dimension, DimensionCode.COMPANY],
+                [False, True] if query.dimension == DimensionCode.PERSON else [False],
                 *(additive, _BASE[query.grain], list(into)),
                 *(exact, query.grain, asked),
             ],
         )
         found = cursor.fetchall()
     wanted = {specs.measure_key(term) for term in terms}
-    divided = {(group, start) for group, start, dimension, *_block in found if dimension == query.dimension}
     has_ancestors = any(len(line) > 1 or line[0] != member for member, line in members.lineage.items())
+    known: dict[tuple[int | None, ...], list[tuple[int, int | None]]] = {}
+    places = []
+    for _group, _start, _measures, ids, _numbers in found:
+        who = tuple(ids)
+        if who not in known:
+            known[who] = _places(who, query.dimension, members)
+        places.append(known[who])
+    told = {(group, start) for (group, start, *_), here in zip(found, places, strict=True) if here}
     blocks: dict[tuple[str, date], dict[str, dict[int | None, Decimal]]] = defaultdict(lambda: defaultdict(dict))
-    for group, start, dimension, measures, ids, numbers in found:
-        if dimension != query.dimension:
-            if (group, start) in divided:
-                continue
-            ids = [members.unassigned_id]  # a dimension without a block of its own: nothing of it is assigned
+    for (group, start, measures, ids, numbers), here in zip(found, places, strict=True):
+        if not here and ((group, start) in told or ids[0] is not None):
+            continue
+        # of a dimension that is not told at all nothing is assigned
+        here = here or [(0, members.unassigned_id)]
         is_exact = group.endswith(EXACT)
         block = blocks[group, start if is_exact else into[start]]
-        for measure, line in zip(measures, numbers[2:-2].split("},{"), strict=True):
+        for measure, line in zip(measures, numbers, strict=True):
             if measure.partition(".")[0] not in wanted:
                 continue
-            place = block[measure]
+            numbers_of, place = line.split(","), block[measure]
+            counted = [(member, Decimal(numbers_of[at])) for at, member in here if numbers_of[at]]
             if not place and not has_ancestors:
-                place.update(_counted(ids, line))
+                place.update(counted)
                 continue
-            for member, number in _counted(ids, line):
+            for member, number in counted:
                 above: tuple[int | None, ...] = members.lineage[member] if member else (None,)
                 for each in above[:1] if is_exact else above:
                     place[each] = place[each] + number if each in place else number
     return blocks
 
 
-def _counted(ids: Sequence[int | None], line: str) -> Iterable[tuple[int | None, Decimal]]:
-    """The members in which something was counted, with their numbers; `line` is a row of numbers as the database
-    writes it. Read here because a group holds far more measures than one reader wants.
-    """
-    numbers = line.split(",")
-    if "NULL" not in line:
-        return zip(ids, map(Decimal, numbers), strict=True)
-    return [(member, Decimal(each)) for member, each in zip(ids, numbers, strict=True) if each != "NULL"]
+def _places(ids: Sequence[int | None], dimension: str, members: Members) -> list[tuple[int, int | None]]:
+    """Where in a block the members of a dimension stand."""
+    if dimension == DimensionCode.COMPANY:
+        return [(0, None)] if ids[0] is None else []
+    return [(at, member) for at, member in enumerate(ids) if member in members.lineage]
 
 
 def load_entries(query: MatrixQuery, definitions: Definitions, periods: Periods) -> Entries:
