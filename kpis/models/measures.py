@@ -124,10 +124,15 @@ class ValuesVersion(models.Model):
 
 
 class DirtyFact(models.Model):
-    """A fact whose events have to be derived again."""
+    """A fact whose events have to be derived again.
+
+    Only where it `is_own`, where the record itself may be another, is asked again whose it is; elsewhere only what its
+    events read of others (deals, teams, rates) has changed.
+    """
 
     fact = models.CharField(max_length=30)
     fact_id = models.BigIntegerField()
+    is_own = models.BooleanField(default=True, db_default=True)
 
     class Meta:
         verbose_name = _("Dirty fact")

@@ -144,6 +144,7 @@ class _Events:
         self._measures = measures
         self._limits = f"e.kind = %(kind)s AND e.credit = %(credit)s AND {limits}"
         self._having = having
+        self._is_dated = bool(dated)
         self.keys = [f"{key}{suffix}" for key, each in measures.items() for suffix in each.columns]
         values = (expression for each in measures.values() for expression in each.columns.values())
         self._values = ", ".join(f"{expression} AS v{n}" for n, expression in enumerate(values))
@@ -170,23 +171,36 @@ class _Events:
         """
 
     def exact_cells(self, dimension: str) -> str:
-        """One dimension: a fact counts once for each ancestor, however many credits and lines it has."""
+        """One dimension: a fact counts once for each ancestor, however many credits and lines it has.
+
+        Each grain by itself: to tell a week, only that week is sorted, though its year is looked at too.
+        """
         is_company = dimension == DimensionCode.COMPANY
         counts = " OR ".join(dict.fromkeys(each.where for each in self._measures.values()))
         of_fact = ", ".join(
             f'{value} AS "{name}"' for each in self._measures.values() for name, value in each.of_fact.items()
         )
+        of_grain = """
+            SELECT '{grain}' AS grain, d.{grain} AS period_start, '{dimension}' AS dimension, e.member_id, {values}
+            FROM of_{dimension} e JOIN kpis_calendarday d ON d.day = e.date
+            WHERE {asked} GROUP BY d.{grain}, e.member_id
+        """
+        grains = " UNION ALL ".join(
+            of_grain.format(
+                grain=grain,
+                dimension=dimension,
+                values=self._values,
+                asked=f"d.{grain} = ANY(%(starts_{grain})s)" if self._is_dated else "true",
+            )
+            for grain in ALL_GRAINS
+        )
         return f"""
-            SELECT CASE {_grain_case(ALL_GRAINS)} END AS grain, coalesce({_columns(ALL_GRAINS)}) AS period_start,
-                   '{dimension}' AS dimension, e.member_id, {self._values}
-            FROM (
+            (WITH of_{dimension} AS MATERIALIZED (
                 SELECT {"NULL::bigint" if is_company else "path.ancestor_id"} AS member_id, e.date, {of_fact}
                 FROM kpis_kpievent e JOIN kpis_calendarday d ON d.day = e.date
                 {"" if is_company else f"JOIN path ON path.id = e.{dimension}_id"} {self._joins}
                 WHERE {self._limits} AND ({counts}) GROUP BY 1, e.date, e.fact_id
-            ) e JOIN kpis_calendarday d ON d.day = e.date
-            GROUP BY GROUPING SETS ({", ".join(f"(d.{grain}, e.member_id)" for grain in ALL_GRAINS)})
-            HAVING {self._having}
+            ) {grains})
         """
 
 

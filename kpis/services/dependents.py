@@ -54,12 +54,23 @@ _OF_CURRENCY = tuple(
     for fact in ("deals", "contracts", "orders", "revenues")
 )
 
-# resource → (fact, SQL of the ids of its rows that read from the affected rows)
-_DEPENDENTS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
+_SCANNED = (
+    " JOIN {rows} a USING (id) JOIN kpis_leadexclusion x ON x.lead_id = e.lead_id AND x.reason = 'scan'"  # worked on?
+)
+# resource → (fact, SQL of the ids of its rows that read from the affected rows): those whose leads, deals or count may
+# be others for it
+_MOVED: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
     {
         "accounts": _OF_ACCOUNT,
+        "leads": (("deals", "SELECT d.id FROM kpis_deal d JOIN {rows} a ON d.lead_id = a.id"),),
+        "lead-stage-events": (("leads", "SELECT e.lead_id FROM kpis_leadstageevent e" + _SCANNED),),
+        "activities": (("leads", "SELECT e.lead_id FROM kpis_activity e" + _SCANNED),),
+    }
+)
+# and those whose events alone may be others
+_READING: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
+    {
         "leads": (
-            ("deals", "SELECT d.id FROM kpis_deal d JOIN {rows} a ON d.lead_id = a.id"),
             *(
                 (fact, f"SELECT f.id FROM {table} f JOIN {{rows}} a ON f.lead_id = a.id WHERE NOT a.is_new")
                 for fact, table in _OF_LEADS
@@ -75,14 +86,6 @@ _DEPENDENTS: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         ),
         "lead-stage-events": (
             ("leads", "SELECT e.lead_id FROM kpis_leadstageevent e JOIN {rows} a USING (id) WHERE e.lead_id > 0"),
-        ),
-        # whether somebody has worked on a lead that was scanned with others
-        "activities": (
-            (
-                "leads",
-                "SELECT v.lead_id FROM kpis_activity v JOIN {rows} a USING (id)"
-                " JOIN kpis_leadexclusion x ON x.lead_id = v.lead_id AND x.reason = 'scan'",
-            ),
         ),
         # the days on which a deal passed the steps of a sale, where the company has said what these are
         "deal-stage-events": (
@@ -119,11 +122,15 @@ def mark(cursor: CursorWrapper, resource: str, *, rows: str = "affected", are_al
     """
     if resource in FACT_TABLES:
         cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, id FROM {rows}", [resource])
-    for fact, ids in _DEPENDENTS.get(resource, ()):
-        if are_all_new and _NOT_NEW in ids:
-            continue
-        named = ids.format(rows=rows)
-        cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT %s, x.id FROM ({named}) AS x (id)", [fact])
+    for is_own, dependents in ((True, _MOVED), (False, _READING)):
+        for fact, ids in dependents.get(resource, ()):
+            if are_all_new and _NOT_NEW in ids:
+                continue
+            named = ids.format(rows=rows)
+            cursor.execute(
+                f"INSERT INTO kpis_dirtyfact (fact, fact_id, is_own) SELECT %s, x.id, %s FROM ({named}) AS x (id)",
+                [fact, is_own],
+            )
     if resource == "memberships":
         cursor.execute(f"SELECT id FROM {rows}")
         mark_members(cursor, [row[0] for row in cursor.fetchall()])
@@ -139,8 +146,8 @@ def mark(cursor: CursorWrapper, resource: str, *, rows: str = "affected", are_al
 def mark_members(cursor: CursorWrapper, memberships: Iterable[int]) -> None:
     """Note the facts credited to these people while they were in these teams as dirty."""
     cursor.execute(
-        "INSERT INTO kpis_dirtyfact (fact, fact_id)"
-        " SELECT DISTINCT split_part(e.kind, '.', 1), e.fact_id FROM kpis_teammembership m"
+        "INSERT INTO kpis_dirtyfact (fact, fact_id, is_own)"
+        " SELECT DISTINCT split_part(e.kind, '.', 1), e.fact_id, false FROM kpis_teammembership m"
         " JOIN kpis_person p ON p.id = m.person_id JOIN kpis_kpievent e ON e.person_id = p.member_id"
         " AND (m.starts_on IS NULL OR e.date >= m.starts_on) AND (m.ends_on IS NULL OR e.date < m.ends_on)"
         " WHERE m.id = ANY(%s)",
@@ -151,8 +158,8 @@ def mark_members(cursor: CursorWrapper, memberships: Iterable[int]) -> None:
 def _mark_teams(cursor: CursorWrapper, rows: str) -> None:
     """A team's region is inherited by its facts."""
     cursor.execute(
-        "INSERT INTO kpis_dirtyfact (fact, fact_id)"
-        f" SELECT DISTINCT split_part(e.kind, '.', 1), e.fact_id FROM {rows} a JOIN kpis_team t USING (id)"
+        "INSERT INTO kpis_dirtyfact (fact, fact_id, is_own)"
+        f" SELECT DISTINCT split_part(e.kind, '.', 1), e.fact_id, false FROM {rows} a JOIN kpis_team t USING (id)"
         " JOIN kpis_kpievent e ON e.team_id = t.member_id WHERE NOT a.is_new"
     )
 
@@ -175,7 +182,7 @@ def fix_credits(cursor: CursorWrapper, *, rows: str) -> None:
 
 def mark_deals(cursor: CursorWrapper) -> None:
     """Note every deal as dirty, because the steps of a sale are others now."""
-    cursor.execute("INSERT INTO kpis_dirtyfact (fact, fact_id) SELECT 'deals', id FROM kpis_deal")
+    cursor.execute("INSERT INTO kpis_dirtyfact (fact, fact_id, is_own) SELECT 'deals', id, false FROM kpis_deal")
 
 
 def mark_leads(cursor: CursorWrapper) -> None:

@@ -260,14 +260,34 @@ _SOURCES: Mapping[str, str] = MappingProxyType(
 
 
 def take_stale(cursor: CursorWrapper) -> None:
-    """Take what is dirty into `stale` (fact, fact_id), a temporary table, beside what it holds already."""
-    cursor.execute("CREATE TEMPORARY TABLE IF NOT EXISTS stale (fact text, fact_id bigint) ON COMMIT DROP")
+    """Take what is dirty into `stale` (fact, fact_id, is_own), a temporary table, beside what it holds already."""
+    cursor.execute("CREATE TEMPORARY TABLE IF NOT EXISTS stale (fact text, fact_id bigint, is_own bool) ON COMMIT DROP")
     cursor.execute(
-        "WITH taken AS (DELETE FROM kpis_dirtyfact RETURNING fact, fact_id)"
-        " INSERT INTO stale SELECT fact, fact_id FROM taken EXCEPT SELECT fact, fact_id FROM stale"
+        """
+        WITH taken AS (
+            DELETE FROM kpis_dirtyfact RETURNING fact, fact_id, is_own
+        ), told AS (
+            SELECT fact, fact_id, bool_or(is_own) AS is_own FROM taken GROUP BY fact, fact_id
+        ), owned AS (
+            UPDATE stale s SET is_own = true FROM told t
+            WHERE t.is_own AND NOT s.is_own AND s.fact = t.fact AND s.fact_id = t.fact_id
+        )
+        INSERT INTO stale SELECT * FROM told t
+        WHERE NOT EXISTS (SELECT FROM stale s WHERE s.fact = t.fact AND s.fact_id = t.fact_id)
+        """
     )
     is_large = cursor.rowcount >= MANY_FACTS
-    cursor.execute(f"ANALYZE stale{''.join(f', {table}' for table in READ_TABLES if is_large)}")
+    cursor.execute(f"ANALYZE {', '.join(['stale', *(_grown_tables(cursor) if is_large else ())])}")
+
+
+def _grown_tables(cursor: CursorWrapper) -> list[str]:
+    """The tables that are a tenth larger or smaller than the planner believes."""
+    cursor.execute(
+        "SELECT relname FROM pg_class WHERE oid = ANY(%s::regclass[]) AND relkind = 'r'"
+        " AND abs(pg_relation_size(oid) / current_setting('block_size')::int - relpages) * 10 > relpages",
+        [list(READ_TABLES)],
+    )
+    return [row[0] for row in cursor.fetchall()]
 
 
 def derive_events(cursor: CursorWrapper, *, currency: str, read_records: Collection[str]) -> dict[str, set[date]]:

@@ -27,7 +27,7 @@ class JoiningError(RefusedError):
 
 
 def join_leads(cursor: CursorWrapper, *, now: datetime) -> None:
-    """Find duplicates, card scans and links among what is in `stale`.
+    """Find duplicates, card scans and links among the records in `stale` that may be others themselves.
 
     What a decision moves is added to `stale`. So is what others committed meanwhile, which is why everything that was
     added is looked at as well. Runs inside the caller's transaction and lock.
@@ -45,13 +45,15 @@ def join_leads(cursor: CursorWrapper, *, now: datetime) -> None:
     cursor.execute("DROP TABLE fresh, seen")
     # What a duplicate tells is told by the lead that is counted for it.
     cursor.execute(
-        "INSERT INTO stale SELECT DISTINCT 'leads', x.same_as_id FROM kpis_leadexclusion x"
+        "INSERT INTO stale SELECT DISTINCT 'leads', x.same_as_id, false FROM kpis_leadexclusion x"
         " JOIN stale s ON s.fact = 'leads' AND s.fact_id = x.lead_id WHERE x.same_as_id IS NOT NULL"
         " AND NOT EXISTS (SELECT FROM stale t WHERE t.fact = 'leads' AND t.fact_id = x.same_as_id)"
     )
 
 
-_NEW = "SELECT fact, fact_id FROM stale WHERE fact IN ('leads', 'deals') EXCEPT SELECT fact, fact_id FROM seen"
+_NEW = (
+    "SELECT fact, fact_id FROM stale WHERE is_own AND fact IN ('leads', 'deals') EXCEPT SELECT fact, fact_id FROM seen"
+)
 
 
 def _look_at_new(cursor: CursorWrapper) -> bool:

@@ -16,9 +16,8 @@ from django.db import connection, transaction
 from django.db.backends.utils import CursorWrapper
 from django.db.models import Model
 
-from kpis.engine.facts import FACTS
 from kpis.engine.resources import RESOURCES
-from kpis.engine.specs import STAGES
+from kpis.engine.specs import event_kinds
 from kpis.models.resources import MODELS
 from kpis.services import dependents
 from kpis.services.events import derive_events, take_stale
@@ -70,7 +69,9 @@ def _lay_over(
     cursor.execute("SELECT quote_ident(current_schema())")
     schema = cursor.fetchone()[0]
     # Takes the place of the company's list of what has to be derived again.
-    cursor.execute("CREATE TEMPORARY TABLE kpis_dirtyfact (fact text, fact_id bigint) ON COMMIT DROP")
+    cursor.execute(
+        "CREATE TEMPORARY TABLE kpis_dirtyfact (fact text, fact_id bigint, is_own bool DEFAULT true) ON COMMIT DROP"
+    )
     _gather_changes(cursor, moment)
     for resource in REWOUND:
         _mark(cursor, schema, resource, moment)
@@ -98,17 +99,12 @@ def _changed(cursor: CursorWrapper, schema: str, fact: str, stretch: Stretch) ->
     cursor.execute(
         f"SELECT e.fact_id FROM {schema}.kpis_kpievent e WHERE {is_here} AND {_IS_PAST}"
         f" UNION SELECT e.fact_id FROM kpis_kpievent e WHERE {is_here} AND {_IS_PAST}",
-        {"kinds": _kinds(fact), "fact": fact, "start": stretch[0], "end": stretch[1]},
+        {"kinds": list(event_kinds(fact)), "fact": fact, "start": stretch[0], "end": stretch[1]},
     )
     return frozenset(row[0] for row in cursor.fetchall())
 
 
 _IS_PAST = "EXISTS (SELECT FROM past_fact p WHERE p.fact = %(fact)s AND p.fact_id = e.fact_id)"
-
-
-def _kinds(fact: str) -> list[str]:
-    """The kinds of event that one kind of fact makes."""
-    return [f"{fact}.{axis}" for axis in dict.fromkeys((*FACTS[fact].dates, *STAGES.get(fact, {}).values()))]
 
 
 def _gather_changes(cursor: CursorWrapper, moment: datetime) -> None:
@@ -218,7 +214,7 @@ def _copy_events(
             f" SELECT e.fact_id FROM {schema}.kpis_kpievent e"
             " WHERE e.kind = ANY(%(kinds)s) AND e.date >= %(start)s AND e.date < %(end)s)",
             {
-                "kinds": _kinds(fact),
+                "kinds": list(event_kinds(fact)),
                 "fact": fact,
                 "start": stretch[0],
                 "end": stretch[1],

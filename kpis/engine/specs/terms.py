@@ -7,6 +7,7 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import assert_never
 
+from kpis.engine.facts import FACTS
 from kpis.engine.specs.kinds import (
     STAGES,
     WON,
@@ -125,6 +126,15 @@ def measure_key(term: Term) -> str:
     """
     plain = replace(term, min_count=None) if isinstance(term, Simple) else term
     return hashlib.sha256(stable_json(term_data(ordered(plain))).encode()).hexdigest()[:12]
+
+
+def event_kinds(fact: str) -> tuple[str, ...]:
+    """All kinds of dated event that one kind of fact makes.
+
+    >>> event_kinds("orders")
+    ('orders.ordered_on',)
+    """
+    return tuple(dict.fromkeys(f"{fact}.{axis}" for axis in (*FACTS[fact].dates, *STAGES.get(fact, {}).values())))
 
 
 def event_kind(simple: Simple) -> str:
