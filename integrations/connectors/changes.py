@@ -29,14 +29,16 @@ def changes_of(
     was emptied) is withdrawn.
     """
     living = [record for record in records if not record.is_gone]
-    decisions = list(decide_dated(mapping, rows_of(mapping, living), zone=zone, tally=tally))
-    given = {_id_of(each) for each in decisions}
+    rows = rows_of(mapping, living)
+    decisions = list(decide_dated(mapping, rows, zone=zone, tally=tally, at_once=len(living) or None))
     earlier = [Record(each.external_id, previous[each.external_id]) for each in records if each.external_id in previous]
     before = ids_of(mapping, earlier, zone)
     gone = ids_of(mapping, [record for record in records if record.is_gone], zone)
     if not mapping.each:
         gone |= {record.external_id for record in records if record.is_gone and is_own_id(mapping)}
-    withdrawn = sorted((before | gone) - given)
+    if not before and not gone:
+        return decisions
+    withdrawn = sorted((before | gone) - {_id_of(each) for each in decisions})
     return [*decisions, *(Accepted(NO_ROW, {"external_id": each, "deleted": True}) for each in withdrawn)]
 
 

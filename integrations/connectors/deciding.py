@@ -41,20 +41,25 @@ Problems = dict[int, list[FieldProblem]]
 
 
 def decide(
-    mapping: StreamMapping, rows: Iterable[Row], *, zone: ZoneInfo, tally: Tally
+    mapping: StreamMapping, rows: Iterable[Row], *, zone: ZoneInfo, tally: Tally, at_once: int | None = None
 ) -> Iterator[Accepted | Refused]:
     """Each row in turn: a record, a refusal, or nothing (a row to skip, or one that says again what another said).
 
     Two rows with the same external id and the same content are one record; with different content the later one is
-    refused, because which of them is right cannot be known. `tally` counts along.
+    refused, because which of them is right cannot be known. `tally` counts along. Of rows that were decided `at_once`
+    (ROWS_AT_ONCE) the records are held; of those before them only a digest.
     """
     reader, seen, coming = _ColumnReader(mapping, zone, tally), _Seen(), iter(rows)
-    while some := list(islice(coming, ROWS_AT_ONCE)):
+    while some := list(islice(coming, at_once or ROWS_AT_ONCE)):
         seen.go_on()
         tally.read += len(some)
         kept = [row for row in some if not _is_skipped(mapping, row)] if mapping.skip_blank else some
         tally.skipped += len(some) - len(kept)
         records, problems = reader.read(kept)
+        if not problems and seen.take_all_new(kept, records):
+            tally.accepted += len(kept)
+            yield from map(Accepted, kept, records)
+            continue
         for index, (row, record) in enumerate(zip(kept, records, strict=True)):
             decision = _decided(row, record, problems.get(index), seen, tally)
             if decision is not None:
@@ -88,7 +93,7 @@ def _is_skipped(mapping: StreamMapping, row: Row) -> bool:
 def _decided(
     row: Row, record: dict[str, Any], problems: Sequence[FieldProblem] | None, seen: _Seen, tally: Tally
 ) -> Accepted | Refused | None:
-    external_id = str(record.get("external_id") or "")
+    external_id = _id_of(record)
     if external_id and not problems:
         earlier = seen.earlier(external_id, row, record)
         if earlier is not None and earlier[1]:
@@ -102,6 +107,10 @@ def _decided(
         return Refused(row, external_id, tuple(problems))
     tally.accepted += 1
     return Accepted(row, record)
+
+
+def _id_of(record: Mapping[str, Any]) -> str:
+    return str(record.get("external_id") or "")
 
 
 class _Seen:
@@ -118,6 +127,14 @@ class _Seen:
             return number, content == _digest(record)
         number, first = self._near.setdefault(external_id, (row.number, record))
         return None if first is record else (number, _digest(first) == _digest(record))
+
+    def take_all_new(self, rows: Sequence[Row], records: Sequence[dict[str, Any]]) -> bool:
+        """Note the rows at hand, unless one of them has no id or one that was there before; then nothing is noted."""
+        told = dict(zip(map(_id_of, records), zip((row.number for row in rows), records, strict=True), strict=True))
+        is_new = "" not in told and len(told) == len(records) and told.keys().isdisjoint(self._far)
+        if is_new:
+            self._near = told
+        return is_new
 
     def go_on(self) -> None:
         """The rows so far are no longer at hand."""
@@ -204,6 +221,8 @@ class _Converter:
 
     def _settled(self, found: list[Any], places: Sequence[int], problems: Problems) -> list[Any]:
         """The values with nothing in place of what cannot be one, which is noted for its row."""
+        if BadValueError not in set(map(type, found)):
+            return found
         column = " + ".join(self._columns)
         for index, value in enumerate(found):
             if type(value) is BadValueError:

@@ -18,7 +18,7 @@ Era = tuple[int | None, ...]
 
 
 def decide_dated(
-    mapping: StreamMapping, rows: Iterable[Row], *, zone: ZoneInfo, tally: Tally
+    mapping: StreamMapping, rows: Iterable[Row], *, zone: ZoneInfo, tally: Tally, at_once: int | None = None
 ) -> Iterator[Accepted | Refused]:
     """As `decide`, each row by the value maps that were in force on its day.
 
@@ -26,10 +26,10 @@ def decide_dated(
     """
     dated = [rule for rule in mapping.rules if rule.earlier]
     if not dated:
-        yield from decide(mapping, rows, zone=zone, tally=tally)
+        yield from decide(mapping, rows, zone=zone, tally=tally, at_once=at_once)
         return
     for era, some in groupby(rows, key=lambda row: tuple(_era(mapping, rule, row, zone) for rule in dated)):
-        yield from decide(_as_of(mapping, dated, era), some, zone=zone, tally=tally)
+        yield from decide(_as_of(mapping, dated, era), some, zone=zone, tally=tally, at_once=at_once)
 
 
 def _era(mapping: StreamMapping, rule: FieldRule, row: Row, zone: ZoneInfo) -> int | None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from itertools import count
 from operator import itemgetter
 from typing import Any
 
@@ -26,8 +27,7 @@ def rows_of(mapping: StreamMapping, records: Sequence[Record]) -> Iterator[Row]:
     columns = mapping.columns
     if not mapping.each:
         pick = _picker(columns)
-        for number, record in enumerate(records, 1):
-            yield Row(number, pick(record.values))
+        yield from map(Row, count(1), (pick(record.values) for record in records))
         return
     prefix = f"{mapping.each}."
     inner = _picker([column.removeprefix(prefix) for column in columns if column.startswith(prefix)])
@@ -83,10 +83,12 @@ def _picker(columns: Sequence[str]) -> Callable[[Any], dict[str, Cell]]:
 
     if len(columns) < 2 or any("." in column for column in columns):
         return follow
-    take = itemgetter(*columns)
+    take, names = itemgetter(*columns), frozenset(columns)
 
     def pick(values: Any) -> dict[str, Cell]:
-        """As `follow`, for the records of most sources: flat, and every field there."""
+        """As `follow`, for the records of most sources: flat, and every field there; often what was asked for alone."""
+        if type(values) is dict and values.keys() <= names and PLAIN.issuperset(map(type, values.values())):
+            return values
         try:
             cells = take(values)
         except (KeyError, TypeError):

@@ -39,6 +39,10 @@ class Said(NamedTuple):
     mark: tuple[str, bool]
 
 
+_GONE = Said(f"{NULL}\t\tt", ("", True))
+_THERE = Said(f"{NULL}\t\tf", ("", False))
+
+
 def heard(
     told: Iterable[tuple[str, Mapping[str, Any] | None]], *, keeps: bool, plain: frozenset[str] = frozenset()
 ) -> dict[str, Said]:
@@ -91,9 +95,9 @@ def forget(*, connection: Connection, now: datetime) -> int:
 
 def _said(values: Mapping[str, Any] | None, *, keeps: bool, plain: frozenset[str]) -> Said:
     if values is None:
-        return Said(f"{NULL}\t\tt", ("", True))
+        return _GONE
     if not keeps:
-        return Said(f"{NULL}\t\tf", ("", False))
+        return _THERE
     payload = _ENCODER.encode(values)
     if "@" in payload:
         payload = _ENCODER.encode(masked(values, plain, seal_address))

@@ -25,7 +25,7 @@ from kpis.services.incoming import Prepared, prepared
 from kpis.services.sealing import seal_address
 from tenants.settings.selectors import company_settings
 
-CHUNK_RECORDS = 4_000
+CHUNK_RECORDS = 12_000
 
 
 class LostRunError(Exception):

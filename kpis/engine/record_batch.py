@@ -211,14 +211,17 @@ class _Columns:
             if name in names:
                 column = self.texts(some, name, spec) or self.column(some, name, partial(reader.field, name, spec))
                 (refs if spec.is_reference else values)[name] = column
+        external_ids = _plain_texts([record["external_id"] for record in some], ID_LENGTH)
         common: list[list[Any]] = [
-            self.column(some, name, read) if name in names else nothing
-            for name, read in (
-                ("external_id", reader.external_id),
-                ("attributes", reader.attributes),
-                ("source_url", reader.url),
-                ("source_updated_at", partial(reader.moment, "source_updated_at")),
-            )
+            external_ids or self.column(some, "external_id", reader.external_id),
+            *(
+                self.column(some, name, read) if name in names else nothing
+                for name, read in (
+                    ("attributes", reader.attributes),
+                    ("source_url", reader.url),
+                    ("source_updated_at", partial(reader.moment, "source_updated_at")),
+                )
+            ),
         ]
         is_taxed = any(name in values for name in self.resource.taxed)
         if is_taxed and not self.fault_count:
@@ -242,11 +245,16 @@ class _Columns:
             return False
         for name in ("currency", "tax", "tax_rate"):
             values.setdefault(name, [None] * len(values[taxed[0]]))
-        rules = (values["currency"], values["tax"], values["tax_rate"])
+        rules = list(zip(values["currency"], values["tax"], values["tax_rate"], strict=True))
+        is_one_rule = len(set(rules)) == 1
         for name in taxed:
-            given = list(zip(values[name], *rules, strict=True))
-            become = {each: self.reader.net(*each) for each in set(given)}
-            values[name] = [become[each] for each in given]
+            if is_one_rule:
+                nets = {amount: self.reader.net(amount, *rules[0]) for amount in set(values[name])}
+                values[name] = [nets[amount] for amount in values[name]]
+            else:
+                values[name] = [
+                    self.reader.net(amount, *rule) for amount, rule in zip(values[name], rules, strict=True)
+                ]
         return True
 
     def column(self, records: list[Any], name: str, read: Callable[[Any], Any]) -> list[Any]:
@@ -264,13 +272,10 @@ class _Columns:
     def texts(self, records: list[Any], name: str, spec: Field) -> list[Any] | None:
         """A column of plain texts or bare references of which every one is there and fits; None for any other."""
         raws = [record[name] for record in records]
-        if spec.kind not in {Kind.TEXT, Kind.REF} or spec.choices or set(map(type, raws)) != {str}:
+        if spec.kind not in {Kind.TEXT, Kind.REF} or spec.choices:
             return None
-        stripped = [raw.strip() for raw in raws]
-        longest = ID_LENGTH if spec.is_reference else spec.length
-        if not all(stripped) or max(map(len, stripped)) > longest or not is_storable("".join(raws)):
-            return None
-        if not spec.is_reference:
+        stripped = _plain_texts(raws, ID_LENGTH if spec.is_reference else spec.length)
+        if stripped is None or not spec.is_reference:
             return stripped
         if not 0 < len(self.source.strip()) == len(self.source) <= SOURCE_LENGTH:
             return None
@@ -296,6 +301,15 @@ class _Columns:
             return row
         known = record.get("external_id") if isinstance(record, Mapping) else None
         return Rejection(index, None if known is None else storable(known), tuple(reader.issues))
+
+
+def _plain_texts(raws: list[Any], longest: int) -> list[str] | None:
+    """Texts without outer blanks, where every one is there and fits; else None."""
+    if set(map(type, raws)) != {str}:
+        return None
+    stripped = [raw.strip() for raw in raws]
+    is_fit = all(stripped) and max(map(len, raws)) <= longest and is_storable("".join(raws))
+    return stripped if is_fit else None
 
 
 def _places_of_faults(columns: Iterable[list[Any]]) -> frozenset[int]:

@@ -97,7 +97,8 @@ _READING: Mapping[str, tuple[tuple[str, str], ...]] = MappingProxyType(
         ),
         "deals": (
             ("leads", "SELECT d.lead_id FROM kpis_deal d JOIN {rows} a USING (id) WHERE d.lead_id > 0"),
-            ("leads", "SELECT l.id FROM kpis_lead l JOIN {rows} a ON l.converted_deal_id = a.id"),
+            # a lead that waited for a new deal is marked when it is linked
+            ("leads", "SELECT l.id FROM kpis_lead l JOIN {rows} a ON l.converted_deal_id = a.id WHERE NOT a.is_new"),
             *(
                 (fact, f"SELECT f.id FROM {table} f JOIN {{rows}} a ON f.deal_id = a.id WHERE NOT a.is_new")
                 for fact, table in _OF_DEALS

@@ -160,47 +160,52 @@ class Batch:
         """Write rows of which none is stored straight into the table."""
         indexes = sorted(index for each in groups for index in each.group.indexes)
         self.cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)", [self.table, len(indexes)]
+            "SELECT string_agg(nextval(pg_get_serial_sequence(%s, 'id'))::text, ',') FROM generate_series(1, %s)",
+            [self.table, len(indexes)],
         )
-        ids = dict(zip(indexes, (str(row[0]) for row in self.cursor.fetchall()), strict=True))
+        ids = dict(zip(indexes, self.cursor.fetchone()[0].split(","), strict=True))
         for each in groups:
             own = [ids[index] for index in each.group.indexes]
-            columns = self.new_columns(each)
-            names = ", ".join(f'"{name}"' for name in ("id", *columns))
-            lines = map("\t".join, zip(own, *columns.values(), strict=False))
+            columns, shared = self.new_columns(each)
+            names = ", ".join(f'"{name}"' for name in ("id", *(name for some in columns for name in some), *shared))
+            rest = repeat("\t".join(shared.values()), len(own))
+            lines = map("\t".join, zip(own, *columns.values(), rest, strict=True))
             copy_in(self.cursor, f"COPY {self.table} ({names}) FROM STDIN", "\n".join(lines) + "\n")
-            made = zip(own, columns["external_id"], strict=True)
+            made = zip(own, each.keys["external_id"], strict=True)
             copy_in(self.cursor, "COPY affected FROM STDIN", "".join(f"{row}\t{name}\tt\n" for row, name in made))
         return len(indexes)
 
-    def new_columns(self, group: Alike) -> dict[str, Iterable[str]]:
-        """The columns of rows that are all new, as COPY reads them; what no row fills comes without end."""
+    def new_columns(self, group: Alike) -> tuple[dict[tuple[str, ...], Sequence[str]], dict[str, str]]:
+        """The columns of rows that are all new, as COPY reads them: those with a text for each row (several columns in
+        one where they are joined already), and those with one for all.
+        """
         blank = {
             each.attname: text_of(default)
             for each in self.model._meta.concrete_fields
             if not each.primary_key and (default := default_value(each)) is not None
         }
-        sent = group.new_columns(self.resolved(group, range(len(group.group))), blank)
-        columns: dict[str, Iterable[str]] = {name: repeat(text) for name, text in blank.items()}
-        columns |= {"source": repeat(text_of(self.source)), **sent}
-        columns |= dict.fromkeys(("recorded_at", "changed_at"), repeat(text_of(self.now)))
-        if self.resource.code == "deals" and "owner_id" in sent and "outcome" in sent:
-            owned = zip(sent["owner_id"], sent["outcome"], strict=True)
-            columns["owner_at_close_id"] = [owner if outcome in dependents.CLOSED else NULL for owner, outcome in owned]
+        columns = group.new_columns(self.resolved(group, range(len(group.group))), blank)
+        if self.resource.code == "deals" and "owner" in group.refs and "outcome" in group.texts:
+            owned = zip(columns["owner_id",], group.texts["outcome"], strict=True)
+            closed = [owner if outcome in dependents.CLOSED else NULL for owner, outcome in owned]
+            columns["owner_at_close_id",] = closed
         for each in self.model._meta.concrete_fields:
             if isinstance(each, models.UUIDField):
-                columns[each.attname] = [str(uuid.uuid4()) for _ in group.group.indexes]
-        return columns
+                columns[each.attname,] = [str(uuid.uuid4()) for _ in group.group.indexes]
+        shared = (
+            blank | {"source": text_of(self.source)} | dict.fromkeys(("recorded_at", "changed_at"), text_of(self.now))
+        )
+        told = {name for some in columns for name in some}
+        return columns, {name: text for name, text in shared.items() if name not in told}
 
-    def resolved(self, group: Alike, places: Iterable[int]) -> dict[str, dict[tuple[str, str], int]]:
+    def resolved(self, group: Alike, places: Sequence[int]) -> dict[str, dict[tuple[str, str], int]]:
         """For each reference that was sent, the ids of the rows it points at: by their own id, else a further name.
 
         The id of a record that was merged away is a name of the one that is left, though its own row is still there.
         """
         found: dict[str, dict[tuple[str, str], int]] = {}
-        for name in group.refs:
-            column = group.group.refs[name]
-            wanted = {(ref[0], ref[1]) for ref in (column[at] for at in places) if ref}
+        for name, column in group.refs.items():
+            wanted = column.only(places).wanted
             entity = self.refs[name]
             table = MODELS[entity]._meta.db_table
             found[name] = self.ids_of(table, "id", wanted, "deleted_at IS NULL")

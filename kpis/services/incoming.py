@@ -43,6 +43,41 @@ class Stored:
 
 
 @dataclass(frozen=True, slots=True)
+class References:
+    """A column of references: what was sent, each once, and for every row the place of its own in it."""
+
+    distinct: Sequence[Any]
+    places: Sequence[int]
+
+    @classmethod
+    def of(cls, column: Sequence[Any]) -> References:
+        """References that were sent alike are one and the same list."""
+        distinct = {id(value): value for value in column}
+        place_of = {name: place for place, name in enumerate(distinct)}
+        return cls(list(distinct.values()), [place_of[id(value)] for value in column])
+
+    def only(self, places: Sequence[int]) -> References:
+        """Those of the rows at these places; what none of them has may still be among the distinct ones."""
+        return References(self.distinct, [self.places[at] for at in places])
+
+    @property
+    def wanted(self) -> set[tuple[str, str]]:
+        """Source and external id of all that is referred to."""
+        return {(each[0], each[1]) for place in set(self.places) if (each := self.distinct[place])}
+
+    def texts(self) -> list[str]:
+        """Each row's as JSON."""
+        become = [_reference_text(value) for value in self.distinct]
+        return [become[place] for place in self.places]
+
+    def ids(self, found: Mapping[tuple[str, str], int]) -> list[str]:
+        """The id of the row that each points at, as COPY reads it."""
+        known = [found.get((each[0], each[1])) if each else None for each in self.distinct]
+        become = [NULL if each is None else str(each) for each in known]
+        return [become[place] for place in self.places]
+
+
+@dataclass(frozen=True, slots=True)
 class Alike:
     """Rows that carry the same fields as COPY reads them: the columns they fill, and each row's text and digest.
 
@@ -51,7 +86,7 @@ class Alike:
     """
 
     group: RowGroup
-    refs: tuple[str, ...]
+    refs: Mapping[str, References]
     keys: Mapping[str, Sequence[str]]
     texts: Mapping[str, Sequence[str]]
     contents: Sequence[str]
@@ -60,12 +95,14 @@ class Alike:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The plain ones that were sent, "refs", "attributes" and "source_url": in `contents` side by side."""
+        """The plain ones that were sent, "refs", and "attributes" and "source_url" if any, as `contents` has them."""
         return tuple(self.texts)
 
     def differing(self, known: Mapping[str, Stored]) -> list[int]:
         """The places of the rows that are new or may differ from what is stored."""
         is_deleted = self.group.is_deleted
+        if not known and not is_deleted:
+            return list(range(len(self.group)))
         return [
             at
             for at, (external_id, digest) in enumerate(zip(self.group.external_ids, self.digests, strict=True))
@@ -79,6 +116,7 @@ class Alike:
         return replace(
             self,
             group=self.group.only(places),
+            refs={name: column.only(places) for name, column in self.refs.items()},
             keys={name: [column[at] for at in places] for name, column in self.keys.items()},
             texts={name: [column[at] for at in places] for name, column in self.texts.items()},
             contents=[self.contents[at] for at in places],
@@ -99,21 +137,24 @@ class Alike:
             repeat(self.present, count),
             some.digests,
             some.keys["source_updated_at"],
-            *(_ids_of(some.group.refs[name], ids[name]) for name in self.refs),
+            *(column.ids(ids[name]) for name, column in some.refs.items()),
             some.contents,
         ]
         return map("\t".join, zip(*columns, strict=True))
 
     def new_columns(
         self, ids: Mapping[str, Mapping[tuple[str, str], int]], defaults: Mapping[str, str]
-    ) -> dict[str, Sequence[str]]:
-        """All rows as the columns of their table, where none of them is stored; `defaults` where nothing was sent."""
-        return {
-            **self.keys,
-            "content_hash": self.digests,
-            **{f"{name}_id": _ids_of(self.group.refs[name], ids[name]) for name in self.refs},
-            **{name: _without_nulls(texts, defaults.get(name)) for name, texts in self.texts.items()},
-        }
+    ) -> dict[tuple[str, ...], Sequence[str]]:
+        """All rows as the columns of their table, where none of them is stored; `defaults` where nothing was sent.
+
+        The plain columns are one, joined as they are in `contents`, where nothing has to be put in for what is null.
+        """
+        own: dict[tuple[str, ...], Sequence[str]] = {(name,): texts for name, texts in self.keys.items()}
+        own["content_hash",] = self.digests
+        own |= {(f"{name}_id",): column.ids(ids[name]) for name, column in self.refs.items()}
+        if any(NULL in texts for name, texts in self.texts.items() if name in defaults):
+            return own | {(name,): _without_nulls(texts, defaults.get(name)) for name, texts in self.texts.items()}
+        return own | {self.columns: self.contents}
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,18 +222,26 @@ def _earliest(column: Sequence[Any]) -> date | None:
 
 
 def _alike(group: RowGroup, plain: frozenset[str], linked: frozenset[str]) -> Alike:
-    nothing = [NULL] * len(group)
     further = {"attributes": group.attributes, "source_url": group.source_urls}
     present = [*group.values, *group.refs, *(name for name, column in further.items() if column is not None)]
     texts = {name: _texts(column) for name, column in group.values.items() if name in plain}
-    texts["refs"] = _refs(group)
-    texts["attributes"] = nothing if group.attributes is None else [text_of(each) for each in group.attributes]
-    texts["source_url"] = nothing if group.source_urls is None else _texts(group.source_urls)
+    references = {name: References.of(column) for name, column in group.refs.items()}
+    texts["refs"] = _refs(references, len(group))
+    if group.attributes is not None:
+        texts["attributes"] = [text_of(each) for each in group.attributes]
+    elif group.source_urls is not None:
+        texts["attributes"] = [NULL] * len(group)
+    if group.source_urls is not None:
+        texts["source_url"] = _texts(group.source_urls)
     contents = list(map("\t".join, zip(*texts.values(), strict=True)))
     named = f"{{{','.join(present)}}}"
-    prefix = f"{named}\t{group.is_deleted}\t"
-    digests = [hashlib.md5((prefix + each).encode(), usedforsecurity=False).hexdigest() for each in contents]
-    refs = tuple(name for name in group.refs if name in linked)
+    # What was not sent is in the digest too: digests are kept, so that what they are of stays as it is.
+    head, tail = (
+        f"{named}\t{group.is_deleted}\t",
+        f"\t{NULL}" * (("attributes" not in texts) + ("source_url" not in texts)),
+    )
+    digests = [hashlib.md5(f"{head}{each}{tail}".encode(), usedforsecurity=False).hexdigest() for each in contents]
+    refs = {name: column for name, column in references.items() if name in linked}
     keys = {"external_id": _texts(group.external_ids), "source_updated_at": _texts(group.updated_at)}
     return Alike(group, refs, keys, texts, contents, digests, named)
 
@@ -223,21 +272,14 @@ def _escaped_texts(column: Sequence[str | None]) -> list[str]:
     return texts
 
 
-def _refs(group: RowGroup) -> list[str]:
+def _refs(references: Mapping[str, References], count: int) -> list[str]:
     """The references of each row as one JSON object."""
-    names = sorted(group.refs)
+    names = sorted(references)
     if not names:
-        return ["{}"] * len(group)
+        return ["{}"] * count
     shape = "{" + ", ".join(f'"{name}": %s' for name in names) + "}"
-    columns = [_reference_texts(group.refs[name]) for name in names]
+    columns = [references[name].texts() for name in names]
     return [shape % each for each in zip(*columns, strict=True)]
-
-
-def _reference_texts(column: Sequence[Any]) -> list[str]:
-    # References that were sent alike are one and the same list, so each is written once.
-    distinct = {id(value): value for value in column}
-    become = {name: _reference_text(value) for name, value in distinct.items()}
-    return [become[id(value)] for value in column]
 
 
 def _reference_text(value: Any) -> str:
@@ -245,11 +287,6 @@ def _reference_text(value: Any) -> str:
         return "null"
     is_one = len(value) == 2 and isinstance(value[0], str)
     return escaped(f"[{_quoted(value[0])}, {_quoted(value[1])}]" if is_one else _ENCODER.encode(value))
-
-
-def _ids_of(column: Sequence[Any], found: Mapping[tuple[str, str], int]) -> list[str]:
-    known = [found.get((reference[0], reference[1])) if reference else None for reference in column]
-    return [NULL if each is None else str(each) for each in known]
 
 
 def _differs(is_deleted: bool, digest: str, stored: Stored | None) -> bool:

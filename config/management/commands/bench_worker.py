@@ -21,6 +21,7 @@ from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
 from config.benchmarks.report import processor_seconds
+from config.collector import let_collector_rest
 from integrations.choices import ConnectionKind
 from integrations.models import SyncRun
 from integrations.services import sources
@@ -47,6 +48,7 @@ class Command(BaseCommand):
         kinds = {**sources.KINDS, ConnectionKind.REST: rest}
         with tenant_context(Company.objects.get(slug=options["slug"])), mock.patch.object(sources, "KINDS", kinds):
             caches["default"].get("warm")  # a worker has spoken to Redis before
+            let_collector_rest()  # as every worker does
             began, spent = time.perf_counter(), processor_seconds()
             with profiler or nullcontext():
                 run = _ended(options["run"])
