@@ -178,12 +178,15 @@ class RawRecord(models.Model):
     is_gone = models.BooleanField(
         _("Deleted"), default=False, help_text=_("The source has deleted it or merged it away")
     )
-    received_at = models.DateTimeField(_("Received"), db_index=True)
+    received_at = models.DateTimeField(_("Received"))
 
     class Meta:
         verbose_name = _("Raw record")
         verbose_name_plural = _("Raw records")
         constraints = [models.UniqueConstraint(fields=["connection", "stream", "external_id"], name="rawrecord_once")]
+        indexes = [
+            models.Index(fields=["received_at"], condition=models.Q(payload__isnull=False), name="rawrecord_received")
+        ]
 
     def __str__(self) -> str:
         return f"{self.stream} {self.external_id}"

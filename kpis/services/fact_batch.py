@@ -160,7 +160,9 @@ class Batch:
         """Write rows of which none is stored straight into the table."""
         indexes = sorted(index for each in groups for index in each.group.indexes)
         self.cursor.execute(
-            "SELECT string_agg(nextval(pg_get_serial_sequence(%s, 'id'))::text, ',') FROM generate_series(1, %s)",
+            # looked up once: a name would be, for every number
+            "WITH ids AS MATERIALIZED (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS ids)"
+            " SELECT string_agg(nextval(ids)::text, ',') FROM ids, generate_series(1, %s)",
             [self.table, len(indexes)],
         )
         ids = dict(zip(indexes, self.cursor.fetchone()[0].split(","), strict=True))
