@@ -18,7 +18,7 @@ Item = TypeVar("Item")
 # One is worked out while the one before it is stored; with one more there is always something to do beside.
 ITEMS_AHEAD = 1
 # Seconds until a thread that computes lets the other one go on, which has an answer of the database in its hands.
-SWITCH_SECONDS = 0.000_5
+SWITCH_SECONDS = 0.000_1
 
 
 def ahead(items: Iterator[Item]) -> Generator[Item]:

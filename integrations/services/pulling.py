@@ -71,12 +71,14 @@ class _Reading:
 
 @dataclass(frozen=True)
 class _Decided:
-    """A chunk that is ready to be stored: its pages, what they become, what the source said, and what was seen.
+    """A chunk that is ready to be stored: what its records become, what the source said, and what was seen.
 
-    `merged`: the records that the source has merged into others.
+    `count`: how many records it has; `last`: its last page, without them. `merged`: the records that the source has
+    merged into others.
     """
 
-    pages: Sequence[Page]
+    count: int
+    last: Page
     parts: Sequence[Part]
     said: Mapping[str, Said]
     tallies: Mapping[str, Mapping[str, Any]]
@@ -138,8 +140,8 @@ class _Pulling:
         columns = tuple(dict.fromkeys(column for mapping in mappings for column in mapping.columns))
         items = self._items(stream, mappings, columns, reading.position, until)
         with closing(ahead(items) if can_be_read_beside(self._run.connection) else items) as coming:
-            for pages, early in coming:
-                decided = early or self._decide(stream, mappings, pages)
+            for some in coming:
+                decided = some if isinstance(some, _Decided) else self._decide(stream, mappings, some)
                 self._storing.store(self._chunk(stream, reading, decided))
         return reading.is_done
 
@@ -150,10 +152,10 @@ class _Pulling:
         columns: tuple[str, ...],
         position: Mapping[str, Any],
         until: float,
-    ) -> Generator[tuple[Sequence[Page], _Decided | None]]:
-        """Chunks of pages with what was decided about them, where that can be; none is begun when the time is over."""
+    ) -> Generator[Sequence[Page] | _Decided]:
+        """Chunks of pages, or what was decided about them where that can be; none is begun when the time is over."""
         for pages in _chunks(self._connector.pages(stream, position, columns)):
-            yield pages, self._decide_early(stream, mappings, pages)
+            yield self._decide_early(stream, mappings, pages) or pages
             if time.monotonic() >= until:
                 return
 
@@ -189,11 +191,13 @@ class _Pulling:
             tallies[mapping.stream] = tally.as_report()
         told = ((each.external_id, None if each.is_gone else each.values) for each in records)
         said = self._storing.heard(told, mappings)
-        return _Decided(pages, parts, said, tallies, [each for each in records if each.merged_into])
+        last = replace(pages[-1], records=())
+        merged = [each for each in records if each.merged_into]
+        return _Decided(_size(pages), last, parts, said, tallies, merged)
 
     def _chunk(self, stream: str, reading: _Reading, decided: _Decided) -> Chunk:
         """What is to be stored, noted as read."""
-        run, last, read = self._run, decided.pages[-1], _size(decided.pages)
+        run, last, read = self._run, decided.last, decided.count
         parts = []
         for part in decided.parts:
             parts.append(replace(part, rows_before=reading.tallies.get(part.mapping.stream, {}).get("read", 0)))

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from integrations.choices import RunState
@@ -20,12 +20,13 @@ from integrations.services.runs import LEASE
 from kpis.engine.issues import Issue
 from kpis.engine.record_batch import read_records
 from kpis.engine.resources import RESOURCES
+from kpis.services.fact_batch import JUDGED_WHOLE
 from kpis.services.facts import BulkResult, store_facts
 from kpis.services.incoming import Prepared, prepared
 from kpis.services.sealing import seal_address
 from tenants.settings.selectors import company_settings
 
-CHUNK_RECORDS = 12_000
+CHUNK_RECORDS = 4_000
 
 
 class LostRunError(Exception):
@@ -47,12 +48,13 @@ class Clock:
 class Part:
     """Decided rows of one mapping; `origin` is what a person calls the place they come from.
 
-    `batch`: the accepted records as the door for facts takes them. `rows_before`: how many rows of the same mapping
-    were read before those that are numbered here.
+    `batch`: the accepted records as the door for facts takes them. `doubtful`: those which it may refuse, by their
+    place; of the others nothing else is held. `rows_before`: how many rows of the same mapping were read before those
+    that are numbered here.
     """
 
     mapping: StreamMapping
-    accepted: Sequence[Accepted]
+    doubtful: Mapping[int, Accepted]
     refused: Sequence[Refused]
     origin: str
     batch: Prepared
@@ -98,7 +100,10 @@ class Storing:
             currency=self._currency,
             seal=seal_address,
         )
-        return Part(mapping, accepted, refused, origin, prepared(resource, reading), rows_before)
+        is_judged_whole = mapping.resource in JUDGED_WHOLE
+        doubtful = range(len(accepted)) if is_judged_whole else [each.index for each in reading.rejections]
+        named = {index: accepted[index] for index in doubtful}
+        return Part(mapping, named, refused, origin, prepared(resource, reading), rows_before)
 
     def heard(
         self, told: Iterable[tuple[str, Mapping[str, Any] | None]], mappings: Iterable[StreamMapping]
@@ -110,6 +115,9 @@ class Storing:
     def store(self, chunk: Chunk) -> None:
         """Raises LostRunError, with nothing stored, when the run was cancelled or taken over."""
         now = self._clock.now()
+        with connection.cursor() as cursor:
+            # A server that dies may forget the last chunks, and with each how far the run had come: it is read again.
+            cursor.execute("SET LOCAL synchronous_commit TO off")
         results = [self._store_part(part, now) for part in chunk.parts]
         for stream, said in chunk.raw.items():
             land(connection=self._run.connection, stream=stream, said=said, now=now)
@@ -132,7 +140,7 @@ class Storing:
             (each, each.external_id, [asdict(one) for one in each.problems]) for each in part.refused
         ]
         for rejection in result.rejected:
-            source = part.accepted[rejection.index]
+            source = part.doubtful[rejection.index]
             external_id = str(source.record.get("external_id") or "")
             lines.append((source, external_id, [_described(issue) for issue in rejection.issues]))
         RejectedRecord.objects.bulk_create([self._rejected(part, *line) for line in lines])

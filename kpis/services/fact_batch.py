@@ -35,6 +35,8 @@ from kpis.services.incoming import (
     text_of,
 )
 
+# What only the whole batch and the stored rows together show to be impossible is judged by all its columns.
+JUDGED_WHOLE = frozenset({"memberships"})
 # A long list as one parameter: quoting thousands of them one by one costs more than the query.
 ANY_OF = "ANY(ARRAY(SELECT jsonb_array_elements_text(%s)))"
 
@@ -74,8 +76,7 @@ class Batch:
         self.now = now
         self.model = MODELS[resource.code]
         self.table = self.model._meta.db_table
-        # What only the whole batch and the stored rows together show to be impossible is judged by all its columns.
-        self.is_judged_whole = resource.code == "memberships"
+        self.is_judged_whole = resource.code in JUDGED_WHOLE
         self.plain = plain_columns(resource)
         self.refs = linked_rows(resource)
         self.sent_refs: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from django.conf import settings
 from django.core.cache import caches
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
@@ -43,6 +44,7 @@ class Command(BaseCommand):
         parser.add_argument("--profile", type=Path, help="write a profile here")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        settings.DEBUG = False  # as in production, where nobody keeps the text of every query
         profiler = cProfile.Profile() if options["profile"] else None
         rest = replace(sources.KINDS[ConnectionKind.REST], rates=UNLIMITED)
         kinds = {**sources.KINDS, ConnectionKind.REST: rest}
