@@ -115,9 +115,9 @@ class Storing:
     def store(self, chunk: Chunk) -> None:
         """Raises LostRunError, with nothing stored, when the run was cancelled or taken over."""
         now = self._clock.now()
-        with connection.cursor() as cursor:
+        with connection.cursor() as database:
             # A server that dies may forget the last chunks, and with each how far the run had come: it is read again.
-            cursor.execute("SET LOCAL synchronous_commit TO off")
+            database.execute("SET LOCAL synchronous_commit TO off")
         results = [self._store_part(part, now) for part in chunk.parts]
         for stream, said in chunk.raw.items():
             land(connection=self._run.connection, stream=stream, said=said, now=now)

@@ -535,8 +535,8 @@ AREAS: dict[str, list[Mutant]] = {
         ),
         Mutant(
             "integrations/connectors/changes.py",
-            "withdrawn = sorted((before | gone) - given)",
-            "withdrawn = sorted(gone - given)",
+            "withdrawn = sorted((before | gone) - {_id_of",
+            "withdrawn = sorted(gone - {_id_of",
             f"{DATA}services/test_pulling.py::TestReading::test_elements_of_a_list_come_and_go",
         ),
         Mutant(
