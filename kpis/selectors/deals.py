@@ -105,7 +105,8 @@ def _told(
     deals = Deal.objects.select_related("account", "owner", "owner_at_close").in_bulk(
         [deal for _worth, deal, _faults in found[:limit]]
     )
-    first = tuple(_deal(deals[deal], worth, faults, today) for worth, deal, faults in found[:limit])
+    # one that was kept may be gone by now
+    first = tuple(_deal(deals[deal], worth, faults, today) for worth, deal, faults in found[:limit] if deal in deals)
     ordered = {each: by_fault[each] for each in Fault if by_fault[each]}
     return DealsToCheck(first, sum(group.count for group in asked), ordered)
 
