@@ -7,7 +7,6 @@ is remembered, what became dirty is marked.
 
 import json
 import uuid
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,20 +33,10 @@ from kpis.services.incoming import (
     plain_columns,
     text_of,
 )
+from kpis.services.waiting_references import ANY_OF, Unresolved, resolve_waiting, unresolved_of
 
 # What only the whole batch and the stored rows together show to be impossible is judged by all its columns.
 JUDGED_WHOLE = frozenset({"memberships"})
-# A long list as one parameter: quoting thousands of them one by one costs more than the query.
-ANY_OF = "ANY(ARRAY(SELECT jsonb_array_elements_text(%s)))"
-
-
-@dataclass(frozen=True, slots=True)
-class Unresolved:
-    """A reference that points to nothing yet, and how many records of the batch carry it."""
-
-    field: str
-    reference: str
-    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,12 +95,12 @@ class Batch:
         self.note_unresolved(has_stored=has_stored)
         if self.resource.code == "products":
             organisation.name_aliases(self.cursor, source=self.source)
-        self.resolve_waiting()
+        resolve_waiting(self.cursor, self.resource.code, source=self.source)
         organisation.after_upsert(self.cursor, self.resource.code, now=self.now)
         dependents.mark(self.cursor, self.resource.code, are_all_new=not has_stored)
         if self.resource.code == "deals" and has_stored:
             dependents.fix_credits(self.cursor, rows="affected")
-        unresolved = self.unresolved(reading)
+        unresolved = unresolved_of(self.cursor, self.resource.code, reading, source=self.source)
         self.cursor.execute("DROP TABLE IF EXISTS incoming, delta, affected")
         return BulkResult(
             inserted=inserted,
@@ -375,57 +364,6 @@ class Batch:
                 f" WHERE n.{name}_id IS NULL AND jsonb_typeof(n.refs->'{name}') = 'array'",
                 [self.resource.code, name, self.refs[name]],
             )
-
-    def resolve_waiting(self) -> None:
-        """Give rows that were waiting for these records their link."""
-        self.cursor.execute(
-            "SELECT DISTINCT u.fact, u.field FROM kpis_unresolvedreference u LEFT JOIN kpis_externalidentity i"
-            " ON i.entity = u.entity AND i.source = u.source AND i.external_id = u.external_id"
-            " LEFT JOIN affected a ON u.source = %s AND a.external_id = u.external_id"
-            " WHERE u.entity = %s AND (i.id IS NOT NULL OR a.id IS NOT NULL)",
-            [self.source, self.resource.code],
-        )
-        for fact, name in self.cursor.fetchall():
-            if not any(each.name == name for each in MODELS[fact]._meta.concrete_fields):
-                continue  # a list, or a person's team: kpis.services.organisation keeps those
-            self.cursor.execute(
-                """
-                CREATE TEMPORARY TABLE linked ON COMMIT DROP AS
-                SELECT u.fact_id AS id, t.id AS target_id, u.id AS waiting_id, false AS is_new
-                FROM kpis_unresolvedreference u JOIN (
-                    SELECT %(source)s AS source, external_id, id FROM affected
-                    UNION SELECT source, external_id, row_id FROM kpis_externalidentity WHERE entity = %(entity)s
-                ) t ON t.source = u.source AND t.external_id = u.external_id
-                WHERE u.fact = %(fact)s AND u.field = %(field)s AND u.entity = %(entity)s
-                """,
-                {"source": self.source, "entity": self.resource.code, "fact": fact, "field": name},
-            )
-            self.cursor.execute(
-                f"UPDATE {MODELS[fact]._meta.db_table} f SET {name}_id = l.target_id FROM linked l WHERE f.id = l.id"
-            )
-            self.cursor.execute("DELETE FROM kpis_unresolvedreference u USING linked l WHERE u.id = l.waiting_id")
-            dependents.mark(self.cursor, fact, rows="linked")
-            if (fact, name) == ("deals", "owner"):
-                dependents.fix_credits(self.cursor, rows="linked")
-            self.cursor.execute("DROP TABLE linked")
-
-    def unresolved(self, reading: Reading) -> tuple[Unresolved, ...]:
-        """The references that records of the batch carry and that point to nothing, the most frequent first."""
-        self.cursor.execute(
-            "SELECT EXISTS (SELECT FROM kpis_unresolvedreference WHERE fact = %s)", [self.resource.code]
-        )
-        if not self.cursor.fetchone()[0]:
-            return ()
-        carried = {external_id: group.refs for group in reading.groups for external_id in group.external_ids}
-        self.cursor.execute(
-            f"SELECT f.external_id, u.field, u.external_id FROM {self.table} f"
-            " JOIN kpis_unresolvedreference u ON u.fact = %s AND u.fact_id = f.id"
-            f" WHERE f.source = %s AND f.external_id = {ANY_OF}",
-            [self.resource.code, self.source, json.dumps(list(carried))],
-        )
-        counts = Counter((name, missing) for record, name, missing in self.cursor.fetchall() if name in carried[record])
-        ordered = sorted(counts.items(), key=lambda each: (-each[1], *each[0]))
-        return tuple(Unresolved(name, missing, count) for (name, missing), count in ordered)
 
 
 def _told(old: str, new: str, name: str, path: str = "", *, column: str = "") -> str:

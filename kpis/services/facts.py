@@ -11,9 +11,10 @@ from django.db.backends.utils import CursorWrapper
 
 from kpis.engine.record_batch import read_records
 from kpis.engine.resources import RESOURCES, Resource
-from kpis.services.fact_batch import Batch, BulkResult, Unresolved
+from kpis.services.fact_batch import Batch, BulkResult
 from kpis.services.incoming import Prepared, prepared
 from kpis.services.sealing import seal_address
+from kpis.services.waiting_references import Unresolved
 from tenants.context import current_company
 from tenants.outbox.services import emit
 from tenants.settings.selectors import company_settings
