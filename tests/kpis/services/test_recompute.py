@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from kpis.models import DimensionMember, KpiEvent, KpiNode, KpiTree, MeasureBlock, Metric, MetricVersion
+from kpis.models import DimensionMember, DirtyFact, KpiEvent, KpiNode, KpiTree, MeasureBlock, Metric, MetricVersion
 from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 from kpis.services.facts import upsert_facts
 from kpis.services.measured import mark_groups, measured_terms
@@ -369,6 +369,13 @@ class TestNothingDirty:
         assert matrix(tree, "big").value[0][0][0] == 0
         send("deals", deal("1", 200, attributes={"tier": "A"}))
         assert matrix(tree, "big").value[0][0][0] == 1
+
+    def test_a_changed_deal_asks_again_whose_it_is_and_its_lead_does_not(self, tree: KpiTree) -> None:
+        send("leads", {"external_id": "L", "created_on": "2026-09-01"})
+        send("deals", deal("1", 100, lead="L"))
+        recompute(now=NOW)
+        send("deals", deal("1", 150, lead="L"))
+        assert set(DirtyFact.objects.values_list("fact", "is_own")) == {("deals", True), ("leads", False)}
 
     def test_a_changed_row_dirties_only_its_own_periods(self, tree: KpiTree) -> None:
         august = {"created_on": "2026-07-05", "closed_on": "2026-08-05"}
