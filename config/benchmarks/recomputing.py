@@ -18,7 +18,7 @@ from kpis.engine import specs
 from kpis.engine.cells import EXACT
 from kpis.engine.specs import Simple
 from kpis.models import Person, Team
-from kpis.selectors.measures import condition, measure, value_of
+from kpis.selectors.measures import are_whole, condition, measure, value_of
 from kpis.services import dependents
 from kpis.services.blocks import ALL_GRAINS, BASE_GRAINS, dimensions_in_use
 from kpis.services.facts import upsert_facts
@@ -90,9 +90,11 @@ def _bare() -> float:
         kind, credit = name.removesuffix(EXACT).rsplit(":", 1)
         values: list[str] = []
         params: dict[str, Any] = {"kind": kind, "credit": credit}
+        with connection.cursor() as cursor:
+            whole = are_whole(cursor, kind, credit)
         for term in terms.values():
             assert isinstance(term, Simple), "the measured company has no windows"
-            found, of_term = _plain(term)
+            found, of_term = _plain(term, whole=whole)
             values += found
             params |= of_term
         grains = ALL_GRAINS if name.endswith(EXACT) else BASE_GRAINS
@@ -111,10 +113,10 @@ def _bare() -> float:
     return seconds
 
 
-def _plain(term: Simple) -> tuple[list[str], dict[str, Any]]:
+def _plain(term: Simple, *, whole: bool) -> tuple[list[str], dict[str, Any]]:
     """The expressions of a term over events, and their parameters."""
     if specs.is_additive(term):
-        found = measure(term)
+        found = measure(term, whole=whole)
         return list(found.columns.values()), dict(found.params)
     where, params = condition(term)
     value = value_of(term)

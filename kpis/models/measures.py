@@ -64,6 +64,7 @@ class KpiEvent(models.Model):
             models.Index(fields=["kind", "date"], name="kpievent_kind_date"),
             models.Index(fields=["fact_id", "kind"], name="kpievent_fact"),
             models.Index(fields=["person_id", "date"], name="kpievent_person_date"),
+            models.Index(fields=["kind", "credit"], condition=~models.Q(weight=1), name="kpievent_part"),
         ]
 
     def __str__(self) -> str:

@@ -24,7 +24,7 @@ from kpis.selectors.matrix.axes import Periods, load_periods
 from kpis.selectors.matrix.counting import Counting
 from kpis.selectors.matrix.loading import Blocks, Definitions, load_definitions, load_streams
 from kpis.selectors.matrix.shapes import MatrixMember, MatrixPeriod
-from kpis.selectors.measures import Measure, measure
+from kpis.selectors.measures import Measure, are_whole, measure
 
 Pair = tuple[int, int]
 
@@ -124,7 +124,10 @@ def _group(query: BreakdownQuery, terms: Sequence[Simple], periods: Periods, num
 
 
 def _read(query: BreakdownQuery, terms: Sequence[Simple], periods: Periods) -> tuple[list[str], list[tuple[Any, ...]]]:
-    measures = {specs.measure_key(term): measure(term) for term in terms}
+    kind, credit = specs.event_kind(terms[0]), terms[0].credit
+    with connection.cursor() as cursor:
+        whole = are_whole(cursor, kind, credit)
+    measures = {specs.measure_key(term): measure(term, whole=whole) for term in terms}
     built = {
         f"{key}{suffix}": expression for key, each in measures.items() for suffix, expression in each.columns.items()
     }
@@ -135,7 +138,7 @@ def _read(query: BreakdownQuery, terms: Sequence[Simple], periods: Periods) -> t
         if dimension in query.visible:
             limits.append(f"{column} = ANY(%(visible_{dimension})s)")
             params[f"visible_{dimension}"] = list(query.visible[dimension])
-    source = _source(terms[0], measures, pair, " AND ".join(limits))
+    source = _source(terms[0], measures, pair, " AND ".join(limits), whole=whole)
     numbers = ", ".join(f"({each})::numeric" for each in built.values())
     with connection.cursor() as cursor:
         cursor.execute(
@@ -143,8 +146,8 @@ def _read(query: BreakdownQuery, terms: Sequence[Simple], periods: Periods) -> t
             f" FROM {source.rows} JOIN kpis_calendarday d ON d.day = e.date {source.where} GROUP BY 1, 2, 3",
             {
                 **params,
-                "kind": specs.event_kind(terms[0]),
-                "credit": terms[0].credit,
+                "kind": kind,
+                "credit": credit,
                 "first": periods.asked[0].start,
                 "last": periods.asked[-1].end,
             },
@@ -161,7 +164,7 @@ class _Source:
     pair: Sequence[str]
 
 
-def _source(term: Simple, measures: Mapping[str, Measure], pair: Sequence[str], limits: str) -> _Source:
+def _source(term: Simple, measures: Mapping[str, Measure], pair: Sequence[str], limits: str, *, whole: bool) -> _Source:
     joins = dict.fromkeys(each.join for each in measures.values())
     if any(each.needs_fact for each in measures.values()):
         joins[f"JOIN {MODELS[term.fact]._meta.db_table} f ON f.id = e.fact_id"] = None
@@ -169,8 +172,8 @@ def _source(term: Simple, measures: Mapping[str, Measure], pair: Sequence[str], 
     if specs.is_additive(term):
         return _Source(events, f"WHERE {limits}", pair)
     of_fact = ", ".join(f'{value} AS "{name}"' for each in measures.values() for name, value in each.of_fact.items())
-    whole = (
+    facts = (
         f"(SELECT {pair[0]} AS first, {pair[1]} AS second, e.date, {of_fact} FROM {events}"
-        f" WHERE {limits} GROUP BY 1, 2, e.date, e.fact_id) e"
+        f" WHERE {limits}{'' if whole else ' GROUP BY 1, 2, e.date, e.fact_id'}) e"
     )
-    return _Source(whole, "", ("e.first", "e.second"))
+    return _Source(facts, "", ("e.first", "e.second"))

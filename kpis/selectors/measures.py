@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, assert_never
 
+from django.db.backends.utils import CursorWrapper
+
 from kpis.choices import VALUE_DIMENSIONS
 from kpis.engine import specs
 from kpis.engine.cells import COUNT, RATE_MISSING, WITHOUT_COST
@@ -43,10 +45,10 @@ class Measure:
 
     The bare suffix holds the measure; ".n" how many cases went into it; ".r" how many were left out for want of an
     exchange rate, ".c" how many records have no gross profit (both absent when none). What does not add up is an
-    aggregate over whole facts: `of_fact` has column → expression over the events of one fact within one member, and
-    `columns` read those columns as e.<column>. `where` leaves out facts of which no event counts; `join` brings the
-    later stage of the same fact in, where one is asked for. `reads_record`: whether it reads more than the event, so
-    that a record may change it whose events stay the same.
+    aggregate over whole facts: `of_fact` has column → expression over the events of one fact within one member (over
+    its one event, where events are whole), and `columns` read those columns as e.<column>. `where` leaves out facts of
+    which no event counts; `join` brings the later stage of the same fact in, where one is asked for. `reads_record`:
+    whether it reads more than the event, so that a record may change it whose events stay the same.
     """
 
     columns: Mapping[str, str]
@@ -58,8 +60,25 @@ class Measure:
     reads_record: bool = False
 
 
-def measure(term: Simple) -> Measure:
-    """The SQL of a term. Weights make counts and amounts follow the credit; absence of cases leaves the key out."""
+def are_whole(cursor: CursorWrapper, kind: str, credit: str) -> bool:
+    """Whether every fact has one event of this kind and credit, so that nothing has to be weighed or put together.
+
+    So it is until somebody shares a deal or sells it in lines: an index holds the events that are parts. Overlay
+    counts in full for each person, so that its weights say nothing of how many events a fact has.
+    """
+    if credit != "revenue":
+        return False
+    cursor.execute(
+        "SELECT NOT EXISTS (SELECT FROM kpis_kpievent WHERE kind = %s AND credit = %s AND weight <> 1)", [kind, credit]
+    )
+    return bool(cursor.fetchone()[0])
+
+
+def measure(term: Simple, *, whole: bool = False) -> Measure:
+    """The SQL of a term. Weights make counts and amounts follow the credit; absence of cases leaves the key out.
+
+    `whole` gives the same numbers more quickly where `are_whole`: to count costs half of adding weights up.
+    """
     conditions = _Conditions(term)
     clauses = [conditions.of(each) for each in term.filters]
     join = ""
@@ -70,7 +89,11 @@ def measure(term: Simple) -> Measure:
         join = _LATER_JOINS[term.fact].format(axis=axis)
         clauses.append(f"later_{axis}.date - e.date BETWEEN 0 AND {term.reached.within_days}")
     where = " AND ".join(clauses) or "true"
-    columns, of_fact = _whole(term, where) if term.aggregate in {"median", "distinct"} else (_columns(term, where), {})
+    columns, of_fact = (
+        _exact(term, where, whole=whole)
+        if term.aggregate in {"median", "distinct"}
+        else (_columns(term, where, whole=whole), {})
+    )
     expressions = (*columns.values(), *of_fact.values())
     needs_fact = any("f." in expression for expression in expressions)
     reads_record = needs_fact or bool(term.reached) or any("kpis_account a" in each for each in expressions)
@@ -79,15 +102,18 @@ def measure(term: Simple) -> Measure:
     return Measure(columns, of_fact, counts, conditions.params, needs_fact, join, reads_record)
 
 
-def _columns(term: Simple, where: str) -> dict[str, str]:
+def _columns(term: Simple, where: str, *, whole: bool) -> dict[str, str]:
     value = value_of(term)
-    cases = f"trim_scale(sum(e.weight) FILTER (WHERE {where} AND {value} IS NOT NULL))"
     columns: dict[str, str]
     match term.aggregate:
         case "count":
-            return {"": f"trim_scale(sum(e.weight) FILTER (WHERE {where}))"}
+            return {"": _cases(where, whole=whole)}
         case "sum" | "average":
-            columns = {"": f"trim_scale(sum({weighted_value(term)}) FILTER (WHERE {where}))", COUNT: cases}
+            added = value if whole else weighted_value(term)
+            columns = {
+                "": f"trim_scale(sum({added}) FILTER (WHERE {where}))",
+                COUNT: _cases(f"{where} AND {value} IS NOT NULL", whole=whole),
+            }
         case _:
             raise ValueError(term.aggregate)
     if term.field in _EVENT_AMOUNTS:
@@ -98,26 +124,37 @@ def _columns(term: Simple, where: str) -> dict[str, str]:
     return columns
 
 
-def _whole(term: Simple, where: str) -> tuple[dict[str, str], dict[str, str]]:
+def _cases(where: str, *, whole: bool) -> str:
+    if whole:
+        return f"nullif(count(*) FILTER (WHERE {where}), 0)"
+    return f"trim_scale(sum(e.weight) FILTER (WHERE {where}))"
+
+
+def _exact(term: Simple, where: str, *, whole: bool) -> tuple[dict[str, str], dict[str, str]]:
     """Aggregates over whole facts, and what each needs of one fact, however many credits and lines it has.
 
     Events carry amounts in shares: divided by the credit that falls to the member they are those of the whole deal,
     as an average has them too. Several lines of one product are one amount of it.
     """
     key, value = specs.measure_key(term), value_of(term)
+
+    def of_events(aggregate: str, each: str) -> str:
+        return f"CASE WHEN {where} THEN {each} END" if whole else f"{aggregate}({each}) FILTER (WHERE {where})"
+
     if term.aggregate == "distinct":
-        of_fact = {key: f"{_least(term)}({value}) FILTER (WHERE {where})"}
+        of_fact = {key: of_events(_least(term), value)}
         columns = {"": f'nullif(count(DISTINCT e."{key}"), 0)'}
     else:
-        of_fact = {key: f"min({value}) FILTER (WHERE {where})"}
+        of_fact = {key: of_events("min", value)}
         columns = {
             # by its text, since a double cast to numeric keeps 15 digits only
             "": f'percentile_cont(0.5) WITHIN GROUP (ORDER BY e."{key}")::text::numeric',
             COUNT: f'nullif(count(e."{key}"), 0)',
         }
     if term.field in _EVENT_AMOUNTS:
-        of_fact[key] = f"round(sum({value}) FILTER (WHERE {where}) / coalesce(nullif(sum(e.weight), 0), 1), 6)"
-        of_fact[key + RATE_MISSING] = f"bool_or(e.is_rate_missing) FILTER (WHERE {where})"
+        share = "" if whole else " / coalesce(nullif(sum(e.weight), 0), 1)"
+        of_fact[key] = f"round({of_events('sum', value)}{share}, 6)"
+        of_fact[key + RATE_MISSING] = of_events("bool_or", "e.is_rate_missing")
         columns[RATE_MISSING] = f'nullif(count(*) FILTER (WHERE e."{key}{RATE_MISSING}"), 0)'
     return columns, of_fact
 

@@ -17,7 +17,7 @@ from kpis.choices import DIMENSIONS, DimensionCode
 from kpis.engine.cells import EXACT, WINDOW
 from kpis.engine.specs import Simple, Term, Window
 from kpis.models import DimensionMember
-from kpis.selectors.measures import Measure, measure
+from kpis.selectors.measures import Measure, are_whole, measure
 from kpis.services import dependents
 from kpis.services.windows import WINDOW_GRAINS, window_cells
 
@@ -77,11 +77,13 @@ class _Group:
         for window in terms.values():
             if isinstance(window, Window):
                 self._store(*window_cells(window, starts))
-        measures = {key: measure(term) for key, term in terms.items() if isinstance(term, Simple)}
-        if not measures:
+        counted = {key: term for key, term in terms.items() if isinstance(term, Simple)}
+        if not counted:
             return
         kind, credit = self.name.removesuffix(EXACT).rsplit(":", 1)
-        events = _Events(kind, credit, measures, *_within(self.cursor, starts))
+        whole = are_whole(self.cursor, kind, credit)
+        measures = {key: measure(term, whole=whole) for key, term in counted.items()}
+        events = _Events(kind, credit, measures, whole, *_within(self.cursor, starts))
         # Everybody else's credit beside the revenue is a matter of people: a company's sum of it would say nothing.
         dimensions = [each for each in DIMENSIONS if each in self.used] if credit == "revenue" else _OF_PEOPLE
         ways = [DimensionCode.COMPANY, *dimensions] if credit == "revenue" else list(dimensions)
@@ -139,9 +141,17 @@ class _Events:
     """The SQL that groups the events of one kind and credit."""
 
     def __init__(
-        self, kind: str, credit: str, measures: Mapping[str, Measure], limits: str, having: str, dated: dict[str, Any]
+        self,
+        kind: str,
+        credit: str,
+        measures: Mapping[str, Measure],
+        whole: bool,
+        limits: str,
+        having: str,
+        dated: dict[str, Any],
     ) -> None:
         self._measures = measures
+        self._by_fact = "" if whole else "GROUP BY 1, e.date, e.fact_id"
         self._limits = f"e.kind = %(kind)s AND e.credit = %(credit)s AND {limits}"
         self._having = having
         self._is_dated = bool(dated)
@@ -199,7 +209,7 @@ class _Events:
                 SELECT {"NULL::bigint" if is_company else "path.ancestor_id"} AS member_id, e.date, {of_fact}
                 FROM kpis_kpievent e JOIN kpis_calendarday d ON d.day = e.date
                 {"" if is_company else f"JOIN path ON path.id = e.{dimension}_id"} {self._joins}
-                WHERE {self._limits} AND ({counts}) GROUP BY 1, e.date, e.fact_id
+                WHERE {self._limits} AND ({counts}) {self._by_fact}
             ) {grains})
         """
 

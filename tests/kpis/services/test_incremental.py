@@ -387,6 +387,33 @@ def test_incremental_equals_full(company: count, _part: int, changes: list[tuple
         transaction.set_rollback(True)
 
 
+def test_events_are_weighed_as_they_are_counted(company: count) -> None:
+    """Where no deal is shared or sold in lines, events are counted; from the first that is, they are weighed."""
+    with transaction.atomic():
+        send("deal-lines", {"external_id": "N0", "deleted": True})
+        recompute(now=NOW)
+        assert not KpiEvent.objects.filter(kind="deals.closed_on").exclude(weight=1).exists()
+        counted = blocks_of_june()
+        assert any(key.endswith(":exact") for key, *_rest in counted)
+        shared = {"external_id": "D9", "created_on": "2026-09-01", "closed_on": "2026-09-15", "outcome": "won"}
+        send("deals", shared | {"amount": 70, "owner": "P0", "account": "A0", "product": "X0"})
+        halves = [{"external_id": f"C{n}", "deal": "D9", "person": PEOPLE[n], "kind": "revenue"} for n in range(2)]
+        send("deal-credits", *({**each, "share": 0.5} for each in halves))
+        recompute_all(now=NOW)
+        assert KpiEvent.objects.filter(kind="deals.closed_on", weight=Decimal("0.5")).count() == 2
+        assert blocks_of_june() == counted
+        transaction.set_rollback(True)
+
+
+def blocks_of_june() -> set[tuple]:
+    """The blocks of deals closed in June, by the month and the week."""
+    return {
+        row
+        for row in blocks()
+        if row[0].startswith("deals.closed_on") and row[1] in {"month", "week"} and row[2].month == 6
+    }
+
+
 def check_segments_add_up() -> None:
     """Σ members = company, for every additive measure of revenue credit, in every dimension that is told."""
     dimensions = dict(DimensionMember.objects.values_list("pk", "dimension__code"))
