@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from itertools import repeat
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from integrations.connectors.base import Record
-from integrations.connectors.eras import decide_dated
-from integrations.connectors.mapping import Accepted, Refused, Row, StreamMapping, Tally
+from integrations.connectors.eras import decide_all_dated, decide_dated
+from integrations.connectors.mapping import Accepted, Decisions, Refused, Row, StreamMapping, Tally
 from integrations.connectors.records import rows_of, text_at
 
 NO_ROW = Row(0, {})
@@ -21,7 +23,7 @@ def changes_of(
     *,
     zone: ZoneInfo,
     tally: Tally,
-) -> list[Accepted | Refused]:
+) -> Decisions:
     """The decisions of one mapping for records, of which each comes once.
 
     `previous` holds what the source said about them the last time, where the mapping `needs_previous`. What a record
@@ -29,8 +31,7 @@ def changes_of(
     was emptied) is withdrawn.
     """
     living = [record for record in records if not record.is_gone]
-    rows = rows_of(mapping, living)
-    decisions = list(decide_dated(mapping, rows, zone=zone, tally=tally, at_once=len(living) or None))
+    decisions = decide_all_dated(mapping, rows_of(mapping, living), zone=zone, tally=tally)
     earlier = [Record(each.external_id, previous[each.external_id]) for each in records if each.external_id in previous]
     before = ids_of(mapping, earlier, zone)
     gone = ids_of(mapping, [record for record in records if record.is_gone], zone)
@@ -39,7 +40,11 @@ def changes_of(
     if not before and not gone:
         return decisions
     withdrawn = sorted((before | gone) - {_id_of(each) for each in decisions})
-    return [*decisions, *(Accepted(NO_ROW, {"external_id": each, "deleted": True}) for each in withdrawn)]
+    return replace(
+        decisions,
+        rows=[*decisions.rows, *repeat(NO_ROW, len(withdrawn))],
+        records=[*decisions.records, *({"external_id": each, "deleted": True} for each in withdrawn)],
+    )
 
 
 def needs_previous(mapping: StreamMapping, records: Sequence[Record]) -> bool:

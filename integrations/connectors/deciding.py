@@ -11,7 +11,7 @@ import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,14 +21,17 @@ from integrations.connectors.errors import BadValueError
 from integrations.connectors.mapping import (
     ATTRIBUTE_PREFIX,
     Accepted,
+    Decisions,
     FieldProblem,
     FieldRule,
     Refused,
     Row,
+    RowTable,
     StreamMapping,
     Tally,
 )
 from integrations.connectors.values import Cell
+from kpis.engine.record_table import RecordTable
 from kpis.engine.resources import Field, Kind
 
 ROWS_AT_ONCE = 2_000
@@ -41,29 +44,42 @@ Problems = dict[int, list[FieldProblem]]
 
 
 def decide(
-    mapping: StreamMapping, rows: Iterable[Row], *, zone: ZoneInfo, tally: Tally, at_once: int | None = None
+    mapping: StreamMapping, rows: Iterable[Row], *, zone: ZoneInfo, tally: Tally
 ) -> Iterator[Accepted | Refused]:
     """Each row in turn: a record, a refusal, or nothing (a row to skip, or one that says again what another said).
 
     Two rows with the same external id and the same content are one record; with different content the later one is
-    refused, because which of them is right cannot be known. `tally` counts along. Of rows that were decided `at_once`
-    (ROWS_AT_ONCE) the records are held; of those before them only a digest.
+    refused, because which of them is right cannot be known. `tally` counts along. Of ROWS_AT_ONCE the records are
+    held; of those before them only a digest.
     """
     reader, seen, coming = _ColumnReader(mapping, zone, tally), _Seen(), iter(rows)
-    while some := list(islice(coming, at_once or ROWS_AT_ONCE)):
+    while some := list(islice(coming, ROWS_AT_ONCE)):
         seen.go_on()
-        tally.read += len(some)
-        kept = [row for row in some if not _is_skipped(mapping, row)] if mapping.skip_blank else some
-        tally.skipped += len(some) - len(kept)
-        records, problems = reader.read(kept)
-        if not problems and seen.take_all_new(kept, records):
-            tally.accepted += len(kept)
-            yield from map(Accepted, kept, records)
-            continue
-        for index, (row, record) in enumerate(zip(kept, records, strict=True)):
-            decision = _decided(row, record, problems.get(index), seen, tally)
-            if decision is not None:
-                yield decision
+        yield from _decided_together(mapping, some, reader, seen, tally)
+
+
+def decide_all(mapping: StreamMapping, rows: Sequence[Row], *, zone: ZoneInfo, tally: Tally) -> Decisions:
+    """As `decide`, for rows that are held anyway; records that carry the same fields stay columns."""
+    decided = _decided_together(mapping, rows, _ColumnReader(mapping, zone, tally), _Seen(), tally)
+    return decided if isinstance(decided, Decisions) else Decisions.of(decided)
+
+
+def _decided_together(
+    mapping: StreamMapping, rows: Sequence[Row], reader: _ColumnReader, seen: _Seen, tally: Tally
+) -> Decisions | list[Accepted | Refused]:
+    """Some rows in turn; as Decisions where each of them became a record."""
+    tally.read += len(rows)
+    kept = [row for row in rows if not _is_skipped(mapping, row)] if mapping.skip_blank else rows
+    tally.skipped += len(rows) - len(kept)
+    records, problems = reader.read(kept)
+    if not problems and seen.take_all_new(kept, records):
+        tally.accepted += len(kept)
+        return Decisions(kept, records)
+    decided = (
+        _decided(row, record, problems.get(index), seen, tally)
+        for index, (row, record) in enumerate(zip(kept, records, strict=True))
+    )
+    return [decision for decision in decided if decision is not None]
 
 
 def filler(template: str) -> Callable[[Mapping[str, Cell]], str | None]:
@@ -118,6 +134,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self._near: dict[str, tuple[int, dict[str, Any]]] = {}
+        self._together: tuple[Sequence[Row], Sequence[dict[str, Any]]] = ((), ())
         self._far: dict[str, tuple[int, bytes]] = {}
 
     def earlier(self, external_id: str, row: Row, record: dict[str, Any]) -> tuple[int, bool] | None:
@@ -130,16 +147,21 @@ class _Seen:
 
     def take_all_new(self, rows: Sequence[Row], records: Sequence[dict[str, Any]]) -> bool:
         """Note the rows at hand, unless one of them has no id or one that was there before; then nothing is noted."""
-        told = dict(zip(map(_id_of, records), zip((row.number for row in rows), records, strict=True), strict=True))
-        is_new = "" not in told and len(told) == len(records) and told.keys().isdisjoint(self._far)
+        if isinstance(records, RecordTable):
+            told = {str(each or "") for each in records.columns.get("external_id", ())}
+        else:
+            told = set(map(_id_of, records))
+        is_new = "" not in told and len(told) == len(records) and told.isdisjoint(self._far)
         if is_new:
-            self._near = told
+            self._together = rows, records
         return is_new
 
     def go_on(self) -> None:
         """The rows so far are no longer at hand."""
-        self._far |= {name: (number, _digest(record)) for name, (number, record) in self._near.items()}
-        self._near.clear()
+        together = ((row.number, record) for row, record in zip(*self._together, strict=True))
+        for number, record in chain(self._near.values(), together):
+            self._far[_id_of(record)] = number, _digest(record)
+        self._near, self._together = {}, ((), ())
 
 
 def _digest(record: Mapping[str, Any]) -> bytes:
@@ -152,13 +174,14 @@ class _ColumnReader:
     def __init__(self, mapping: StreamMapping, zone: ZoneInfo, tally: Tally) -> None:
         self._mapping = mapping
         self._rules = [_Converter(rule, mapping, zone, tally) for rule in mapping.rules]
+        self._lacking = ["attributes", *(rule.field for rule in self._rules if rule.is_optional)]
         self._tax: dict[str, Any] = {}
         if mapping.tax and takes_tax(mapping.resource):
             self._tax = {"tax": mapping.tax}
             if mapping.tax_rate is not None:
                 self._tax["tax_rate"] = mapping.tax_rate
 
-    def read(self, rows: Sequence[Row]) -> tuple[list[dict[str, Any]], Problems]:
+    def read(self, rows: Sequence[Row]) -> tuple[Sequence[dict[str, Any]], Problems]:
         """The record of each row, and by place the problems of those that have some."""
         fields: dict[str, Sequence[Any]] = {}
         custom: dict[str, Sequence[Any]] = {}
@@ -169,24 +192,20 @@ class _ColumnReader:
                 custom[rule.field.removeprefix(ATTRIBUTE_PREFIX)] = column
             else:
                 fields[rule.field] = column
-        records = _records(fields, len(rows))
-        if any(rule.is_optional for rule in self._rules):
-            records = [{name: value for name, value in record.items() if value is not _ABSENT} for record in records]
+        fields |= {name: [value] * len(rows) for name, value in self._tax.items()}
         if custom:
-            for record, attributes in zip(records, _records(custom, len(rows)), strict=True):
-                there = {name: value for name, value in attributes.items() if value not in (None, _ABSENT)}
-                if there:
-                    record["attributes"] = there
-        if self._tax:
-            records = [record | self._tax for record in records]
-        return records, problems
+            fields["attributes"] = [_told(each) or _ABSENT for each in RecordTable(custom, len(rows))]
+        table = RecordTable(fields, len(rows))
+        if any(_ABSENT in fields[name] for name in self._lacking if name in fields):
+            return [
+                {name: value for name, value in record.items() if value is not _ABSENT} for record in table
+            ], problems
+        return table, problems
 
 
-def _records(columns: Mapping[str, Sequence[Any]], count: int) -> list[dict[str, Any]]:
-    """Columns as one dictionary a row."""
-    if not columns:
-        return [{} for _ in range(count)]
-    return [dict(zip(columns, each, strict=True)) for each in zip(*columns.values(), strict=True)]
+def _told(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    """What a row says of the fields that are a company's own."""
+    return {name: value for name, value in attributes.items() if value not in (None, _ABSENT)}
 
 
 class _Converter:
@@ -210,7 +229,7 @@ class _Converter:
         """The value of each row; what cannot be one is noted among the problems."""
         if not self._columns:
             return [self._rule.constant] * len(rows)
-        if not self.is_optional:
+        if not self.is_optional or (isinstance(rows, RowTable) and not self._names.isdisjoint(rows.cells.columns)):
             return self._settled(self._convert(self._cells(rows)), range(len(rows)), problems)
         there = [at for at, row in enumerate(rows) if not self._names.isdisjoint(row.cells)]
         found = [_ABSENT] * len(rows)
@@ -231,23 +250,25 @@ class _Converter:
                 found[index] = None
         return found
 
-    def _cells(self, rows: Sequence[Row]) -> list[Cell]:
+    def _cells(self, rows: Sequence[Row]) -> Sequence[Cell]:
         if self._rule.template is None:
             name = self._columns[0]
+            if isinstance(rows, RowTable):
+                return rows.cells.columns[name]
             return [row.cells.get(name) for row in rows]
         fill = filler(self._rule.template)
         return [fill(row.cells) for row in rows]
 
-    def _convert(self, cells: list[Cell]) -> list[Any]:
+    def _convert(self, cells: Sequence[Any]) -> list[Any]:
         kinds = set(map(type, cells))
         if kinds == {str} and self._is_text:
-            texts = [str(cell).strip() for cell in cells]
+            texts = list(map(str.strip, cells))
             if all(texts) and values.EXCEL_ERRORS.isdisjoint(texts):
-                return list(texts)  # names and ids: all there, and hardly one of them twice
+                return texts  # names and ids: all there, and hardly one of them twice
         kinds -= {type(None)}
         if len(kinds) == 1 and kinds <= _TELLING:
             become = {cell: self._value(cell, count) for cell, count in Counter(cells).items()}
-            return [become[cell] for cell in cells]
+            return list(map(become.__getitem__, cells))
         return [self._value(cell, 1) for cell in cells]
 
     def _value(self, cell: Cell, count: int) -> Any:

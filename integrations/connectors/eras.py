@@ -8,9 +8,9 @@ from datetime import date
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
-from integrations.connectors.deciding import decide
+from integrations.connectors.deciding import decide, decide_all
 from integrations.connectors.errors import BadValueError
-from integrations.connectors.mapping import Accepted, FieldRule, Refused, Row, StreamMapping, Tally
+from integrations.connectors.mapping import Accepted, Decisions, FieldRule, Refused, Row, StreamMapping, Tally
 from integrations.connectors.values import parse_date
 
 Era = tuple[int | None, ...]
@@ -18,7 +18,7 @@ Era = tuple[int | None, ...]
 
 
 def decide_dated(
-    mapping: StreamMapping, rows: Iterable[Row], *, zone: ZoneInfo, tally: Tally, at_once: int | None = None
+    mapping: StreamMapping, rows: Iterable[Row], *, zone: ZoneInfo, tally: Tally
 ) -> Iterator[Accepted | Refused]:
     """As `decide`, each row by the value maps that were in force on its day.
 
@@ -26,10 +26,17 @@ def decide_dated(
     """
     dated = [rule for rule in mapping.rules if rule.earlier]
     if not dated:
-        yield from decide(mapping, rows, zone=zone, tally=tally, at_once=at_once)
+        yield from decide(mapping, rows, zone=zone, tally=tally)
         return
     for era, some in groupby(rows, key=lambda row: tuple(_era(mapping, rule, row, zone) for rule in dated)):
-        yield from decide(_as_of(mapping, dated, era), some, zone=zone, tally=tally, at_once=at_once)
+        yield from decide(_as_of(mapping, dated, era), some, zone=zone, tally=tally)
+
+
+def decide_all_dated(mapping: StreamMapping, rows: Sequence[Row], *, zone: ZoneInfo, tally: Tally) -> Decisions:
+    """As `decide_dated`, for rows that are held anyway."""
+    if any(rule.earlier for rule in mapping.rules):
+        return Decisions.of(decide_dated(mapping, rows, zone=zone, tally=tally))
+    return decide_all(mapping, rows, zone=zone, tally=tally)
 
 
 def _era(mapping: StreamMapping, rule: FieldRule, row: Row, zone: ZoneInfo) -> int | None:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import dataclasses
 import string
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any, Literal, NamedTuple
+from itertools import count
+from typing import Any, Literal, NamedTuple, overload
 
 from integrations.connectors import values
 from integrations.connectors.catalogue import fields_of, resource_of
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.values import Cell
+from kpis.engine.record_table import RecordTable
 
 Unlisted = Literal["keep", "empty", "reject"]
 ATTRIBUTE_PREFIX = "attributes."
@@ -98,6 +100,30 @@ class Row(NamedTuple):
         return {heading: values.text_of(cell) for heading, cell in self.cells.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class RowTable(Sequence[Row]):
+    """Rows that have the same columns, numbered from 1 and held as columns."""
+
+    cells: RecordTable
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Row]: ...
+
+    def __getitem__(self, place: int | slice) -> Row | Sequence[Row]:
+        if isinstance(place, slice):
+            return list(self)[place]
+        return Row(range(1, len(self) + 1)[place], self.cells[place])
+
+    def __iter__(self) -> Iterator[Row]:
+        return map(Row, count(1), self.cells)
+
+
 @dataclass(frozen=True)
 class FieldProblem:
     """Why a field was refused; `code` and `params` name the sentence."""
@@ -121,6 +147,30 @@ class Refused:
     row: Row
     external_id: str
     problems: tuple[FieldProblem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What many rows became: the records with their rows, place by place, and the rows that were refused."""
+
+    rows: Sequence[Row]
+    records: Sequence[Mapping[str, Any]]
+    refused: Sequence[Refused] = ()
+
+    @classmethod
+    def of(cls, decisions: Iterable[Accepted | Refused]) -> Decisions:
+        accepted: list[Accepted] = []
+        refused: list[Refused] = []
+        for each in decisions:
+            if isinstance(each, Accepted):
+                accepted.append(each)
+            else:
+                refused.append(each)
+        return cls([each.row for each in accepted], [each.record for each in accepted], refused)
+
+    def __iter__(self) -> Iterator[Accepted | Refused]:
+        yield from map(Accepted, self.rows, self.records)
+        yield from self.refused
 
 
 @dataclass

@@ -6,32 +6,37 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from itertools import count
 from operator import itemgetter
 from typing import Any
 
 from integrations.connectors.base import Record
-from integrations.connectors.mapping import Row, StreamMapping
+from integrations.connectors.mapping import Row, RowTable, StreamMapping
 from integrations.connectors.values import Cell, text_of
+from kpis.engine.record_table import RecordTable
 
 SCALARS = (str, int, float, Decimal, datetime, date, time, timedelta)
 PLAIN = frozenset({*SCALARS, bool, type(None)})
 SEPARATOR = ","
 
 
-def rows_of(mapping: StreamMapping, records: Sequence[Record]) -> Iterator[Row]:
+def rows_of(mapping: StreamMapping, records: Sequence[Record]) -> Sequence[Row]:
     """The rows a mapping reads from records, numbered from 1; only the columns it looks at.
 
     With `each`, the columns below that path are looked up in the element, the others in the record around it.
     """
-    columns = mapping.columns
-    if not mapping.each:
-        pick = _picker(columns)
-        yield from map(Row, count(1), (pick(record.values) for record in records))
-        return
-    prefix = f"{mapping.each}."
-    inner = _picker([column.removeprefix(prefix) for column in columns if column.startswith(prefix)])
-    outer = _picker([column for column in columns if not column.startswith(prefix)])
+    if mapping.each:
+        return list(_rows_of_elements(mapping, records))
+    table = _flat(mapping.columns, records)
+    if table is not None:
+        return RowTable(table)
+    follow = _follower(mapping.columns)
+    return [Row(number, follow(record.values)) for number, record in enumerate(records, 1)]
+
+
+def _rows_of_elements(mapping: StreamMapping, records: Sequence[Record]) -> Iterator[Row]:
+    columns, prefix = mapping.columns, f"{mapping.each}."
+    inner = _follower([column.removeprefix(prefix) for column in columns if column.startswith(prefix)])
+    outer = _follower([column for column in columns if not column.startswith(prefix)])
     number = 1
     for record in records:
         around = outer(record.values)
@@ -74,28 +79,36 @@ def cell_of(value: Any) -> Cell:
 _NOTHING = object()
 
 
-def _picker(columns: Sequence[str]) -> Callable[[Any], dict[str, Cell]]:
+def _flat(columns: Sequence[str], records: Sequence[Record]) -> RecordTable | None:
+    """The cells of records as most sources give them: flat, and every field there. None for any others."""
+    if len(columns) < 2 or any("." in column for column in columns):
+        return None
+    try:
+        found = list(map(itemgetter(*columns), (record.values for record in records)))
+    except (KeyError, TypeError):
+        return None
+    cells = zip(columns, zip(*found, strict=True), strict=True) if found else ((column, ()) for column in columns)
+    return RecordTable(
+        {
+            column: some if PLAIN.issuperset(map(type, some)) else [cell_of(value) for value in some]
+            for column, some in cells
+        },
+        len(records),
+    )
+
+
+def _follower(columns: Sequence[str]) -> Callable[[Any], Mapping[str, Cell]]:
     """What finds the cells at these paths, those that are there."""
 
-    def follow(values: Any) -> dict[str, Cell]:
+    names = frozenset(columns)
+
+    def follow(values: Any) -> Mapping[str, Cell]:
+        if type(values) is dict and values.keys() <= names and PLAIN.issuperset(map(type, values.values())):
+            return values  # what was asked for alone, as most sources give it
         found = ((column, _follow(values, column)) for column in columns)
         return {column: cell_of(value) for column, value in found if value is not _NOTHING}
 
-    if len(columns) < 2 or any("." in column for column in columns):
-        return follow
-    take, names = itemgetter(*columns), frozenset(columns)
-
-    def pick(values: Any) -> dict[str, Cell]:
-        """As `follow`, for the records of most sources: flat, and every field there; often what was asked for alone."""
-        if type(values) is dict and values.keys() <= names and PLAIN.issuperset(map(type, values.values())):
-            return values
-        try:
-            cells = take(values)
-        except (KeyError, TypeError):
-            return follow(values)
-        return dict(zip(columns, cells, strict=True)) if PLAIN.issuperset(map(type, cells)) else follow(values)
-
-    return pick
+    return follow
 
 
 def _follow(values: Any, path: str) -> Any:

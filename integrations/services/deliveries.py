@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from integrations.connectors.mapping import Accepted, Refused, Tally
+from integrations.connectors.mapping import Accepted, Decisions, Refused, Tally
 from integrations.models import Checkpoint, SourceFile, SyncRun
 from integrations.selectors.plans import Delivery, Plan, read_plan
 from integrations.selectors.references import unresolved_references
@@ -93,7 +93,7 @@ def _pieces(delivery: Delivery, keeper: Storing, tally: Tally, done: int) -> Ite
             count=len(decided),
             rows=len(decided) + (0 if coming else tally.skipped + tally.repeated),
             is_last=not coming,
-            part=keeper.part(delivery.mapping, decided, delivery.file.name),
+            part=keeper.part(delivery.mapping, Decisions.of(decided), delivery.file.name),
             said=keeper.heard(((each, cells) for each, cells in said.items() if each), [delivery.mapping]),
         )
 

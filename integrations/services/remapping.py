@@ -15,9 +15,9 @@ from django.db.models import QuerySet
 
 from integrations.connectors.base import Record
 from integrations.connectors.changes import changes_of
-from integrations.connectors.deciding import decide
+from integrations.connectors.deciding import decide_all
 from integrations.connectors.errors import ConnectorError
-from integrations.connectors.mapping import Accepted, Refused, Row, StreamMapping, Tally
+from integrations.connectors.mapping import Decisions, Row, StreamMapping, Tally
 from integrations.models import RawRecord, SyncRun
 from integrations.selectors.kept import kept_as, mappable
 from integrations.selectors.plans import company_zone, current_mappings
@@ -114,11 +114,9 @@ class _Remapping:
         more = {"read_count": self._run.read_count, "progress_total": self._total, "report": report}
         self._storing.store(Chunk(parts, {}, {}, counted=len(some), more=more))
 
-    def _decided(
-        self, mapping: StreamMapping, some: Sequence[tuple[str, Any]], tally: Tally
-    ) -> list[Accepted | Refused]:
+    def _decided(self, mapping: StreamMapping, some: Sequence[tuple[str, Any]], tally: Tally) -> Decisions:
         if self._is_pulled:
             records = [Record(external_id, payload) for external_id, payload in some]
             return changes_of(mapping, records, {}, zone=self._zone, tally=tally)
-        rows = (Row(number, payload) for number, (_, payload) in enumerate(some, 1))
-        return list(decide(mapping, rows, zone=self._zone, tally=tally))
+        rows = [Row(number, payload) for number, (_, payload) in enumerate(some, 1)]
+        return decide_all(mapping, rows, zone=self._zone, tally=tally)

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from integrations.choices import RunState
-from integrations.connectors.mapping import Accepted, Refused, StreamMapping
+from integrations.connectors.mapping import Accepted, Decisions, Refused, StreamMapping
 from integrations.connectors.masking import columns_read_plain, masked
 from integrations.models import Checkpoint, RejectedRecord, SyncRun
 from integrations.services.landing import Said, heard, land
@@ -86,24 +86,21 @@ class Storing:
         self._owner = owner
         self._currency = company_settings().currency
 
-    def part(
-        self, mapping: StreamMapping, decisions: Sequence[Accepted | Refused], origin: str, *, rows_before: int = 0
-    ) -> Part:
+    def part(self, mapping: StreamMapping, decisions: Decisions, origin: str, *, rows_before: int = 0) -> Part:
         """What was decided, made ready to be stored. Asks the database nothing."""
-        accepted = [each for each in decisions if isinstance(each, Accepted)]
-        refused = [each for each in decisions if isinstance(each, Refused)]
         resource = RESOURCES[mapping.resource]
         reading = read_records(
             resource,
-            [each.record for each in accepted],
+            decisions.records,
             source=self._run.connection.source,
             currency=self._currency,
             seal=seal_address,
         )
         is_judged_whole = mapping.resource in JUDGED_WHOLE
-        doubtful = range(len(accepted)) if is_judged_whole else [each.index for each in reading.rejections]
-        named = {index: accepted[index] for index in doubtful}
-        return Part(mapping, named, refused, origin, prepared(resource, reading), rows_before)
+        rows, records = decisions.rows, decisions.records
+        doubtful = range(len(records)) if is_judged_whole else [each.index for each in reading.rejections]
+        named = {index: Accepted(rows[index], records[index]) for index in doubtful}
+        return Part(mapping, named, decisions.refused, origin, prepared(resource, reading), rows_before)
 
     def heard(
         self, told: Iterable[tuple[str, Mapping[str, Any] | None]], mappings: Iterable[StreamMapping]

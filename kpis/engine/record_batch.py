@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from kpis.engine.issues import Issue, gettext_noop
+from kpis.engine.record_table import RecordTable
 from kpis.engine.records import ID_LENGTH, SOURCE_LENGTH, RecordReader, Row, is_storable, storable
 from kpis.engine.resources import Field, Kind, Resource
 
@@ -70,7 +71,7 @@ class RowGroup:
     def rows(self) -> Iterator[Row]:
         count = len(self)
         nothing: Sequence[Any] = [None] * count
-        values, refs = _dictionaries(self.values, count), _dictionaries(self.refs, count)
+        values, refs = RecordTable(self.values, count), RecordTable(self.refs, count)
         deleted = [self.is_deleted] * count
         more = (self.attributes or nothing, self.source_urls or nothing, self.updated_at)
         return map(Row, self.indexes, self.external_ids, values, refs, deleted, *more)
@@ -125,7 +126,7 @@ def read_records(
     currency: str,
     seal: Callable[[str], str] = _unread,
 ) -> Reading:
-    """Read records of one resource as CONTRACT "Bulk facts" writes them.
+    """Read records of one resource as CONTRACT "Bulk facts" writes them; alike ones may come as a RecordTable.
 
     A bare reference means the same `source`. Amounts sent with tax come out without, rounded half up to the unit of
     the record's currency (else `currency`). An e-mail address comes out as what `seal` makes of it, without as nothing.
@@ -141,7 +142,7 @@ def read_records(
     ['external_id is missing. Send the id that the source gave the record.']
     """
     reader = _Columns(RecordReader(resource, source=source, currency=currency, seal=seal))
-    groups, rejections = reader.read(list(records))
+    groups, rejections = reader.read(records if isinstance(records, RecordTable) else list(records))
     groups, repeated = _without_repeated(groups)
     return Reading(tuple(groups), tuple(sorted([*rejections, *repeated], key=lambda each: each.index)))
 
@@ -174,16 +175,14 @@ class _Columns:
         self.source = reader.source
         self.fault_count = 0
 
-    def read(self, records: list[object]) -> tuple[list[RowGroup], list[Rejection]]:
+    def read(self, records: Sequence[object]) -> tuple[list[RowGroup], list[Rejection]]:
         """What the records came to; the same external id may come several times."""
-        alike: dict[tuple[object, ...], list[int]] = {}
-        for index, record in enumerate(records):
-            if type(record) is dict:
-                alike.setdefault(tuple(record), []).append(index)
-        groups: list[RowGroup] = []
-        for names, indexes in alike.items():
-            if self.is_plain(names):
-                groups += self.groups(names, indexes, records)
+        groups = [
+            group
+            for indexes, table in _tables(records)
+            if self.is_plain(table)
+            for group in self.groups(indexes, table)
+        ]
         rows: list[Row] = []
         rejections: list[Rejection] = []
         for index in sorted({*range(len(records))}.difference(*(group.indexes for group in groups))):
@@ -194,28 +193,27 @@ class _Columns:
                 rows.append(found)
         return [*groups, *_grouped(rows)], rejections
 
-    def is_plain(self, names: tuple[object, ...]) -> bool:
+    def is_plain(self, table: RecordTable) -> bool:
         """Whether records with these fields can be right at all; a deletion is looked at by itself."""
-        fields, there = self.resource.fields, set(names)
+        fields, there = self.resource.fields, set(table.columns)
         needed = {name for name, spec in fields.items() if spec.is_required} | {"external_id"}
         return needed <= there and there <= fields.keys() | _COMMON
 
-    def groups(self, names: tuple[object, ...], indexes: list[int], records: list[Any]) -> list[RowGroup]:
+    def groups(self, indexes: Sequence[int], table: RecordTable) -> list[RowGroup]:
         """The rows of records with the same fields, without those that have a fault somewhere."""
-        some = [records[index] for index in indexes]
         self.fault_count = 0
-        reader, nothing = self.reader, [None] * len(some)
+        reader, raws, nothing = self.reader, table.columns, [None] * len(table)
         values: dict[str, list[Any]] = {}
         refs: dict[str, list[Any]] = {}
         for name, spec in self.resource.fields.items():
-            if name in names:
-                column = self.texts(some, name, spec) or self.column(some, name, partial(reader.field, name, spec))
+            if name in raws:
+                column = self.texts(raws[name], spec) or self.column(raws[name], partial(reader.field, name, spec))
                 (refs if spec.is_reference else values)[name] = column
-        external_ids = _plain_texts([record["external_id"] for record in some], ID_LENGTH)
+        external_ids = _plain_texts(raws["external_id"], ID_LENGTH)
         common: list[list[Any]] = [
-            external_ids or self.column(some, "external_id", reader.external_id),
+            external_ids or self.column(raws["external_id"], reader.external_id),
             *(
-                self.column(some, name, read) if name in names else nothing
+                self.column(raws[name], read) if name in raws else nothing
                 for name, read in (
                     ("attributes", reader.attributes),
                     ("source_url", reader.url),
@@ -230,7 +228,7 @@ class _Columns:
         group = RowGroup(indexes, external_ids, values, refs, False, attributes, urls, updated_at)
         if self.fault_count:
             faulty = _places_of_faults([*values.values(), *refs.values(), *common])
-            group = group.only([at for at in range(len(some)) if at not in faulty])
+            group = group.only([at for at in range(len(table)) if at not in faulty])
         if is_taxed:
             rows = list(group.rows())
             for row in rows:
@@ -257,8 +255,7 @@ class _Columns:
                 ]
         return True
 
-    def column(self, records: list[Any], name: str, read: Callable[[Any], Any]) -> list[Any]:
-        raws = [record[name] for record in records]
+    def column(self, raws: Sequence[Any], read: Callable[[Any], Any]) -> list[Any]:
         kinds = set(map(type, raws)) - {type(None)}
         if len(kinds) != 1 or not kinds <= _TELLING:
             return [self.value(raw, read) if is_storable(raw) else self.fault() for raw in raws]
@@ -269,9 +266,8 @@ class _Columns:
             become = {raw: self.value(raw, read) for raw in distinct}
         return [become[raw] for raw in raws]
 
-    def texts(self, records: list[Any], name: str, spec: Field) -> list[Any] | None:
+    def texts(self, raws: Sequence[Any], spec: Field) -> list[Any] | None:
         """A column of plain texts or bare references of which every one is there and fits; None for any other."""
-        raws = [record[name] for record in records]
         if spec.kind not in {Kind.TEXT, Kind.REF} or spec.choices:
             return None
         stripped = _plain_texts(raws, ID_LENGTH if spec.is_reference else spec.length)
@@ -303,7 +299,20 @@ class _Columns:
         return Rejection(index, None if known is None else storable(known), tuple(reader.issues))
 
 
-def _plain_texts(raws: list[Any], longest: int) -> list[str] | None:
+def _tables(records: Sequence[object]) -> Iterator[tuple[Sequence[int], RecordTable]]:
+    """The records that carry the same fields, with their places; what is not a record is left out."""
+    if isinstance(records, RecordTable):
+        yield range(len(records)), records
+        return
+    alike: dict[tuple[object, ...], list[int]] = {}
+    for index, record in enumerate(records):
+        if type(record) is dict:
+            alike.setdefault(tuple(record), []).append(index)
+    for indexes in alike.values():
+        yield indexes, RecordTable.of([records[index] for index in indexes])  # type: ignore[misc]
+
+
+def _plain_texts(raws: Sequence[Any], longest: int) -> list[str] | None:
     """Texts without outer blanks, where every one is there and fits; else None."""
     if set(map(type, raws)) != {str}:
         return None
@@ -337,10 +346,3 @@ def _are_there(column: Sequence[Any] | None) -> bool | None:
     """Whether all of a column is there (True) or nothing (False); None for some of it."""
     told = {value is not None for value in column or ()}
     return None if len(told) == 2 else told == {True}
-
-
-def _dictionaries(columns: Mapping[str, Sequence[Any]], count: int) -> list[dict[str, Any]]:
-    """Columns as one dictionary a row."""
-    if not columns:
-        return [{} for _ in range(count)]
-    return [dict(zip(columns, each, strict=True)) for each in zip(*columns.values(), strict=True)]
