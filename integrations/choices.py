@@ -208,10 +208,6 @@ PROBLEMS = {
         "“%(stream)s”: the source was asked for the record %(asked)s and gave %(given)s. Correct “single” in the "
         "description."
     ),
-    "list_too_long": _(
-        "“%(stream)s”: the source lists its records too slowly to compare them in one go; after %(count)s it was "
-        "broken off. Nothing was withdrawn."
-    ),
     "page_repeats": _("“%(stream)s”: the source gives the same page again and again. Correct the paginator."),
     "bad_document": _("The description of the source is wrong at “%(place)s”: %(why)s"),
     # asking Salesforce

@@ -104,6 +104,14 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Listing:
+    """Ids of records that exist, and how the list would go on behind them; `resume` None: there are no more."""
+
+    ids: tuple[str, ...]
+    resume: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
 class Finding:
     """One result of testing a connection; `code` and `params` name the sentence, `is_bad` what must be mended."""
 
@@ -147,8 +155,11 @@ class Connector(ABC):
         """
 
     @abstractmethod
-    def ids(self, stream: str) -> Iterator[tuple[str, ...]]:
-        """The external ids of everything that exists now, in parts: what is not among them has been deleted."""
+    def ids(self, stream: str, resume: Mapping[str, Any]) -> Iterator[Listing]:
+        """The external ids of everything that exists now: what is not among them has been deleted.
+
+        In parts, from the beginning ({}) or where a part said that the list goes on.
+        """
 
     @abstractmethod
     def read(self, stream: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:

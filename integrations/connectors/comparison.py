@@ -1,8 +1,8 @@
-"""Comparing what a source has with what is here: which records are missing, which are too many. Pure."""
+"""What comparing a source with what is here came to: which records are missing, which are too many. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Set
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -31,25 +31,14 @@ class Comparison:
 
         A source that lists nothing at all is never believed, whatever little there is.
 
-        >>> compare({"A"}, {"A", "B"}).may_withdraw(), compare(set(), {"A"}).may_withdraw()
+        >>> gone = frozenset({"B"})
+        >>> Comparison(1, 2, frozenset(), gone).may_withdraw(), Comparison(0, 1, frozenset(), gone).may_withdraw()
         (True, False)
         """
         count = len(self.surplus)
         if count <= allowed:
             return True
         return self.listed_count > 0 and (count <= ALWAYS_FINE or count * 100 <= self.known_count * LARGEST_SHARE)
-
-
-def compare(listed: Set[str], known: Set[str], *, lost: Set[str] = frozenset()) -> Comparison:
-    """What the source lists against what is known to be here; `lost` are those among the known that were withdrawn.
-
-    >>> found = compare({"A", "B", "C"}, {"A", "C", "D"}, lost={"C"})
-    >>> sorted(found.missing), sorted(found.surplus)
-    (['B', 'C'], ['D'])
-    """
-    here = known - lost
-    missing = listed - known | (lost & listed)
-    return Comparison(len(listed), len(here), frozenset(missing), frozenset(here - listed))
 
 
 def is_called_alike(mapping: StreamMapping, sample: Mapping[str, Mapping[str, Any]], zone: ZoneInfo) -> bool:

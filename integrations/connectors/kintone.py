@@ -21,6 +21,7 @@ from integrations.connectors.base import (
     Connector,
     FieldKind,
     Finding,
+    Listing,
     Record,
     SourceField,
     Step,
@@ -142,15 +143,13 @@ class KintoneConnector(Connector):
             at, counts = _following(form.updated, at, records, is_full=len(records) >= self._page_size), False
             yield Step(records, at, total)
 
-    def ids(self, stream: str) -> Iterator[tuple[str, ...]]:
-        last, is_full = 0, True
-        while is_full:
-            query = f"{_condition('', {'id': last})} limit {self._page_size}"
+    def ids(self, stream: str, resume: Mapping[str, Any]) -> Iterator[Listing]:
+        at: Mapping[str, Any] | None = resume or {"id": 0}
+        while at is not None:
+            query = f"{_condition('', at)} limit {self._page_size}"
             found = tuple(_id_of(row) for row in self._records(self._apps[stream], query, (ID,))["records"])
-            if found:
-                yield found
-                last = int(found[-1])
-            is_full = len(found) >= self._page_size
+            at = {"id": int(found[-1])} if len(found) >= self._page_size else None
+            yield Listing(found, at)
 
     def read(self, stream: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         app = self._apps[stream]

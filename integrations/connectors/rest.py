@@ -22,7 +22,18 @@ from integrations.connectors.auth import (
     no_auth,
     read_token,
 )
-from integrations.connectors.base import Connector, Finding, Record, SourceField, Step, Stream, Usage, Window, as_utc
+from integrations.connectors.base import (
+    Connector,
+    Finding,
+    Listing,
+    Record,
+    SourceField,
+    Step,
+    Stream,
+    Usage,
+    Window,
+    as_utc,
+)
 from integrations.connectors.document import AuthSpec, Document, PaginatorSpec, StreamSpec
 from integrations.connectors.errors import BadValueError, ConnectorError
 from integrations.connectors.http import Answer, Http
@@ -89,9 +100,9 @@ class RestConnector(Connector):
             )
             at = following
 
-    def ids(self, stream: str) -> Iterator[tuple[str, ...]]:
-        for step in self.steps(stream, Window(None, self.http.now()), ()):
-            yield tuple(record.external_id for record in step.records if not record.is_deleted)
+    def ids(self, stream: str, resume: Mapping[str, Any]) -> Iterator[Listing]:
+        for step in self.steps(stream, Window(None, self.http.now(), resume), ()):
+            yield Listing(tuple(record.external_id for record in step.records if not record.is_deleted), step.resume)
 
     def read(self, stream: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         """By the address of single records, else the stream is read and what was asked for is kept."""

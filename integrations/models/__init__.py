@@ -5,7 +5,7 @@ from integrations.models.connections import Checkpoint, Connection, FieldMapping
 from integrations.models.credentials import DataKey
 from integrations.models.hooks import InboundEvent, InboundHook
 from integrations.models.keys import ApiKey
-from integrations.models.runs import RejectedRecord, SourceFile, SyncRun, Upload
+from integrations.models.runs import ListedPart, RejectedRecord, SourceFile, SyncRun, Upload
 
 __all__ = [
     "ApiKey",
@@ -15,6 +15,7 @@ __all__ = [
     "FieldMapping",
     "InboundEvent",
     "InboundHook",
+    "ListedPart",
     "MergedRecord",
     "RawRecord",
     "RejectedRecord",

@@ -4,6 +4,7 @@ import uuid
 from datetime import datetime
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -129,6 +130,21 @@ class SyncRun(models.Model):
     @property
     def is_under_way(self) -> bool:
         return self.state in (RunState.QUEUED, RunState.RUNNING)
+
+
+class ListedPart(models.Model):
+    """Some ids that a source listed in a comparison; they go when their stream has been compared."""
+
+    run = models.ForeignKey(SyncRun, models.CASCADE, related_name="listed", verbose_name=_("Sync run"))
+    stream = models.SlugField(_("Stream"), max_length=60)
+    ids = ArrayField(models.TextField(), verbose_name=_("External ids"))
+
+    class Meta:
+        verbose_name = _("Listed ids")
+        verbose_name_plural = _("Listed ids")
+
+    def __str__(self) -> str:
+        return f"{self.stream}: {len(self.ids)}"
 
 
 class RejectedRecord(models.Model):

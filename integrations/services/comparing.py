@@ -11,14 +11,17 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
+
 from integrations.choices import RunKind, RunState
 from integrations.connectors.base import Connector
 from integrations.connectors.changes import is_own_id
-from integrations.connectors.comparison import Comparison, compare, is_called_alike
+from integrations.connectors.comparison import Comparison, is_called_alike
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import StreamMapping
 from integrations.models import Connection, RawRecord, SyncRun
 from integrations.selectors.plans import company_zone
+from integrations.services.listing import compare_listed, forget_listed, keep_listed
 from integrations.services.notified import forget_old_events
 from integrations.services.refetching import AT_ONCE, Refetching
 from integrations.services.runs import Outcome, request_run
@@ -27,9 +30,8 @@ from integrations.services.storing import Chunk, Clock, Storing
 from kpis.models.resources import MODELS
 
 SAMPLE = 20
-RENEW_SECONDS = 15.0
-# A list that takes longer than this cannot be compared: after a lap of others a task has no more time.
-LONGEST_LIST_SECONDS = 150.0
+LISTED_AT_ONCE = 5_000
+KEEP_SECONDS = 5.0
 COUNTS = ("listed", "known", "missing", "surplus", "fetched", "withdrawn", "held")
 
 
@@ -47,15 +49,14 @@ def request_comparison(
 
 
 def compare_with_source(run: SyncRun, *, owner: str, clock: Clock, until: float) -> Outcome | None:
-    """Compare every mapped stream; None when the time was over before the end.
+    """Compare every mapped stream; None when the time was over before the end. A list goes on where it stopped.
 
     Raises ConnectorError for what stops all streams, LostRunError.
     """
     with opened_source(run.connection) as connector:
         comparing = _Comparing(run, connector, Storing(run, clock, owner), clock)
         for stream in comparing.streams_left():
-            comparing.compare(stream)
-            if time.monotonic() >= until and comparing.streams_left():
+            if not comparing.compare(stream, until) or (time.monotonic() >= until and comparing.streams_left()):
                 return None
     forget_old_events(connection=run.connection, now=clock.now())
     is_partial = any(each["problem"] or each["held"] for each in comparing.found.values())
@@ -82,28 +83,56 @@ class _Comparing:
         known = {each.name for each in self._connector.streams()}
         return [name for name in self._fetching.mappings if name in known and not self.found.get(name, {}).get("done")]
 
-    def compare(self, stream: str) -> None:
-        """Raises ConnectorError only for what concerns every stream; another is noted with its stream."""
-        found: dict[str, Any] = {**dict.fromkeys(COUNTS, 0), "problem": None, **self.found.get(stream, {})}
+    def compare(self, stream: str, until: float) -> bool:
+        """Whether there was time for it, from the place where the list stopped the last time.
+
+        Raises ConnectorError only for what concerns every stream; another is noted with its stream.
+        """
+        found: dict[str, Any] = {
+            **dict.fromkeys(COUNTS, 0),
+            "problem": None,
+            "behind": {},
+            **self.found.get(stream, {}),
+        }
         try:
+            if not self._listed(stream, found, until):
+                return False
             self._mend(stream, self._compared(stream), found)
         except ConnectorError as error:
             if error.kind == "auth" or error.wait is not None:
                 raise
             found["problem"] = {"code": error.code, "params": dict(error.params)}
+        forget_listed(run=self._run, stream=stream)
         self._note(stream, found, done=True)
+        return True
+
+    def _listed(self, stream: str, found: dict[str, Any], until: float) -> bool:
+        """Keep the ids that the source lists; False when the time was over before the end of the list."""
+        if found["behind"] is None:
+            return True
+        waiting: list[str] = []
+        began = time.monotonic()
+        for part in self._connector.ids(stream, found["behind"]):
+            waiting += part.ids
+            now = time.monotonic()
+            if part.resume is None or len(waiting) >= LISTED_AT_ONCE or now - began >= KEEP_SECONDS or now >= until:
+                found["behind"] = part.resume
+                self._keep(stream, waiting, found)
+                waiting, began = [], now
+            if part.resume is not None and now >= until:
+                return False
+        return True
+
+    @transaction.atomic
+    def _keep(self, stream: str, ids: Sequence[str], found: Mapping[str, Any]) -> None:
+        """Some listed ids, and where the list goes on behind them; the run stays this worker's."""
+        keep_listed(run=self._run, stream=stream, ids=ids)
+        self.found[stream] = {**found, "done": False}
+        self._storing.store(Chunk([], {}, {}, counted=0, more={"report": self.report}))
 
     def _compared(self, stream: str) -> Comparison:
-        listed = self._listed(stream)
-        raw = RawRecord.objects.filter(connection_id=self._run.connection_id, stream=stream, is_gone=False)
-        known = set(raw.values_list("external_id", flat=True))
-        alike = self._mappings_called_alike(stream)
-        if not alike:
-            return compare(listed, known)
-        living = {id for mapping in alike for id in self._fact_ids(mapping, is_living=True)}
-        dead = {id for mapping in alike for id in self._fact_ids(mapping, is_living=False)}
-        # What was refused is known, and no fact was ever made of it: as long as the source has it nothing is missing.
-        return compare(listed, known & (living | listed), lost=(dead - living) & known & listed)
+        facts = [MODELS[mapping.resource] for mapping in self._mappings_called_alike(stream)]
+        return compare_listed(run=self._run, stream=stream, facts=facts)
 
     def _mend(self, stream: str, comparison: Comparison, found: dict[str, Any]) -> None:
         found |= {"listed": comparison.listed_count, "known": comparison.known_count}
@@ -126,30 +155,12 @@ class _Comparing:
         found["fetched"] += len([each for each in living if each.external_id not in doubtful])
         found["withdrawn"] += len(gone)
 
-    def _listed(self, stream: str) -> set[str]:
-        """Every id that the source lists, while the run is kept alive. Raises ConnectorError, LostRunError."""
-        began = renewed = time.monotonic()
-        found: set[str] = set()
-        for part in self._connector.ids(stream):
-            found.update(part)
-            now = time.monotonic()
-            if now - began > LONGEST_LIST_SECONDS:
-                raise ConnectorError("timeout", "list_too_long", stream=stream, count=len(found))
-            if now - renewed > RENEW_SECONDS:
-                self._storing.store(Chunk([], {}, {}, counted=0))
-                renewed = now
-        return found
-
     def _mappings_called_alike(self, stream: str) -> list[StreamMapping]:
         raw = RawRecord.objects.filter(connection_id=self._run.connection_id, stream=stream).exclude(payload=None)
         last = raw.order_by("-id").values_list("external_id", "payload")[:SAMPLE]
         sample = {external_id: payload for external_id, payload in last if payload}
         own = [each for each in self._fetching.mappings[stream] if not each.each and is_own_id(each)]
         return [each for each in own if is_called_alike(each, sample, company_zone())]
-
-    def _fact_ids(self, mapping: StreamMapping, *, is_living: bool) -> set[str]:
-        facts = MODELS[mapping.resource]._default_manager.filter(source=self._run.connection.source)
-        return set(facts.filter(deleted_at__isnull=is_living).values_list("external_id", flat=True))
 
     def _note(self, stream: str, found: dict[str, Any], *, done: bool) -> None:
         self.found[stream] = {**found, "done": done}

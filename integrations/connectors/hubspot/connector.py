@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from integrations.connectors.base import Connector, Finding, Record, SourceField, Step, Stream, Usage, Window
+from integrations.connectors.base import Connector, Finding, Listing, Record, SourceField, Step, Stream, Usage, Window
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.http import Answer, Http
 from integrations.connectors.hubspot.answers import failure_in, rows_in, usage_in
@@ -134,15 +134,15 @@ class HubSpotConnector(Connector):
             case _:
                 yield from self._objects(_ask(stream, fields), window)
 
-    def ids(self, stream: str) -> Iterator[tuple[str, ...]]:
+    def ids(self, stream: str, resume: Mapping[str, Any]) -> Iterator[Listing]:
         if stream in FIXED_FIELDS:
-            for step in self.steps(stream, Window(None, self.http.now()), ()):
-                yield tuple(record.external_id for record in step.records)
+            for step in self.steps(stream, Window(None, self.http.now(), resume), ()):
+                yield Listing(tuple(record.external_id for record in step.records), step.resume)
             return
-        after: str | None = ""
+        after: str | None = resume.get("after", "")
         while after is not None:
             rows, after = self._listed(f"{OBJECTS}/{stream}", {"properties": "hs_object_id"}, after=after)
-            yield tuple(str(row["id"]) for row in rows)
+            yield Listing(tuple(str(row["id"]) for row in rows), None if after is None else {"after": after})
 
     def read(self, stream: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         if stream in FIXED_FIELDS:

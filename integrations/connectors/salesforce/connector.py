@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
-from integrations.connectors.base import Connector, Finding, Record, SourceField, Step, Stream, Usage, Window
+from integrations.connectors.base import Connector, Finding, Listing, Record, SourceField, Step, Stream, Usage, Window
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.http import Http
 from integrations.connectors.records import dig
@@ -70,11 +71,11 @@ class SalesforceConnector(Connector):
                 window = Window(window.since, window.started, {}, window.seen)
         yield from Reading(self.http, selection, window).steps()
 
-    def ids(self, stream: str) -> Iterator[tuple[str, ...]]:
+    def ids(self, stream: str, resume: Mapping[str, Any]) -> Iterator[Listing]:
         """By queryAll, which knows archived activities too: they have not been deleted."""
         selection = self._select(stream, ())
         living = "IsDeleted = false" if "IsDeleted" in selection.types else ""
-        last, locator = "", ""
+        last, locator = resume.get("last", ""), resume.get("locator", "")
         while True:
             behind = f"Id > {text(last)}" if last else ""
             query = select(stream, ["Id"], living, behind, order=["Id"])
@@ -86,10 +87,11 @@ class SalesforceConnector(Connector):
                 locator = ""
                 continue
             found = tuple(str(row["Id"]) for row in body["records"])
-            yield found
             if body["done"]:
+                yield Listing(found, None)
                 return
             last, locator = (found[-1] if found else last), body["nextRecordsUrl"]
+            yield Listing(found, {"last": last, "locator": locator})
 
     def read(self, stream: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         selection = self._select(stream, fields)

@@ -17,7 +17,7 @@ import stamina
 import yaml
 
 from integrations.choices import describe_problem
-from integrations.connectors.base import Record, Window
+from integrations.connectors.base import Listing, Record, Window
 from integrations.connectors.changes import changes_of
 from integrations.connectors.document import DocumentError
 from integrations.connectors.errors import ConnectorError
@@ -271,7 +271,7 @@ class TestAsking:
         with connected(fake) as source:
             fake.world.put("D001", name="案件")
             assert len(records(source, "name")) == 1
-            assert list(source.ids("deals")) == [("1",)]
+            assert list(source.ids("deals", {})) == [Listing(("1",), None)]
         assert {call.path for call in fake.calls} == {
             "/k/guest/7/v1/records.json",
             "/k/guest/7/v1/app/form/fields.json",

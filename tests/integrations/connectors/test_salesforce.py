@@ -581,12 +581,12 @@ class TestIdsAndRepair:
         fill(org, 5, "Task")
         org.archived, connector = {"D002"}, connect(org, "Task")
         org.worlds["Task"].delete("D004")
-        assert [id for part in connector.ids("Task") for id in part] == ["D001", "D002", "D003", "D005"]
+        assert [id for part in connector.ids("Task", {}) for id in part.ids] == ["D001", "D002", "D003", "D005"]
 
     def test_ids_go_on_when_the_locator_dies(self, org):
         fill(org, 8)
         org.before = lambda call: org.lose_locators()
-        assert [id for part in connect(org).ids("Account") for id in part] == [f"D{n:03}" for n in range(1, 9)]
+        assert [id for part in connect(org).ids("Account", {}) for id in part.ids] == [f"D{n:03}" for n in range(1, 9)]
 
     def test_reads_many_in_parts(self, org):
         fill(org, 450)

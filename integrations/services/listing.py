@@ -1,0 +1,61 @@
+"""The ids that a source lists in a comparison: kept part by part, and compared with what is here when all are there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import connection, models
+
+from integrations.connectors.comparison import Comparison
+from integrations.models import ListedPart, SyncRun
+
+
+def keep_listed(*, run: SyncRun, stream: str, ids: Sequence[str]) -> None:
+    """Keep some ids of a stream; parts of earlier comparisons that never came to their end go."""
+    ListedPart.objects.filter(run__connection=run.connection_id).exclude(run=run).delete()
+    ListedPart.objects.create(run=run, stream=stream, ids=list(ids))
+
+
+def forget_listed(*, run: SyncRun, stream: str) -> None:
+    ListedPart.objects.filter(run=run, stream=stream).delete()
+
+
+def compare_listed(*, run: SyncRun, stream: str, facts: Sequence[type[models.Model]]) -> Comparison:
+    """What was listed against the records of the connection that are known.
+
+    `facts`: the models of the rows that are called as the record they come from. One that was withdrawn there although
+    the source has it is missing; one that was refused is known, and no fact was ever made of it: as long as the source
+    has it nothing is missing.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH listed AS MATERIALIZED (
+                SELECT DISTINCT unnest(ids) AS id FROM integrations_listedpart
+                WHERE run_id = %(run)s AND stream = %(stream)s
+            ), kept AS MATERIALIZED (
+                SELECT external_id AS id FROM integrations_rawrecord
+                WHERE connection_id = %(connection)s AND stream = %(stream)s AND NOT is_gone
+            ), living AS MATERIALIZED ({_fact_ids(facts, "deleted_at IS NULL")}),
+            dead AS MATERIALIZED ({_fact_ids(facts, "deleted_at IS NOT NULL")} EXCEPT TABLE living),
+            known AS MATERIALIZED ({_KNOWN if facts else "TABLE kept"}),
+            lost AS MATERIALIZED (TABLE dead INTERSECT TABLE known INTERSECT TABLE listed),
+            here AS MATERIALIZED (TABLE known EXCEPT TABLE lost)
+            SELECT (SELECT count(*) FROM listed), (SELECT count(*) FROM here),
+                   array((TABLE listed EXCEPT TABLE known) UNION TABLE lost), array(TABLE here EXCEPT TABLE listed)
+            """,
+            {"run": run.pk, "connection": run.connection_id, "stream": stream, "source": run.connection.source},
+        )
+        listed, here, missing, surplus = cursor.fetchone()
+    return Comparison(listed, here, frozenset(missing), frozenset(surplus))
+
+
+_KNOWN = "TABLE kept INTERSECT (TABLE living UNION TABLE listed)"
+
+
+def _fact_ids(facts: Sequence[type[models.Model]], where: str) -> str:
+    """SQL of the external ids that the source's rows of these models have."""
+    of_each = (
+        f"SELECT external_id AS id FROM {model._meta.db_table} WHERE source = %(source)s AND {where}" for model in facts
+    )
+    return " UNION ".join(dict.fromkeys(of_each)) or "SELECT NULL::text WHERE false"
