@@ -14,6 +14,7 @@ from integrations.choices import Carries, Health
 from integrations.models import Connection
 from integrations.selectors.connections import health_of
 from kpis.choices import Grain, Level, TreeStatus
+from kpis.engine.freshness import is_late
 from kpis.models import FactStream, KpiNode, MetricVersion
 from kpis.selectors.inputs import overdue_twice, read_inputs
 from tenants.registry import ItemState, ItemStatus
@@ -145,9 +146,7 @@ def _both_systems(connections: list[Connection]) -> bool:
 
 
 def _is_late(stream: FactStream, now: datetime) -> bool:
-    if stream.expected_every is None or stream.last_success_at is None:
-        return False
-    return bool(now - stream.last_success_at > LATE_BY * stream.expected_every)
+    return is_late(stream.last_success_at, stream.expected_every, now=now, intervals=LATE_BY)
 
 
 def _names(streams: list[FactStream]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, OuterRef, QuerySet, Subquery
@@ -14,9 +14,9 @@ from integrations.choices import DELIVERED, ENDED, UNDER_WAY, Health, RunKind, R
 from integrations.connectors.mapping import StreamMapping
 from integrations.models import Checkpoint, Connection, RawRecord, SyncRun
 from integrations.selectors.plans import current_mappings
+from kpis.engine.freshness import is_late
+from kpis.selectors.sources import Source, read_sources
 
-# A delivery that is due is looked for within minutes; only what exceeds this is late.
-GRACE = timedelta(minutes=15)
 # From here on the calls that are left may not last for everybody who needs them.
 SHORT_PERCENT = 80
 
@@ -108,6 +108,12 @@ def connection_states(*, now: datetime) -> list[ConnectionState]:
     ]
 
 
+def pushed_sources(*, now: datetime) -> list[Source]:
+    """The sources that no connection reads: they send their data themselves. Two queries."""
+    read = set(Connection.objects.values_list("source", flat=True))
+    return [each for each in read_sources(now=now) if each.name not in read]
+
+
 def connection_state(*, connection: Connection, now: datetime) -> ConnectionState:
     """As `connection_states`, for one."""
     runs = SyncRun.objects.filter(connection=connection, kind=RunKind.SYNC)
@@ -124,7 +130,7 @@ def health_of(*, connection: Connection, now: datetime) -> Health:
         return Health.FAILING
     if connection.last_success_at is None:
         return Health.EMPTY
-    if connection.every is not None and now - connection.last_success_at > connection.every + GRACE:
+    if is_late(connection.last_success_at, connection.every, now=now):
         return Health.LATE
     return Health.HEALTHY
 

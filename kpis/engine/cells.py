@@ -41,7 +41,7 @@ def block_group(term: Term) -> str:
 
 
 def simple_cell(term: Simple, measures: Measures, *, is_covered: bool, key: str | None = None) -> Cell:
-    """The cell of a term. `is_covered`: the fact's stream was loaded for this period, so that no case means zero.
+    """The cell of a term. `is_covered`: the fact's sources have told of this period, so that no case means zero.
 
     Counts and sums without a case are 0 where covered, else missing; averages and medians without a case have no
     denominator. An average shows its sum and count. Gross profit of records of which one has no cost is missing: the

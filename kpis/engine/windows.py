@@ -11,7 +11,10 @@ from kpis.engine.values import Absence
 
 @dataclass(frozen=True, slots=True)
 class WindowReading:
-    """The stored parts of one window by name, and whether its streams were loaded for the period and it is over."""
+    """The stored parts of one window by name.
+
+    `is_covered`: its sources have told of the period; `is_over`: they were read since it ended.
+    """
 
     parts: Measures
     is_covered: bool

@@ -8,16 +8,16 @@ from typing import Any
 
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import Min
 
 from kpis.choices import Grain
 from kpis.engine import specs
 from kpis.engine.pace import Due, PastPeriod, past_period, usual_share
 from kpis.engine.specs import Simple
-from kpis.models import CalendarDay, FactStream, Period
+from kpis.models import CalendarDay, Period
 from kpis.models.resources import MODELS
 from kpis.selectors.measures import measure
 from kpis.selectors.pipeline import Place
+from kpis.selectors.streams import Deliveries, read_deliveries, term_coverage
 
 HISTORY = {Grain.WEEK: 13, Grain.MONTH: 12, Grain.QUARTER: 8, Grain.HALF: 4, Grain.YEAR: 3}
 KEPT_FOR = 3600  # seconds: ended periods hardly change
@@ -29,7 +29,8 @@ Curves = Mapping[int | None, Sequence[PastPeriod]]
 def read_curves(term: Simple, *, period: Period, place: Place) -> Curves:
     """Member (None = the company) → its ended periods before `period`, latest last; at most four queries.
 
-    Only periods that the fact's sources cover from their first day. A restated past period shows within the hour.
+    Only periods that the fact's sources cover from their first day to their last. A restated past period shows within
+    the hour.
     """
     key = f"curves:{specs.measure_key(term)}:{period.grain}:{period.start_date}:{place.dimension}:{place.today}"
     curves: Curves | None = cache.get(key)
@@ -40,31 +41,33 @@ def read_curves(term: Simple, *, period: Period, place: Place) -> Curves:
 
 
 def read_usual(
-    terms: Mapping[str, Simple], *, period: Period, elapsed: int, total: int, today: date
+    terms: Mapping[str, Simple], *, period: Period, elapsed: int, total: int, today: date, deliveries: Deliveries
 ) -> Mapping[str, Due]:
     """Code → how much of what a term counts is usually there after `elapsed` of `total` business days.
 
-    By the company's own curve, as `read_curves` reads it, else by business days. At most one query for all terms
-    together; what was read is kept for an hour.
+    By the company's own curve, as `read_curves` reads it, else by business days; `deliveries` say which past periods
+    are known. At most one query for all terms together; what was read is kept for an hour.
     """
     place = f"{period.grain}:{period.start_date}:{today}:{elapsed}/{total}"
     keys = {code: f"usual:{specs.measure_key(term)}:{place}" for code, term in terms.items()}
     known: dict[str, Due] = cache.get_many(keys.values())
     unknown = {keys[code]: term for code, term in terms.items() if keys[code] not in known}
     if unknown:
-        past = _read_past(unknown, period, today)
+        past = _read_past(unknown, period, today, deliveries)
         read = {key: usual_share(elapsed, total, past.get(key, ())) for key in unknown}
         cache.set_many(read, KEPT_FOR)
         known |= read
     return {code: known[key] for code, key in keys.items()}
 
 
-def _read_past(terms: Mapping[str, Simple], period: Period, today: date) -> Mapping[str, Sequence[PastPeriod]]:
+def _read_past(
+    terms: Mapping[str, Simple], period: Period, today: date, deliveries: Deliveries
+) -> Mapping[str, Sequence[PastPeriod]]:
     """Key of a term → the company's ended periods before `period`, latest last; one query.
 
     Terms that count the same events are added up in one pass over them. Rows are (what, day, numbers): "past" a period
-    with its length, "day" a day with 1 for a business day, "covered:fact" where its sources begin, and the number of a
-    pass with what each of its terms counts on the day.
+    with its length, "day" a day with 1 for a business day, and the number of a pass with what each of its terms counts
+    on the day.
     """
     passes: dict[tuple[str, str], list[tuple[str, Simple]]] = defaultdict(list)
     for key, term in terms.items():
@@ -73,14 +76,11 @@ def _read_past(terms: Mapping[str, Simple], period: Period, today: date) -> Mapp
         "grain": period.grain,
         "until": min(period.start_date, today),
         "most": HISTORY[Grain(period.grain)],
-        "facts": sorted({term.fact for term in terms.values()}),
     }
     parts = [
         "SELECT 'past', start_date, ARRAY[end_date - start_date]::numeric[] FROM past",
         "SELECT 'day', day, ARRAY[is_business_day::int]::numeric[] FROM kpis_calendarday, span"
         " WHERE day >= span.start AND day < span.until",
-        "SELECT 'covered:' || fact, min(covered_from), NULL::numeric[] FROM kpis_factstream"
-        " WHERE fact = ANY(%(facts)s) GROUP BY fact",
     ]
     for number, ((kind, credit), counted) in enumerate(passes.items()):
         sql, more = _pass_sql(number, kind, credit, [term for _key, term in counted])
@@ -94,7 +94,7 @@ def _read_past(terms: Mapping[str, Simple], period: Period, today: date) -> Mapp
             params,
         )
         rows = cursor.fetchall()
-    return _past_of(passes.values(), rows)
+    return _past_of(passes.values(), rows, deliveries)
 
 
 def _pass_sql(number: int, kind: str, credit: str, terms: Sequence[Simple]) -> tuple[str, dict[str, Any]]:
@@ -115,7 +115,9 @@ def _pass_sql(number: int, kind: str, credit: str, terms: Sequence[Simple]) -> t
 
 
 def _past_of(
-    passes: Iterable[Sequence[tuple[str, Simple]]], rows: Sequence[tuple[str, date, list[Decimal | None]]]
+    passes: Iterable[Sequence[tuple[str, Simple]]],
+    rows: Sequence[tuple[str, date, list[Decimal | None]]],
+    deliveries: Deliveries,
 ) -> Mapping[str, Sequence[PastPeriod]]:
     by_tag: dict[str, dict[date, list[Decimal | None]]] = defaultdict(dict)
     for tag, day, numbers in rows:
@@ -125,22 +127,21 @@ def _past_of(
     found = {}
     for number, counted in enumerate(passes):
         for n, (key, term) in enumerate(counted):
-            covered = min(by_tag[f"covered:{term.fact}"], default=None)
+            covered = term_coverage(term, deliveries)
             amounts = {day: numbers[n] for day, numbers in by_tag[str(number)].items()}
             found[key] = [
                 past_period([(days[day], amounts.get(day) or ZERO) for day in days if start <= day < end])
                 for start, end in spans
-                if covered is not None and start >= covered
+                if covered.is_whole(start, end)
             ]
     return found
 
 
 def _read(term: Simple, period: Period, place: Place) -> Curves:
-    covered = FactStream.objects.filter(fact=term.fact).aggregate(day=Min("covered_from"))["day"]
-    if covered is None:
-        return {}
+    covered = term_coverage(term, read_deliveries(specs.facts_behind(term)))
     ended = Period.objects.filter(grain=period.grain, end_date__lte=min(period.start_date, place.today))
-    past = list(ended.filter(start_date__gte=covered).order_by("-start_date")[: HISTORY[Grain(period.grain)]])
+    latest = ended.order_by("-start_date")[: HISTORY[Grain(period.grain)]]
+    past = [each for each in latest if covered.is_whole(each.start_date, each.end_date)]
     if not past:
         return {}
     past.reverse()

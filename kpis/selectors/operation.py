@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from kpis.engine.freshness import is_late
 from kpis.models import FactStream
 from tenants.registry import checklist, health_signals
 
@@ -41,8 +42,8 @@ def read_health(*, now: datetime) -> Health:
 def _state(stream: FactStream, now: datetime) -> StreamState:
     """A stream without expectation is never late."""
     since, every = stream.last_success_at, stream.expected_every
-    is_late = every is not None and (since is None or now - since > every)
-    return StreamState(stream.source, stream.fact, stream.covered_from, since, every, is_late)
+    late = is_late(since, every, now=now)
+    return StreamState(stream.source, stream.fact, stream.covered_from, since, every, late)
 
 
 def read_checklist(*, today: date) -> Iterator[dict[str, Any]]:

@@ -18,7 +18,7 @@ from kpis.selectors.calendar import period_namer
 from kpis.selectors.definitions import formula_references, newest_specs
 from kpis.selectors.grounds import find_spec
 from kpis.selectors.matrix import MatrixQuery, read_series
-from kpis.selectors.matrix.loading import load_definitions, load_streams
+from kpis.selectors.matrix.freshness import FRESH, read_freshness
 
 MONTHS = 12
 
@@ -67,7 +67,7 @@ def read_check(check: ParallelCheck, tree: KpiTree, *, now: datetime) -> CheckTa
     periods = list(rows.order_by("-start_date")[:MONTHS])
     typed = _typed(check.metric, [period.start_date for period in periods])
     automatic = _automatic(check.candidate, periods, tree, now)
-    read_until = _read_until(check.candidate, now)
+    read_until = read_freshness([check.candidate.code], now=now).get(check.candidate.code, FRESH).known_until
     name = period_namer()
     months = []
     for period in periods:
@@ -77,7 +77,7 @@ def read_check(check: ParallelCheck, tree: KpiTree, *, now: datetime) -> CheckTa
             automatic.get(period.start_date, Absence.MISSING),
             unit=check.metric.unit,
             tolerance=check.tolerance,
-            is_complete=read_until is not None and read_until >= period.end_date,
+            is_complete=read_until >= period.end_date,
         )
         months.append(CheckedMonth(period, name(period), compared, entry))
     return CheckTable(check, months, equal_months(month.compared.verdict for month in months))
@@ -135,15 +135,3 @@ def _automatic(metric: Metric, periods: Sequence[Period], tree: KpiTree, now: da
     query = MatrixQuery(tree=tree, grain=Grain.MONTH, start=first, end=last + timedelta(days=1), is_live=True)
     found = read_series(query, [metric.code], now=now)
     return {start: cells[metric.code].value for start, cells in found.items() if metric.code in cells}
-
-
-def _read_until(metric: Metric, now: datetime) -> date | None:
-    """The day up to which all sources behind a metric were read; None where one never was. Of no source: today."""
-    definitions = load_definitions([metric.code])
-    facts = {term.fact for each in definitions.values() for term in each.terms}
-    streams = load_streams(definitions, now=now)
-    times = [streams[fact].as_of if fact in streams else None for fact in facts]
-    known = [moment for moment in times if moment is not None]
-    if len(known) < len(times):
-        return None
-    return timezone.localdate(min(known, default=now))

@@ -15,11 +15,13 @@ from kpis.engine import specs
 from kpis.engine.cells import Cell, cohort_cell, formula_cell, ratio_cell, score_cell, simple_cell
 from kpis.engine.evidence import Part
 from kpis.engine.formula import parse_formula
+from kpis.engine.freshness import Coverage
 from kpis.engine.specs import Conversion, Formula, Ratio, Retention, Score, Simple
-from kpis.models import DimensionMember, FactStream, Metric, Period
+from kpis.models import DimensionMember, Metric, Period
 from kpis.models.resources import MODELS
 from kpis.selectors.measures import measure, weighted_value
 from kpis.selectors.records import Where, find_version, matching_events, with_descendants
+from kpis.selectors.streams import read_deliveries, term_coverage
 
 NUMERIC = ("sum", "average", "median")  # aggregates of a measured value; the others count
 
@@ -74,8 +76,9 @@ def spec_cell(
         case Conversion(basis="period"):
             return ratio_cell(*map(of, specs.conversion_sides(spec)))
         case Conversion():
-            is_mature = period.end_date + timedelta(days=spec.window_days) <= today
-            return cohort_cell(*map(of, specs.conversion_sides(spec)), is_mature=is_mature)
+            sides = specs.conversion_sides(spec)
+            is_mature = _coverage(sides[0]).is_read_since(period.end_date + timedelta(days=spec.window_days), today)
+            return cohort_cell(*map(of, sides), is_mature=is_mature)
         case Retention(measure="renewal_rate", window_months=1):
             return ratio_cell(*map(of, specs.renewal_sides(spec)))
         case Score(survey):
@@ -105,10 +108,12 @@ def facts_of(metric: Metric, *, day: date) -> frozenset[str]:
 
 def _term_cell(term: Simple, period: Period, *, dimension: str, member: DimensionMember | None, today: date) -> Cell:
     measures = _measures(term, period, dimension=dimension, member=member)
-    covered_from = FactStream.objects.filter(
-        fact=term.fact, last_success_at__isnull=False, covered_from__lt=period.end_date
-    )
-    return simple_cell(term, measures, is_covered=period.start_date <= today and covered_from.exists())
+    is_covered = _coverage(term).tells_none(period.start_date, period.end_date, today)
+    return simple_cell(term, measures, is_covered=is_covered)
+
+
+def _coverage(term: Simple) -> Coverage:
+    return term_coverage(term, read_deliveries(specs.facts_behind(term)))
 
 
 def _measures(term: Simple, period: Period, *, dimension: str, member: DimensionMember | None) -> dict[str, Decimal]:

@@ -2,19 +2,24 @@
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from kpis.engine.freshness import is_late
 from kpis.models import FactStream
 
 
 @dataclass(frozen=True)
 class Source:
-    """One source and the facts it delivers; `last_success_at` is its oldest stream's, None where one never came."""
+    """One source and the facts it delivers; `last_success_at` is its oldest stream's, None where one never came.
+
+    `expected_every` is the shortest rhythm of its streams, None where none has one.
+    """
 
     name: str
     facts: list[str]
     last_success_at: datetime | None
     is_stale: bool
+    expected_every: timedelta | None = None
 
 
 def read_sources(*, now: datetime) -> list[Source]:
@@ -32,11 +37,6 @@ def _source(name: str, streams: list[FactStream], now: datetime) -> Source:
         name=name,
         facts=[stream.fact for stream in streams],
         last_success_at=min(known) if len(known) == len(moments) else None,
-        is_stale=any(_is_late(stream, now) for stream in streams),
+        is_stale=any(is_late(each.last_success_at, each.expected_every, now=now) for each in streams),
+        expected_every=min((each.expected_every for each in streams if each.expected_every), default=None),
     )
-
-
-def _is_late(stream: FactStream, now: datetime) -> bool:
-    if stream.expected_every is None:
-        return False
-    return stream.last_success_at is None or now - stream.last_success_at > stream.expected_every

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 
@@ -11,17 +11,19 @@ from django.utils import timezone
 
 from kpis.choices import Accumulation, DimensionCode, Grain, Level, SnapshotMeasure
 from kpis.engine import specs
+from kpis.engine.freshness import coverage
 from kpis.engine.landing import RollUp
 from kpis.engine.scoring import Method
 from kpis.engine.specs import Snapshot
 from kpis.engine.values import Absence, Value
-from kpis.models import FactStream, KpiTree, MetricSnapshot, Period
+from kpis.models import KpiTree, MetricSnapshot, Period
 from kpis.selectors.definitions import narrowed_snapshots
 from kpis.selectors.landings import Landing, read_landings
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.matrix.axes import load_members
 from kpis.selectors.pipeline import Place
 from kpis.selectors.stocks import NOTHING, Pipeline, read_open_pipeline, read_renewals_due
+from kpis.selectors.streams import read_deliveries
 from kpis.selectors.today import active_trees
 from kpis.services.phases import ensure_phases
 from kpis.services.ranks import ensure_ranks
@@ -104,7 +106,8 @@ def _model(row: _Row, dimension: str, now: datetime) -> MetricSnapshot:
 def _stocks(dimension: str, periods: list[Period], tree: KpiTree | None, now: datetime) -> Iterator[_Row]:
     """The open pipeline, and the contracts due in each running period; nothing of facts that were never loaded.
 
-    Once for everything, and once for each metric that narrows it.
+    Nor is there nothing, where no source has told since the month, or the period, began: no row says so. Once for
+    everything, and once for each metric that narrows it.
     """
     if tree is None:
         return
@@ -112,20 +115,25 @@ def _stocks(dimension: str, periods: list[Period], tree: KpiTree | None, now: da
     query = MatrixQuery(tree=tree, grain=Grain.MONTH, start=today, end=today + timedelta(days=1), dimension=dimension)
     members = load_members(query)
     place = Place(dimension, members.lineage, today)
-    loaded = set(FactStream.objects.filter(last_success_at__isnull=False).values_list("fact", flat=True))
+    month = max((period.start_date for period in periods), default=today)
+    deliveries = read_deliveries(set(specs.SNAPSHOT_FACTS.values()))
     ids = [member.id for member in members.shown]
     pipelines = cache(lambda filters: read_open_pipeline(place, filters))
     asked = [(None, Snapshot(measure)) for measure in specs.SNAPSHOT_FACTS]
     for metric, spec in [*asked, *narrowed_snapshots(today).items()]:
-        if specs.SNAPSHOT_FACTS[spec.measure] not in loaded:
+        delivered = deliveries.get(specs.SNAPSHOT_FACTS[spec.measure], ())
+        if not any(each.read_on for each in delivered):
             continue
+        until = coverage(delivered).known_until or date.min
         measure = SnapshotMeasure(spec.measure)
         if measure != SnapshotMeasure.RENEWAL_DUE:
-            yield from _of_pipeline(measure, pipelines(spec.filters), ids, metric)
+            found = pipelines(spec.filters)
+            told = ids if until >= month else [each for each in ids if each in found]
+            yield from _of_pipeline(measure, found, told, metric)
             continue
         for period in periods:
             due = read_renewals_due(place, start=period.start_date, end=period.end_date, filters=spec.filters)
-            for each in ids:
+            for each in ids if until >= period.start_date else [each for each in ids if each in due]:
                 yield _Row(measure, each, due.get(each, Decimal(0)), metric=metric, period=period)
 
 

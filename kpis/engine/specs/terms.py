@@ -9,6 +9,7 @@ from typing import assert_never
 
 from kpis.engine.facts import FACTS
 from kpis.engine.specs.kinds import (
+    SNAPSHOT_FACTS,
     STAGES,
     WON,
     Clv,
@@ -30,6 +31,7 @@ from kpis.engine.specs.kinds import (
 from kpis.engine.specs.writing import ordered, stable_json, term_data
 
 _STEP_AXES = frozenset(axis for stage, axis in STAGES["deals"].items() if stage not in {"created", "won"})
+_ROLLED_UP: Mapping[str, str] = MappingProxyType({"coverage": "deals", "landing_rollup": "deals"})
 ADDITIVE_AGGREGATES = ("sum", "count", "average")
 
 
@@ -163,6 +165,20 @@ def facts_behind(term: Term) -> tuple[str, ...]:
     """
     is_step = isinstance(term, Simple) and term.date in _STEP_AXES
     return (term.fact, "deal-stage-events") if is_step else (term.fact,)
+
+
+def facts_read(spec: Spec) -> frozenset[str]:
+    """All facts that the numbers of a spec come from; of a formula none, its codes have their own.
+
+    The pace and the call of a landing are written down from the KGI and from a person.
+
+    >>> sorted(facts_read(Simple("deals", "step2_on", "count"))), sorted(facts_read(Snapshot("open_pipeline")))
+    (['deal-stage-events', 'deals'], ['deals'])
+    """
+    if isinstance(spec, Snapshot):
+        fact = SNAPSHOT_FACTS.get(spec.measure) or _ROLLED_UP.get(spec.measure)
+        return frozenset([fact] if fact else [])
+    return frozenset(fact for term in terms(spec) for fact in facts_behind(term))
 
 
 def is_additive(term: Term) -> bool:

@@ -60,7 +60,9 @@ def build_matrix(query: MatrixQuery, *, now: datetime) -> KpiMatrix:
         definitions=counting.definitions,
         counting=counting,
         targets=targets,
-        usual=loading.load_usual(shown, counting.definitions, counting.periods, targets, counting.today),
+        usual=loading.load_usual(
+            shown, counting.definitions, counting.periods, targets, counting.deliveries, counting.today
+        ),
         locks=loading.load_locks(query, shown, counting.periods),
     ).matrix()
 

@@ -1,13 +1,12 @@
 """From columns, targets and locks to the matrix; asks the database nothing."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from kpis.choices import Grain
+from kpis.choices import Grain, PeriodState
 from kpis.engine.columns import Column, judged
-from kpis.engine.graph import needed
 from kpis.engine.specs import Formula, Snapshot
 from kpis.engine.status import Status, StatusInput, due_now
 from kpis.engine.status_rules import read_rules
@@ -16,6 +15,7 @@ from kpis.engine.values import Absence
 from kpis.models import KpiNode
 from kpis.selectors.matrix.axes import Members, Periods
 from kpis.selectors.matrix.counting import Columns, Counting
+from kpis.selectors.matrix.freshness import Freshness, freshness
 from kpis.selectors.matrix.loading import Aim, Definitions, Lock, Locks, Targets, Usual
 from kpis.selectors.matrix.shapes import KpiMatrix, MatrixNode, MatrixPeriod, MatrixQuery
 
@@ -93,11 +93,19 @@ class Computation:
             column = self.counting.not_applicable()
         target, upper = self._aims(row, period, sides)
         achievement, status = judged(
-            self._shared(row, period), column.value, target, upper, read_rules(row.status_rules)[0]
+            self._judged_as(row, period), column.value, target, upper, read_rules(row.status_rules)[0]
         )
         plane = [*_numbers(column), target, upper, achievement, status, _words(column)]
         locks = self.locks.get((row.pk, period.start))
         return _with_locks(plane, [locks.get(each) for each in self.counting.ids]) if locks else plane
+
+    def _judged_as(self, row: KpiNode, period: MatrixPeriod) -> StatusInput:
+        """A provisional period that its sources have not told to the end is judged like one that still runs."""
+        shared = self._shared(row, period)
+        if period.state != PeriodState.PROVISIONAL or row.metric is None or row.metric.code not in self.definitions:
+            return shared
+        is_told = self._freshness(row.metric.code, period.start).known_until >= period.end
+        return shared if is_told else replace(shared, state=PeriodState.OPEN)
 
     def _shared(self, row: KpiNode, period: MatrixPeriod) -> StatusInput:
         """What the verdicts of one node in one period share."""
@@ -176,21 +184,17 @@ class Computation:
         definition = self.definitions.get(row.metric.code) if row.metric else None
         if definition is None:
             return MatrixNode(row, None, None, False)
-        number, spec = definition.at(self.periods.asked[-1].start if self.periods.asked else self.today)
-        references = {code: each.names for code, each in self.definitions.items()}
-        facts = {
-            term.fact
-            for code in needed(references, [definition.metric.code])
-            if code in self.definitions
-            for term in self.definitions[code].terms
-        }
-        streams = [self.counting.streams.get(fact) for fact in facts]
-        times = [stream.as_of if stream else None for stream in streams]
+        day = self.periods.asked[-1].start if self.periods.asked else self.today
+        number, spec = definition.at(day)
+        found = self._freshness(definition.metric.code, day)
+        as_of = found.as_of
         if isinstance(spec, Snapshot):
             taken = (each.taken_at for each in self.counting.snapshots.values() if each.measure == spec.measure)
-            times.append(max(taken, default=None))
-        as_of = None if not times or None in times else min(time for time in times if time)
-        return MatrixNode(row, number, as_of, any(stream and stream.is_stale for stream in streams))
+            as_of = max(taken, default=None)
+        return MatrixNode(row, number, as_of, found.is_stale)
+
+    def _freshness(self, code: str, day: date) -> Freshness:
+        return freshness(code, self.definitions, self.counting.streams, day=day)
 
 
 def _numbers(column: Column) -> list[Sequence[object]]:

@@ -10,6 +10,7 @@ from kpis.choices import DimensionCode, Grain
 from kpis.engine import specs
 from kpis.engine.cells import WITHOUT_COST, Cell, block_group, cohort_cell, score_cell
 from kpis.engine.columns import Column, formula_column, measures_of, ratio_column, simple_column
+from kpis.engine.freshness import Coverage
 from kpis.engine.inputs import typed_together
 from kpis.engine.specs import (
     Clv,
@@ -32,6 +33,7 @@ from kpis.models import Metric, MetricSnapshot
 from kpis.selectors.matrix.axes import Periods
 from kpis.selectors.matrix.loading import Blocks, Definition, Definitions, Entries, Snapshots, Stream
 from kpis.selectors.matrix.shapes import MatrixMember, MatrixPeriod
+from kpis.selectors.streams import Deliveries, term_coverage
 
 Columns = Mapping[str, Sequence[Column]]
 Reader = Callable[[int], Column]  # number of a period → its column
@@ -146,10 +148,10 @@ class Counting:
     def _simple(self, term: Simple) -> Reader:
         if term.credit == "overlay" and not _PEOPLE.intersection(self.dimensions):
             return lambda _p: self.not_applicable()
-        ids = self.ids
+        ids, covered = self.ids, self._coverage(term)
 
         def read(p: int) -> Column:
-            is_covered = self._is_covered(term.fact, self.periods.asked[p])
+            is_covered = self._tells_none(covered, self.periods.asked[p])
             return simple_column(term, self._measures(term, p), ids, is_covered=is_covered)
 
         return read
@@ -159,9 +161,10 @@ class Counting:
         if spec.basis == "period":
             return lambda p: ratio_column(top(p), bottom(p))
         wait = timedelta(days=spec.window_days)
+        covered = self._coverage(specs.conversion_sides(spec)[0])
 
         def read(p: int) -> Column:
-            is_mature = self.periods.asked[p].end + wait <= self.today
+            is_mature = covered.is_read_since(self.periods.asked[p].end + wait, self.today)
             pairs = zip(top(p).cells(), bottom(p).cells(), strict=True)
             return Column.of(cohort_cell(*sides, is_mature=is_mature) for sides in pairs)
 
@@ -171,14 +174,14 @@ class Counting:
         """Windows are kept by the month and longer."""
         if self.grain == Grain.WEEK:
             return lambda _p: self.not_applicable()
-        windows = [term for term in specs.terms(spec) if isinstance(term, Window)]
+        windows = [(term, self._coverage(term)) for term in specs.terms(spec) if isinstance(term, Window)]
 
         def read(p: int) -> Column:
             period = self.periods.asked[p]
-            is_over = period.end <= self.today
             sides = []
-            for term in windows:
-                stored, is_covered = self._measures(term, p), self._is_covered(term.fact, period)
+            for term, covered in windows:
+                stored, is_covered = self._measures(term, p), self._tells_none(covered, period)
+                is_over = covered.is_read_since(period.end, self.today)
                 parts = [window_parts(term, measures_of(member, stored)) for member in self.ids]
                 sides.append([WindowReading(each, is_covered, is_over) for each in parts])
             return Column.of(_customer_cell(spec, readings) for readings in zip(*sides, strict=True))
@@ -189,10 +192,16 @@ class Counting:
         """What is stored of the term's group in the period: measure key → member → number."""
         return self.blocks.get((block_group(term), self.periods.asked[p].start), {})
 
-    def _is_covered(self, fact: str, period: MatrixPeriod) -> bool:
-        """Whether the fact's stream was loaded for the period, so that no case means none."""
-        stream = self.streams.get(fact)
-        return bool(stream and stream.covered_from and stream.covered_from < period.end and period.start <= self.today)
+    @property
+    def deliveries(self) -> Deliveries:
+        """Fact → what each of its sources delivered."""
+        return {fact: stream.deliveries for fact, stream in self.streams.items()}
+
+    def _coverage(self, term: Term) -> Coverage:
+        return term_coverage(term, self.deliveries)
+
+    def _tells_none(self, covered: Coverage, period: MatrixPeriod) -> bool:
+        return covered.tells_none(period.start, period.end, self.today)
 
     def _manual(self, metric: Metric, member: MatrixMember, period: MatrixPeriod) -> Value:
         """Typed values: flows add up where every month that has begun is there, stocks take the last."""

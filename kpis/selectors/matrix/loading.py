@@ -15,6 +15,7 @@ from kpis.choices import Accumulation, DimensionCode, Level, PeriodState, Snapsh
 from kpis.engine import specs
 from kpis.engine.cells import EXACT, block_group
 from kpis.engine.formula import CompiledFormula, parse_formula
+from kpis.engine.freshness import Delivery, is_late
 from kpis.engine.graph import calculation_order
 from kpis.engine.pace import Due
 from kpis.engine.specs import Formula, Manual, Snapshot, Spec, Term
@@ -23,6 +24,7 @@ from kpis.models import FactStream, KpiNode, LockedCell, ManualEntry, Metric, Me
 from kpis.selectors.curves import read_usual
 from kpis.selectors.matrix.axes import Members, Periods
 from kpis.selectors.matrix.shapes import OFFICIAL, MatrixQuery
+from kpis.selectors.streams import Deliveries, deliveries_of
 
 _BASE = {"month": "month", "week": "week", "quarter": "month", "half": "month", "year": "month"}
 
@@ -79,15 +81,20 @@ class Definition:
         """What all versions count."""
         return [term for _day, _number, spec in self.versions for term in specs.terms(spec)]
 
+    @property
+    def facts(self) -> set[str]:
+        """The kinds of fact which any version reads, formulas apart."""
+        return {fact for _day, _number, spec in self.versions for fact in specs.facts_read(spec)}
+
 
 Definitions = Mapping[str, Definition]
 
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What is known of all sources of one fact together."""
+    """What is known of all sources of one fact together; `as_of` is the oldest last success, None where one lacks."""
 
-    covered_from: date | None
+    deliveries: Sequence[Delivery]
     as_of: datetime | None
     is_stale: bool
 
@@ -116,22 +123,19 @@ def load_definitions(codes: Collection[str]) -> dict[str, Definition]:
 
 
 def load_streams(definitions: Definitions, *, now: datetime) -> dict[str, Stream]:
+    """Fact → what is known of its sources, for all facts that these metrics read; one query."""
     grouped: dict[str, list[FactStream]] = defaultdict(list)
-    for row in FactStream.objects.filter(fact__in={term.fact for each in definitions.values() for term in each.terms}):
+    for row in FactStream.objects.filter(fact__in={fact for each in definitions.values() for fact in each.facts}):
         grouped[row.fact].append(row)
     return {fact: _together(rows, now) for fact, rows in grouped.items()}
 
 
 def _together(rows: Sequence[FactStream], now: datetime) -> Stream:
-    loaded = [row.covered_from for row in rows if row.last_success_at and row.covered_from]
     times = [row.last_success_at for row in rows]
     return Stream(
-        covered_from=min(loaded, default=None),
+        deliveries=deliveries_of(rows),
         as_of=None if None in times else min(time for time in times if time),
-        is_stale=any(
-            row.expected_every and (not row.last_success_at or now - row.last_success_at > row.expected_every)
-            for row in rows
-        ),
+        is_stale=any(is_late(row.last_success_at, row.expected_every, now=now) for row in rows),
     )
 
 
@@ -272,7 +276,12 @@ def load_targets(query: MatrixQuery, nodes: Sequence[KpiNode], periods: Periods)
 
 
 def load_usual(
-    nodes: Sequence[KpiNode], definitions: Definitions, periods: Periods, targets: Targets, today: date
+    nodes: Sequence[KpiNode],
+    definitions: Definitions,
+    periods: Periods,
+    targets: Targets,
+    deliveries: Deliveries,
+    today: date,
 ) -> Usual:
     """What the company's own curve says is there by now, of every sum that is aimed at in the period that runs.
 
@@ -290,7 +299,14 @@ def load_usual(
             spec = definition.at(period.start)[1] if definition else None
             if isinstance(spec, specs.Simple) and specs.is_additive(spec):
                 terms[row.metric.code] = spec
-        found = read_usual(terms, period=period.row, elapsed=period.elapsed, total=period.business_days, today=today)
+        found = read_usual(
+            terms,
+            period=period.row,
+            elapsed=period.elapsed,
+            total=period.business_days,
+            today=today,
+            deliveries=deliveries,
+        )
         usual |= {(code, period.start): due for code, due in found.items()}
     return usual
 

@@ -47,6 +47,10 @@ class TestPace:
         assert sales.landing().pace.basis == Basis.BUSINESS_DAYS
         assert round(view(sales.landing(), Method.PACE).value) == 285_000  # 150,000 ÷ 10 × 19
 
+    def test_a_month_that_was_not_read_to_its_end_is_no_pattern(self, sales):
+        FactStream.objects.filter(fact="deals").update(last_success_at=datetime(2026, 9, 20, tzinfo=UTC))
+        assert sales.landing().pace.basis == Basis.BUSINESS_DAYS
+
     def test_says_nothing_on_the_first_business_day(self, sales):
         first = datetime(2026, 11, 2, 3, tzinfo=UTC)
         assert view(sales.landing(now=first), Method.PACE).absence == "maturing"

@@ -313,8 +313,13 @@ class TestDueSet:
         result = upsert_facts(resource="contracts", source="crm", records=[known | fields], now=moment)
         assert not result.rejected, result.rejected
 
+    def told(self) -> None:
+        """The source has been read again, and had nothing to say."""
+        upsert_facts(resource="contracts", source="crm", records=[], now=NOW)
+
     def due(self, tree: KpiTree, *codes: str) -> dict[date, tuple[Decimal | None, Decimal | None]]:
         """Month → renewed, due; months without any are left out."""
+        self.told()
         found = read(tree, *(codes or ("renewal",)))
         sides = zip(found.periods, found.numerator[0][0], found.denominator[0][0], strict=True)
         return {period.start: (above, below) for period, above, below in sides if below}

@@ -1,0 +1,51 @@
+"""How far each kind of fact is known, of all the sources that deliver it together."""
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import date
+
+from django.utils import timezone
+
+from kpis.engine import specs
+from kpis.engine.freshness import Coverage, Delivery, coverage
+from kpis.engine.specs import Snapshot, Spec, Term
+from kpis.models import FactStream
+
+Deliveries = Mapping[str, Sequence[Delivery]]  # fact → what each of its sources delivered
+
+
+def read_deliveries(facts: Collection[str]) -> Deliveries:
+    """Of these facts; one that no source ever delivered is left out. One query."""
+    rows: dict[str, list[FactStream]] = defaultdict(list)
+    for row in FactStream.objects.filter(fact__in=facts):
+        rows[row.fact].append(row)
+    return {fact: deliveries_of(found) for fact, found in rows.items()}
+
+
+def deliveries_of(rows: Iterable[FactStream]) -> list[Delivery]:
+    """What streams have delivered; days are the company's."""
+    return [
+        Delivery(
+            covered_from=row.covered_from,
+            read_on=timezone.localdate(row.last_success_at) if row.last_success_at else None,
+            is_promised=row.expected_every is not None,
+        )
+        for row in rows
+    ]
+
+
+def term_coverage(term: Term, deliveries: Deliveries) -> Coverage:
+    """How far what a term counts is known."""
+    own, *beside = specs.facts_behind(term)
+    return coverage(deliveries.get(own, ()), [each for fact in beside for each in deliveries.get(fact, ())])
+
+
+def known_until(spec: Spec, deliveries: Deliveries) -> date:
+    """The day up to which everything that a spec reads is known.
+
+    date.min where a source never came, date.max of what reads none: typed values, and formulas, whose codes read.
+    """
+    days = [term_coverage(term, deliveries).known_until for term in specs.terms(spec)]
+    if isinstance(spec, Snapshot):
+        days += [coverage(deliveries.get(fact, ())).known_until for fact in specs.facts_read(spec)]
+    return min((day or date.min for day in days), default=date.max)
