@@ -18,7 +18,7 @@ from reviews.selectors.misses import open_cases
 from reviews.selectors.noted import read_last_meeting, read_noted_numbers
 from reviews.selectors.periods import with_period_labels
 from reviews.selectors.sight import answerable_misses, visible_actions, visible_misses
-from reviews.tasks import record_late_misses, record_period_misses
+from reviews.tasks import record_late_misses, record_period_misses, record_told_misses
 from tenants import registry
 from tenants.capabilities import Capability, has_capability
 from tenants.outbox.registry import on
@@ -43,6 +43,7 @@ def register() -> None:
     for topic in ("period.provisional", "period.closed"):
         on(topic, record_period_misses)
     on("values.changed", record_late_misses)
+    on("stream.read", record_told_misses)
     for entry in NAVIGATION:
         registry.navigation.register(entry)
     for panel in PANELS:

@@ -1,16 +1,19 @@
 """What closing a period is about: the recent periods with their states, and what the next step would lock."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
 from kpis.choices import DimensionCode, Grain, PeriodState, TreeStatus
+from kpis.engine import specs
 from kpis.models import Dimension, KpiNode, KpiTree, Period, PeriodTransition
 from kpis.selectors.calendar import period_namer
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.matrix.axes import load_members
+from kpis.selectors.matrix.loading import load_definitions
 from kpis.selectors.restatements import Restatement
 from kpis.selectors.sources import Source, read_sources
+from kpis.selectors.streams import read_deliveries, term_coverage
 
 BASE_GRAINS = (Grain.MONTH, Grain.WEEK)
 
@@ -33,15 +36,25 @@ class Gap:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """A kind of fact that was not told to the end of a period, and the day up to which it was; None = never."""
+
+    fact: str
+    known_until: date | None
+
+
+@dataclass(frozen=True)
 class ClosingPreview:
     """What closing a period would lock: how many numbers, which without a value, from which stale sources.
 
+    `unread` are the facts behind its numbers that no source has told to its end: their misses wait, closing does not.
     `week_count` weeks close with a month; `longer` are the names of longer periods that become complete.
     """
 
     cell_count: int
     gaps: tuple[Gap, ...]
     stale: tuple[Source, ...]
+    unread: tuple[Unread, ...]
     week_count: int
     longer: tuple[str, ...]
 
@@ -78,7 +91,7 @@ def read_transitions(period: Period) -> list[PeriodTransition]:
 def preview_closing(period: Period, *, now: datetime) -> ClosingPreview:
     """What closing would lock if it was done now. The numbers themselves are computed for the company only."""
     dimensions = [DimensionCode.COMPANY.value, *Dimension.objects.filter(is_active=True).values_list("code", flat=True)]
-    count, gaps = 0, []
+    count, gaps, metrics = 0, [], set[str]()
     for tree in KpiTree.objects.exclude(status=TreeStatus.RETIRED):
         codes = _codes(tree, period.grain)
         if not codes:
@@ -86,6 +99,7 @@ def preview_closing(period: Period, *, now: datetime) -> ClosingPreview:
         queries = {code: _query(tree, period, code, codes) for code in dimensions}
         count += len(codes) * sum(len(load_members(query).shown) for query in queries.values())
         matrix = build_matrix(queries[DimensionCode.COMPANY], now=now)
+        metrics |= {node.row.metric.code for node in matrix.nodes if node.row.metric}
         gaps += [
             Gap(node.row, absence)
             for number, node in enumerate(matrix.nodes)
@@ -96,6 +110,7 @@ def preview_closing(period: Period, *, now: datetime) -> ClosingPreview:
         cell_count=count,
         gaps=tuple(gaps),
         stale=tuple(source for source in read_sources(now=now) if source.is_stale),
+        unread=tuple(_unread(metrics, period)),
         week_count=_weeks_in(period),
         longer=tuple(_completed_by(period)),
     )
@@ -135,6 +150,17 @@ def _query(tree: KpiTree, period: Period, dimension: str, codes: Sequence[str]) 
         codes=codes,
         is_live=True,
     )
+
+
+def _unread(metrics: Collection[str], period: Period) -> Iterator[Unread]:
+    """By kind of fact, of those that these metrics count in the period; three queries."""
+    read = [definition.at(period.start_date)[1] for definition in load_definitions(metrics).values()]
+    terms = [term for spec in read for term in specs.terms(spec)]
+    deliveries = read_deliveries({fact for term in terms for fact in specs.facts_behind(term)})
+    until = {term.fact: term_coverage(term, deliveries).known_until for term in terms if term.fact in deliveries}
+    for fact, day in sorted(until.items()):
+        if day is None or day < period.end_date:
+            yield Unread(fact, day)
 
 
 def _weeks_in(period: Period) -> int:

@@ -14,6 +14,7 @@ from kpis.engine.resources import RESOURCES, Resource
 from kpis.services.fact_batch import Batch, BulkResult
 from kpis.services.incoming import Prepared, prepared
 from kpis.services.sealing import seal_address
+from kpis.services.streams import tell_read
 from kpis.services.waiting_references import Unresolved
 from tenants.context import current_company
 from tenants.outbox.services import emit
@@ -74,9 +75,13 @@ def _cover(
 ) -> None:
     """Note the earliest date of what this source delivers, and, for a delivery by push, that it has just come."""
     cursor.execute(
-        "INSERT INTO kpis_factstream (source, fact, covered_from, last_success_at) VALUES (%s, %s, %s, %s)"
+        "WITH before AS (SELECT last_success_at FROM kpis_factstream WHERE source = %s AND fact = %s)"
+        " INSERT INTO kpis_factstream (source, fact, covered_from, last_success_at) VALUES (%s, %s, %s, %s)"
         " ON CONFLICT (source, fact) DO UPDATE SET"
         " covered_from = least(kpis_factstream.covered_from, excluded.covered_from),"
-        " last_success_at = coalesce(excluded.last_success_at, kpis_factstream.last_success_at)",
-        [source, resource.code, batch.covers_from, now if is_delivery else None],
+        " last_success_at = coalesce(excluded.last_success_at, kpis_factstream.last_success_at)"
+        " RETURNING (SELECT last_success_at FROM before)",
+        [source, resource.code, source, resource.code, batch.covers_from, now if is_delivery else None],
     )
+    if is_delivery:
+        tell_read(before=cursor.fetchone()[0], now=now)

@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 
 from django import template
 from django.template import Context
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
@@ -320,6 +321,21 @@ def as_of(moment: datetime | None) -> SafeString:
     )
 
 
+def stale_text(moment: datetime | None) -> str:
+    """Why a number may lag behind: its source is late, and when it came last."""
+    if moment is None:
+        return _("Stale source (never delivered)")
+    return _("Stale source (last success %(moment)s)") % {"moment": moment_text(moment)}
+
+
+@register.simple_tag
+def stale_mark(is_stale: bool, moment: datetime | None) -> SafeString:
+    """The small mark beside a number that depends on a late source; "" where none does."""
+    if not is_stale:
+        return SafeString("")
+    return render_to_string("components/stale_mark.html", {"text": stale_text(moment)})
+
+
 @register.filter
 def kpi_url(figure: Any) -> str:
     """The page of the figure's KPI, at the figure's period and part of the company; "" for a KSF."""
@@ -343,6 +359,12 @@ def _figure_url(name: str, figure: Any) -> str:
 def resource_names(facts: list[str]) -> str:
     """The kinds of data a source delivers, in words."""
     return ("、" if language_code() == "ja" else ", ").join(str(RESOURCE_WORDS.get(fact, fact)) for fact in facts)
+
+
+@register.filter
+def resource_name(fact: str) -> str:
+    """One kind of data in words."""
+    return resource_names([fact])
 
 
 @register.filter

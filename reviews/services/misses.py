@@ -37,6 +37,9 @@ def record_misses(*, period: Period, now: datetime.datetime, only_new: bool = Fa
 
     With `only_new` those that are recorded keep the numbers of their moment.
 
+    A number whose sources were not read since the period ended misses nothing yet: the matrix judges it like one that
+    still runs. A period that a person has closed does not wait.
+
     Works on the official targets of every tree in force, for the company and for each segment that has a target of
     its own. Running it again changes nothing. Emits miss.opened for each new miss that asks for a response.
     """
