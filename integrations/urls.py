@@ -10,6 +10,7 @@ urlpatterns = [
     path("new/<slug:kind>/", sources.connection_setup, name="connection_setup"),
     path("keys/", keys.api_keys, name="api_keys"),
     path("keys/<uuid:key_id>/revoke/", keys.key_revoke, name="key_revoke"),
+    path("pushed/frequency/", connections.pushed_frequency, name="pushed_frequency"),
     path("runs/<uuid:run_id>/", runs.sync_run, name="sync_run"),
     path("runs/<uuid:run_id>/progress/", runs.run_progress, name="run_progress"),
     path("runs/<uuid:run_id>/cancel/", runs.run_cancel, name="run_cancel"),

@@ -68,6 +68,12 @@ class FrequencyForm(forms.Form):
     every = FrequencyField()
 
 
+class PushedForm(FrequencyForm):
+    """How often a source that sends its data itself is due to."""
+
+    source = forms.CharField(max_length=60, widget=forms.HiddenInput)
+
+
 class ResyncForm(forms.Form):
     """From when on a source is read again."""
 

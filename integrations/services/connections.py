@@ -25,6 +25,7 @@ from integrations.services.resync import map_again, read_again
 from integrations.services.schedule import reschedule
 from integrations.services.sources import is_pulled, needed_secrets
 from kpis.engine.records import is_storable
+from kpis.models import FactStream
 from kpis.services.streams import expect_stream
 
 # What a mapping can mend.
@@ -232,6 +233,27 @@ def set_frequency(*, connection: Connection, every: timedelta | None, now: datet
     reschedule(connection=connection, now=now)
     for resource in {mapping.resource for mapping in current_mappings(connection=connection)}:
         expect_stream(source=connection.source, fact=resource, expected_every=every)
+
+
+@transaction.atomic
+def set_pushed_frequency(*, source: str, every: timedelta | None) -> None:
+    """Say how often a source that sends its data itself is due to; None promises nothing, so it is never late.
+
+    Raises ConnectionRequestError where it never delivered, or a connection delivers it, whose frequency decides.
+    """
+    facts = list(FactStream.objects.filter(source=source).values_list("fact", flat=True))
+    if not facts:
+        raise ConnectionRequestError(
+            "source",
+            _("Nothing has come from “%(source)s” yet. Send its first records, then say how often.")
+            % {"source": source},
+        )
+    if Connection.objects.filter(source=source).exists():
+        raise ConnectionRequestError(
+            "source", _("A connection reads “%(source)s”. Change the frequency on its page.") % {"source": source}
+        )
+    for fact in facts:
+        expect_stream(source=source, fact=fact, expected_every=every)
 
 
 def _asked(connection: Connection, stream: str) -> list[str]:

@@ -16,10 +16,16 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from integrations.choices import ConnectionKind, RunKind, Trigger, describe_problem
 from integrations.connectors.errors import ConnectorError
-from integrations.forms import FrequencyForm, KeepForm, ResyncForm, UploadForm, ValueForm
+from integrations.forms import FrequencyForm, KeepForm, PushedForm, ResyncForm, UploadForm, ValueForm
 from integrations.models import Connection, SyncRun, Upload
 from integrations.selectors.comparisons import last_comparison
-from integrations.selectors.connections import connection_state, connection_states, quota_of, stream_states
+from integrations.selectors.connections import (
+    connection_state,
+    connection_states,
+    pushed_sources,
+    quota_of,
+    stream_states,
+)
 from integrations.selectors.drift import drift_warnings, warnings_for
 from integrations.selectors.hooks import hook_state
 from integrations.selectors.kept import kept_by
@@ -30,6 +36,7 @@ from integrations.services.connections import (
     pause_connection,
     resume_connection,
     set_frequency,
+    set_pushed_frequency,
 )
 from integrations.services.hooks import hook_kind
 from integrations.services.runs import request_run, sync_now
@@ -62,9 +69,17 @@ def drift_panel(request: HttpRequest, *, node: KpiNode, **_objects: Any) -> dict
 def connections(request: HttpRequest) -> HttpResponse:
     """All connections with their health."""
     require(request.user, Capability.MANAGE_CONNECTIONS)
-    states = connection_states(now=timezone.now())
+    now = timezone.now()
+    states = connection_states(now=now)
+    pushed = [
+        (
+            source,
+            PushedForm(auto_id=f"{source.name}_%s", initial={"source": source.name, "every": source.expected_every}),
+        )
+        for source in pushed_sources(now=now)
+    ]
     is_busy = any(state.under_way for state in states)
-    return render(request, "integrations/connections.html", {"states": states, "is_busy": is_busy})
+    return render(request, "integrations/connections.html", {"states": states, "is_busy": is_busy, "pushed": pushed})
 
 
 @require_GET
@@ -188,6 +203,24 @@ def frequency(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     else:
         messages.error(request, _("Choose one of the frequencies offered."))
     return redirect("connection", connection_id)
+
+
+@require_POST
+@login_required
+def pushed_frequency(request: HttpRequest) -> HttpResponse:
+    """Say how often a source that sends its data itself is due to."""
+    require(request.user, Capability.MANAGE_CONNECTIONS)
+    form = PushedForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("Choose one of the frequencies offered."))
+        return redirect("connections")
+    try:
+        set_pushed_frequency(**form.cleaned_data)
+    except ConnectionRequestError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("The frequency is saved."))
+    return redirect("connections")
 
 
 def _source_page(request: HttpRequest, found: Connection) -> HttpResponse:
