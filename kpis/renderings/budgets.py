@@ -55,12 +55,12 @@ def shown_numbers(column: BudgetColumn, cell: BudgetCell, word: Word) -> list[De
     return [_("No target") if cell.target is None else cell.target, actual, landing]
 
 
-def budget_csv(table: BudgetTable | None, *, encoding: str, word: Word) -> bytes:
-    """One line per KPI and measure; numbers in full, rates as fractions, absences as words."""
+def budget_csv(table: BudgetTable | None, *, encoding: str, word: Word, notes: Sequence[str] = ()) -> bytes:
+    """One line per KPI and measure; numbers in full, rates as fractions, absences as words. `notes` stand below."""
     if table is None:
         return write_csv([], encoding=encoding)
     head = [_("KPI"), _("Code"), _("Unit"), _("Measure"), *(column.label for column in table.columns)]
-    return write_csv([head, *_csv_lines(table, word)], encoding=encoding)
+    return write_csv([head, *_csv_lines(table, word), *([note] for note in notes)], encoding=encoding)
 
 
 def _csv_lines(table: BudgetTable, word: Word) -> Iterator[list[Any]]:
@@ -73,18 +73,18 @@ def _csv_lines(table: BudgetTable, word: Word) -> Iterator[list[Any]]:
             yield [row.name, row.member_code or row.node.code, row.unit, name, *values]
 
 
-def budget_workbook(table: BudgetTable | None, *, word: Word, scale: str = "one") -> bytes:
+def budget_workbook(table: BudgetTable | None, *, word: Word, scale: str = "one", notes: Sequence[str] = ()) -> bytes:
     """A sheet with frozen panes and live formulas, A3 landscape on one page width.
 
     Variance, achievement and year on year are formulas everywhere, over the landing where there is one. Quarters,
     halves and the year of what adds up are sums of the months, their landing of actual and expected ones; of rates they
-    are what the system counted, since no sum of months gives them.
+    are what the system counted, since no sum of months gives them. `notes` stand below the table.
     """
     book = Workbook()
     sheet = book.active
     sheet.title = _("Budget versus actual table")[:31]
     if table is not None:
-        _BudgetSheet(sheet, table, scale, word).write()
+        _BudgetSheet(sheet, table, scale, word).write(notes)
     stream = io.BytesIO()
     book.save(stream)
     return stream.getvalue()
@@ -99,12 +99,14 @@ class _BudgetSheet:
         self.table = table
         self.scale = SCALES.get(scale, "")
 
-    def write(self) -> None:
+    def write(self, notes: Sequence[str]) -> None:
         self.head()
         line = FIRST_ROW
         for row in self.table.rows:
             line = self.block(row, line)
         self.frame(line - 1)
+        for number, note in enumerate(notes, line + 1):
+            self.sheet.cell(number, 1, harmless(note))
 
     def head(self) -> None:
         sheet, query = self.sheet, self.table.query

@@ -103,13 +103,18 @@ class BudgetCell:
 
 @dataclass(frozen=True)
 class BudgetRow:
-    """A KPI, or a member; a KSF is a heading without cells. `depth` below another row."""
+    """A KPI, or a member; a KSF is a heading without cells. `depth` below another row.
+
+    `is_stale`: a source of the KPI is late; `as_of` is when the oldest came last.
+    """
 
     node: KpiNode
     member_code: str | None
     name: str
     depth: int
     cells: tuple[BudgetCell, ...]
+    is_stale: bool = False
+    as_of: datetime | None = None
 
     @property
     def unit(self) -> str:
@@ -133,6 +138,15 @@ class BudgetTable:
     columns: tuple[BudgetColumn, ...]
     rows: tuple[BudgetRow, ...]
     lead: tuple[BudgetRow, BudgetColumn, BudgetCell] | None
+
+    @property
+    def stale(self) -> Mapping[datetime | None, Sequence[str]]:
+        """When late sources came last (None = never) → the names of the KPIs that depend on them."""
+        found: dict[datetime | None, dict[str, None]] = {}
+        for row in self.rows:
+            if row.is_stale:
+                found.setdefault(row.as_of, {})[row.node.name] = None
+        return {moment: list(names) for moment, names in found.items()}
 
 
 def read_budget_table(query: BudgetQuery, *, sight: Sight, now: datetime) -> BudgetTable:
@@ -364,7 +378,8 @@ def _rows(reader: _Reader, columns: Sequence[BudgetColumn], sight: Sight) -> Ite
         for row, depth in _nested([node.row for node in matrix.nodes]):
             is_heading = row.level == Level.KSF
             cells = () if is_heading else _cells(reader, by_node[row.pk], 0, columns)
-            yield BudgetRow(row, None, row.name, depth, cells)
+            node = matrix.nodes[by_node[row.pk]]
+            yield BudgetRow(row, None, row.name, depth, cells, node.is_stale, node.as_of)
         return
     depths = {member.code: depth for member, depth in grid_members(query.dimension, sight=sight)}
     order = list(depths)
@@ -372,7 +387,8 @@ def _rows(reader: _Reader, columns: Sequence[BudgetColumn], sight: Sight) -> Ite
     for number, member in sorted(found, key=lambda each: order.index(str(each[1].code))):
         cells = _cells(reader, 0, number, columns)
         if any(cell.value or cell.landing or cell.target is not None for cell in cells):
-            yield BudgetRow(query.node, member.code, member.name, depths[str(member.code)], cells)
+            depth, shown = depths[str(member.code)], matrix.nodes[0]
+            yield BudgetRow(query.node, member.code, member.name, depth, cells, shown.is_stale, shown.as_of)
 
 
 def _cells(reader: _Reader, node: int, member: int, columns: Sequence[BudgetColumn]) -> tuple[BudgetCell, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from kpis.choices import DimensionCode, Level, Unit
+from kpis.choices import DimensionCode, Level, PeriodState, Unit
 from kpis.engine.pace import Basis
 from kpis.selectors.matrix import KpiMatrix
 
@@ -17,8 +17,9 @@ class Figure:
     `pace` is the share of the target that is due by now, only where it grows with the period's days (open sums), and
     `pace_basis` whether the company's own curve or the business days say so.
     `difference` is against the period before; `trend` runs through the matrix's periods up to this one.
-    `remaining_days` counts the business days that are left, today included where today is one. `cases` says how many
-    there were where that is too few, and how many have no cost where the gross profit is missing for it.
+    `remaining_days` counts the business days that are left, today included where today is one. `stale`: a source it
+    depends on is late; what is locked depends on none. `cases` says how many there were where that is too few, and how
+    many have no cost where the gross profit is missing for it.
     """
 
     node_id: uuid.UUID
@@ -163,7 +164,7 @@ def _figure(reader: FigureReader, node: int, member: int, period: int) -> Figure
         difference=None if value is None or before is None else value - before,
         trend=tuple(values[: period + 1]),
         as_of=matrix.nodes[node].as_of,
-        stale=matrix.nodes[node].is_stale,
+        stale=matrix.nodes[node].is_stale and column.state != PeriodState.CLOSED,
         dimension=reader.dimension,
         member_code=who.code,
         member_name=who.name,

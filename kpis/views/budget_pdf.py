@@ -1,5 +1,6 @@
 """The table of target beside actual as a PDF to be printed on A3."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -18,8 +19,11 @@ NAME_WIDTH, MEASURE_WIDTH = 46 * mm, 19 * mm
 SIZE = 6.5
 
 
-def budget_pdf(found: BudgetTable | None, *, company: str, as_of: str, scale: str) -> bytes:
-    """One block of lines for each KPI; a number that is missing is a word; months that are ahead have no actual."""
+def budget_pdf(found: BudgetTable | None, *, company: str, as_of: str, scale: str, notes: Sequence[str] = ()) -> bytes:
+    """One block of lines for each KPI; a number that is missing is a word; months that are ahead have no actual.
+
+    `notes` stand below the table.
+    """
     if found is None or not found.columns:
         head = PageHead(company, _("Budget versus actual table"), "", as_of)
         return render_pdf([text(_("Nothing to compare yet"), size=10)], head, paper=PAPER)
@@ -41,7 +45,8 @@ def budget_pdf(found: BudgetTable | None, *, company: str, as_of: str, scale: st
     commands += _of_columns(found)
     width = (usable_width(PAPER) - NAME_WIDTH - MEASURE_WIDTH) / len(found.columns)
     content: list[Flowable] = [
-        table(rows, [NAME_WIDTH, MEASURE_WIDTH, *([width] * len(found.columns))], style=commands)
+        table(rows, [NAME_WIDTH, MEASURE_WIDTH, *([width] * len(found.columns))], style=commands),
+        *(text(note, size=SIZE) for note in notes),
     ]
     return render_pdf(content, _page_head(found, company, as_of, style), paper=PAPER)
 

@@ -14,7 +14,7 @@ from kpis.renderings.files import CSV_ENCODINGS
 from kpis.selectors.budget_table import BudgetQuery, BudgetTable, read_budget_table
 from kpis.selectors.target_grid import grid_nodes
 from kpis.selectors.visibility import sight_of
-from kpis.templatetags.kpi import absence_text
+from kpis.templatetags.kpi import absence_text, stale_text
 from kpis.views.budget_pdf import budget_pdf
 from kpis.views.choices import Choice, address
 from kpis.views.downloads import PDF_TYPE, XLSX_TYPE, attachment, data_as_of
@@ -61,7 +61,7 @@ def budget_xlsx(request: HttpRequest) -> HttpResponse:
     table = _read_or_empty(request)
     scale = request.GET.get("scale", "")
     return attachment(
-        budget_workbook(table, scale=scale, word=absence_text),
+        budget_workbook(table, scale=scale, word=absence_text, notes=_notes(table)),
         name=_file_name(table, "xlsx"),
         content_type=XLSX_TYPE,
     )
@@ -76,7 +76,7 @@ def budget_as_csv(request: HttpRequest) -> HttpResponse:
     encoding = request.GET.get("encoding", "")
     encoding = encoding if encoding in CSV_ENCODINGS else "utf-8-sig"
     return attachment(
-        budget_csv(table, encoding=encoding, word=absence_text),
+        budget_csv(table, encoding=encoding, word=absence_text, notes=_notes(table)),
         name=_file_name(table, "csv"),
         content_type=f"text/csv; charset={encoding}",
     )
@@ -93,6 +93,7 @@ def budget_as_pdf(request: HttpRequest) -> HttpResponse:
         company=company_settings().name,
         as_of=data_as_of(timezone.now()),
         scale=request.GET.get("scale", ""),
+        notes=_notes(table),
     )
     return attachment(content, name=_file_name(table, "pdf"), content_type=PDF_TYPE)
 
@@ -119,6 +120,11 @@ def _read_or_empty(request: HttpRequest) -> BudgetTable | None:
     """None where no tree is there to be written down."""
     tree = chosen_tree(request)
     return _read(request, chosen_query(request, tree)) if tree else None
+
+
+def _notes(table: BudgetTable | None) -> list[str]:
+    """Which numbers of a file depend on a source that is late."""
+    return [f"{stale_text(moment)}: {'、'.join(names)}" for moment, names in table.stale.items()] if table else []
 
 
 def _file_name(table: BudgetTable | None, ending: str) -> str:

@@ -24,6 +24,7 @@ from kpis.selectors.details import Segment, read_groups
 from kpis.selectors.forecast_annex import ForecastAnnex, read_forecast_annex
 from kpis.selectors.forecast_table import BY_OWNER, BY_RANK, ForecastTable, read_forecast_table
 from kpis.selectors.landings import Landing, read_landing
+from kpis.selectors.matrix.freshness import FRESH, read_freshness
 from kpis.selectors.visibility import Sight, sight_of
 from kpis.services.calls import CallError, make_call
 from kpis.templatetags.kpi import STATE_WORDS, language_code, unit_word
@@ -157,6 +158,7 @@ def _place(request: HttpRequest) -> Place | None:
 def _page(request: HttpRequest, place: Place) -> dict[str, Any]:
     segment, period = place.segment, place.period
     by = _chosen_by(request)
+    metric = place.goal.metric.code if place.goal.metric else ""
     found = _table(request, place)
     annex = _annex(place, found, changes=CHANGES, losses=LOSSES) if found else None
     return {
@@ -177,6 +179,7 @@ def _page(request: HttpRequest, place: Place) -> dict[str, Any]:
         "unexplained": annex.to_check.by_fault.get(Fault.NO_REASON, 0) if annex else 0,
         "since": since_text(annex.since) if annex else "",
         "landing": _landing(place),
+        "freshness": read_freshness([metric], now=timezone.now()).get(metric, FRESH),
         "is_whole": _is_whole(place),
         "calls": _calls(place),
         "currency": company_settings().currency,

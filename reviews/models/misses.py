@@ -1,5 +1,6 @@
 """A target that was not reached, and how it was answered."""
 
+import datetime
 import uuid
 from decimal import Decimal
 from typing import Self
@@ -87,6 +88,8 @@ class Miss(models.Model):
     objects = MissQuerySet.as_manager()
 
     period_label: str
+    is_stale: bool
+    as_of: datetime.datetime | None
 
     class Meta:
         verbose_name = _("Miss")

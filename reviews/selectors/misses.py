@@ -1,10 +1,13 @@
 """Reads of misses."""
 
+import datetime
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import models
 from django.db.models.functions import Coalesce
 
+from kpis.selectors.matrix.freshness import FRESH, read_freshness
 from reviews.models import Miss
 from reviews.models.misses import MissQuerySet
 
@@ -26,3 +29,13 @@ def open_cases(misses: MissQuerySet | None = None) -> MissQuerySet:
         .select_related("node__metric", "node__tree", "member")
         .by_amount_at_stake()
     )
+
+
+def with_freshness(misses: Sequence[Miss], *, now: datetime.datetime) -> Sequence[Miss]:
+    """Give each miss its `is_stale` and `as_of`, for pages; a confirmed one speaks of a locked number. Three queries."""
+    metrics = [None if miss.confirmed_at else miss.node.metric for miss in misses]
+    found = read_freshness({metric.code for metric in metrics if metric}, now=now)
+    for miss, metric in zip(misses, metrics, strict=True):
+        fresh = found.get(metric.code, FRESH) if metric else FRESH
+        miss.is_stale, miss.as_of = fresh.is_stale, fresh.as_of
+    return misses

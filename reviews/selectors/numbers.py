@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from kpis.choices import Level, TreeStatus, Unit
+from kpis.choices import Level, PeriodState, TreeStatus, Unit
 from kpis.models import DimensionMember, KpiNode, Period, Target
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from reviews.engine.misses import Cell, Segment
@@ -31,7 +31,10 @@ class CellKey(NamedTuple):
 
 @dataclass(frozen=True)
 class Numbers:
-    """What a cell shows. Without a value `absence` says why; `status` and `state` are codes of kpis."""
+    """What a cell shows. Without a value `absence` says why; `status` and `state` are codes of kpis.
+
+    `is_stale`: a source it depends on is late; `as_of` is when the oldest of them came last.
+    """
 
     value: Decimal | None = None
     target: Decimal | None = None
@@ -41,6 +44,8 @@ class Numbers:
     status: str = "none"
     absence: str | None = None
     state: str = "open"
+    is_stale: bool = False
+    as_of: datetime.datetime | None = None
 
     def to_json(self, key: CellKey, *, at: datetime.datetime) -> dict[str, Any]:
         """As it is frozen: decimals as text, with what they are of and when they were read."""
@@ -50,6 +55,8 @@ class Numbers:
             "status": self.status,
             "absence": self.absence,
             "state": self.state,
+            "is_stale": self.is_stale,
+            "as_of": self.as_of.isoformat() if self.as_of else None,
             "node_id": key.node_id,
             "dimension": key.dimension,
             "member_id": key.member_id,
@@ -69,7 +76,15 @@ def from_json(frozen: dict[str, Any]) -> tuple[CellKey, Numbers]:
         datetime.date.fromisoformat(frozen["period_start"]),
     )
     decimals = {name: None if frozen[name] is None else Decimal(frozen[name]) for name in DECIMALS}
-    numbers = Numbers(**decimals, status=frozen["status"], absence=frozen["absence"], state=frozen["state"])
+    as_of = frozen.get("as_of")  # not there where it was frozen before freshness was
+    numbers = Numbers(
+        **decimals,
+        status=frozen["status"],
+        absence=frozen["absence"],
+        state=frozen["state"],
+        is_stale=frozen.get("is_stale", False),
+        as_of=datetime.datetime.fromisoformat(as_of) if as_of else None,
+    )
     return key, numbers
 
 
@@ -216,6 +231,8 @@ def _matrix_cells(
             status=matrix.status[i][j][k] or "none",
             absence=matrix.absence[i][j][k],
             state=period.state,
+            is_stale=node.is_stale and period.state != PeriodState.CLOSED,
+            as_of=node.as_of,
         )
         for i, node in enumerate(matrix.nodes)
         for j, member in enumerate(matrix.members)

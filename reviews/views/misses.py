@@ -16,11 +16,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from kpis.selectors.sources import read_sources
 from reviews.choices import MissStatus
 from reviews.forms import AnswerForm, NewActionForm
 from reviews.models import Miss
 from reviews.models.misses import MissQuerySet
-from reviews.selectors.misses import open_cases
+from reviews.selectors.misses import open_cases, with_freshness
 from reviews.selectors.periods import with_period_labels
 from reviews.selectors.sight import answerable_misses, possible_owners, visible_misses
 from reviews.selectors.suggestions import first_values, suggestions_for
@@ -50,10 +51,13 @@ def miss_list(request: HttpRequest) -> HttpResponse:
     shown = Paginator(misses, PAGE_SIZE).get_page(request.GET.get("page"))
     shown.object_list = with_period_labels(list(shown.object_list))
     answerable = answerable_misses(request.user, today=today).filter(pk__in=[miss.pk for miss in shown.object_list])
+    now = timezone.now()
+    with_freshness(shown.object_list, now=now)
     context = {
         "page": shown,
         "view": view,
         "views": VIEWS.items(),
+        "late_sources": [source for source in read_sources(now=now) if source.is_stale],
         "answerable": set(answerable.values_list("pk", flat=True)),
     }
     return page(request, "reviews/misses.html", context)
@@ -133,6 +137,7 @@ def _of_view(misses: MissQuerySet, view: str) -> MissQuerySet:
 
 def _context(miss: Miss, form: NewActionForm, answer: AnswerForm, may_answer: bool) -> dict[str, Any]:
     with_period_labels([miss])
+    with_freshness([miss], now=timezone.now())
     in_case = Miss.objects.standing().filter(case=miss.case or miss) | Miss.objects.filter(pk=miss.case_id)
     return {
         "miss": miss,

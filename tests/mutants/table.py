@@ -32,6 +32,7 @@ KPIS = "tests/kpis/"
 DATA = "tests/integrations/"
 REVIEWS = "tests/reviews/"
 AGREED = "tests/kpis/targets_agreed/"
+LATE = "tests/kpis/pages/test_late_sources.py"
 INPUTS = "tests/kpis/inputs/"
 
 AREAS: dict[str, list[Mutant]] = {
@@ -338,6 +339,50 @@ AREAS: dict[str, list[Mutant]] = {
             "issues.append(\n                Issue(\n                    cycle[0],",
             "[].append(\n                Issue(\n                    cycle[0],",
             f"{KPIS}test_definitions.py::TestCreateMetric::test_refuses_a_formula_that_goes_in_a_circle",
+        ),
+    ],
+    "sources that are late": [
+        Mutant(
+            "kpis/engine/freshness.py",
+            "start <= min(self.known_until, today)",
+            "start <= today",
+            f"{LATE}::TestNoZero::test_a_period_that_began_after_the_last_success_has_no_number",
+        ),
+        Mutant(
+            "kpis/engine/freshness.py",
+            "None if None in promised else min(",
+            "max(",
+            f"{LATE}::TestNoZero::test_one_broken_source_of_several_leaves_the_sum_untold",
+        ),
+        Mutant(
+            "kpis/engine/freshness.py",
+            "intervals * expected_every + GRACE",
+            "intervals * expected_every",
+            f"{LATE}::TestLateness::test_an_hourly_source_is_not_late_while_it_is_read",
+        ),
+        Mutant(
+            "kpis/selectors/matrix/counting.py",
+            "covered.is_read_since(self.periods.asked[p].end + wait, self.today)",
+            "self.periods.asked[p].end + wait <= self.today",
+            f"{LATE}::TestNoZero::test_a_cohort_matures_only_as_far_as_the_source_has_told",
+        ),
+        Mutant(
+            "kpis/services/snapshots.py",
+            "told = ids if until >= month else",
+            "told = ids if month else",
+            f"{LATE}::TestNoZero::test_no_snapshot_says_that_nothing_is_open",
+        ),
+        Mutant(
+            "kpis/selectors/matrix/computing.py",
+            "return shared if is_told else",
+            "return shared if shared else",
+            f"{REVIEWS}test_late_sources.py::TestWaiting::test_a_period_that_was_not_read_to_its_end_opens_no_miss",
+        ),
+        Mutant(
+            "reviews/registry.py",
+            '    on("stream.read", record_told_misses)\n',
+            "",
+            f"{REVIEWS}test_late_sources.py::TestWaiting::test_it_opens_when_the_source_is_read_again",
         ),
     ],
     "targets and closing": [
