@@ -73,6 +73,10 @@ class PushedForm(FrequencyForm):
 
     source = forms.CharField(max_length=60, widget=forms.HiddenInput)
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["every"].choices = [("", _("Not agreed")), *FREQUENCIES[1:]]  # type: ignore[attr-defined]
+
 
 class ResyncForm(forms.Form):
     """From when on a source is read again."""

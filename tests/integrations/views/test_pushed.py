@@ -68,7 +68,7 @@ class TestPushedFrequency:
         push(source=connection.source)
         page = owner.get(reverse("connections")).content.decode()
         assert "送られてくるデータ" not in page
-        assert "データ接続が読み取っています" in say(source=connection.source, every="1440")
+        assert "データ連携で取り込んでいます" in say(source=connection.source, every="1440")
         assert FactStream.objects.get().expected_every is None
 
     @pytest.mark.parametrize(
