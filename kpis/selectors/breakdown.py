@@ -22,7 +22,7 @@ from kpis.models import DimensionMember, Metric
 from kpis.models.resources import MODELS
 from kpis.selectors.matrix.axes import Periods, load_periods
 from kpis.selectors.matrix.counting import Counting
-from kpis.selectors.matrix.loading import Blocks, Definitions, load_definitions, load_streams
+from kpis.selectors.matrix.loading import Blocks, Definitions, load_definitions, load_steps, load_streams
 from kpis.selectors.matrix.shapes import MatrixMember, MatrixPeriod
 from kpis.selectors.measures import Measure, are_whole, measure
 
@@ -73,6 +73,7 @@ def read_breakdown(query: BreakdownQuery, *, now: datetime) -> Breakdown:
         members=[MatrixMember(number, None, "", None) for number in numbers.values()],
         definitions=definitions,
         streams=load_streams(definitions, now=now),
+        steps=load_steps(terms),
         blocks=blocks,
         entries={},
         snapshots={},

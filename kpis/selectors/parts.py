@@ -19,6 +19,7 @@ from kpis.engine.freshness import Coverage
 from kpis.engine.specs import Conversion, Formula, Ratio, Retention, Score, Simple
 from kpis.models import DimensionMember, Metric, Period
 from kpis.models.resources import MODELS
+from kpis.selectors.matrix.loading import load_steps
 from kpis.selectors.measures import measure, weighted_value
 from kpis.selectors.records import Where, find_version, matching_events, with_descendants
 from kpis.selectors.streams import read_deliveries, term_coverage
@@ -108,7 +109,8 @@ def facts_of(metric: Metric, *, day: date) -> frozenset[str]:
 
 def _term_cell(term: Simple, period: Period, *, dimension: str, member: DimensionMember | None, today: date) -> Cell:
     measures = _measures(term, period, dimension=dimension, member=member)
-    is_covered = _coverage(term).tells_none(period.start_date, period.end_date, today)
+    is_told = specs.steps_behind(term) <= load_steps([term])
+    is_covered = is_told and _coverage(term).tells_none(period.start_date, period.end_date, today)
     return simple_cell(term, measures, is_covered=is_covered)
 
 

@@ -199,7 +199,7 @@ def _term_words(term: specs.Simple) -> list[str]:
     else:
         field = _field_name(model, term.field) if term.field else ""
     what = AGGREGATES[term.aggregate] % {"field": field, "fact": model._meta.verbose_name_plural}
-    lines = [str(what), _("Dated by %(date)s") % {"date": _field_name(model, term.date)}]
+    lines = [str(what), _("Dated by %(date)s") % {"date": axis_name(term.fact, term.date)}]
     if term.credit == "overlay":
         lines.append(_("Overlay credit"))
     return [*lines, *(_filter_words(model, each) for each in term.filters)]
@@ -220,6 +220,13 @@ def _filter_words(model: type[models.Model], condition: specs.Filter) -> str:
 def field_name(fact: str, name: str) -> str:
     """A field of a fact, or of its account, as people call it."""
     return _field_name(MODELS[fact], name)
+
+
+def axis_name(fact: str, axis: str) -> str:
+    """A date by which a fact is counted, as people call it; of a step of a sale the day on which a deal passed it."""
+    if fact == "deals" and axis in specs.STEP_AXES:
+        return _("the day of passing %(step)s") % {"step": stage_name(axis.removesuffix("_on"))}
+    return _field_name(MODELS[fact], axis)
 
 
 def value_name(fact: str, field: str, value: object) -> str:

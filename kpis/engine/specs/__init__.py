@@ -7,6 +7,7 @@ from kpis.engine.specs.kinds import (
     SNAPSHOT_FACTS,
     SNAPSHOT_MEASURES,
     STAGES,
+    STEP_AXES,
     Clv,
     Conversion,
     Filter,
@@ -26,7 +27,7 @@ from kpis.engine.specs.kinds import (
     Window,
 )
 from kpis.engine.specs.reading import KINDS, SpecError, clv_fact, parse_spec
-from kpis.engine.specs.term_reading import ACCOUNT, AGGREGATES, ATTRIBUTES, OPERATORS
+from kpis.engine.specs.term_reading import ACCOUNT, AGGREGATES, ATTRIBUTES, OPERATORS, axes_of
 from kpis.engine.specs.terms import (
     ADDITIVE_AGGREGATES,
     conversion_sides,
@@ -39,6 +40,7 @@ from kpis.engine.specs.terms import (
     measure_key,
     renewal_sides,
     score_sides,
+    steps_behind,
     terms,
 )
 from kpis.engine.specs.writing import canonical, to_data
@@ -55,6 +57,7 @@ __all__ = [
     "SNAPSHOT_FACTS",
     "SNAPSHOT_MEASURES",
     "STAGES",
+    "STEP_AXES",
     "Clv",
     "Conversion",
     "Filter",
@@ -74,6 +77,7 @@ __all__ = [
     "SpecError",
     "Term",
     "Window",
+    "axes_of",
     "canonical",
     "clv_fact",
     "conversion_sides",
@@ -87,6 +91,7 @@ __all__ = [
     "parse_spec",
     "renewal_sides",
     "score_sides",
+    "steps_behind",
     "terms",
     "to_data",
 ]

@@ -21,6 +21,8 @@ SNAPSHOT_FACTS: Mapping[str, str] = MappingProxyType(
 # How many steps a sale may have; which phase is which step the company says.
 DEAL_STEPS = 9
 _STEPS = {f"step{number}": f"step{number}_on" for number in range(1, DEAL_STEPS + 1)}
+# The axis on which a deal passes a step → the number of the step.
+STEP_AXES: Mapping[str, int] = MappingProxyType({axis: number for number, axis in enumerate(_STEPS.values(), 1)})
 # Stages in their order with the date axis on which a fact enters each; a skipped stage is entered with the next.
 STAGES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {

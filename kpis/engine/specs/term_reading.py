@@ -7,7 +7,7 @@ from typing import assert_never
 
 from kpis.engine.facts import ACCOUNT_FIELDS, FACTS, Fact, FactField, FieldType
 from kpis.engine.issues import Issue, gettext_noop
-from kpis.engine.specs.kinds import Filter, FilterValue, Scalar, Simple
+from kpis.engine.specs.kinds import STEP_AXES, Filter, FilterValue, Scalar, Simple
 
 AGGREGATES = ("sum", "count", "average", "median", "distinct")
 NUMERIC_AGGREGATES = ("sum", "average", "median")
@@ -21,6 +21,17 @@ OPERATORS: Mapping[FieldType, tuple[str, ...]] = {
     FieldType.ANY: ("eq", "ne", "in", "not_in", "gt", "gte", "lt", "lte", "is_null", "contains"),
 }
 ATTRIBUTES, ACCOUNT = "attributes.", "account."
+
+
+def axes_of(fact: str) -> tuple[str, ...]:
+    """The dates by which a fact may be counted: its own, and for deals the days on which they passed a step.
+
+    >>> axes_of("leads")
+    ('created_on', 'mql_on', 'sql_on', 'disqualified_on')
+    >>> axes_of("deals")[2:4]
+    ('expected_close_on', 'step1_on')
+    """
+    return (*FACTS[fact].dates, *(STEP_AXES if fact == "deals" else ()))
 
 
 class TermReader:
@@ -47,7 +58,7 @@ class TermReader:
             return None
         axis = self.one_of(
             data.get("date"),
-            fact.dates,
+            axes_of(fact.code),
             f"{path}date",
             gettext_noop("%(fact)s has no date %(name)s. Use one of %(known)s."),
             fact=fact.code,

@@ -11,6 +11,7 @@ from kpis.engine.facts import FACTS
 from kpis.engine.specs.kinds import (
     SNAPSHOT_FACTS,
     STAGES,
+    STEP_AXES,
     WON,
     Clv,
     Conversion,
@@ -30,7 +31,6 @@ from kpis.engine.specs.kinds import (
 )
 from kpis.engine.specs.writing import ordered, stable_json, term_data
 
-_STEP_AXES = frozenset(axis for stage, axis in STAGES["deals"].items() if stage not in {"created", "won"})
 _ROLLED_UP: Mapping[str, str] = MappingProxyType({"coverage": "deals", "landing_rollup": "deals"})
 ADDITIVE_AGGREGATES = ("sum", "count", "average")
 
@@ -163,8 +163,19 @@ def facts_behind(term: Term) -> tuple[str, ...]:
     >>> facts_behind(Simple("deals", "step2_on", "count"))
     ('deals', 'deal-stage-events')
     """
-    is_step = isinstance(term, Simple) and term.date in _STEP_AXES
-    return (term.fact, "deal-stage-events") if is_step else (term.fact,)
+    return (term.fact, "deal-stage-events") if steps_behind(term) else (term.fact,)
+
+
+def steps_behind(term: Term) -> frozenset[int]:
+    """The steps of a sale that a term counts by: where the company has not numbered one, nobody passes it.
+
+    >>> sorted(steps_behind(conversion_sides(Conversion("deals", "created", "step2"))[0]))
+    [2]
+    """
+    if not isinstance(term, Simple) or term.fact != "deals":
+        return frozenset()
+    axes = (term.date, term.reached.axis) if term.reached else (term.date,)
+    return frozenset(STEP_AXES[axis] for axis in axes if axis in STEP_AXES)
 
 
 def facts_read(spec: Spec) -> frozenset[str]:

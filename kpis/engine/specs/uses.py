@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from kpis.engine.specs.kinds import STAGES, Filter, Spec, Term, Window
+from kpis.engine.specs.kinds import STEP_AXES, Filter, Spec, Term, Window
 from kpis.engine.specs.terms import terms
 
 Use = tuple[str, str]
@@ -23,8 +23,7 @@ _AXES: Mapping[Use, frozenset[Use]] = MappingProxyType(
             ("deals", axis): frozenset(
                 {("deals", "phase"), ("deal-stage-events", "phase"), ("deal-stage-events", "entered_at")}
             )
-            for stage, axis in STAGES["deals"].items()
-            if stage not in {"created", "won"}
+            for axis in STEP_AXES
         },
     }
 )

@@ -1,6 +1,6 @@
 """Inside sales and ABM: leads nurtured into opportunities, customers who renew and grow."""
 
-from kpis.engine.specs import Filter, Manual, Ratio, Retention
+from kpis.engine.specs import Conversion, Manual, Ratio, Retention
 from kpis.engine.templates.metrics import (
     AVERAGE_DEAL_SIZE,
     BOOKINGS,
@@ -10,7 +10,6 @@ from kpis.engine.templates.metrics import (
     WIN_RATE,
     WON_DEALS,
     activities,
-    deals,
     where,
 )
 from kpis.engine.templates.shapes import Driver, Step, Template, TemplateMetric, TemplateNode, Text
@@ -138,13 +137,13 @@ _CONNECTION_RATE = TemplateMetric(
     "rate",
     Ratio(activities(where("kind", "call"), where("outcome", "connected")), _CALLS),
 )
-_OPENED = deals("count", where("origin", "lead"), date="created_on")
+# A deal is qualified once sales took it past the first step, which every deal enters by being created.
 _QUALIFIED_RATE = TemplateMetric(
     "qualified_deal_rate",
-    Text("Qualified deal rate", "有効商談率"),
+    Text("Qualified deal rate (past the first step within 30 days)", "有効商談率（30日以内に最初の段階を通過）"),
     "percent",
     "rate",
-    Ratio(deals("count", where("origin", "lead"), Filter("outcome", "ne", "void"), date="created_on"), _OPENED),
+    Conversion("deals", "created", "step2", window_days=30, origin=("lead",)),
 )
 _RESPONSE_IN_TIME = TemplateMetric(
     "response_in_time_rate", Text("Responses in time", "期限内対応率"), "percent", "rate", Manual()

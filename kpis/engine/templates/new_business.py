@@ -1,6 +1,6 @@
 """New business (新規開拓): leads that become opportunities, opportunities that are won."""
 
-from kpis.engine.specs import Filter, Simple
+from kpis.engine.specs import Simple
 from kpis.engine.templates.metrics import (
     AVERAGE_DEAL_SIZE,
     BOOKINGS,
@@ -135,10 +135,10 @@ _DEAL_CYCLE = TemplateMetric(
 )
 _QUALIFIED_DEALS = TemplateMetric(
     "qualified_deals",
-    Text("Qualified deals", "有効商談数"),
+    Text("Qualified deals (past the first step)", "有効商談数（最初の段階を通過）"),
     "count",
     "sum",
-    deals("count", Filter("outcome", "ne", "void"), date="created_on"),
+    deals("count", date="step2_on"),
 )
 _PROPOSALS = TemplateMetric(
     "proposals", Text("Proposals", "提案数"), "count", "sum", activities(where("kind", "proposal"))

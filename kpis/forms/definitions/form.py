@@ -42,7 +42,7 @@ from kpis.forms.definitions.words import (
 from kpis.models import Metric
 from kpis.models.resources import MODELS
 from kpis.selectors.known_values import KnownField, Pairs, custom_numbers, fields_in_words, read_known
-from kpis.selectors.wording import field_name, stage_name, value_name
+from kpis.selectors.wording import axis_name, field_name, stage_name, value_name
 
 TEMPLATE = "kpis/definitions/field.html"
 SHOW, SAVE, MORE, LESS = "show", "save", "more", "less"
@@ -244,7 +244,7 @@ class DefinitionForm(forms.Form):
                 self._choose(f"{prefix}days_between-1", dates, label=_("Days to"))
                 names += ["days_between-0", "days_between-1"]
                 self.places[f"{prefix}days_between".replace("-", ".")] = f"{prefix}days_between-0"
-        self._choose(f"{prefix}date", [(name, field_name(fact.code, name)) for name in fact.dates])
+        self._choose(f"{prefix}date", [(name, axis_name(fact.code, name)) for name in specs.axes_of(fact.code)])
         names.append("date")
         if fact.has_overlay:
             self._choose(f"{prefix}credit", Credit.choices)

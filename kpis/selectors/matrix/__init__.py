@@ -102,6 +102,7 @@ def _counting(
         members=members.shown,
         definitions=definitions,
         streams=loading.load_streams(definitions, now=now),
+        steps=loading.load_steps(term for each in definitions.values() for term in each.terms),
         blocks=loading.load_blocks(query, definitions, periods, members),
         entries=loading.load_entries(query, definitions, periods),
         snapshots=loading.load_snapshots(query, definitions, nodes, periods),

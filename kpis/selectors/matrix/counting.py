@@ -52,6 +52,7 @@ class Counting:
     members: Sequence[MatrixMember]
     definitions: Definitions
     streams: Mapping[str, Stream]
+    steps: frozenset[int]  # those of a sale that the company has numbered
     blocks: Blocks
     entries: Entries
     snapshots: Snapshots
@@ -148,10 +149,10 @@ class Counting:
     def _simple(self, term: Simple) -> Reader:
         if term.credit == "overlay" and not _PEOPLE.intersection(self.dimensions):
             return lambda _p: self.not_applicable()
-        ids, covered = self.ids, self._coverage(term)
+        ids, covered, is_told = self.ids, self._coverage(term), specs.steps_behind(term) <= self.steps
 
         def read(p: int) -> Column:
-            is_covered = self._tells_none(covered, self.periods.asked[p])
+            is_covered = is_told and self._tells_none(covered, self.periods.asked[p])
             return simple_column(term, self._measures(term, p), ids, is_covered=is_covered)
 
         return read

@@ -1,7 +1,7 @@
 """What cells are computed from: definitions, streams, blocks, entries, targets and locks; one query each."""
 
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -20,7 +20,17 @@ from kpis.engine.graph import calculation_order
 from kpis.engine.pace import Due
 from kpis.engine.specs import Formula, Manual, Snapshot, Spec, Term
 from kpis.engine.values import Absence, Value
-from kpis.models import FactStream, KpiNode, LockedCell, ManualEntry, Metric, MetricSnapshot, MetricVersion, Target
+from kpis.models import (
+    DealPhase,
+    FactStream,
+    KpiNode,
+    LockedCell,
+    ManualEntry,
+    Metric,
+    MetricSnapshot,
+    MetricVersion,
+    Target,
+)
 from kpis.selectors.curves import read_usual
 from kpis.selectors.matrix.axes import Members, Periods
 from kpis.selectors.matrix.shapes import OFFICIAL, MatrixQuery
@@ -137,6 +147,13 @@ def _together(rows: Sequence[FactStream], now: datetime) -> Stream:
         as_of=None if None in times else min(time for time in times if time),
         is_stale=any(is_late(row.last_success_at, row.expected_every, now=now) for row in rows),
     )
+
+
+def load_steps(terms: Iterable[Term]) -> frozenset[int]:
+    """The steps of a sale that the company has numbered; asked only where one of the terms counts by a step."""
+    if not any(specs.steps_behind(term) for term in terms):
+        return frozenset()
+    return frozenset(DealPhase.objects.exclude(step=None).values_list("step", flat=True))
 
 
 def load_blocks(query: MatrixQuery, definitions: Definitions, periods: Periods, members: Members) -> Blocks:
