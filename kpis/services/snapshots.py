@@ -7,16 +7,17 @@ from decimal import Decimal
 from functools import cache
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from kpis.choices import Accumulation, DimensionCode, Grain, Level, SnapshotMeasure
-from kpis.engine import specs
+from kpis.engine import snapshots, specs
 from kpis.engine.freshness import coverage
 from kpis.engine.landing import RollUp
 from kpis.engine.scoring import Method
 from kpis.engine.specs import Snapshot
 from kpis.engine.values import Absence, Value
-from kpis.models import KpiTree, MetricSnapshot, Period
+from kpis.models import KpiTree, MetricSnapshot, Period, Person, Target
 from kpis.selectors.definitions import narrowed_snapshots
 from kpis.selectors.landings import Landing, read_landings
 from kpis.selectors.matrix import MatrixQuery, build_matrix
@@ -30,8 +31,7 @@ from kpis.services.ranks import ensure_ranks
 from tenants.context import current_company
 from tenants.outbox.services import emit
 
-DIMENSIONS = (DimensionCode.COMPANY, DimensionCode.TEAM)
-GRAINS = (Grain.MONTH, Grain.QUARTER)
+DIMENSIONS = (DimensionCode.COMPANY, DimensionCode.TEAM, DimensionCode.PERSON)
 MEASURE_OF = {
     Method.PACE: SnapshotMeasure.LANDING_PACE,
     Method.ROLLUP: SnapshotMeasure.LANDING_ROLLUP,
@@ -58,17 +58,18 @@ class _Row:
 
 
 def take_snapshots(*, now: datetime) -> int:
-    """Write down today's measures for the company and its teams; returns how many rows are new.
+    """Write down today's measures for the company, its teams and its people; returns how many rows are new.
 
     Taken again on the same day, only what is not there yet is added: a snapshot is never changed. Landings are those of
     the month and quarter that run: of the KGI of every tree in force, with its coverage, and of its KPIs that add up,
-    where they are aimed at. Where trees share a metric, the first one that can say something about it does.
+    where they are aimed at. Of people it is the open deals, and the coverage of who has a target of the KGI
+    (`kpis.engine.snapshots`). Where trees share a metric, the first one that can say something about it does.
     """
     today = timezone.localdate(now)
     ensure_ranks(now=now)
     ensure_phases()
     trees = active_trees(today=today)
-    periods = list(Period.objects.filter(grain__in=GRAINS, start_date__lte=today, end_date__gt=today))
+    periods = list(Period.objects.filter(grain__in=snapshots.PERIODS, start_date__lte=today, end_date__gt=today))
     rows = []
     for dimension in DIMENSIONS:
         found = [*_stocks(dimension, periods, trees[0] if trees else None, now)]
@@ -117,24 +118,34 @@ def _stocks(dimension: str, periods: list[Period], tree: KpiTree | None, now: da
     place = Place(dimension, members.lineage, today)
     month = max((period.start_date for period in periods), default=today)
     deliveries = read_deliveries(set(specs.SNAPSHOT_FACTS.values()))
+    gone = _gone(dimension, today)
     ids = [member.id for member in members.shown]
     pipelines = cache(lambda filters: read_open_pipeline(place, filters))
     asked = [(None, Snapshot(measure)) for measure in specs.SNAPSHOT_FACTS]
     for metric, spec in [*asked, *narrowed_snapshots(today).items()]:
         delivered = deliveries.get(specs.SNAPSHOT_FACTS[spec.measure], ())
-        if not any(each.read_on for each in delivered):
+        is_loaded = any(each.read_on for each in delivered)
+        if not is_loaded or not snapshots.is_written(spec.measure, dimension):
             continue
         until = coverage(delivered).known_until or date.min
         measure = SnapshotMeasure(spec.measure)
         if measure != SnapshotMeasure.RENEWAL_DUE:
             found = pipelines(spec.filters)
-            told = ids if until >= month else [each for each in ids if each in found]
+            told = [each for each in ids if each in found or (until >= month and each not in gone)]
             yield from _of_pipeline(measure, found, told, metric)
             continue
         for period in periods:
             due = read_renewals_due(place, start=period.start_date, end=period.end_date, filters=spec.filters)
             for each in ids if until >= period.start_date else [each for each in ids if each in due]:
                 yield _Row(measure, each, due.get(each, Decimal(0)), metric=metric, period=period)
+
+
+def _gone(dimension: str, today: date) -> frozenset[int | None]:
+    """Who has left: nothing more is said of them, unless deals are still open in their name."""
+    if dimension != DimensionCode.PERSON:
+        return frozenset()
+    left = Q(left_on__lte=today) | Q(deleted_at__isnull=False)
+    return frozenset(Person.objects.filter(left).values_list("member_id", flat=True))
 
 
 def _of_pipeline(
@@ -148,8 +159,19 @@ def _of_pipeline(
 
 
 def _landings(tree: KpiTree, dimension: str, period: Period, now: datetime) -> Iterator[_Row]:
-    """For each member the views of the KGI's landing with its coverage, and of the landings of KPIs it aims at."""
-    nodes = tree.nodes.filter(metric__accumulation=Accumulation.SUM, level__in=(Level.KGI, Level.KPI))
+    """For each member the views of the KGI's landing with its coverage, and of the landings of KPIs it aims at.
+
+    Of people the coverage alone, where they aim at the KGI.
+    """
+    is_landing = snapshots.is_written(SnapshotMeasure.LANDING_PACE, dimension)
+    levels = (Level.KGI, Level.KPI) if is_landing else (Level.KGI,)
+    nodes = tree.nodes.filter(metric__accumulation=Accumulation.SUM, level__in=levels)
+    aiming = None
+    if not is_landing:
+        aims = Target.objects.filter(node__in=nodes, dimension=dimension, member__isnull=False)
+        aiming = [member for member in aims.values_list("member_id", flat=True).distinct() if member]
+        if not aiming:
+            return
     query = MatrixQuery(
         tree=tree,
         grain=period.grain,
@@ -157,6 +179,7 @@ def _landings(tree: KpiTree, dimension: str, period: Period, now: datetime) -> I
         end=period.end_date,
         dimension=dimension,
         codes=list(nodes.values_list("code", flat=True)),
+        member_ids=aiming,
     )
     matrix = build_matrix(query, now=now)
     if not matrix.periods:
@@ -166,8 +189,8 @@ def _landings(tree: KpiTree, dimension: str, period: Period, now: datetime) -> I
             continue
         for landing in read_landings(matrix, node=n, dimension=dimension, now=now).values():
             if node.row.level == Level.KGI:
-                yield from _views(landing, period)
-                if landing.roll_up is not None:
+                yield from _views(landing, period) if is_landing else ()
+                if landing.roll_up is not None and (is_landing or landing.target is not None):
                     yield _coverage(landing, landing.roll_up, period)
             elif landing.target is not None:
                 yield from (row for row in _views(landing, period) if _is_told(row))

@@ -12,6 +12,7 @@ from kpis.engine.cells import WITHOUT_COST, Cell, block_group, cohort_cell, scor
 from kpis.engine.columns import Column, formula_column, measures_of, ratio_column, simple_column
 from kpis.engine.freshness import Coverage
 from kpis.engine.inputs import typed_together
+from kpis.engine.snapshots import is_told
 from kpis.engine.specs import (
     Clv,
     Conversion,
@@ -128,6 +129,8 @@ class Counting:
                 return lambda p: Column.of(
                     score_cell(survey, *cells) for cells in zip(*(side(p).cells() for side in sides), strict=True)
                 )
+            case Snapshot(measure) if not all(is_told(measure, each, self.grain) for each in self.dimensions):
+                return lambda _p: self.not_applicable()
             case Snapshot(measure, filters):
                 metric = definition.metric.pk if filters else None
                 return self._each(

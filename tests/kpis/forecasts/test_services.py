@@ -9,7 +9,7 @@ from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kpis.models import ConfidenceRank, KpiTree, MetricSnapshot, Period, Target
+from kpis.models import ConfidenceRank, KpiTree, MetricSnapshot, Period, Person, Target
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.services.calls import CallError, make_call
 from kpis.services.definitions import create_metric
@@ -101,6 +101,35 @@ class TestTakeSnapshots:
         assert (snapshot("open_deals").value, snapshot("open_deals", "west").value) == (5, 2)
         coverage = snapshot("coverage")
         assert (coverage.numerator, coverage.denominator) == (300_000, 850_000)
+
+    def test_people_have_their_open_deals_and_no_landing(self, sales):
+        take_snapshots(now=NOW)
+        assert (snapshot("open_pipeline", "bob").value, snapshot("open_deals", "bob").value) == (1_480_000, 3)
+        assert (snapshot("open_pipeline", "alice").value, snapshot("open_deals", "alice").value) == (0, 0)
+        told = set(MetricSnapshot.objects.filter(dimension="person").values_list("measure", flat=True))
+        assert told == {"open_pipeline", "open_deals"}, "nobody aims at the KGI"
+
+    def test_who_has_a_target_has_a_coverage(self, sales):
+        bob = Person.objects.get(external_id="bob")
+        Target.objects.create(
+            node=sales.goal,
+            period_start=NOVEMBER,
+            dimension="person",
+            member=bob.member,
+            initial_value=400_000,
+            value=400_000,
+        )
+        take_snapshots(now=NOW)
+        coverage = snapshot("coverage", "bob")
+        assert (coverage.numerator, coverage.denominator) == (100_000, 250_000)
+        assert coverage.value == Decimal("0.4")
+        assert not MetricSnapshot.objects.filter(measure="coverage", member__code="dora").exists()
+
+    def test_who_has_left_is_told_while_deals_are_open(self, sales):
+        Person.objects.filter(external_id__in=["alice", "bob"]).update(left_on=TODAY)
+        take_snapshots(now=NOW)
+        assert snapshot("open_deals", "bob").value == 3
+        assert not MetricSnapshot.objects.filter(member__code="alice").exists()
 
     def test_an_absent_landing_keeps_its_reason(self, sales):
         first = datetime(2026, 11, 2, 3, tzinfo=UTC)
@@ -213,7 +242,7 @@ class TestSeveralTrees:
 
 
 class TestSnapshotMetric:
-    def cells(self, sales, measure, grain="month", start=date(2026, 10, 1), now=NOW):
+    def cells(self, sales, measure, grain="month", start=date(2026, 10, 1), now=NOW, dimension="company", member=None):
         metric = create_metric(
             code=f"m_{measure}",
             name=measure,
@@ -224,9 +253,17 @@ class TestSnapshotMetric:
             now=NOW,
         )
         create_node(tree=sales.tree, parent=factor_of(sales), level="kpi", metric=metric, actor=None, now=NOW)
-        query = MatrixQuery(tree=sales.tree, grain=grain, start=start, end=date(2026, 12, 1), codes=[metric.code])
+        query = MatrixQuery(
+            tree=sales.tree,
+            grain=grain,
+            start=start,
+            end=date(2026, 12, 1),
+            dimension=dimension,
+            codes=[metric.code],
+        )
         matrix = build_matrix(query, now=now)
-        return matrix.value[0][0], matrix.absence[0][0], matrix.nodes[0].as_of
+        m = next((n for n, each in enumerate(matrix.members) if each.code == member), 0)
+        return matrix.value[0][m], matrix.absence[0][m], matrix.nodes[0].as_of
 
     def test_shows_the_last_snapshot_of_a_period_and_when_it_was_taken(self, sales):
         for day in (0, 1):
@@ -240,6 +277,36 @@ class TestSnapshotMetric:
         take_snapshots(now=NOW)
         values, _absences, _as_of = self.cells(sales, "landing_rollup", grain="quarter")
         assert values == [Decimal(910_000)]  # with the deal expected in December
+
+    def test_a_member_reads_the_own_pipeline(self, sales):
+        take_snapshots(now=NOW)
+        values, _absences, _as_of = self.cells(sales, "open_pipeline", dimension="person", member="bob")
+        assert values == [None, 1_480_000]
+
+    def test_a_stock_of_a_day_is_that_of_the_half_and_the_year(self, sales):
+        take_snapshots(now=NOW)
+        assert self.cells(sales, "open_pipeline", grain="half")[0] == [1_680_000]
+
+    @pytest.mark.parametrize(
+        ("measure", "grain", "dimension"),
+        [
+            ("coverage", "half", "company"),
+            ("coverage", "year", "company"),
+            ("landing_pace", "week", "company"),
+            ("renewal_due", "half", "company"),
+            ("open_pipeline", "month", "region"),
+            ("open_deals", "month", "product"),
+            ("coverage", "month", "lead_source"),
+            ("landing_call", "month", "person"),
+            ("renewal_due", "month", "person"),
+        ],
+    )
+    def test_what_is_never_written_down_does_not_apply(self, sales, measure, grain, dimension):
+        send("products", {"external_id": "X", "name": "X"})
+        take_snapshots(now=NOW)
+        values, absences, _as_of = self.cells(sales, measure, grain=grain, start=date(2026, 4, 1), dimension=dimension)
+        assert set(values) == {None}
+        assert set(absences) == {"not_applicable"}
 
     def test_a_due_set_is_frozen_at_the_start(self, sales):
         take_snapshots(now=NOW)
