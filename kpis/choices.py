@@ -181,6 +181,7 @@ class SnapshotMeasure(TextChoices):
     OPEN_DEALS = "open_deals", _("Open deals")
     COVERAGE = "coverage", _("Pipeline coverage")
     RENEWAL_DUE = "renewal_due", _("Contracts due for renewal")
+    ORDER_BACKLOG = "order_backlog", _("Order backlog")
     LANDING_PACE = "landing_pace", _("Landing by pace")
     LANDING_ROLLUP = "landing_rollup", _("Landing by confidence roll-up")
     LANDING_CALL = "landing_call", _("Landing by the manager's call")

@@ -11,13 +11,14 @@ DIMENSIONS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "open_deals": (*GROUPS, "person"),
         "coverage": (*GROUPS, "person"),
         "renewal_due": GROUPS,
+        "order_backlog": GROUPS,
         "landing_pace": GROUPS,
         "landing_rollup": GROUPS,
         "landing_call": GROUPS,
     }
 )
 PERIODS = ("month", "quarter")  # of which a measure that speaks of a period is told
-_OF_A_DAY = frozenset({"open_pipeline", "open_deals"})
+_OF_A_DAY = frozenset({"open_pipeline", "open_deals", "order_backlog"})
 
 
 def is_written(measure: str, dimension: str) -> bool:

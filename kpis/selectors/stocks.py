@@ -15,7 +15,7 @@ from kpis.selectors.pipeline import Place
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Open deals of one member: how many (shares add up), and their amount in the company's currency.
+    """Deals of one member: how many (shares add up), and their amount in the company's currency.
 
     Deals without amount count but add nothing; `is_unpriced` where an exchange rate is missing for one.
     """
@@ -41,7 +41,42 @@ def read_open_pipeline(place: Place, filters: Sequence[Filter] = ()) -> Mapping[
             """,
             params,
         )
-        rows = cursor.fetchall()
+        return _added_up(place, cursor.fetchall())
+
+
+def read_order_backlog(place: Place, *, since: date) -> Mapping[int | None, Pipeline]:
+    """Member (None = the company) → deals won and what of their amount is not recognised as revenue yet; one query.
+
+    Of deals won from `since` on, the day from which revenue is known: of earlier ones nobody can say what is left. What
+    is recognised of a deal goes to its members as the deal does. `is_unpriced` as for the pipeline.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            WITH won AS (
+                SELECT e.fact_id, {place.member_column} AS member, sum(e.weight) AS weight,
+                       coalesce(sum(e.amount), 0) AS amount, bool_or(e.is_rate_missing) AS is_unpriced
+                FROM kpis_kpievent e
+                WHERE e.kind = 'deals.closed_on' AND e.credit = 'revenue' AND e.outcome = 'won'
+                  AND e.date >= %(since)s AND e.date <= %(today)s
+                GROUP BY 1, 2
+            ), recognised AS (
+                SELECT r.deal_id, coalesce(sum(e.amount), 0) AS amount, bool_or(e.is_rate_missing) AS is_unpriced
+                FROM kpis_kpievent e JOIN kpis_revenueline r ON r.id = e.fact_id
+                WHERE e.kind = 'revenues.recognized_on' AND e.credit = 'revenue' AND e.date <= %(today)s
+                GROUP BY 1
+            )
+            SELECT w.member, sum(w.weight), sum(w.amount - w.weight * coalesce(r.amount, 0)),
+                   bool_or(w.is_unpriced OR coalesce(r.is_unpriced, false))
+            FROM won w LEFT JOIN recognised r ON r.deal_id = w.fact_id GROUP BY 1
+            """,
+            {"since": since, "today": place.today},
+        )
+        return _added_up(place, cursor.fetchall())
+
+
+def _added_up(place: Place, rows: Sequence[tuple[int | None, Decimal, Decimal, bool]]) -> Mapping[int | None, Pipeline]:
+    """Rows of leaf members, added to everything above them."""
     found: dict[int | None, Pipeline] = defaultdict(lambda: NOTHING)
     for leaf, count, amount, is_unpriced in rows:
         for each in place.line_of(leaf):

@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import cache
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Min, Q
 from django.utils import timezone
 
 from kpis.choices import Accumulation, DimensionCode, Grain, Level, SnapshotMeasure
@@ -23,7 +23,7 @@ from kpis.selectors.landings import Landing, read_landings
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.matrix.axes import load_members
 from kpis.selectors.pipeline import Place
-from kpis.selectors.stocks import NOTHING, Pipeline, read_open_pipeline, read_renewals_due
+from kpis.selectors.stocks import NOTHING, Pipeline, read_open_pipeline, read_order_backlog, read_renewals_due
 from kpis.selectors.streams import read_deliveries
 from kpis.selectors.today import active_trees
 from kpis.services.phases import ensure_phases
@@ -120,6 +120,7 @@ def _stocks(dimension: str, periods: list[Period], tree: KpiTree | None, now: da
     deliveries = read_deliveries(set(specs.SNAPSHOT_FACTS.values()))
     gone = _gone(dimension, today)
     ids = [member.id for member in members.shown]
+    yield from _backlog(place, ids)
     pipelines = cache(lambda filters: read_open_pipeline(place, filters))
     asked = [(None, Snapshot(measure)) for measure in specs.SNAPSHOT_FACTS]
     for metric, spec in [*asked, *narrowed_snapshots(today).items()]:
@@ -138,6 +139,20 @@ def _stocks(dimension: str, periods: list[Period], tree: KpiTree | None, now: da
             due = read_renewals_due(place, start=period.start_date, end=period.end_date, filters=spec.filters)
             for each in ids if until >= period.start_date else [each for each in ids if each in due]:
                 yield _Row(measure, each, due.get(each, Decimal(0)), metric=metric, period=period)
+
+
+def _backlog(place: Place, ids: list[int | None]) -> Iterator[_Row]:
+    """What is won and not recognised yet; nothing where one of the two was never loaded."""
+    if not snapshots.is_written(SnapshotMeasure.ORDER_BACKLOG, place.dimension):
+        return
+    streams = FactStream.objects.filter(last_success_at__isnull=False, covered_from__isnull=False)
+    since = dict(streams.values("fact").annotate(since=Min("covered_from")).values_list("fact", "since"))
+    if "deals" not in since or "revenues" not in since:
+        return
+    backlog = read_order_backlog(place, since=since["revenues"])
+    for each in ids:
+        here = backlog.get(each, NOTHING)
+        yield _Row(SnapshotMeasure.ORDER_BACKLOG, each, Absence.NO_RATE if here.is_unpriced else here.amount)
 
 
 def _gone(dimension: str, today: date) -> frozenset[int | None]:

@@ -1,6 +1,6 @@
 """The catalogue: the metrics of the trade with what they mean, how they are computed, and where they mislead.
 
-Adding one is one entry in `sales` or `customers` and a test of its number. Definitions follow DOMAIN "Metric
+Adding one is one entry in `sales`, `written` or `customers` and a test of its number. Definitions follow DOMAIN "Metric
 definitions".
 """
 
@@ -12,9 +12,22 @@ from kpis.engine import specs
 from kpis.engine.catalogue.customers import CUSTOMERS
 from kpis.engine.catalogue.entries import CatalogueEntry
 from kpis.engine.catalogue.sales import SALES
-from kpis.engine.specs import Conversion, Filter, Ratio, Simple, Spec
+from kpis.engine.catalogue.written import WRITTEN
+from kpis.engine.specs import Conversion, Filter, Ratio, Simple, Snapshot, Spec
 
-CATALOGUE: Mapping[str, CatalogueEntry] = MappingProxyType({each.metric.code: each for each in (*SALES, *CUSTOMERS)})
+CATALOGUE: Mapping[str, CatalogueEntry] = MappingProxyType(
+    {each.metric.code: each for each in (*SALES, *WRITTEN, *CUSTOMERS)}
+)
+
+# A landing by pace is made of whatever the KGI counts, and a call of nothing but what somebody says.
+_WRITTEN_FROM: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        **{measure: (fact,) for measure, fact in specs.SNAPSHOT_FACTS.items()},
+        "coverage": ("deals",),
+        "landing_rollup": ("deals",),
+        "order_backlog": ("deals", "revenues"),
+    }
+)
 
 __all__ = ["CATALOGUE", "CatalogueEntry", "facts_of", "is_same", "with_needs"]
 
@@ -38,9 +51,18 @@ def facts_of(code: str) -> tuple[str, ...]:
     ('activities', 'deals')
     >>> facts_of("step_conversion")
     ('deals', 'deal-stage-events')
+    >>> facts_of("order_backlog")
+    ('deals', 'revenues')
     """
-    needed = [term for each in with_needs(code) for term in specs.terms(CATALOGUE[each].metric.spec)]
-    return tuple(dict.fromkeys(fact for term in needed for fact in specs.facts_behind(term)))
+    return tuple(
+        dict.fromkeys(fact for each in with_needs(code) for fact in _facts_behind(CATALOGUE[each].metric.spec))
+    )
+
+
+def _facts_behind(spec: Spec) -> tuple[str, ...]:
+    if isinstance(spec, Snapshot):
+        return _WRITTEN_FROM.get(spec.measure, ())
+    return tuple(fact for term in specs.terms(spec) for fact in specs.facts_behind(term))
 
 
 def is_same(one: Spec, other: Spec) -> bool:

@@ -1,7 +1,7 @@
 """Customers kept, lost, coming back, and what they say."""
 
 from kpis.engine.catalogue.entries import entry
-from kpis.engine.specs import Clv, Repeat, Retention, Score
+from kpis.engine.specs import Clv, Formula, Manual, Repeat, Retention, Score
 
 YEAR = 12
 
@@ -212,6 +212,51 @@ CUSTOMERS = (
                 ("Young customers pull it down.", "取引の浅い顧客が多いと低くなります。"),
             ),
         )
+    ),
+    entry(
+        "acquisition_cost",
+        ("Acquisition cost", "新規顧客の獲得費用"),
+        "amount sum",
+        Manual(),
+        (
+            "What marketing and sales spend in the period to win new customers, typed by a person.",
+            "期間内に新規顧客の獲得に使った営業・マーケティング費用。人が入力します。",
+        ),
+        (
+            "Decide once whether salaries, tools and agencies belong to it; otherwise a change of what is counted looks"
+            " like a change of cost.",
+            "人件費・ツール費・外注費を含めるかを最初に決めてください。途中で変えると費用が増減したように見えます。",
+        ),
+        direction="down",
+    ),
+    entry(
+        "cac",
+        ("CAC", "CAC（顧客獲得コスト）"),
+        "amount rate",
+        Formula("acquisition_cost / new_customers"),
+        ("Acquisition cost ÷ new customers of the same period.", "獲得費用 ÷ 同じ期間の新規顧客獲得数。"),
+        (
+            "The money is spent before the customer is won: where deals take long, look at a quarter or a year. Costs"
+            " of existing customers do not belong to it.",
+            "費用は受注より先に発生します。商談が長い場合は四半期や年で見てください。既存顧客向けの費用は含めません。",
+        ),
+        direction="down",
+    ),
+    entry(
+        "clv_to_cac",
+        ("CLV ÷ CAC", "CLV÷CAC"),
+        "ratio rate",
+        Formula("clv_subscription / cac"),
+        (
+            "What a customer of a subscription is worth ÷ what winning one costs. Below 1 a customer costs more than he"
+            " brings.",
+            "継続契約の顧客1社の価値（CLV）÷ 獲得にかかった費用（CAC）。1を下回ると費用を回収できません。",
+        ),
+        (
+            "As good as both its parts: the CLV rests on today's churn, the CAC on all costs being typed. Without"
+            " contracts put another CLV in its formula.",
+            "CLVは現在の解約率、CACは費用の入力漏れの影響を受けます。継続契約のない会社は、計算式を別のCLVに変えて使います。",
+        ),
     ),
     entry(
         "nps",

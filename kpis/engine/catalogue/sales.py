@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from kpis.engine.catalogue.entries import entry
 from kpis.engine.facts import FACTS
-from kpis.engine.specs import Conversion, Filter, Formula, Ratio, Simple, Snapshot
+from kpis.engine.specs import Conversion, Filter, Formula, Ratio, Simple
 from kpis.engine.templates.metrics import OPPORTUNITY_RATE, OPPORTUNITY_RATE_LEADS
 
 ORIGINS = tuple(sorted(FACTS["deals"].fields["origin"].choices))
@@ -317,34 +317,5 @@ SALES = (
         Formula("activities / created_deals"),
         ("Activities ÷ deals created.", "活動数 ÷ 商談作成数。"),
         ("Activities before the deal existed count as well.", "商談作成前の活動も含まれます。"),
-    ),
-    entry(
-        "open_pipeline",
-        ("Open pipeline", "進行中の商談金額"),
-        "amount stock",
-        Snapshot("open_pipeline"),
-        (
-            "Amount of all open deals, whenever they may close, on the last day of the period.",
-            "期間の最終日に進行中のすべての商談の金額の合計（完了予定日を問いません）。",
-        ),
-        (
-            "Written down every evening: there is none for days before.",
-            "毎日夜に記録します。記録を始める前の日の値はありません。",
-        ),
-    ),
-    entry(
-        "pipeline_coverage",
-        ("Pipeline coverage", "パイプラインカバレッジ"),
-        "ratio stock",
-        Snapshot("coverage"),
-        (
-            "Open deals expected to close in the period ÷ what is missing to the KGI's target.",
-            "期間内に完了予定の進行中の商談金額 ÷ KGIの目標までの不足額。",
-        ),
-        (
-            "Undefined once the target is reached. Deals past their date, without movement or without an amount are"
-            " left out until they are corrected.",
-            "目標を達成すると計算できません。完了予定日を過ぎた商談、動きのない商談、金額のない商談は、直すまで含みません。",
-        ),
     ),
 )

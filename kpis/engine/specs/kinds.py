@@ -10,11 +10,13 @@ SNAPSHOT_MEASURES = (
     "open_deals",
     "coverage",
     "renewal_due",
+    "order_backlog",
     "landing_pace",
     "landing_rollup",
     "landing_call",
 )
-# Of what a measure that is written down can be narrowed; a landing and its coverage are those of the whole KGI.
+# Of what a measure that is written down can be narrowed; a landing and its coverage are those of the whole KGI, and a
+# backlog is of whole deals.
 SNAPSHOT_FACTS: Mapping[str, str] = MappingProxyType(
     {"open_pipeline": "deals", "open_deals": "deals", "renewal_due": "contracts"}
 )

@@ -193,7 +193,9 @@ class _Reader(TermReader):
             self.note(
                 "filters",
                 "not_allowed",
-                gettext_noop("%(measure)s is of the whole KGI and takes no filters. These do: %(known)s."),
+                gettext_noop(
+                    "%(measure)s is of the whole KGI or of whole deals and takes no filters. These do: %(known)s."
+                ),
                 measure=measure,
                 known=", ".join(SNAPSHOT_FACTS),
             )
