@@ -18,6 +18,9 @@ from kpis.selectors.figures import Figure, FigureReader
 from kpis.selectors.matrix import KpiMatrix, MatrixPeriod, MatrixQuery, build_matrix
 from kpis.selectors.visibility import Sight
 
+# How many periods are drawn, and how many at least say what a number usually does: the one that runs, the last one that
+# is over, and more than the eight before it that kpis.engine.xmr asks for.
+JUDGED = 13
 TREND = {Grain.WEEK: 13, Grain.MONTH: 13, Grain.QUARTER: 9, Grain.HALF: 7, Grain.YEAR: 4}
 LONGEST_DAYS = {Grain.WEEK: 7, Grain.MONTH: 31, Grain.QUARTER: 92, Grain.HALF: 184, Grain.YEAR: 366}
 SEGMENT_TREND = 6
@@ -76,7 +79,7 @@ class PeriodFigure:
 
 
 def read_trend(node: KpiNode, segment: Segment, period: Period, *, now: datetime) -> list[PeriodFigure]:
-    """The node's figures up to `period`, oldest first: about a year of months, two years of quarters.
+    """The node's figures up to `period`, oldest first, as far back as its movement is judged by.
 
     Where another active tree places the same metric in its own fiscal year, those periods are that tree's: with its
     targets and what was locked.
@@ -93,12 +96,17 @@ def read_trend(node: KpiNode, segment: Segment, period: Period, *, now: datetime
     ]
 
 
+def drawn(trend: Sequence[PeriodFigure], grain: str) -> Sequence[PeriodFigure]:
+    """Of a trend what a chart shows: about a year of months, two years of quarters."""
+    return trend[-TREND[Grain(grain)] :]
+
+
 def _periods_of(node: KpiNode, segment: Segment, period: Period, *, now: datetime) -> list[tuple[MatrixPeriod, Figure]]:
     grain = Grain(period.grain)
     query = MatrixQuery(
         tree=node.tree,
         grain=period.grain,
-        start=period.start_date - timedelta(days=LONGEST_DAYS[grain] * (TREND[grain] - 1)),
+        start=period.start_date - timedelta(days=LONGEST_DAYS[grain] * (max(TREND[grain], JUDGED) - 1)),
         end=period.start_date + timedelta(days=1),
         codes=[node.code],
         dimension=segment.dimension,

@@ -36,6 +36,29 @@ def test_says_whether_the_last_period_moved_as_always(api, history):
     assert usual["variation"]["is_unusual"] is False
 
 
+@pytest.mark.parametrize(
+    ("grain", "running", "judged", "months"),
+    [
+        ("quarter", "2026-10-01", "2026-07-01", 3),
+        ("half", "2026-10-01", "2026-04-01", 6),
+        ("year", "2026-04-01", "2025-04-01", 12),
+    ],
+)
+def test_speaks_of_longer_periods_too(api, plan, grain, running, judged, months):
+    """Ten of them with one or two deals by turns, then eight deals in the last that is over; another one runs."""
+    starts = [int(judged[:4]) * 12 + int(judged[5:7]) - 1 - months * back for back in range(11)]
+    days = {back: f"{start // 12}-{start % 12 + 1:02}-05" for back, start in enumerate(starts)}
+    records = [
+        {"external_id": f"Q{back}-{n}", "created_on": day, "closed_on": day, "outcome": "lost", "amount": 1}
+        for back, day in days.items()
+        for n in range(8 if back == 0 else 1 + back % 2)
+    ]
+    api.made("facts/deals/bulk/?wait=1", {"source": "crm", "records": records})
+    found = api.shown(f"nodes/{plan['closed_deals']}/signals/", grain=grain, period_start=running)["variation"]
+    assert (found["period_start"], found["value"], found["movement"]) == (judged, 8, "above")
+    assert found["count"] >= 8
+
+
 def test_tells_how_the_kgi_goes_with_it(api, history):
     found = api.shown(f"nodes/{history['closed_deals']}/signals/", **ASKED)["connection"]
     assert found["pairs"] >= 8

@@ -3,10 +3,12 @@
 import json
 import re
 import uuid
+from datetime import date
 
 import pytest
 
 from kpis.models import KpiNode, KpiTree, Target, TargetRevision
+from kpis.services.calendar import ensure_calendar
 from kpis.services.recompute import recompute
 
 from .conftest import NOW, send
@@ -42,6 +44,12 @@ class TestDetail:
         assert "800000.0, 300000.0]" in page
         assert "表で見る" in page
         assert "2026年10月" in page
+
+    def test_draws_no_more_quarters_than_before_though_it_judges_by_more(self, world, alice, open_kpi):
+        ensure_calendar(first_day=date(2020, 4, 1), last_day=date(2026, 12, 31))
+        page = open_kpi(alice, world.goal, "?grain=quarter")
+        data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page, re.S)[1])
+        assert len(data["actual"]) == 9
 
     def test_a_chart_has_the_word_where_it_has_no_point(self, world, alice, open_kpi):
         version = world.goal.metric.versions.get()
