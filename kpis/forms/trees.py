@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from kpis.choices import BenchmarkVerdict, EnteredFor, Grain, Level, Link, Style, TargetLine, Unit
+from kpis.choices import BenchmarkVerdict, Direction, EnteredFor, Grain, Level, Link, Style, TargetLine, Unit
 from kpis.engine.inputs import LATEST_DUE_DAY
 from kpis.engine.status_rules import limit_rules, limits_of, read_rules
 from kpis.engine.templates import TEMPLATES
@@ -25,6 +25,7 @@ from tenants.settings.selectors import company_settings
 
 HUNDRED = Decimal(100)
 LIMITS = ("on_track", "at_risk", "met")
+AIMS = ("target", "upper")
 TOLD = ("level", "metric", "name", "responsible", "frequency", "due_business_day", "deputy", "link", "reason")
 NEW = "(new)"  # no code can be this
 DEGREES = [("", "–"), ("full", gettext_lazy("fully")), ("partial", gettext_lazy("partly"))]
@@ -89,6 +90,15 @@ class NodeForm(forms.Form):
         decimal_places=4,
         help_text=gettext_lazy("Set for every period of the fiscal year; change single ones later."),
     )
+    upper = forms.DecimalField(
+        label=gettext_lazy("Upper end of the range"),
+        required=False,
+        max_digits=18,
+        decimal_places=4,
+        help_text=gettext_lazy(
+            "Only for a metric that is to stay within a range: the first target is its lower end. Otherwise empty."
+        ),
+    )
 
     def __init__(self, *args: Any, tree: KpiTree, node: KpiNode | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -96,10 +106,14 @@ class NodeForm(forms.Form):
         self.node = node
         self.fields["responsible"].choices = _responsible_choices(node)
         self.fields["deputy"].queryset = _people_here(node.deputy_id if node else None)
-        self.fields["target"].widget.attrs["step"] = "any"
+        for name in AIMS:
+            self.fields[name].widget.attrs["step"] = "any"
         for code, label in DEPARTMENTS.items():
             self.fields[f"moves_{code}"] = forms.ChoiceField(label=label, choices=DEGREES, required=False)
-        if node is not None and node.targets.exists():
+        has_targets = node is not None and node.targets.exists()
+        if has_targets or not Metric.objects.filter(direction=Direction.RANGE).exists():
+            del self.fields["upper"]
+        if has_targets:
             del self.fields["target"]
         if node is not None and limits_of(read_rules(node.status_rules)[0]) is None:  # said in more detail elsewhere
             for name in LIMITS:
@@ -166,7 +180,23 @@ class NodeForm(forms.Form):
                 fields["name"] = fields["metric"].name
             elif fields.get("level") == Level.KSF:
                 self.add_error("name", _("Name the factor."))
+        self._check_range(fields)
         return fields
+
+    def _check_range(self, fields: Mapping[str, Any]) -> None:
+        """A range has two ends, any other target has one."""
+        if "upper" not in self.fields or self.errors.get("target") or self.errors.get("upper"):
+            return
+        metric, lower, upper = fields.get("metric"), fields.get("target"), fields.get("upper")
+        if metric is None or metric.direction != Direction.RANGE:
+            if upper is not None:
+                self.add_error("upper", _("Only a metric that is to stay within a range has an upper end. Empty this."))
+        elif lower is not None and upper is None:
+            self.add_error("upper", _("%(name)s is to stay within a range. Type its upper end too.") % {"name": metric})
+        elif upper is not None and lower is None:
+            self.add_error("target", _("Type the lower end of the range too."))
+        elif lower is not None and upper is not None and upper < lower:
+            self.add_error("upper", _("The upper end lies below the lower one. Type a higher number."))
 
     def clean_responsible(self) -> Any:
         """The person, or the login of somebody who is not in the organisation yet; None for nobody."""
@@ -174,9 +204,20 @@ class NodeForm(forms.Form):
         return find_responsible(chosen) if chosen else None
 
     def clean_target(self) -> Decimal | None:
-        value = self.cleaned_data["target"]
+        return self._fraction(self.cleaned_data["target"])
+
+    def clean_upper(self) -> Decimal | None:
+        return self._fraction(self.cleaned_data["upper"])
+
+    def _fraction(self, typed: Decimal | None) -> Decimal | None:
+        """What is typed in percent as a fraction, where the metric is a rate."""
         metric = self.cleaned_data.get("metric")
-        return value / HUNDRED if value is not None and metric is not None and metric.unit == Unit.PERCENT else value
+        return typed / HUNDRED if typed is not None and metric is not None and metric.unit == Unit.PERCENT else typed
+
+    @property
+    def first_target(self) -> dict[str, Decimal | None]:
+        """The first target with the upper end of its range; None where nothing is typed."""
+        return {"value": self.cleaned_data.get("target"), "upper": self.cleaned_data.get("upper")}
 
     def node_fields(self) -> dict[str, Any]:
         """What the service is told."""

@@ -10,8 +10,12 @@ from kpis.services.calendar import ensure_fiscal_year
 from kpis.services.targets import TargetEntry, set_targets
 
 
-def set_first_targets(*, node: KpiNode, value: Decimal | None, actor: Any, now: datetime) -> tuple[Target, ...]:
+def set_first_targets(
+    *, node: KpiNode, value: Decimal | None, upper: Decimal | None = None, actor: Any, now: datetime
+) -> tuple[Target, ...]:
     """Set `value` for every period of the node's fiscal year that is not closed, on the tree's official line.
+
+    Of a metric with a range it is the lower end, and `upper` the other.
 
     The periods are those of the node's own frequency. None sets nothing. Raises TargetError.
     """
@@ -22,7 +26,7 @@ def set_first_targets(*, node: KpiNode, value: Decimal | None, actor: Any, now: 
         state=PeriodState.CLOSED
     )
     entries = [
-        TargetEntry(node=node, period_start=start, value=value, line=node.tree.official_line)
+        TargetEntry(node=node, period_start=start, value=value, upper=upper, line=node.tree.official_line)
         for start in periods.order_by("start_date").values_list("start_date", flat=True)
     ]
     return set_targets(entries=entries, actor=actor, now=now)

@@ -79,7 +79,7 @@ def node_new(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     try:
         with transaction.atomic():
             node = create_node(tree=tree, **fields, **acting)
-            set_first_targets(node=node, value=form.cleaned_data.get("target"), **acting)
+            set_first_targets(node=node, **form.first_target, **acting)
     except RefusedError as refusal:
         return _refused(request, tree, _with_faults(form, refusal))
     return _saved(request, tree, node, _("%(name)s was added.") % {"name": node.name})
@@ -98,7 +98,7 @@ def node_edit(request: HttpRequest, public_id: uuid.UUID, node_id: uuid.UUID) ->
     try:
         with transaction.atomic():
             node = update_node(node=node, **form.node_fields(), **acting)
-            set_first_targets(node=node, value=form.cleaned_data.get("target"), **acting)
+            set_first_targets(node=node, **form.first_target, **acting)
     except RefusedError as refusal:
         return _refused(request, tree, _with_faults(form, refusal))
     return _saved(request, tree, node, _("%(name)s was saved.") % {"name": node.name})

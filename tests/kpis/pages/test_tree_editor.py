@@ -1,5 +1,8 @@
 """The tree editor: a tree built, moved, looked at as one types, and put in force."""
 
+import html
+from decimal import Decimal
+
 import pytest
 from django.urls import reverse
 
@@ -117,6 +120,43 @@ class TestEditor:
         assert "editor-tree" in page and "hx-swap-oob" in page, "the tree follows"
         assert str(node.targets.first().value) == "0.25000000"
         assert draft.nodes.get(code="win_rate").name == "受注率"
+
+    def range_of_rate(self, draft) -> str:
+        """The win rate is to stay within a range; returns the address of its node."""
+        node = draft.nodes.get(code="win_rate")
+        node.targets.all().delete()
+        Metric.objects.filter(pk=node.metric_id).update(direction="range")
+        return at("node-edit", draft.public_id, node.public_id)
+
+    def test_a_range_is_aimed_at_with_both_ends(self, draft, owner):
+        body = {**PLAIN, "level": "kpi", "metric": "win_rate", "name": "受注率", "target": "15", "upper": "25"}
+        sent(owner, self.range_of_rate(draft), body)
+        targets = draft.nodes.get(code="win_rate").targets
+        assert set(targets.values_list("value", "upper")) == {(Decimal("0.15"), Decimal("0.25"))}
+        assert targets.count() == 12
+
+    @pytest.mark.parametrize(
+        ("typed", "said"),
+        [
+            ({"target": "15"}, "受注率（件数） is to stay within a range. Type its upper end too."),
+            ({"upper": "15"}, "Type the lower end of the range too."),
+            ({"target": "15", "upper": "10"}, "The upper end lies below the lower one."),
+            ({"metric": "won_deals", "target": "15", "upper": "20"}, "Only a metric that is to stay within a range"),
+        ],
+    )
+    def test_a_range_with_one_end_is_not_taken(self, draft, owner, typed, said):
+        address = self.range_of_rate(draft)
+        body = {**PLAIN, "level": "kpi", "metric": "win_rate", "name": "受注率", **typed}
+        answer = owner.post(address, body, headers={**HTMX, "accept-language": "en"})
+        assert answer.status_code == 422
+        assert said in html.unescape(answer.content.decode())
+        assert not draft.nodes.get(code="win_rate").targets.exists()
+
+    def test_without_a_range_only_one_end_is_asked_for(self, draft, owner):
+        new = f"{at('tree-edit', draft.public_id)}?add=skill"
+        assert 'name="upper"' not in shown(owner, new)
+        self.range_of_rate(draft)
+        assert 'name="upper"' in shown(owner, new)
 
     def test_nothing_is_lost_on_an_error(self, draft, owner):
         body = {**PLAIN, "level": "kpi", "name": "新しい数字", "reason": "大切な理由", "parent": "skill"}
