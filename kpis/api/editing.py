@@ -31,7 +31,9 @@ class CopySerializer(serializers.Serializer):
         allow_null=True,
         default=None,
         min_value=0,
-        help_text=_("Take monthly targets along, sums multiplied by this; without it the copy has none."),
+        help_text=_(
+            "Take the targets of all segments and lines along, sums multiplied by this; without it the copy has none."
+        ),
     )
 
 

@@ -346,7 +346,10 @@ class CopyForm(forms.Form):
         min_value=Decimal(-100),
         max_value=Decimal(1000),
         decimal_places=2,
-        help_text=gettext_lazy("Sums grow by it, rates stay. Empty: the copy has no targets yet."),
+        help_text=gettext_lazy(
+            "Of the company and of every team, person and other segment, on all lines. Sums grow by it, rates stay. "
+            "Left out are members who are not there any more when the year begins. Empty: the copy has no targets yet."
+        ),
     )
 
     def clean_growth(self) -> Decimal | None:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Count
 from django.utils import timezone
 
 from kpis.choices import Direction, Grain, Level, PeriodState, TreeStatus
@@ -22,6 +23,8 @@ from tenants.context import current_company
 from tenants.outbox.services import emit
 
 OFFICIAL = "official"
+BATCH = 1000
+VALUES = ("value", "upper", "initial_value", "initial_upper")
 
 
 class TargetError(RefusedError):
@@ -149,8 +152,45 @@ class _Writer:
         return changes
 
     def write(self, actor: Any, now: datetime, request: TargetRequest | None) -> tuple[Target, ...]:
-        keys = [self.key(index) for index in range(len(self.entries))]
-        return tuple(self.store(entry, key, actor, now, request) for entry, key in zip(self.entries, keys, strict=True))
+        """Store what differs, new targets and changed ones at once, with a revision for each."""
+        made, changed, targets = [], [], []
+        written: list[tuple[Target, TargetEntry]] = []
+        for index, entry in enumerate(self.entries):
+            key = self.key(index)
+            target = self.existing.get(key)
+            if target is None:
+                target = self.existing[key] = _new(key)
+                made.append(target)
+            elif (target.value, target.upper) != (entry.value, entry.upper):
+                changed.append(target)
+            else:
+                targets.append(target)
+                continue
+            target.value, target.upper = entry.value, entry.upper
+            if target.pk is None or entry.node.tree.status == TreeStatus.DRAFT:
+                target.initial_value, target.initial_upper = entry.value, entry.upper
+            targets.append(target)
+            written.append((target, entry))
+        self.is_changed = bool(written)
+        Target.objects.bulk_create(made, batch_size=BATCH)
+        Target.objects.bulk_update(changed, VALUES, batch_size=BATCH)
+        counted = TargetRevision.objects.filter(target__in=changed).order_by().values("target")
+        earlier = dict(counted.annotate(n=Count("pk")).values_list("target", "n")) if changed else {}
+        revisions = [
+            TargetRevision(
+                target=target,
+                number=earlier.get(target.pk, 0) + 1,
+                value=entry.value,
+                upper=entry.upper,
+                reason=entry.reason,
+                actor=actor,
+                at=now,
+                request=request,
+            )
+            for target, entry in written
+        ]
+        TargetRevision.objects.bulk_create(revisions, batch_size=BATCH)
+        return tuple(targets)
 
     def key(self, index: int) -> _Key:
         entry = self.entries[index]
@@ -219,29 +259,7 @@ class _Writer:
         if direction == Direction.RANGE and (entry.upper is None or entry.upper < entry.value):
             self.note(index, "upper", "invalid", gettext_noop("A range needs an upper bound, not below the lower one."))
 
-    def store(self, entry: TargetEntry, key: _Key, actor: Any, now: datetime, request: TargetRequest | None) -> Target:
-        target = self.existing.get(key)
-        if target is not None and (target.value, target.upper) == (entry.value, entry.upper):
-            return target
-        self.is_changed = True
-        if target is None:
-            node_id, period_start, dimension, member_id, line = key
-            target = Target(
-                node_id=node_id, period_start=period_start, dimension=dimension, member_id=member_id, line=line
-            )
-        is_first = target.pk is None
-        target.value, target.upper = entry.value, entry.upper
-        if is_first or entry.node.tree.status == TreeStatus.DRAFT:
-            target.initial_value, target.initial_upper = entry.value, entry.upper
-        target.save()
-        TargetRevision.objects.create(
-            target=target,
-            number=1 if is_first else target.revisions.count() + 1,
-            value=entry.value,
-            upper=entry.upper,
-            reason=entry.reason,
-            actor=actor,
-            at=now,
-            request=request,
-        )
-        return target
+
+def _new(key: _Key) -> Target:
+    node_id, period_start, dimension, member_id, line = key
+    return Target(node_id=node_id, period_start=period_start, dimension=dimension, member_id=member_id, line=line)

@@ -7,10 +7,24 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from kpis.models import FactStream, KpiFinding, KpiNode, KpiTree, LockedCell, Metric, Person, Target
+from kpis.models import (
+    DimensionMember,
+    FactStream,
+    KpiFinding,
+    KpiNode,
+    KpiTree,
+    LockedCell,
+    Metric,
+    Period,
+    Person,
+    Target,
+    Team,
+)
 from kpis.selectors.trees import tree_issues
+from kpis.services.calendar import ensure_calendar
 from kpis.services.copies import copy_tree
 from kpis.services.definitions import create_metric, update_metric
+from kpis.services.facts import upsert_facts
 from kpis.services.targets import TargetEntry, set_target
 from kpis.services.trees import (
     TreeError,
@@ -305,6 +319,90 @@ class TestCopy:
             ("leads", date(2027, 5, 1), Decimal(116)),
             ("rate", date(2027, 5, 1), Decimal("0.25")),
         }
+
+
+class TestCopyOfTargets:
+    """Leads by month in teams and on lines, visits by week, and somebody who leaves before the year begins."""
+
+    @pytest.fixture
+    def teams(self, tree: KpiTree) -> dict[str, DimensionMember]:
+        ensure_calendar(first_day=date(2026, 4, 1), last_day=date(2028, 3, 31))
+        records = [{"external_id": code, "name": code.title()} for code in ("east", "west", "north")]
+        upsert_facts(resource="teams", source="hr", records=records, now=NOW)
+        Team.objects.filter(external_id="north").update(ends_on=date(2027, 1, 1))
+        return {row.code: row for row in DimensionMember.objects.filter(dimension__code="team")}
+
+    def copied(self, tree: KpiTree, growth: str = "1.1") -> KpiTree:
+        return copy_tree(tree=tree, fiscal_year=2027, name="Next", actor=None, now=NOW, growth=Decimal(growth))
+
+    def leads(self, tree: KpiTree, value: int, **where: Any) -> None:
+        entry = TargetEntry(tree.nodes.get(code="leads"), date(2026, 5, 1), Decimal(value), **where)
+        set_target(entry=entry, actor=None, now=NOW)
+
+    def test_takes_segments_and_all_lines_along(self, tree: KpiTree, teams: dict[str, DimensionMember]) -> None:
+        self.leads(tree, 100)
+        self.leads(tree, 80, line="budget")
+        self.leads(tree, 130, line="stretch")
+        self.leads(tree, 60, dimension="team", member=teams["east"])
+        found = Target.objects.filter(node__tree=self.copied(tree)).values_list(
+            "line", "dimension", "member__code", "period_start", "value"
+        )
+        day = date(2027, 5, 1)
+        assert set(found) == {
+            ("target", "company", None, day, 110),
+            ("budget", "company", None, day, 88),
+            ("stretch", "company", None, day, 143),
+            ("target", "team", "east", day, 66),
+        }
+
+    def test_what_added_up_adds_up_again(self, tree: KpiTree, teams: dict[str, DimensionMember]) -> None:
+        self.leads(tree, 8)
+        for code in ("east", "west"):
+            self.leads(tree, 4, dimension="team", member=teams[code])
+        found = self.copied(tree, "1.1").nodes.get(code="leads").targets
+        assert found.get(dimension="company").value == 9
+        assert sorted(found.filter(dimension="team").values_list("value", flat=True)) == [4, 5]
+
+    def test_leaves_out_who_is_not_there_any_more(self, tree: KpiTree, teams: dict[str, DimensionMember]) -> None:
+        self.leads(tree, 5, dimension="team", member=teams["north"])
+        assert not Target.objects.filter(node__tree=self.copied(tree)).exists()
+
+    def weekly(self, tree: KpiTree, code: str, accumulation: str) -> KpiNode:
+        made = create_metric(
+            code=code,
+            name=code,
+            unit="count",
+            accumulation=accumulation,
+            spec={"kind": "manual"},
+            actor=None,
+            now=NOW,
+        )
+        return add(tree, "kpi", parent=tree.nodes.get(code="growth"), metric=made, frequency="week")
+
+    def weeks_of_may(self, year: int) -> list[date]:
+        weeks = Period.objects.filter(grain="week", start_date__gte=date(year, 5, 1), start_date__lt=date(year, 6, 1))
+        return list(weeks.order_by("start_date").values_list("start_date", flat=True))
+
+    def test_the_weeks_of_a_month_go_to_its_weeks(self, tree: KpiTree, teams: dict[str, DimensionMember]) -> None:
+        visits, crew = self.weekly(tree, "visits", "sum"), self.weekly(tree, "crew", "stock")
+        old, new = self.weeks_of_may(2026), self.weeks_of_may(2027)
+        assert len(old) != len(new), "five weeks one year, six the other"
+        for number, week in enumerate(old, start=1):
+            for node, value in ((visits, 20), (crew, number)):
+                set_target(entry=TargetEntry(node, week, Decimal(value)), actor=None, now=NOW)
+        copy = self.copied(tree)
+        of_visits = dict(copy.nodes.get(code="visits").targets.values_list("period_start", "value"))
+        assert sum(of_visits.values()) == len(old) * 22
+        assert set(of_visits) <= set(new)
+        of_crew = copy.nodes.get(code="crew").targets.order_by("period_start")
+        assert list(of_crew.values_list("value", flat=True)) == [min(n, len(old)) for n in range(1, len(new) + 1)]
+
+    def test_a_range_grows_at_both_ends(self, tree: KpiTree) -> None:
+        Metric.objects.filter(code="leads").update(direction="range")
+        self.leads(tree, 100, upper=Decimal(120))
+        found = self.copied(tree, "2").nodes.get(code="leads").targets.get()
+        assert (found.value, found.upper, found.initial_upper) == (200, 240, 240)
+        assert found.revisions.get().upper == 240
 
 
 class TestUpdateTree:

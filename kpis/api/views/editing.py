@@ -68,7 +68,7 @@ class TreeEditing(CompanyViewSet):
     )
     @action(detail=True, methods=["post"])
     def copy(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """A draft with the same places, people and reasons, and, where growth is given, with monthly targets."""
+        """A draft with the same places, people and reasons, and, where growth is given, with targets."""
         tree = self.get_object()
         made = copy_tree(tree=tree, **_checked(CopySerializer, request), actor=self.actor, now=timezone.now())
         return self.created(made.pk)

@@ -153,7 +153,8 @@ def load_steps(terms: Iterable[Term]) -> frozenset[int]:
     """The steps of a sale that the company has numbered; asked only where one of the terms counts by a step."""
     if not any(specs.steps_behind(term) for term in terms):
         return frozenset()
-    return frozenset(DealPhase.objects.exclude(step=None).values_list("step", flat=True))
+    numbered = DealPhase.objects.exclude(step=None).values_list("step", flat=True)
+    return frozenset(step for step in numbered if step is not None)
 
 
 def load_blocks(query: MatrixQuery, definitions: Definitions, periods: Periods, members: Members) -> Blocks:
