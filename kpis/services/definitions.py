@@ -7,6 +7,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 
 from kpis.choices import Grain, TreeStatus
 from kpis.engine import specs
@@ -23,6 +24,7 @@ from kpis.services.refusal import RefusedError
 from tenants.context import current_company
 from tenants.outbox.services import emit
 
+READINGS = ("unit", "direction", "accumulation")
 CODE = re.compile(r"[a-z][a-z0-9_]{0,59}", re.ASCII)
 
 
@@ -75,12 +77,15 @@ def update_metric(
     """Change how a metric is called or shown, and its definition.
 
     A spec with a date holds from that period on, as a new version (or in place of the version of that date). A spec
-    without a date corrects the newest version, unless a closed period was computed by it.
+    without a date corrects the newest version, unless a closed period was computed by it. Unit, direction and
+    accumulation say how all numbers are read, the closed ones too, so they stay once a period is closed. Raises
+    DefinitionError.
     """
     given = {"name": name, "unit": unit, "direction": direction, "accumulation": accumulation}
-    changes = {field: value for field, value in given.items() if value is not None}
     with transaction.atomic():
         metric = Metric.objects.select_for_update().get(pk=metric.pk)
+        changes = {field: value for field, value in given.items() if value not in {None, getattr(metric, field)}}
+        _refuse_reading_anew(metric, changes)
         for field, value in changes.items():
             setattr(metric, field, value)
         if changes:
@@ -90,6 +95,19 @@ def update_metric(
         elif changes:
             emit(topic="definition.changed", company_id=current_company().pk, object_id=metric.public_id)
     return metric
+
+
+def _refuse_reading_anew(metric: Metric, changes: Mapping[str, str]) -> None:
+    """A closed number was locked, judged and perhaps evaluated by how the metric was read then."""
+    fields = [field for field in changes if field in READINGS]
+    here = Q(node__metric=metric) | Q(metric_version__metric=metric)
+    if not fields or not LockedCell.objects.filter(here).exclude(node__tree__status=TreeStatus.DRAFT).exists():
+        return
+    template = gettext_noop(
+        "Closed periods hold numbers of %(name)s, which would be read in another way. Make a new metric of another code"
+        " and put it in the place of this one from the next tree on."
+    )
+    raise DefinitionError(issues=[Issue(field, "locked", template, (("name", metric.name),)) for field in fields])
 
 
 def find_issues(*, code: str, spec: Mapping[str, object], effective_from: date | None = None) -> tuple[Issue, ...]:

@@ -28,6 +28,23 @@ def make(code: str, spec: dict[str, Any] = WON, **changes: Any) -> Metric:
     return create_metric(code=code, spec=spec, actor=None, now=NOW, **fields)
 
 
+def closed(status: str = "active") -> Metric:
+    """A metric with a number of a closed period, in a tree of that status."""
+    metric = make("won_deals")
+    tree = KpiTree.objects.create(name="Tree", fiscal_year=2026, status=status)
+    node = KpiNode.objects.create(tree=tree, level="kgi", code="won_deals", name="Won", metric=metric)
+    LockedCell.objects.create(
+        node=node,
+        metric_version=metric.versions.get(),
+        grain="month",
+        period_start=date(2026, 4, 1),
+        dimension="company",
+        status="met",
+        locked_at=NOW,
+    )
+    return metric
+
+
 def faults(error: pytest.ExceptionInfo[DefinitionError]) -> set[tuple[str, str]]:
     return {(issue.field, issue.code) for issue in error.value.issues}
 
@@ -109,21 +126,26 @@ class TestUpdateMetric:
         assert not DirtyRange.objects.exists()
 
     def test_refuses_to_correct_what_closed_periods_were_computed_by(self) -> None:
-        metric = make("won_deals")
-        tree = KpiTree.objects.create(name="Tree", fiscal_year=2026, status="active")
-        node = KpiNode.objects.create(tree=tree, level="kgi", code="won_deals", name="Won", metric=metric)
-        LockedCell.objects.create(
-            node=node,
-            metric_version=metric.versions.get(),
-            grain="month",
-            period_start=date(2026, 4, 1),
-            dimension="company",
-            status="met",
-            locked_at=NOW,
-        )
+        metric = closed()
         with pytest.raises(DefinitionError) as refused:
             update_metric(metric=metric, spec=CLOSED, actor=None, now=NOW)
         assert faults(refused) == {("effective_from", "locked")}
+
+    @pytest.mark.parametrize(("field", "value"), [("unit", "amount"), ("direction", "down"), ("accumulation", "stock")])
+    def test_refuses_to_read_closed_numbers_in_another_way(self, field: str, value: str) -> None:
+        metric = closed()
+        before = getattr(metric, field)
+        with pytest.raises(DefinitionError, match="別のコードで新しい指標を作り") as refused:
+            update_metric(metric=metric, name="Other", **{field: value}, actor=None, now=NOW)
+        assert faults(refused) == {(field, "locked")}
+        metric.refresh_from_db()
+        assert (getattr(metric, field), metric.name) == (before, "Won_Deals")
+        same = update_metric(metric=metric, name="Other", **{field: before}, actor=None, now=NOW)
+        assert same.name == "Other", "what stays as it is does not hinder"
+
+    def test_reads_numbers_in_another_way_while_none_is_closed(self) -> None:
+        metric = closed(status="draft")
+        assert update_metric(metric=metric, unit="amount", actor=None, now=NOW).unit == "amount"
 
     def test_renames_without_a_new_version(self) -> None:
         metric = update_metric(metric=make("won_deals"), name="受注件数", actor=None, now=NOW)

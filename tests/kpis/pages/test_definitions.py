@@ -188,9 +188,13 @@ class TestChange:
             locked_at=NOW,
         )
         leads = {"kind": "simple", "fact": "leads", "aggregate": "count", "date": "created_on"}
-        page = sent(owner, page_of(metric), {**BASICS, **leads, "since": "first"}, 422)
+        basics = {**BASICS, "unit": "count", "accumulation": "sum"}
+        page = sent(owner, page_of(metric), {**basics, **leads, "since": "first"}, 422)
         assert "Say from which period the new one holds" in said(page, "since")
-        sent(owner, page_of(metric), {**BASICS, **leads, "since": "2026-11-01"}, 302)
+        page = sent(owner, page_of(metric), {**basics, **leads, "unit": "amount", "since": "2026-11-01"}, 422)
+        assert "Make a new metric of another code" in said(page, "unit")
+        assert metric.versions.count() == 1
+        sent(owner, page_of(metric), {**basics, **leads, "since": "2026-11-01"}, 302)
         assert [version.spec["fact"] for version in metric.versions.order_by("number")] == ["deals", "leads"]
         assert LockedCell.objects.get().metric_version.number == 1
 
