@@ -412,9 +412,27 @@ AREAS: dict[str, list[Mutant]] = {
         ),
         Mutant(
             "kpis/services/targets.py",
-            "if is_first or entry.node.tree.status == TreeStatus.DRAFT:",
+            "if target.pk is None or entry.node.tree.status == TreeStatus.DRAFT:",
             "if target:",
             f"{KPIS}test_targets.py::TestSetTarget::test_a_change_in_an_active_tree_keeps_the_initial_target",
+        ),
+        Mutant(
+            "kpis/selectors/matrix/counting.py",
+            "is_told = self.ids, specs.steps_behind(term) <= self.steps",
+            "is_told = self.ids, True",
+            f"{KPIS}services/test_template_metrics.py::test_without_numbered_steps_nobody_knows",
+        ),
+        Mutant(
+            "kpis/services/definitions.py",
+            "        _refuse_reading_anew(metric, changes)",
+            "        pass",
+            f"{KPIS}test_definitions.py::TestUpdateMetric::test_refuses_to_read_closed_numbers_in_another_way",
+        ),
+        Mutant(
+            "kpis/services/copied_targets.py",
+            "if sum(values, Decimal(0)) == totals.get((node, start, line)):",
+            "if not values:",
+            f"{KPIS}test_trees.py::TestCopyOfTargets::test_what_added_up_adds_up_again",
         ),
     ],
     "working back from the goal": [
