@@ -7,7 +7,7 @@ from decimal import Decimal
 from functools import cache
 
 from django.db import transaction
-from django.db.models import Min, Q
+from django.db.models import Q
 from django.utils import timezone
 
 from kpis.choices import Accumulation, DimensionCode, Grain, Level, SnapshotMeasure
@@ -24,7 +24,7 @@ from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.matrix.axes import load_members
 from kpis.selectors.pipeline import Place
 from kpis.selectors.stocks import NOTHING, Pipeline, read_open_pipeline, read_order_backlog, read_renewals_due
-from kpis.selectors.streams import read_deliveries
+from kpis.selectors.streams import Deliveries, known_until, read_deliveries
 from kpis.selectors.today import active_trees
 from kpis.services.phases import ensure_phases
 from kpis.services.ranks import ensure_ranks
@@ -32,6 +32,7 @@ from tenants.context import current_company
 from tenants.outbox.services import emit
 
 DIMENSIONS = (DimensionCode.COMPANY, DimensionCode.TEAM, DimensionCode.PERSON)
+BACKLOG = Snapshot("order_backlog")
 MEASURE_OF = {
     Method.PACE: SnapshotMeasure.LANDING_PACE,
     Method.ROLLUP: SnapshotMeasure.LANDING_ROLLUP,
@@ -117,10 +118,10 @@ def _stocks(dimension: str, periods: list[Period], tree: KpiTree | None, now: da
     members = load_members(query)
     place = Place(dimension, members.lineage, today)
     month = max((period.start_date for period in periods), default=today)
-    deliveries = read_deliveries(set(specs.SNAPSHOT_FACTS.values()))
+    deliveries = read_deliveries({*specs.SNAPSHOT_FACTS.values(), *specs.facts_read(BACKLOG)})
     gone = _gone(dimension, today)
     ids = [member.id for member in members.shown]
-    yield from _backlog(place, ids)
+    yield from _backlog(place, ids, deliveries, month)
     pipelines = cache(lambda filters: read_open_pipeline(place, filters))
     asked = [(None, Snapshot(measure)) for measure in specs.SNAPSHOT_FACTS]
     for metric, spec in [*asked, *narrowed_snapshots(today).items()]:
@@ -141,16 +142,18 @@ def _stocks(dimension: str, periods: list[Period], tree: KpiTree | None, now: da
                 yield _Row(measure, each, due.get(each, Decimal(0)), metric=metric, period=period)
 
 
-def _backlog(place: Place, ids: list[int | None]) -> Iterator[_Row]:
+def _backlog(place: Place, ids: list[int | None], deliveries: Deliveries, month: date) -> Iterator[_Row]:
     """What is won and not recognised yet; nothing where one of the two was never loaded."""
     if not snapshots.is_written(SnapshotMeasure.ORDER_BACKLOG, place.dimension):
         return
-    streams = FactStream.objects.filter(last_success_at__isnull=False, covered_from__isnull=False)
-    since = dict(streams.values("fact").annotate(since=Min("covered_from")).values_list("fact", "since"))
-    if "deals" not in since or "revenues" not in since:
+    since = coverage(deliveries.get("revenues", ())).covered_from
+    if since is None or coverage(deliveries.get("deals", ())).covered_from is None:
         return
-    backlog = read_order_backlog(place, since=since["revenues"])
+    backlog = read_order_backlog(place, since=since)
+    is_told = known_until(BACKLOG, deliveries) >= month
     for each in ids:
+        if each not in backlog and not is_told:
+            continue
         here = backlog.get(each, NOTHING)
         yield _Row(SnapshotMeasure.ORDER_BACKLOG, each, Absence.NO_RATE if here.is_unpriced else here.amount)
 

@@ -32,7 +32,7 @@ def open_cases(misses: MissQuerySet | None = None) -> MissQuerySet:
 
 
 def with_freshness(misses: Sequence[Miss], *, now: datetime.datetime) -> Sequence[Miss]:
-    """Give each miss its `is_stale` and `as_of`, for pages; a confirmed one speaks of a locked number. Three queries."""
+    """Give each miss its `is_stale` and `as_of`, for pages; a confirmed one has a locked number. Three queries."""
     metrics = [None if miss.confirmed_at else miss.node.metric for miss in misses]
     found = read_freshness({metric.code for metric in metrics if metric}, now=now)
     for miss, metric in zip(misses, metrics, strict=True):

@@ -13,20 +13,10 @@ from kpis.engine.catalogue.customers import CUSTOMERS
 from kpis.engine.catalogue.entries import CatalogueEntry
 from kpis.engine.catalogue.sales import SALES
 from kpis.engine.catalogue.written import WRITTEN
-from kpis.engine.specs import Conversion, Filter, Ratio, Simple, Snapshot, Spec
+from kpis.engine.specs import Conversion, Filter, Ratio, Simple, Spec
 
 CATALOGUE: Mapping[str, CatalogueEntry] = MappingProxyType(
     {each.metric.code: each for each in (*SALES, *WRITTEN, *CUSTOMERS)}
-)
-
-# A landing by pace is made of whatever the KGI counts, and a call of nothing but what somebody says.
-_WRITTEN_FROM: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        **{measure: (fact,) for measure, fact in specs.SNAPSHOT_FACTS.items()},
-        "coverage": ("deals",),
-        "landing_rollup": ("deals",),
-        "order_backlog": ("deals", "revenues"),
-    }
 )
 
 __all__ = ["CATALOGUE", "CatalogueEntry", "facts_of", "is_same", "with_needs"]
@@ -55,14 +45,8 @@ def facts_of(code: str) -> tuple[str, ...]:
     ('deals', 'revenues')
     """
     return tuple(
-        dict.fromkeys(fact for each in with_needs(code) for fact in _facts_behind(CATALOGUE[each].metric.spec))
+        dict.fromkeys(fact for each in with_needs(code) for fact in specs.facts_read(CATALOGUE[each].metric.spec))
     )
-
-
-def _facts_behind(spec: Spec) -> tuple[str, ...]:
-    if isinstance(spec, Snapshot):
-        return _WRITTEN_FROM.get(spec.measure, ())
-    return tuple(fact for term in specs.terms(spec) for fact in specs.facts_behind(term))
 
 
 def is_same(one: Spec, other: Spec) -> bool:

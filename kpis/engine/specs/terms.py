@@ -31,7 +31,15 @@ from kpis.engine.specs.kinds import (
 )
 from kpis.engine.specs.writing import ordered, stable_json, term_data
 
-_ROLLED_UP: Mapping[str, str] = MappingProxyType({"coverage": "deals", "landing_rollup": "deals"})
+# A landing by pace is made of whatever the KGI counts, and a call of nothing but what somebody says.
+_WRITTEN_FROM: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        **{measure: (fact,) for measure, fact in SNAPSHOT_FACTS.items()},
+        "coverage": ("deals",),
+        "landing_rollup": ("deals",),
+        "order_backlog": ("deals", "revenues"),
+    }
+)
 ADDITIVE_AGGREGATES = ("sum", "count", "average")
 
 
@@ -178,18 +186,15 @@ def steps_behind(term: Term) -> frozenset[int]:
     return frozenset(STEP_AXES[axis] for axis in axes if axis in STEP_AXES)
 
 
-def facts_read(spec: Spec) -> frozenset[str]:
+def facts_read(spec: Spec) -> tuple[str, ...]:
     """All facts that the numbers of a spec come from; of a formula none, its codes have their own.
 
-    The pace and the call of a landing are written down from the KGI and from a person.
-
-    >>> sorted(facts_read(Simple("deals", "step2_on", "count"))), sorted(facts_read(Snapshot("open_pipeline")))
-    (['deal-stage-events', 'deals'], ['deals'])
+    >>> facts_read(Simple("deals", "step2_on", "count")), facts_read(Snapshot("order_backlog"))
+    (('deals', 'deal-stage-events'), ('deals', 'revenues'))
     """
     if isinstance(spec, Snapshot):
-        fact = SNAPSHOT_FACTS.get(spec.measure) or _ROLLED_UP.get(spec.measure)
-        return frozenset([fact] if fact else [])
-    return frozenset(fact for term in terms(spec) for fact in facts_behind(term))
+        return _WRITTEN_FROM.get(spec.measure, ())
+    return tuple(dict.fromkeys(fact for term in terms(spec) for fact in facts_behind(term)))
 
 
 def is_additive(term: Term) -> bool:

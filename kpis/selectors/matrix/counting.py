@@ -152,10 +152,10 @@ class Counting:
     def _simple(self, term: Simple) -> Reader:
         if term.credit == "overlay" and not _PEOPLE.intersection(self.dimensions):
             return lambda _p: self.not_applicable()
-        ids, covered, is_told = self.ids, self._coverage(term), specs.steps_behind(term) <= self.steps
+        ids, covered, has_steps = self.ids, self._coverage(term), specs.steps_behind(term) <= self.steps
 
         def read(p: int) -> Column:
-            is_covered = is_told and self._tells_none(covered, self.periods.asked[p])
+            is_covered = has_steps and self._tells_none(covered, self.periods.asked[p])
             return simple_column(term, self._measures(term, p), ids, is_covered=is_covered)
 
         return read

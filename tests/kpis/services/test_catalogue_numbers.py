@@ -78,7 +78,9 @@ class TestAcquisition:
 
     def test_the_value_of_a_customer_is_set_against_it(self, tree: KpiTree) -> None:
         self.spend(300)
-        later = NOW + timedelta(days=20)  # churn is told when the month is over
+        later = NOW + timedelta(days=20)  # churn is told when the month is over, and its sources have told of all of it
+        for resource in ("contracts", "revenues", "deals"):
+            upsert_facts(resource=resource, source="crm", records=[], now=later)
         # 150 a month for two customers, 40 % of it profit, one of two lost a year: 900 × 0.4 × 2
         assert value(tree, "clv_subscription", now=later) == {None: 720}
         assert value(tree, "clv_to_cac", now=later) == {None: Decimal(720) / 150}
