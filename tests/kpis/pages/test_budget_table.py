@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from datetime import date
+from html import unescape
 
 import pytest
 from openpyxl import load_workbook
@@ -144,6 +145,54 @@ class TestRows:
 
     def test_hr_reads_no_results(self, world, hana, get):
         get(hana, status=403)
+
+
+def link_of(page, name, title):
+    """Where the actual of a row leads to in one column."""
+    body = next(body for body in re.findall(r"<tbody>.*?</tbody>", page, re.S) if f">{name}<" in body)
+    cells = re.findall(r"<td.*?</td>", re.findall(r"<tr.*?</tr>", body, re.S)[2], re.S)
+    found = re.search(r'href="([^"]+)"', cells[columns(page)[0].index(title)])
+    return found and unescape(found[1])
+
+
+class TestEvidence:
+    """Each actual leads to the records that were counted in it."""
+
+    def follow(self, get, user, address):
+        path, _mark, place = address.partition("#")
+        page = get(user, path).content.decode()
+        assert f'id="{place}"' in page
+        return get(user, unescape(re.search(r'id="record-table" hx-get="([^"]+)"', page)[1])).content.decode()
+
+    @pytest.mark.parametrize(
+        ("title", "deals"), [("2026年10月", {"d1", "d2"}), ("2026年11月", {"d3"}), ("2026年度", {"d1", "d2", "d3"})]
+    )
+    def test_a_period_leads_to_its_own_records(self, world, dave, get, open_table, title, deals):
+        page = self.follow(get, dave, link_of(open_table(dave), "受注額", title))
+        assert set(re.findall(r"Deal (\w+)", page)) == deals
+
+    def test_a_member_leads_to_his_own(self, world, dave, get, open_table):
+        address = link_of(open_table(dave, "?rows=person&kpi=bookings"), "Bob", "2026年10月")
+        assert set(re.findall(r"Deal (\w+)", self.follow(get, dave, address))) == {"d1"}
+
+    def test_the_name_of_a_team_leads_to_its_page(self, world, dave, get, open_table):
+        page = open_table(dave, "?rows=team&kpi=bookings")
+        assert (
+            "西日本営業部"
+            in get(dave, unescape(re.search(r'<a href="([^"]+)">西日本営業部</a>', page)[1])).content.decode()
+        )
+
+    def test_who_may_not_see_a_member_gets_no_link_to_him(self, world, alice, get, open_table):
+        assert "person:dora" not in open_table(alice, "?rows=person&kpi=bookings")
+        get(alice, f"/kpis/{world.goal.public_id}/?segment=person:dora", status=403)
+
+    def test_a_running_total_leads_to_the_month_that_it_adds(self, world, dave, open_table):
+        page = open_table(dave, "?sum=1")
+        assert "grain=month&start=2026-10-01" in link_of(page, "受注額", "2026年10月")
+        assert "その月に加わった" in page
+
+    def test_what_is_ahead_leads_nowhere(self, world, dave, open_table):
+        assert link_of(open_table(dave), "受注額", "2026年12月") is None
 
 
 class TestWorkbook:

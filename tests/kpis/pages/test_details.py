@@ -51,6 +51,12 @@ class TestDetail:
         data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page, re.S)[1])
         assert len(data["actual"]) == 9
 
+    def test_a_period_of_the_trend_leads_to_its_own_page_and_records(self, world, dave, open_kpi):
+        page = open_kpi(dave, world.goal, "?segment=person:bob")
+        october = f"/kpis/{world.goal.public_id}/?grain=month&amp;start=2026-10-01&amp;segment=person%3Abob"
+        assert f'<a href="{october}">2026年10月</a>' in page
+        assert re.search(rf'<a class="behind" href="{re.escape(october)}#records">.*?700,000', page)
+
     def test_a_chart_has_the_word_where_it_has_no_point(self, world, alice, open_kpi):
         version = world.goal.metric.versions.get()
         version.spec = {**version.spec, "min_count": 2}
