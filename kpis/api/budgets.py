@@ -83,6 +83,10 @@ class BudgetCellSerializer(serializers.Serializer):
     cases = Number(allow_null=True, help_text=_("How many there were, where they are too_few."))
     landing_absence = serializers.ChoiceField(ABSENCES, allow_null=True)
     status = serializers.ChoiceField([each.value for each in Status])
+    beyond_months = Number(
+        allow_null=True,
+        help_text=_("Of a longer period: its value less the sum of its months, where changes after closing differ."),
+    )
 
 
 class BudgetRowSerializer(serializers.Serializer):

@@ -2,18 +2,20 @@
 
 import io
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext as _
 from openpyxl import Workbook
+from openpyxl.comments import Comment
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
 from kpis.choices import Grain
 from kpis.renderings.files import harmless, write_csv
-from kpis.selectors.budget_table import AHEAD, OVER, BudgetCell, BudgetColumn, BudgetRow, BudgetTable
+from kpis.selectors.budget_table import AHEAD, OVER, ROUNDING, BudgetCell, BudgetColumn, BudgetRow, BudgetTable
 
 FIRST_ROW, FIRST_COLUMN = 4, 3
 SCALES = {"one": "", "thousand": ",", "million": ",,"}
@@ -69,25 +71,38 @@ def _csv_lines(table: BudgetTable, word: Word) -> Iterator[list[Any]]:
             (*shown_numbers(column, cell, word), cell.variance, cell.achievement, cell.before, cell.year_on_year)
             for column, cell in zip(table.columns, row.cells, strict=False)
         ]
+        head = [row.name, row.member_code or row.node.code, row.unit]
         for name, values in zip(measure_names(), zip(*measures, strict=True), strict=False):
-            yield [row.name, row.member_code or row.node.code, row.unit, name, *values]
+            yield [*head, name, *values]
+        beyond = [cell.beyond_months for cell in row.cells]
+        if any(each is not None for each in beyond):
+            yield [*head, _("Difference to the sum of the months"), *beyond]
 
 
-def budget_workbook(table: BudgetTable | None, *, word: Word, scale: str = "one", notes: Sequence[str] = ()) -> bytes:
+def budget_workbook(table: BudgetTable | None, *, word: Word, scale: str = "one", remarks: Sequence[str] = ()) -> bytes:
     """A sheet with frozen panes and live formulas, A3 landscape on one page width.
 
     Variance, achievement and year on year are formulas everywhere, over the landing where there is one. Quarters,
-    halves and the year of what adds up are sums of the months, their landing of actual and expected ones; of rates they
-    are what the system counted, since no sum of months gives them. `notes` stand below the table.
+    halves and the year of what adds up are sums of the months, their landing of actual and expected ones; of rates, and
+    wherever the months do not add up to it, they are what the system counted. `remarks` stand below and say why.
     """
     book = Workbook()
     sheet = book.active
     sheet.title = _("Budget versus actual table")[:31]
     if table is not None:
-        _BudgetSheet(sheet, table, scale, word).write(notes)
+        _BudgetSheet(sheet, table, scale, word).write(remarks)
     stream = io.BytesIO()
     book.save(stream)
     return stream.getvalue()
+
+
+@dataclass(frozen=True, slots=True)
+class _Month:
+    """The column of a month, and of one row its target, actual and landing as they are shown there."""
+
+    letter: str
+    phase: str
+    numbers: Sequence[Decimal | str | None]
 
 
 class _BudgetSheet:
@@ -99,14 +114,14 @@ class _BudgetSheet:
         self.table = table
         self.scale = SCALES.get(scale, "")
 
-    def write(self, notes: Sequence[str]) -> None:
+    def write(self, remarks: Sequence[str]) -> None:
         self.head()
         line = FIRST_ROW
         for row in self.table.rows:
             line = self.block(row, line)
         self.frame(line - 1)
-        for number, note in enumerate(notes, line + 1):
-            self.sheet.cell(number, 1, harmless(note))
+        for number, remark in enumerate(remarks, line + 1):
+            self.sheet.cell(number, 1, harmless(remark))
 
     def head(self) -> None:
         sheet, query = self.sheet, self.table.query
@@ -140,7 +155,7 @@ class _BudgetSheet:
         is_judged_as_expected = cell.landing is not None or column.phase == AHEAD
         target, judged = f"{letter}{line + TARGET}", f"{letter}{line + (LANDING if is_judged_as_expected else ACTUAL)}"
         is_rate, before = row.accumulation == "rate", f"{letter}{line + BEFORE}"
-        months = self.months_of(column) if row.accumulation == "sum" and column.is_total else []
+        months = self.months_of(row, column) if row.accumulation == "sum" and column.is_total else []
         shown = shown_numbers(column, cell, self.word)
         contents: Sequence[tuple[Any, str]] = (
             *((self.summed(each, months, line, number), self.format(row.unit)) for number, each in enumerate(shown)),
@@ -156,24 +171,29 @@ class _BudgetSheet:
                 place.alignment = Alignment(horizontal="right")
             if column.is_total:
                 place.fill = TOTAL
+            if offset == ACTUAL and cell.beyond_months is not None:
+                place.comment = Comment(_("The months do not add up to it; see below the table."), "Mawaru")
             if column.phase == AHEAD or offset == LANDING:
                 place.font = PLANNED
 
-    def months_of(self, column: BudgetColumn) -> list[tuple[str, str]]:
-        """The letters of the months in a longer period, with their phases."""
+    def months_of(self, row: BudgetRow, column: BudgetColumn) -> list[_Month]:
+        """The months in a longer period."""
         span = column.row
         return [
-            (get_column_letter(FIRST_COLUMN + number), each.phase)
-            for number, each in enumerate(self.table.columns)
+            _Month(get_column_letter(FIRST_COLUMN + number), each.phase, shown_numbers(each, cell, self.word))
+            for number, (each, cell) in enumerate(zip(self.table.columns, row.cells, strict=True))
             if each.grain == Grain.MONTH and span.start_date <= each.row.start_date < span.end_date
         ]
 
-    def summed(self, shown: Decimal | str | None, months: Sequence[tuple[str, str]], line: int, measure: int) -> Any:
-        """A formula over the months; where nothing can be said there is none. A landing takes over what has ended."""
+    def summed(self, shown: Decimal | str | None, months: Sequence[_Month], line: int, measure: int) -> Any:
+        """A formula over the months, where it gives what is shown. A landing takes over what has ended."""
         if not isinstance(shown, Decimal) or not months:
             return shown
-        lines = [ACTUAL if measure == LANDING and phase == OVER else measure for _letter, phase in months]
-        places = (f"{letter}{line + each}" for (letter, _phase), each in zip(months, lines, strict=True))
+        lines = [ACTUAL if measure == LANDING and month.phase == OVER else measure for month in months]
+        parts = [month.numbers[each] for month, each in zip(months, lines, strict=True)]
+        if abs(sum(each for each in parts if isinstance(each, Decimal)) - shown) > ROUNDING:
+            return shown
+        places = (f"{month.letter}{line + each}" for month, each in zip(months, lines, strict=True))
         return f"=SUM({','.join(places)})"
 
     def format(self, unit: str) -> str:

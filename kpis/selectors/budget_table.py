@@ -26,6 +26,7 @@ from kpis.selectors.visibility import Sight
 GRAINS = (Grain.MONTH, Grain.QUARTER, Grain.HALF, Grain.YEAR)
 OVER, RUNNING, AHEAD = "over", "running", "ahead"
 ZERO, ONE, HUNDRED = Decimal(0), Decimal(1), Decimal(100)
+ROUNDING = Decimal("1e-9")  # locked numbers are kept with so many decimals that twelve of them stay below
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class BudgetCell:
     `landing` is where a period that is not over is expected to end, `landing_absence` why nobody can say; both are None
     of a period that is over. Variance, achievement and year on year are the landing's where there is one, else the
     actual's. `before` is the value of the same period of the year before, `year_on_year` a ratio (of rates a
-    difference). `status` is the actual's.
+    difference). `status` is the actual's. `beyond_months` is what a longer period has beyond the sum of its months
+    (negative: lacks), None where that is nothing or where months do not add up to it.
     """
 
     part: BudgetPart
@@ -83,6 +85,7 @@ class BudgetCell:
     landing: Decimal | None = None
     landing_absence: str | None = None
     status: str = "none"
+    beyond_months: Decimal | None = None
 
     @property
     def value(self) -> Decimal | None:
@@ -271,13 +274,26 @@ class _Reader:
         before = self.part(node, member, row, years_before=1).value
         if index is None:
             return BudgetCell(BudgetPart().without(Absence.NOT_APPLICABLE), None, None, before, None)
-        cell = self._cell(node, member, self.part(node, member, row), before, self._months_in(row))
+        part, months = self.part(node, member, row), self._months_in(row)
+        cell = self._cell(node, member, part, before, months)
         is_judged = cell.landing is None and row.start_date <= self.today
         return replace(
             cell,
             achievement=matrix.achievement[node][member][index] if is_judged else cell.achievement,
             status=matrix.status[node][member][index] or "none",
+            beyond_months=self._beyond(node, member, part.value, months) if row.grain != Grain.MONTH else None,
         )
+
+    def _beyond(self, node: int, member: int, value: Decimal | None, months: Sequence[Period]) -> Decimal | None:
+        """Value − Σ months, where a closed month shows what was locked and the longer period what is live."""
+        metric = self.months.nodes[node].row.metric
+        is_sum = metric is not None and metric.accumulation == Accumulation.SUM and self.adding[node].is_additive
+        parts = [self.part(node, member, month) for month in months if month.start_date <= self.today]
+        # Too few cases to be shown are in the longer period all the same; a month that is missing adds nothing to it.
+        if value is None or not is_sum or any(part.absence not in {None, Absence.MISSING} for part in parts):
+            return None
+        difference = value - sum((part.value or ZERO for part in parts), ZERO)
+        return difference if abs(difference) > ROUNDING else None
 
     def _cell(
         self, node: int, member: int, part: BudgetPart, before: Decimal | None, months: Sequence[Period]

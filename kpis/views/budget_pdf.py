@@ -19,10 +19,12 @@ NAME_WIDTH, MEASURE_WIDTH = 46 * mm, 19 * mm
 SIZE = 6.5
 
 
-def budget_pdf(found: BudgetTable | None, *, company: str, as_of: str, scale: str, notes: Sequence[str] = ()) -> bytes:
+def budget_pdf(
+    found: BudgetTable | None, *, company: str, as_of: str, scale: str, remarks: Sequence[str] = ()
+) -> bytes:
     """One block of lines for each KPI; a number that is missing is a word; months that are ahead have no actual.
 
-    `notes` stand below the table.
+    `remarks` stand below the table.
     """
     if found is None or not found.columns:
         head = PageHead(company, _("Budget versus actual table"), "", as_of)
@@ -46,7 +48,7 @@ def budget_pdf(found: BudgetTable | None, *, company: str, as_of: str, scale: st
     width = (usable_width(PAPER) - NAME_WIDTH - MEASURE_WIDTH) / len(found.columns)
     content: list[Flowable] = [
         table(rows, [NAME_WIDTH, MEASURE_WIDTH, *([width] * len(found.columns))], style=commands),
-        *(text(note, size=SIZE) for note in notes),
+        *(text(remark, size=SIZE + 0.5) for remark in remarks),
     ]
     return render_pdf(content, _page_head(found, company, as_of, style), paper=PAPER)
 

@@ -1,5 +1,7 @@
 """The table of target beside actual (予実表), and the files of it."""
 
+from collections.abc import Sequence
+
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -11,11 +13,13 @@ from kpis.choices import DimensionCode, TargetLine, TreeStatus
 from kpis.models import KpiTree
 from kpis.renderings.budgets import budget_csv, budget_workbook
 from kpis.renderings.files import CSV_ENCODINGS
+from kpis.selectors.budget_remarks import BudgetRemark, read_remarks
 from kpis.selectors.budget_table import BudgetQuery, BudgetTable, read_budget_table
 from kpis.selectors.target_grid import grid_nodes
 from kpis.selectors.visibility import sight_of
 from kpis.templatetags.kpi import absence_text, stale_text
 from kpis.views.budget_pdf import budget_pdf
+from kpis.views.budget_remarks import remark_words
 from kpis.views.choices import Choice, address
 from kpis.views.downloads import PDF_TYPE, XLSX_TYPE, attachment, data_as_of
 from kpis.views.target_grid import chosen_tree
@@ -34,11 +38,12 @@ def budget_table(request: HttpRequest) -> HttpResponse:
     if tree is None:
         return render(request, "kpis/budget_table.html", {"page": {"tree": None}})
     query = chosen_query(request, tree)
-    table = _read(request, query)
+    table, remarks = _read(request, query)
     page = {
         "tree": tree,
         "trees": KpiTree.objects.exclude(status=TreeStatus.RETIRED),
         "table": table,
+        "remarks": remarks,
         "nodes": grid_nodes(tree) if query.node else [],
         "rows": _row_choices(request, query),
         "modes": [
@@ -58,10 +63,10 @@ def budget_table(request: HttpRequest) -> HttpResponse:
 def budget_xlsx(request: HttpRequest) -> HttpResponse:
     """The same as a workbook with live formulas, to be printed on A3."""
     require(request.user, Capability.READ_RESULTS)
-    table = _read_or_empty(request)
+    table, remarks = _read_or_empty(request)
     scale = request.GET.get("scale", "")
     return attachment(
-        budget_workbook(table, scale=scale, word=absence_text, notes=_notes(table)),
+        budget_workbook(table, scale=scale, word=absence_text, remarks=_words(table, remarks, scale)),
         name=_file_name(table, "xlsx"),
         content_type=XLSX_TYPE,
     )
@@ -72,7 +77,7 @@ def budget_xlsx(request: HttpRequest) -> HttpResponse:
 def budget_as_csv(request: HttpRequest) -> HttpResponse:
     """The same as CSV: UTF-8 with BOM, or `?encoding=cp932`."""
     require(request.user, Capability.READ_RESULTS)
-    table = _read_or_empty(request)
+    table, _remarks = _read_or_empty(request)
     encoding = request.GET.get("encoding", "")
     encoding = encoding if encoding in CSV_ENCODINGS else "utf-8-sig"
     return attachment(
@@ -87,13 +92,14 @@ def budget_as_csv(request: HttpRequest) -> HttpResponse:
 def budget_as_pdf(request: HttpRequest) -> HttpResponse:
     """The same on A3, as it is printed and passed on."""
     require(request.user, Capability.READ_RESULTS)
-    table = _read_or_empty(request)
+    table, remarks = _read_or_empty(request)
+    scale = request.GET.get("scale", "")
     content = budget_pdf(
         table,
         company=company_settings().name,
         as_of=data_as_of(timezone.now()),
-        scale=request.GET.get("scale", ""),
-        notes=_notes(table),
+        scale=scale,
+        remarks=_words(table, remarks, scale),
     )
     return attachment(content, name=_file_name(table, "pdf"), content_type=PDF_TYPE)
 
@@ -110,21 +116,25 @@ def chosen_query(request: HttpRequest, tree: KpiTree) -> BudgetQuery:
     return BudgetQuery(tree, line, dimension, node, is_cumulative)
 
 
-def _read(request: HttpRequest, query: BudgetQuery) -> BudgetTable:
+def _read(request: HttpRequest, query: BudgetQuery) -> tuple[BudgetTable, Sequence[BudgetRemark]]:
     now = timezone.now()
     sight = sight_of(user=request.user, today=timezone.localdate(now))
-    return read_budget_table(query, sight=sight, now=now)
+    table = read_budget_table(query, sight=sight, now=now)
+    return table, read_remarks(table, sight=sight, now=now)
 
 
-def _read_or_empty(request: HttpRequest) -> BudgetTable | None:
-    """None where no tree is there to be written down."""
+def _read_or_empty(request: HttpRequest) -> tuple[BudgetTable | None, Sequence[BudgetRemark]]:
+    """No table where no tree is there to be written down."""
     tree = chosen_tree(request)
-    return _read(request, chosen_query(request, tree)) if tree else None
+    return _read(request, chosen_query(request, tree)) if tree else (None, ())
 
 
-def _notes(table: BudgetTable | None) -> list[str]:
-    """Which numbers of a file depend on a source that is late."""
-    return [f"{stale_text(moment)}: {'、'.join(names)}" for moment, names in table.stale.items()] if table else []
+def _words(table: BudgetTable | None, remarks: Sequence[BudgetRemark], scale: str) -> list[str]:
+    """What stands below a table in a file: what does not add up, and which numbers depend on a source that is late."""
+    if table is None:
+        return []
+    late = (f"{stale_text(moment)}: {'、'.join(names)}" for moment, names in table.stale.items())
+    return [*(remark_words(each, currency=table.currency, scale=scale) for each in remarks), *late]
 
 
 def _file_name(table: BudgetTable | None, ending: str) -> str:

@@ -9,9 +9,13 @@ from html import unescape
 import pytest
 from openpyxl import load_workbook
 
-from kpis.models import DimensionMember, KpiNode, Target
+from kpis.models import DimensionMember, KpiNode, Metric, MetricVersion, Target
+from kpis.selectors.calendar import find_period
+from kpis.services.periods import close_period
 from kpis.services.recompute import recompute
 from tests.kpis.pages.conftest import NOW, _deal, send
+from tests.kpis.pages.test_pdf import pages_of
+from tests.remembering import remembered
 
 pytestmark = pytest.mark.django_db
 
@@ -193,6 +197,91 @@ class TestEvidence:
 
     def test_what_is_ahead_leads_nowhere(self, world, dave, open_table):
         assert link_of(open_table(dave), "受注額", "2026年12月") is None
+
+
+@pytest.fixture
+@remembered
+def late(world):
+    """October is closed with 800,000; then Dora's deal of 100,000 turns out to be worth 400,000."""
+    close_period(period=find_period("month", date(2026, 10, 1)), actor=None, now=NOW)
+    send("deals", _deal("d2", "dora", "2026-10-06", 400_000, "won"))
+    recompute(now=NOW)
+    return world
+
+
+class TestMonthsBesideTheirQuarter:
+    """A closed month shows what was locked, its quarter what is live: said everywhere, and the same everywhere."""
+
+    THIRD = "2026年度 第3四半期"
+
+    def remark(self, page):
+        found = re.search(r'id="remarks">(.*?)</ul>', page, re.S)
+        return found and re.sub(r"\s+", " ", re.sub(r"<[^>]+>", "", found[1])).strip()
+
+    def actual(self, page, name, title):
+        return block(page, name)[1][columns(page)[0].index(title)]
+
+    def test_says_by_how_much_and_why(self, late, dave, open_table):
+        page = open_table(dave)
+        assert self.actual(page, "受注額", "2026年10月") == "800,000"
+        assert self.actual(page, "受注額", self.THIRD).startswith("1,400,000")
+        assert self.remark(page) == (
+            "※ 受注額 2026年度 第3四半期、2026年度 下期、2026年度 月の合計との差 +300,000円：確定後の変更 2026年10月"
+        )
+        assert '<a href="/closing/?grain=month&amp;start=2026-10-01">2026年10月</a>' in page
+
+    def test_who_does_not_close_is_led_to_the_records(self, late, vera, open_table):
+        page = open_table(vera, "?rows=team&kpi=bookings")
+        address = f"/kpis/{late.goal.public_id}/?grain=month&amp;start=2026-10-01&amp;segment=team:west#records"
+        assert f'<a href="{address}">2026年10月</a>' in page
+        assert "※ 西日本営業部" in self.remark(page) and "東日本営業部" not in self.remark(page)
+
+    def test_a_member_out_of_sight_is_not_spoken_of(self, late, bob, open_table):
+        assert self.remark(open_table(bob, "?rows=person&kpi=bookings")) is None
+
+    def test_nothing_is_said_where_months_add_up(self, world, dave, open_table):
+        close_period(period=find_period("month", date(2026, 10, 1)), actor=None, now=NOW)
+        assert self.remark(open_table(dave)) is None
+
+    def test_running_totals_add_what_is_shown(self, late, dave, open_table):
+        assert self.remark(open_table(dave, "?sum=1")) is None
+
+    def test_the_workbook_writes_the_total_with_a_note(self, late, dave, get):
+        Target.objects.create(node=late.goal, period_start=date(2026, 12, 1), initial_value=5, value=5)
+        sheet = load_workbook(io.BytesIO(get(dave, "/budget/table.xlsx?scale=one").content)).active
+        titles = [cell.value for cell in sheet[3]]
+        third = sheet.cell(5, titles.index(self.THIRD) + 1)
+        assert third.value == 1_400_000
+        assert "表の下" in third.comment.text
+        assert sheet.cell(5, titles.index("2026年度 上期") + 1).value.startswith("=SUM(")  # these months add up
+        assert sheet.cell(4, titles.index(self.THIRD) + 1).value.startswith("=SUM(")  # so do the targets
+        words = sheet.cell(sheet.max_row, 1).value
+        assert "月の合計との差" in words and "+300,000" in words and "2026年10月" in words
+
+    def test_csv_and_pdf_say_it_too(self, late, dave, get):
+        rows = list(csv.reader(io.StringIO(get(dave, "/budget/table.csv").content.decode("utf-8-sig"))))
+        found = {row[3]: row[rows[0].index(self.THIRD)] for row in rows if row[0] == "受注額"}
+        assert (found["実績"], found["月の合計との差"]) == ("1400000", "300000")
+        (pdf,) = pages_of(get(dave, "/budget/table.pdf?scale=one").content)
+        assert "1,400,000" in pdf and "月の合計との差" in pdf
+
+    def test_distinct_customers_do_not_add_up_by_nature(self, world, dave, get):
+        metric = Metric.objects.create(code="customers", name="取引先数", unit="count", accumulation="sum")
+        spec = {"kind": "simple", "fact": "deals", "date": "closed_on", "aggregate": "distinct", "field": "account"}
+        MetricVersion.objects.create(metric=metric, number=1, spec=spec)
+        KpiNode.objects.create(
+            tree=world.tree, parent=world.factor, level="kpi", code="customers", name="取引先数", metric=metric
+        )
+        send("accounts", {"external_id": "a", "name": "A社"})
+        send("deals", *(_deal(each, "bob", day, 1, "won", account="a") for each, day in
+                        (("x", "2026-10-07"), ("y", "2026-11-06"))))  # fmt: skip
+        recompute(now=NOW)
+        page = get(dave).content.decode()
+        assert [self.actual(page, "取引先数", each) for each in ("2026年10月", "2026年11月", self.THIRD)] == ["1"] * 3
+        assert self.remark(page) is None
+        sheet = load_workbook(io.BytesIO(get(dave, "/budget/table.xlsx").content)).active
+        line = next(row for row in range(4, sheet.max_row) if sheet.cell(row, 1).value == "取引先数") + 1
+        assert sheet.cell(line, [cell.value for cell in sheet[3]].index(self.THIRD) + 1).value == 1
 
 
 class TestWorkbook:
