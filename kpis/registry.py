@@ -11,6 +11,8 @@ from kpis.choices import Style
 from kpis.engine.templates import TEMPLATES as TREES
 from kpis.models import KpiNode
 from kpis.selectors import checklist as items
+from kpis.selectors.calendar import period_namer
+from kpis.selectors.closing_dues import find_waiting_month
 from kpis.selectors.confirmations import read_own_targets
 from kpis.selectors.details import Segment
 from kpis.selectors.handover_check import check_handover
@@ -165,11 +167,20 @@ def parallel_panel(request: HttpRequest, *, node: KpiNode, segment: Segment, **_
     return {"node": node, "check": check, "table": table}
 
 
+def closing_panel(request: HttpRequest, **_objects: Any) -> dict[str, Any] | None:
+    """The month that is to be closed next, and by when. None for who does not close, and where all are closed."""
+    if not has_capability(request.user, Capability.CLOSE_PERIODS):
+        return None
+    waiting = find_waiting_month(today=timezone.localdate())
+    return {"waiting": waiting, "label": period_namer()(waiting.row)} if waiting else None
+
+
 PANELS = (
     PagePanel("kpi", "typed", "kpis/typed_panel.html", typed_panel, 5),
     PagePanel("kpi", "parallel", "kpis/parallel_panel.html", parallel_panel, 10),
     PagePanel("today", "inputs", "kpis/inputs_panel.html", inputs_panel, 5),
     PagePanel("today", "targets", "kpis/targets_panel.html", targets_panel, 10),
+    PagePanel("today", "closing", "kpis/closing_panel.html", closing_panel, 30),
 )
 
 

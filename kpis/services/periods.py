@@ -16,6 +16,7 @@ from kpis.choices import Grain, PeriodState, TreeStatus
 from kpis.engine.issues import Issue, gettext_noop
 from kpis.models import KpiNode, LockedCell, Period, PeriodTransition
 from kpis.selectors.calendar import business_day
+from kpis.selectors.closing_dues import WEEK_PROVISIONAL_BUSINESS_DAY
 from kpis.services.locks import lock_cells
 from kpis.services.recompute import recompute
 from kpis.services.refusal import RefusedError
@@ -25,7 +26,6 @@ from tenants.settings.selectors import company_settings
 
 BASE_GRAINS = (Grain.MONTH, Grain.WEEK)
 LONGER_GRAINS = (Grain.QUARTER, Grain.HALF, Grain.YEAR)
-WEEK_PROVISIONAL_BUSINESS_DAY = 1
 
 
 class PeriodError(RefusedError):

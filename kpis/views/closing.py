@@ -27,6 +27,7 @@ from kpis.selectors.closing import (
     read_closing_periods,
     read_transitions,
 )
+from kpis.selectors.closing_dues import read_dues
 from kpis.selectors.grounds import CellAddress
 from kpis.selectors.restatements import find_restatements_of, read_decisions
 from kpis.selectors.visibility import sight_of
@@ -69,16 +70,21 @@ def closing(request: HttpRequest) -> HttpResponse:
     grain = grain if grain in GRAINS else Grain.MONTH
     periods = read_closing_periods(grain, today=today, limit=PERIODS)
     chosen = _chosen(request, periods, today)
+    dues = read_dues([each.row for each in periods], today=today)
+    settings = company_settings()
     page: dict[str, Any] = {
         "periods": periods,
         "chosen": chosen,
         "grains": [Choice(str(each.label), f"?grain={each}", each == grain) for each in GRAINS],
-        "provisional_day": company_settings().provisional_business_day,
+        "overdue": {key for key, due in dues.items() if due.overdue},
+        "provisional_day": settings.provisional_business_day,
+        "closing_day": settings.closing_business_day,
         "may_close": has_capability(request.user, Capability.CLOSE_PERIODS),
+        "may_set_days": request.user.has_perm("company_settings.change_companysettings"),
     }
     if chosen is not None:
-        page |= _page_of(request, chosen.row)
-    return render(request, "kpis/closing.html", {"page": page, "currency": company_settings().currency})
+        page |= {"due": dues.get(chosen.row.pk), **_page_of(request, chosen.row)}
+    return render(request, "kpis/closing.html", {"page": page, "currency": settings.currency})
 
 
 @login_required

@@ -1,8 +1,11 @@
 """Closing periods in a browser: the steps, what they would lock, and what is done about late changes."""
 
+import json
+import re
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+import time_machine
 
 from kpis.choices import Grain
 from kpis.models import Deal, FactStream, LockedCell, Period
@@ -10,6 +13,7 @@ from kpis.selectors.calendar import find_period
 from kpis.services.facts import upsert_facts
 from kpis.services.periods import close_period
 from kpis.services.recompute import recompute
+from tenants.settings.models import CompanySettings
 from tests.remembering import remembered
 
 from .conftest import NOW, _deal
@@ -102,6 +106,78 @@ class TestSteps:
 
     def test_members_do_not_come_here(self, october, bob, read):
         read(bob, status=403)
+
+
+@pytest.fixture
+def begun(world):
+    """The company began with the fiscal year; 3 November is a holiday, so business day 5 after October is the 9th."""
+    CompanySettings.objects.update(start_date=date(2026, 4, 1))
+    Period.objects.filter(grain="month", end_date__lt=date(2026, 11, 1)).update(state="closed")
+
+
+class TestDues:
+    def lines(self, page):
+        return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+
+    def test_says_by_when_and_that_it_is_overdue(self, begun, october, dave, read):
+        page = self.lines(read(dave))
+        assert "Overdue This month was to be closed by Mon 9 Nov 2026." in page
+        assert "To be provisional by Thu 5 Nov 2026 business day 3" in page
+        assert "To be closed by Mon 9 Nov 2026 business day 5" in page
+
+    def test_on_its_day_it_is_in_time(self, begun, october, dave, read):
+        with time_machine.travel(datetime(2026, 11, 9, 14, tzinfo=UTC), tick=False):
+            page = read(dave)
+        assert "To be closed by Mon 9 Nov 2026" in page and "This month was to be closed" not in page
+
+    def test_a_clock_that_stood_still_is_told_too(self, begun, october, dave, read):
+        with time_machine.travel(datetime(2026, 11, 6, 3, tzinfo=UTC), tick=False):
+            assert "It was to be provisional by Thu 5 Nov 2026." in read(dave)
+
+    def test_a_running_month_says_when_it_will_be_due(self, begun, dave, read):
+        assert "To be closed by Mon 7 Dec 2026" in read(dave, "?start=2026-11-01")
+
+    def test_follows_the_settings(self, begun, october, dave, read):
+        CompanySettings.objects.update(closing_business_day=12)
+        page = read(dave)
+        assert "To be closed by Wed 18 Nov 2026" in page and "This month was to be closed" not in page
+
+    def test_what_is_closed_is_due_no_more(self, begun, october, dave, read):
+        close_period(period=october, actor=dave, now=NOW)
+        assert "Overdue" not in read(dave) and "Closed by" not in read(dave)
+
+    def test_a_week_is_closed_with_its_month(self, begun, dave, read):
+        assert "Closed with its month" in read(dave, "?grain=week")
+
+    def test_before_the_company_began_nothing_is_overdue(self, begun, october, dave, read):
+        CompanySettings.objects.update(start_date=date(2026, 11, 1))
+        assert "Overdue" not in read(dave)
+
+    def test_the_first_page_tells_who_may_close(self, begun, october, dave, alice, client_for, acme):
+        def line(user):
+            page = client_for(user, acme).get("/", headers={"accept-language": "en"}).content.decode()
+            found = re.search(r'id="panel-closing">(.*?)</section>', page, re.S)
+            return found and self.lines(found[1])
+
+        assert "Oct 2026" in line(dave) and "Overdue To be closed by Mon 9 Nov 2026" in line(dave)
+        assert line(alice) is None
+        close_period(period=october, actor=dave, now=NOW)
+        assert line(dave) is None
+
+    def test_an_owner_sets_the_days_and_not_the_wrong_way_round(self, begun, october, dave, read, client_for, acme):
+        address = "/admin/company_settings/companysettings/1/change/"
+        assert f'href="{address}"' in read(dave)
+        client = client_for(dave, acme)
+        form = client.get(address).context["adminform"].form
+        fields = {name: value for name, value in form.initial.items() if value is not None}
+        fields["segments"] = json.dumps(fields["segments"])
+        refused = client.post(address, {**fields, "closing_business_day": 2}, headers={"accept-language": "en"})
+        assert "Choose business day 3 or a later one." in refused.content.decode()
+        client.post(address, {**fields, "closing_business_day": 8})
+        assert CompanySettings.objects.get().closing_business_day == 8
+
+    def test_who_may_not_set_them_gets_no_link(self, begun, october, alice, read):
+        assert "companysettings" not in read(alice)
 
 
 class TestLateChanges:
