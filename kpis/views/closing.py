@@ -35,7 +35,7 @@ from kpis.services.evidence import Evidence, HistoryError, compare_all_with_past
 from kpis.services.periods import close_period, make_provisional, reopen_period
 from kpis.services.refusal import RefusedError
 from kpis.services.restatements import decide_restatements
-from kpis.views.choices import GRAINS, Choice
+from kpis.views.choices import GRAINS, Choice, address
 from tenants.capabilities import Capability, has_capability, require
 from tenants.settings.selectors import company_settings
 
@@ -142,21 +142,24 @@ def _page_of(request: HttpRequest, period: Period) -> dict[str, Any]:
     is_base, is_closed = period.grain in BASE_GRAINS, period.state == PeriodState.CLOSED
     sight = sight_of(user=request.user, today=timezone.localdate(now))
     late = group_late_changes(find_restatements_of(period, sight=sight, now=now)) if is_closed else []
+    told = len(late) if request.GET.get("causes") == "all" else EXPLAINED
     return {
         "is_over": is_over,
         "is_base": is_base,
         "is_closed": is_closed,
         "transitions": read_transitions(period),
         "preview": preview_closing(period, now=now) if is_over and is_base and not is_closed else None,
-        "late": list(zip(late, _explained(late, period), strict=True)),
+        "late": list(zip(late, _explained(late[:told], len(late), period), strict=True)),
+        "unexplained": [change.node for change in late[told:] if change.company],
+        "all_causes_url": address(request, causes="all"),
         "open_count": sum(not change.is_refused for change in late),
         "decisions": read_decisions(period, sight=sight, limit=DECISIONS) if is_base or is_closed else [],
     }
 
 
-def _explained(late: list[LateChange], period: Period) -> list[Evidence | None]:
-    """Why the company's number differs, of the first nodes; None where its records do not tell."""
-    cells = {number: change.company.cell for number, change in enumerate(late[:EXPLAINED]) if change.company}
+def _explained(late: list[LateChange], count: int, period: Period) -> list[Evidence | None]:
+    """Why the company's number differs, with None up to `count`, and where its records do not tell."""
+    cells = {number: change.company.cell for number, change in enumerate(late) if change.company}
     found: dict[int, Evidence | None] = {}
     for moment in {cell.locked_at for cell in cells.values()}:
         asked = [number for number, cell in cells.items() if cell.locked_at == moment and cell.node.metric]
@@ -166,7 +169,7 @@ def _explained(late: list[LateChange], period: Period) -> list[Evidence | None]:
         except HistoryError:
             continue
         found |= dict(zip(asked, compared, strict=True))
-    return [found.get(number) for number in range(len(late))]
+    return [found.get(number) for number in range(count)]
 
 
 def _chosen(request: HttpRequest, periods: list[ClosingPeriod], today: date) -> ClosingPeriod | None:

@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, date, datetime, timedelta
+from html import unescape
 
 import pytest
 import time_machine
@@ -186,6 +187,22 @@ class TestLateChanges:
         assert "2 KPIs to decide on" not in page
         assert "1 KPI to decide on" in page
         assert "At closing 800,000 JPY → now 1,100,000 JPY: Amount changed in 1 record" in page
+
+    def test_many_tell_the_rest_of_their_causes_when_asked(self, world, october, dave, read, monkeypatch):
+        monkeypatch.setattr("kpis.views.closing.EXPLAINED", 1)
+        Deal.objects.update(recorded_at=datetime(2026, 11, 1, tzinfo=UTC), changed_at=datetime(2026, 11, 1, tzinfo=UTC))
+        close_period(period=october, actor=None, now=CLOSED_AT)
+        lost = _deal("d2", "dora", "2026-10-06", 100_000, "lost")
+        upsert_facts(resource="deals", source="crm", records=[lost], now=NOW)
+        recompute(now=NOW)
+        page = read(dave)
+        assert "3 KPIs to decide on" in page  # bookings, win rate, won deals
+        assert page.count("At closing") == 1
+        found = re.search(r'<a [^>]*href="([^"]+)"[^>]*hx-select-oob="([^"]+)">Show the causes of 2 more', page)
+        more = read(dave, unescape(found[1]))
+        assert more.count("At closing") == 3 and "more-causes" not in more
+        for place in found[2].split(","):  # what is taken out of the answer holds the sentence
+            assert re.search(rf'<p id="{place.removeprefix("#")}">At closing', more)
 
     def test_approving_locks_the_new_number_and_keeps_the_old_in_sight(self, late, world, dave, send_form):
         address = f"/closing/{late.public_id}/restatements/"
