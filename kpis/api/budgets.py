@@ -35,6 +35,7 @@ class BudgetParameters(serializers.Serializer):
     line = serializers.ChoiceField([*TargetLine.choices, OFFICIAL], default="official")
     dimension = serializers.ChoiceField([(each.value, each.label) for each in SEGMENTS], default=DimensionCode.COMPANY)
     node = serializers.CharField(required=False, default=None, help_text=_("With a dimension: the id or code."))
+    org = serializers.ChoiceField([("then", _("as it was")), ("now", _("as it is now"))], default="then")
     cumulative = serializers.BooleanField(
         default=False, help_text=_("Each month together with those before it, without quarters, halves and the year.")
     )
@@ -54,7 +55,7 @@ class BudgetParameters(serializers.Serializer):
 def budget_query(asked: dict[str, Any]) -> BudgetQuery:
     """The table that is asked for; the official line by its own name is the official line."""
     line = "official" if asked["line"] == asked["tree"].official_line else asked["line"]
-    return BudgetQuery(asked["tree"], line, asked["dimension"], asked["node"], asked["cumulative"])
+    return BudgetQuery(asked["tree"], line, asked["dimension"], asked["node"], asked["cumulative"], asked["org"])
 
 
 class BudgetColumnSerializer(serializers.Serializer):
@@ -108,6 +109,7 @@ class BudgetSerializer(serializers.Serializer):
     tree = MatrixTreeSerializer()
     currency = serializers.CharField(allow_blank=True)
     line = serializers.ChoiceField([*TargetLine.choices, OFFICIAL])
+    org = serializers.CharField()
     cumulative = serializers.BooleanField()
     columns = BudgetColumnSerializer(many=True)
     rows = BudgetRowSerializer(many=True)
@@ -121,6 +123,7 @@ def budget_data(table: BudgetTable, label: Callable[[Period], str]) -> dict[str,
             "tree": {"id": tree.public_id, "name": tree.name},
             "currency": table.currency,
             "line": table.query.line,
+            "org": table.query.org,
             "cumulative": table.query.is_cumulative,
             "columns": [_column(column) for column in table.columns],
             "rows": [_row(row) for row in table.rows],

@@ -15,7 +15,16 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from kpis.choices import Grain
 from kpis.renderings.files import harmless, write_csv
-from kpis.selectors.budget_table import AHEAD, OVER, ROUNDING, BudgetCell, BudgetColumn, BudgetRow, BudgetTable
+from kpis.selectors.budget_table import (
+    AHEAD,
+    OVER,
+    ROUNDING,
+    BudgetCell,
+    BudgetColumn,
+    BudgetQuery,
+    BudgetRow,
+    BudgetTable,
+)
 
 FIRST_ROW, FIRST_COLUMN = 4, 3
 SCALES = {"one": "", "thousand": ",", "million": ",,"}
@@ -45,6 +54,11 @@ def measure_names() -> list[str]:
     ]
 
 
+def org_words(query: BudgetQuery) -> list[str]:
+    """What the head of a file says of the organisation; nothing where teams are read as they were."""
+    return [_("Organisation now")] if query.org == "now" else []
+
+
 def shown_numbers(column: BudgetColumn, cell: BudgetCell, word: Word) -> list[Decimal | str | None]:
     """Target, actual and landing: a number, the word of its absence, or None where nobody expects one.
 
@@ -57,12 +71,18 @@ def shown_numbers(column: BudgetColumn, cell: BudgetCell, word: Word) -> list[De
     return [_("No target") if cell.target is None else cell.target, actual, landing]
 
 
-def budget_csv(table: BudgetTable | None, *, encoding: str, word: Word, notes: Sequence[str] = ()) -> bytes:
-    """One line per KPI and measure; numbers in full, rates as fractions, absences as words. `notes` stand below."""
+def budget_csv(table: BudgetTable | None, *, encoding: str, word: Word, remarks: Sequence[str] = ()) -> bytes:
+    """One line per KPI and measure; numbers in full, rates as fractions, absences as words. `remarks` stand below."""
     if table is None:
         return write_csv([], encoding=encoding)
-    head = [_("KPI"), _("Code"), _("Unit"), _("Measure"), *(column.label for column in table.columns)]
-    return write_csv([head, *_csv_lines(table, word), *([note] for note in notes)], encoding=encoding)
+    head = [
+        " · ".join([_("KPI"), *org_words(table.query)]),
+        _("Code"),
+        _("Unit"),
+        _("Measure"),
+        *(column.label for column in table.columns),
+    ]
+    return write_csv([head, *_csv_lines(table, word), *([remark] for remark in remarks)], encoding=encoding)
 
 
 def _csv_lines(table: BudgetTable, word: Word) -> Iterator[list[Any]]:
@@ -128,7 +148,7 @@ class _BudgetSheet:
         sheet["A1"] = harmless(query.tree.name)
         sheet["A1"].font = Font(bold=True, size=14)
         mode = _("Running total") if query.is_cumulative else _("Single months")
-        sheet["A2"] = f"{mode} · {self.table.currency}"
+        sheet["A2"] = " · ".join([mode, *org_words(query), self.table.currency])
         for number, column in enumerate(self.table.columns, FIRST_COLUMN):
             cell = sheet.cell(FIRST_ROW - 1, number, column.label)
             cell.font, cell.fill = BOLD, TOTAL if column.is_total else HEAD

@@ -11,7 +11,6 @@ from django.utils import timezone
 from kpis.choices import Accumulation, DimensionCode, Grain, Level
 from kpis.engine import specs
 from kpis.engine.budget import BudgetPart, cumulate, variance, year_on_year
-from kpis.engine.graph import needed
 from kpis.engine.scoring import Method
 from kpis.engine.status import achievement
 from kpis.engine.values import Absence
@@ -19,7 +18,7 @@ from kpis.models import KpiNode, KpiTree, Period
 from kpis.selectors.calendar import period_namer
 from kpis.selectors.landings import Landing, read_open_landings
 from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
-from kpis.selectors.matrix.loading import Definitions, load_definitions
+from kpis.selectors.matrix.loading import Definitions, is_additive_on, load_definitions
 from kpis.selectors.target_grid import grid_members
 from kpis.selectors.visibility import Sight
 
@@ -34,6 +33,7 @@ class BudgetQuery:
     """A tree with one of its target lines; the company's KPIs, or `node` by the members of a dimension.
 
     `is_cumulative`: every month together with those before it, instead of months with quarters, halves and the year.
+    `org`: "then" reads teams as they were, "now" counts a team that ended to the one in its place, always live.
     """
 
     tree: KpiTree
@@ -41,6 +41,7 @@ class BudgetQuery:
     dimension: str = DimensionCode.COMPANY
     node: KpiNode | None = None
     is_cumulative: bool = False
+    org: str = "then"
 
 
 @dataclass(frozen=True)
@@ -182,14 +183,9 @@ class Adding:
 
 
 def _adding(node: KpiNode, definitions: Definitions, days: Sequence[date]) -> Adding:
-    """Medians, distinct customers, retention and levels do not add up, neither alone nor in a formula."""
     if node.metric is None or node.metric.code not in definitions:
         return Adding()
-    named = needed({code: each.names for code, each in definitions.items()}, [node.metric.code])
-    read = [definitions[code].at(day)[1] for code in named if code in definitions for day in days]
-    is_additive = not any(
-        isinstance(spec, specs.Snapshot) or not all(map(specs.is_additive, specs.terms(spec))) for spec in read
-    )
+    is_additive = is_additive_on(node.metric.code, definitions, days)
     own = [definitions[node.metric.code].at(day)[1] for day in days]
     is_nps = any(isinstance(spec, specs.Score) and spec.survey == "nps" for spec in own)
     return Adding(is_additive, HUNDRED if is_nps else ONE)
@@ -221,6 +217,7 @@ class _Reader:
                     start=start,
                     end=end,
                     dimension=query.dimension,
+                    org=query.org,
                     codes=[query.node.code] if query.node else None,
                     line=query.line,
                     member_ids=sight.members.get(query.dimension),

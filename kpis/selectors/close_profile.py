@@ -10,8 +10,8 @@ from kpis.choices import DimensionCode
 from kpis.engine.close_profile import CloseProfile, LagCount, close_profile
 from kpis.engine.specs import Filter, Simple
 from kpis.models import DimensionMember
+from kpis.selectors.matrix.axes import members_below
 from kpis.selectors.measures import condition
-from kpis.selectors.records import with_descendants
 
 DEAL_STARTS = "deals.created_on"
 LEAD_STAGES = ("leads.created_on", "leads.mql_on", "leads.sql_on")
@@ -62,7 +62,7 @@ def read_lag(
     narrow = ""
     if member is not None:
         narrow = f" AND e.{DimensionCode(dimension).value}_id = ANY(%(members)s)"
-        params["members"] = with_descendants(member)
+        params["members"] = members_below(member)
     with connection.cursor() as cursor:
         cursor.execute(_lags(start, end, where + narrow), params)
         rows = cursor.fetchall()

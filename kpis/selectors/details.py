@@ -29,10 +29,11 @@ FIRST_DIMENSIONS = ("team", "person", "region", "product", "lead_source")
 
 @dataclass(frozen=True)
 class Segment:
-    """What the page is narrowed to: the company, or one member of a dimension."""
+    """What the page is narrowed to: the company, or one member of a dimension; a team also as it is now."""
 
     dimension: str = DimensionCode.COMPANY
     member: DimensionMember | None = None
+    org: str = "then"
 
     @property
     def member_ids(self) -> list[int] | None:
@@ -110,6 +111,7 @@ def _periods_of(node: KpiNode, segment: Segment, period: Period, *, now: datetim
         end=period.start_date + timedelta(days=1),
         codes=[node.code],
         dimension=segment.dimension,
+        org=segment.org,
         member_ids=segment.member_ids,
     )
     matrix = build_matrix(query, now=now)
@@ -134,13 +136,20 @@ def read_dimensions() -> list[Dimension]:
 
 
 def read_segments(
-    node: KpiNode, dimension: str, period: Period, whole: Figure | None, sight: Sight, *, now: datetime
+    node: KpiNode,
+    dimension: str,
+    period: Period,
+    whole: Figure | None,
+    sight: Sight,
+    *,
+    org: str = "then",
+    now: datetime,
 ) -> SegmentTable:
     """The node's figure for each member in sight that has anything to show, each above those it contains.
 
-    Where shares add up the largest comes first.
+    Where shares add up the largest comes first. `org` "now" counts teams to those in their place today.
     """
-    matrix = _read_members(node, dimension, period, sight.members.get(dimension), now=now)
+    matrix = _read_members(node, dimension, period, sight.members.get(dimension), org=org, now=now)
     if not matrix.periods:
         return SegmentTable()
     # Who sees some members only would be told the effects within those.
@@ -175,7 +184,13 @@ def read_effects(
 
 
 def _read_members(
-    node: KpiNode, dimension: str, period: Period, member_ids: Collection[int] | None, *, now: datetime
+    node: KpiNode,
+    dimension: str,
+    period: Period,
+    member_ids: Collection[int] | None,
+    *,
+    org: str = "then",
+    now: datetime,
 ) -> KpiMatrix:
     """The node, and what counts its cases, for all members over as many periods as a small trend line has."""
     query = MatrixQuery(
@@ -185,6 +200,7 @@ def _read_members(
         end=period.start_date + timedelta(days=1),
         codes=[node.code, *_cases_of(node)],
         dimension=dimension,
+        org=org,
         member_ids=member_ids,
     )
     return build_matrix(query, now=now)

@@ -50,6 +50,7 @@ class Figure:
     member_code: str | None
     member_name: str
     cases: Decimal | None = None
+    org: str = "then"
 
     @property
     def has_target(self) -> bool:
@@ -169,4 +170,5 @@ def _figure(reader: FigureReader, node: int, member: int, period: int) -> Figure
         member_code=who.code,
         member_name=who.name,
         cases=matrix.cases.get((node, member, period)),
+        org=matrix.org,
     )

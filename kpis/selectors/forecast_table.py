@@ -13,9 +13,10 @@ from kpis.choices import DimensionCode
 from kpis.engine.landing import Fault, Rank, RollUp, expected_term, find_faults, roll_up
 from kpis.engine.specs import Simple, parse_spec
 from kpis.models import Deal, DimensionMember, KpiNode, Period
+from kpis.selectors.matrix.axes import members_below
 from kpis.selectors.measures import condition
 from kpis.selectors.pipeline import Place, narrowed, read_parts, read_ranks
-from kpis.selectors.records import find_version, with_descendants
+from kpis.selectors.records import find_version
 from tenants.registry import Occasion, last_occasion
 
 SHOWN_DEALS = 300
@@ -136,7 +137,7 @@ def narrow_to(member: DimensionMember | None, people: Collection[int] | None) ->
     """Only what is credited to a member and below it, and to these members of the dimension person."""
     narrow: dict[str, Collection[int]] = {} if people is None else {DimensionCode.PERSON: people}
     if member is not None:
-        code, below = member.dimension.code, set(with_descendants(member))
+        code, below = member.dimension.code, set(members_below(member))
         narrow[code] = below & set(narrow[code]) if code in narrow else below
     return narrow
 

@@ -21,12 +21,13 @@ from kpis.selectors.records import RecordPage, Where, find_version, read_counted
 
 @dataclass(frozen=True, slots=True)
 class CellAddress:
-    """Which number: a metric in a period, of the company or one member of a dimension."""
+    """Which number: a metric in a period, of the company or one member of a dimension, organised as `org` says."""
 
     metric: Metric
     period: Period
     dimension: str = DimensionCode.COMPANY
     member: DimensionMember | None = None
+    org: str = "then"
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,5 +145,6 @@ def _query(address: CellAddress, tree: KpiTree) -> MatrixQuery:
         start=start,
         end=start + timedelta(days=1),
         dimension=address.dimension,
+        org=address.org,
         member_ids=None if address.member is None else [address.member.pk],
     )

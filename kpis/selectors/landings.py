@@ -125,11 +125,11 @@ def read_open_landings(
 
 
 def read_landing(
-    node: KpiNode, period: Period, *, dimension: str, member: DimensionMember | None, now: datetime
+    node: KpiNode, period: Period, *, dimension: str, member: DimensionMember | None, org: str = "then", now: datetime
 ) -> Landing | None:
     """The landing of one node in one period for the company or one member, scored by the six periods before.
 
-    None where nothing lands (`has_landing`).
+    `org` "now" counts what the teams that it replaced have brought. None where nothing lands (`has_landing`).
     """
     before = Period.objects.filter(grain=period.grain, start_date__lte=period.start_date).order_by("-start_date")
     starts = list(before.values_list("start_date", flat=True)[: SCORED_PERIODS + 1])
@@ -139,6 +139,7 @@ def read_landing(
         start=starts[-1],
         end=period.end_date,
         dimension=dimension,
+        org=org,
         codes=[node.code],
         member_ids=None if member is None else [member.pk],
     )

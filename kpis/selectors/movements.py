@@ -39,6 +39,7 @@ def read_connection(node: KpiNode, segment: Segment, period: Period, *, now: dat
         end=period.end_date,
         codes=[node.code, goal.code],
         dimension=segment.dimension,
+        org=segment.org,
         member_ids=segment.member_ids,
     )
     matrix = build_matrix(query, now=now)

@@ -19,9 +19,10 @@ from kpis.engine.freshness import Coverage
 from kpis.engine.specs import Conversion, Formula, Ratio, Retention, Score, Simple
 from kpis.models import DimensionMember, Metric, Period
 from kpis.models.resources import MODELS
+from kpis.selectors.matrix.axes import members_below
 from kpis.selectors.matrix.loading import load_steps
 from kpis.selectors.measures import measure, weighted_value
-from kpis.selectors.records import Where, find_version, matching_events, with_descendants
+from kpis.selectors.records import Where, find_version, matching_events
 from kpis.selectors.streams import read_deliveries, term_coverage
 
 NUMERIC = ("sum", "average", "median")  # aggregates of a measured value; the others count
@@ -132,7 +133,7 @@ def _measures(term: Simple, period: Period, *, dimension: str, member: Dimension
     where = "e.kind = %(kind)s AND e.credit = %(credit)s AND e.date >= %(start)s AND e.date < %(end)s"
     if member is not None:
         where += f" AND e.{DimensionCode(dimension).value}_id = ANY(%(members)s)"
-        params["members"] = with_descendants(member)
+        params["members"] = members_below(member)
     fact = f"JOIN {MODELS[term.fact]._meta.db_table} f ON f.id = e.fact_id" if of_term.needs_fact else ""
     rows = f"FROM kpis_kpievent e {fact} {of_term.join} WHERE {where}"
     if of_term.of_fact:

@@ -1,6 +1,5 @@
 """The facts behind a number: exactly those which the measure counted, each with what it gives to the number."""
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,6 +19,7 @@ from kpis.models import (
     Period,
 )
 from kpis.models.resources import MODELS
+from kpis.selectors.matrix.axes import members_below
 from kpis.selectors.measures import condition, measure, weighted_value
 
 Stretch = tuple[date, date]  # from a day to before a day
@@ -66,12 +66,14 @@ class RecordPage:
 class Where:
     """Whose records are asked for: a member with those below it (None = the company), and credited to whom.
 
-    `people` narrows to what is credited to these members of the dimension person (None = everybody).
+    `people` narrows to what is credited to these members of the dimension person (None = everybody). `org` "now" takes
+    in the teams that the member replaced.
     """
 
     dimension: str = DimensionCode.COMPANY
     member: DimensionMember | None = None
     people: Collection[int] | None = None
+    org: str = "then"
 
     @property
     def is_credited(self) -> str:
@@ -83,7 +85,7 @@ class Where:
         clauses, params = [self.is_credited], {"people": list(self.people or ())}
         if self.member is not None:
             clauses.append(f"e.{DimensionCode(self.dimension).value}_id = ANY(%(members)s)")
-            params["members"] = with_descendants(self.member)
+            params["members"] = members_below(self.member, org=self.org)
         return " AND ".join(clauses), params
 
 
@@ -186,18 +188,6 @@ def _place(term: Simple, stretch: Stretch | None, where: Where) -> tuple[str, di
         limits += " AND e.date >= %(start)s AND e.date < %(end)s"
         params |= {"start": stretch[0], "end": stretch[1]}
     return f"e.kind = %(kind)s AND e.credit = %(credit)s AND {limits}", params
-
-
-def with_descendants(member: DimensionMember) -> list[int]:
-    """The ids of a member and of all below it."""
-    children: dict[int | None, list[int]] = defaultdict(list)
-    rows = DimensionMember.objects.filter(dimension=member.dimension_id)
-    for pk, parent in rows.values_list("pk", "parent_id"):
-        children[parent].append(pk)
-    found = [member.pk]
-    for pk in found:
-        found.extend(child for child in children[pk] if child not in found)
-    return found
 
 
 def read_rows(fact: str, ids: Sequence[int]) -> Mapping[int, Any]:

@@ -352,6 +352,8 @@ def _figure_url(name: str, figure: Any) -> str:
     query = {"grain": figure.grain, "start": figure.period_start.isoformat()}
     if figure.member_code is not None:
         query["segment"] = f"{figure.dimension}:{figure.member_code}"
+    if figure.org != "then":
+        query["org"] = figure.org
     return f"{reverse(name, args=[figure.node_id])}?{urlencode(query)}"
 
 

@@ -9,7 +9,7 @@ from reportlab.lib.units import mm
 from reportlab.platypus import Flowable
 
 from kpis.engine import formats
-from kpis.renderings.budgets import measure_names, shown_numbers
+from kpis.renderings.budgets import measure_names, org_words, shown_numbers
 from kpis.renderings.pdf import BORDER, FAINT, TOTAL_FILL, PageHead, render_pdf, table, text, usable_width
 from kpis.selectors.budget_table import AHEAD, OVER, BudgetCell, BudgetColumn, BudgetRow, BudgetTable
 from kpis.templatetags.kpi import STATE_WORDS, absence_text, language_code, unit_word
@@ -56,7 +56,7 @@ def budget_pdf(
 def _page_head(found: BudgetTable, company: str, as_of: str, style: dict[str, str]) -> PageHead:
     query = found.query
     mode = _("Running total") if query.is_cumulative else _("Single months")
-    part = [query.tree.name, *([query.node.name] if query.node else []), mode]
+    part = [query.tree.name, *([query.node.name] if query.node else []), mode, *org_words(query)]
     unit = unit_word(formats.write_number(0, unit="amount", **style).unit)
     over = [column for column in found.columns if column.phase == OVER and not column.is_total]
     stamp = f"{over[-1].short_label} {STATE_WORDS[over[-1].state]}" if over and over[-1].state in STATE_WORDS else ""

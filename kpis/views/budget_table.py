@@ -20,7 +20,7 @@ from kpis.selectors.visibility import sight_of
 from kpis.templatetags.kpi import absence_text, stale_text
 from kpis.views.budget_pdf import budget_pdf
 from kpis.views.budget_remarks import remark_words
-from kpis.views.choices import Choice, address
+from kpis.views.choices import Choice, address, chosen_org, org_choices
 from kpis.views.downloads import PDF_TYPE, XLSX_TYPE, attachment, data_as_of
 from kpis.views.target_grid import chosen_tree
 from tenants.capabilities import Capability, has_capability, require
@@ -50,6 +50,7 @@ def budget_table(request: HttpRequest) -> HttpResponse:
             Choice(_("Single months"), address(request, sum=None), not query.is_cumulative),
             Choice(_("Running total"), address(request, sum="1"), query.is_cumulative),
         ],
+        "orgs": org_choices(request, query.dimension),
         "lines": _line_choices(request, query),
         "file_query": request.GET.urlencode(),
         "may_step": has_capability(request.user, Capability.PROVISIONAL_PERIODS),
@@ -77,11 +78,11 @@ def budget_xlsx(request: HttpRequest) -> HttpResponse:
 def budget_as_csv(request: HttpRequest) -> HttpResponse:
     """The same as CSV: UTF-8 with BOM, or `?encoding=cp932`."""
     require(request.user, Capability.READ_RESULTS)
-    table, _remarks = _read_or_empty(request)
+    table, remarks = _read_or_empty(request)
     encoding = request.GET.get("encoding", "")
     encoding = encoding if encoding in CSV_ENCODINGS else "utf-8-sig"
     return attachment(
-        budget_csv(table, encoding=encoding, word=absence_text, notes=_notes(table)),
+        budget_csv(table, encoding=encoding, word=absence_text, remarks=_words(table, remarks, "one")),
         name=_file_name(table, "csv"),
         content_type=f"text/csv; charset={encoding}",
     )
@@ -105,7 +106,7 @@ def budget_as_pdf(request: HttpRequest) -> HttpResponse:
 
 
 def chosen_query(request: HttpRequest, tree: KpiTree) -> BudgetQuery:
-    """`?rows=team|person&kpi=&sum=1&line=`; whatever is not known is the tree, single months, the official line."""
+    """`?rows=team|person&kpi=&sum=1&line=&org=now`; what is not known is the tree, single months, the official line."""
     line = request.GET.get("line", "")
     line = line if line in TargetLine.values and line != tree.official_line else "official"
     is_cumulative = request.GET.get("sum") == "1"
@@ -113,7 +114,7 @@ def chosen_query(request: HttpRequest, tree: KpiTree) -> BudgetQuery:
     nodes = grid_nodes(tree) if rows in SEGMENTS else []
     node = next((row for row in nodes if row.code == request.GET.get("kpi")), nodes[0] if nodes else None)
     dimension = DimensionCode(rows) if node else DimensionCode.COMPANY
-    return BudgetQuery(tree, line, dimension, node, is_cumulative)
+    return BudgetQuery(tree, line, dimension, node, is_cumulative, chosen_org(request, dimension))
 
 
 def _read(request: HttpRequest, query: BudgetQuery) -> tuple[BudgetTable, Sequence[BudgetRemark]]:

@@ -11,6 +11,7 @@ from kpis.choices import DimensionCode, Grain
 from kpis.models import Dimension, DimensionMember, KpiTree, Period
 from kpis.selectors.calendar import find_period, period_namer
 from kpis.selectors.details import Segment
+from kpis.selectors.matrix.axes import has_successors
 from kpis.selectors.today import find_spoken_period
 from kpis.selectors.visibility import Sight
 
@@ -75,7 +76,10 @@ def period_switch(request: HttpRequest, period: Period) -> PeriodSwitch:
 
 
 def chosen_segment(request: HttpRequest, sight: Sight) -> Segment:
-    """`?segment=dimension:member`; the whole company without it. Raises Http404, PermissionDenied out of sight."""
+    """`?segment=dimension:member&org=now`; the whole company without it. Raises Http404, PermissionDenied out of sight.
+
+    `org` says how teams are organised: as they were, or with those that they replaced.
+    """
     dimension, colon, code = request.GET.get("segment", "").partition(":")
     if not colon:
         return Segment()
@@ -84,7 +88,23 @@ def chosen_segment(request: HttpRequest, sight: Sight) -> Segment:
         raise Http404(_("This part of the company does not exist."))
     if not sight.allows(dimension, member.pk):
         raise PermissionDenied(_("You may see your own results and the company's totals."))
-    return Segment(dimension, member)
+    return Segment(dimension, member, chosen_org(request, dimension))
+
+
+def chosen_org(request: HttpRequest, dimension: str) -> str:
+    """`?org=now` of teams; else "then"."""
+    return "now" if dimension == DimensionCode.TEAM and request.GET.get("org") == "now" else "then"
+
+
+def org_choices(request: HttpRequest, dimension: str) -> list[Choice]:
+    """As it was, and as it is now; nothing to choose of other dimensions, and where no team was ever replaced."""
+    if dimension != DimensionCode.TEAM or not has_successors():
+        return []
+    org = chosen_org(request, dimension)
+    return [
+        Choice(_("Organisation then"), address(request, org=None), org == "then"),
+        Choice(_("Organisation now"), address(request, org="now"), org == "now"),
+    ]
 
 
 def chosen_dimension(request: HttpRequest, dimensions: list[Dimension], segment: Segment) -> str:

@@ -39,7 +39,16 @@ from kpis.selectors.wording import controllable_words, definition_words
 from kpis.services.fitness import review_benchmark
 from kpis.services.refusal import RefusedError
 from kpis.views.causes import cause_rows
-from kpis.views.choices import Choice, address, chosen_dimension, chosen_period, chosen_segment, period_switch
+from kpis.views.choices import (
+    Choice,
+    address,
+    chosen_dimension,
+    chosen_org,
+    chosen_period,
+    chosen_segment,
+    org_choices,
+    period_switch,
+)
 from tenants.capabilities import Capability, has_capability, require
 from tenants.registry import panels_of
 
@@ -68,9 +77,12 @@ def detail(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         **segments,
         "node": node,
         "member": segment.member,
+        "org": segment.org,
         "switch": period_switch(request, period),
         "trend": drawn(trend, period.grain),
-        "landing": read_landing(node, period, dimension=segment.dimension, member=segment.member, now=now),
+        "landing": read_landing(
+            node, period, dimension=segment.dimension, member=segment.member, org=segment.org, now=now
+        ),
         "path": path_to(node),
         "version": version,
         "definition": definition_words(version),
@@ -159,12 +171,17 @@ def _segments(
     """What the segment table needs; it is also loaded alone."""
     dimensions = read_dimensions()
     by = chosen_dimension(request, dimensions, segment)
-    table = read_segments(node, by, period, figure, sight, now=timezone.now()) if dimensions else SegmentTable()
+    table = (
+        read_segments(node, by, period, figure, sight, org=chosen_org(request, by), now=timezone.now())
+        if dimensions
+        else SegmentTable()
+    )
     rows = table.rows
     return {
         "figure": figure,
         "currency": figure.currency,
         "dimensions": [Choice(str(row), address(request, by=row.code), row.code == by) for row in dimensions],
+        "orgs": org_choices(request, by) or org_choices(request, segment.dimension),
         "dimension_label": next((str(row) for row in dimensions if row.code == by), ""),
         "segments": rows,
         "has_cases": any(row.figure.denominator is not None for row in rows),

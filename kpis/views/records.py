@@ -70,7 +70,7 @@ class Place:
 
     @property
     def cell(self) -> CellAddress:
-        return CellAddress(self.metric, self.period, self.segment.dimension, self.segment.member)
+        return CellAddress(self.metric, self.period, self.segment.dimension, self.segment.member, self.segment.org)
 
     @property
     def people(self) -> Collection[int] | None:
@@ -91,7 +91,8 @@ def records(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     sides = {} if _is_kept(place) and kept is None else find_sides(place.metric, period)
     name = request.GET.get("side", "")
     name = name if name in sides else next(iter(sides), "")
-    noted = [] if _is_kept(place) or place.metric != node.metric else _noted(place)
+    is_noted = place.metric == node.metric and place.segment.org == "then"  # what was noted is of the teams of then
+    noted = _noted(place) if is_noted and not _is_kept(place) else []
     chosen = _chosen_note(request, noted)
     past = _read_past(place, chosen)
     found = _Found()
@@ -140,7 +141,7 @@ class _Found:
 
 def _read(place: Place, side: Side, moment: datetime | None, offset: int) -> _Found:
     """The records of a side, as of the moment if there is one."""
-    where = Where(place.segment.dimension, place.segment.member, place.people)
+    where = Where(place.segment.dimension, place.segment.member, place.people, place.segment.org)
     try:
         if moment is None:
             return _Found(read_side(side, place.period, where, offset=offset, limit=PAGE))

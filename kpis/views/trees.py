@@ -17,7 +17,7 @@ from kpis.selectors.details import Segment, read_groups
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.today import find_tree
 from kpis.selectors.visibility import Sight, sight_of
-from kpis.views.choices import chosen_period, chosen_segment, period_switch
+from kpis.views.choices import chosen_period, chosen_segment, org_choices, period_switch
 from tenants.capabilities import Capability, has_capability, require
 
 
@@ -52,6 +52,7 @@ def tree(request: HttpRequest) -> HttpResponse:
         start=period.start_date,
         end=period.end_date,
         dimension=segment.dimension,
+        org=segment.org,
         member_ids=segment.member_ids,
     )
     matrix = build_matrix(query, now=now)
@@ -63,8 +64,10 @@ def tree(request: HttpRequest) -> HttpResponse:
         "can_edit": can_edit,
         "state": matrix.periods[0].state if matrix.periods else "",
         "switch": period_switch(request, period),
-        "kept": {name: request.GET[name] for name in ("grain", "start", "view") if name in request.GET},
+        "kept": {name: request.GET[name] for name in ("grain", "start", "view", "org") if name in request.GET},
         "segments": _segments(sight, segment),
+        "orgs": org_choices(request, segment.dimension),
+        "org": segment.org,
         "view": "list" if request.GET.get("view") == "list" else "tree",
         "roots": roots,
         "contributions": contributions,

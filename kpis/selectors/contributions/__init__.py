@@ -28,6 +28,7 @@ def read_contributions(
         start=period.start_date,
         end=period.start_date + timedelta(days=1),
         dimension=segment.dimension,
+        org=segment.org,
         member_ids=segment.member_ids,
     )
     return explain_matrix(build_matrix(query, now=now), segment, now=now, to_date=to_date)

@@ -129,6 +129,7 @@ def _months(question: Question, codes: Sequence[str], *, now: datetime) -> KpiMa
         end=question.end,
         codes=[question.nodes[code].code for code in codes],
         dimension=question.segment.dimension,
+        org=question.segment.org,
         member_ids=question.segment.member_ids,
     )
     return build_matrix(query, now=now)

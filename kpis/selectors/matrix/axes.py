@@ -38,11 +38,13 @@ class Members:
     """The members to show, and for every member the ones its numbers go to: itself (or its successor) and above.
 
     `unassigned_id`: the one that stands for what is not assigned; None for the company, and where there is none.
+    `moved`: the ones that read other records than their own because teams were replaced; only as it is organised now.
     """
 
     shown: tuple[MatrixMember, ...]
     lineage: Mapping[int, tuple[int, ...]]
     unassigned_id: int | None = None
+    moved: frozenset[int] = frozenset()
 
 
 def load_periods(grain: str, start: date, end: date, *, today: date) -> Periods:
@@ -118,12 +120,7 @@ def load_members(query: MatrixQuery) -> Members:
     codes: dict[int | None, str] = {row.pk: row.code for row in rows}
     successors = _successors() if query.dimension == DimensionCode.TEAM and query.org == "now" else {}
     parents = {row.pk: row.parent_id for row in rows}
-    lineage = {}
-    for row in rows:
-        line = [successors.get(row.pk, row.pk)]
-        while (parent := parents.get(line[-1])) is not None and parent not in line:
-            line.append(parent)
-        lineage[row.pk] = tuple(line)
+    lineage = {row.pk: _line(successors.get(row.pk, row.pk), parents) for row in rows}
     visible = [row for row in rows if row.pk not in successors]
     if query.member_ids is not None:
         visible = [row for row in visible if row.pk in query.member_ids]
@@ -131,7 +128,29 @@ def load_members(query: MatrixQuery) -> Members:
         tuple(MatrixMember(row.pk, row.code, row.name, codes.get(row.parent_id), row.is_unassigned) for row in visible),
         lineage,
         next((row.pk for row in rows if row.is_unassigned), None),
+        frozenset(each for old in successors if old in parents for each in {*lineage[old]} ^ {*_line(old, parents)}),
     )
+
+
+def members_below(member: DimensionMember, *, org: str = "then") -> list[int]:
+    """The ids of a member and of all whose numbers go to it: below it, and as it is organised now those replaced."""
+    rows = DimensionMember.objects.filter(dimension=member.dimension_id)
+    parents = dict(rows.values_list("pk", "parent_id"))
+    successors = _successors() if org == "now" else {}
+    return [pk for pk in parents if member.pk in _line(successors.get(pk, pk), parents)]
+
+
+def has_successors() -> bool:
+    """Whether any team was replaced by another, so that the two views of the organisation differ."""
+    return Team.objects.filter(successors__isnull=False).exists()
+
+
+def _line(member: int, parents: Mapping[int, int | None]) -> tuple[int, ...]:
+    """A member and those above it."""
+    line = [member]
+    while (parent := parents.get(line[-1])) is not None and parent not in line:
+        line.append(parent)
+    return tuple(line)
 
 
 def _successors() -> dict[int, int]:

@@ -11,12 +11,12 @@ from kpis.engine.specs import Formula, Snapshot
 from kpis.engine.status import Status, StatusInput, due_now
 from kpis.engine.status_rules import read_rules
 from kpis.engine.targets import TargetPart, derive_longer, derive_shorter
-from kpis.engine.values import Absence
+from kpis.engine.values import Absence, Value
 from kpis.models import KpiNode
 from kpis.selectors.matrix.axes import Members, Periods
 from kpis.selectors.matrix.counting import Columns, Counting
 from kpis.selectors.matrix.freshness import Freshness, freshness
-from kpis.selectors.matrix.loading import Aim, Definitions, Lock, Locks, Targets, Usual
+from kpis.selectors.matrix.loading import Aim, Definitions, Lock, Locks, Targets, Usual, is_additive_on
 from kpis.selectors.matrix.shapes import KpiMatrix, MatrixNode, MatrixPeriod, MatrixQuery
 
 GRIDS = ("value", "numerator", "denominator", "target", "upper", "achievement", "status", "absence")
@@ -59,6 +59,7 @@ class Computation:
             grain=self.query.grain,
             currency=self.currency,
             generated_at=self.now,
+            org=self.query.org,
             periods=self.periods.asked,
             members=self.members.shown,
             nodes=tuple(self._node(row) for row in self.shown),
@@ -91,6 +92,8 @@ class Computation:
         column = columns[metric.code][p] if metric and metric.code in columns else None
         if column is None or metric is None:
             column = self.counting.not_applicable()
+        elif self.members.moved and not is_additive_on(metric.code, self.definitions, [period.start]):
+            column = self._without_moved(column)
         target, upper = self._aims(row, period, sides)
         achievement, status = judged(
             self._judged_as(row, period), column.value, target, upper, read_rules(row.status_rules)[0]
@@ -106,6 +109,16 @@ class Computation:
             return shared
         is_told = self._freshness(row.metric.code, period.start).known_until >= period.end
         return shared if is_told else replace(shared, state=PeriodState.OPEN)
+
+    def _without_moved(self, column: Column) -> Column:
+        """No number of teams that are put together from several, where those do not add up."""
+        moved = [member in self.members.moved for member in self.counting.ids]
+
+        def others(side: Sequence[Value | None] | None) -> Sequence[Value | None] | None:
+            return side and [None if out else each for out, each in zip(moved, side, strict=True)]
+
+        value = [Absence.NOT_APPLICABLE if out else each for out, each in zip(moved, column.value, strict=True)]
+        return Column(value, others(column.numerator), others(column.denominator))
 
     def _shared(self, row: KpiNode, period: MatrixPeriod) -> StatusInput:
         """What the verdicts of one node in one period share."""

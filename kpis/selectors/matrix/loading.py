@@ -16,7 +16,7 @@ from kpis.engine import specs
 from kpis.engine.cells import EXACT, block_group
 from kpis.engine.formula import CompiledFormula, parse_formula
 from kpis.engine.freshness import Delivery, is_late
-from kpis.engine.graph import calculation_order
+from kpis.engine.graph import calculation_order, needed
 from kpis.engine.pace import Due
 from kpis.engine.specs import Formula, Manual, Snapshot, Spec, Term
 from kpis.engine.values import Absence, Value
@@ -107,6 +107,16 @@ class Stream:
     deliveries: Sequence[Delivery]
     as_of: datetime | None
     is_stale: bool
+
+
+def is_additive_on(code: str, definitions: Definitions, days: Collection[date]) -> bool:
+    """Whether numbers of a metric may be added up, whatever it is made of, by its definitions on these days.
+
+    Medians, distinct customers, retention and levels do not add up, neither alone nor in a formula.
+    """
+    named = needed({each: found.names for each, found in definitions.items()}, [code])
+    read = [definitions[each].at(day)[1] for each in named if each in definitions for day in days]
+    return not any(isinstance(spec, Snapshot) or not all(map(specs.is_additive, specs.terms(spec))) for spec in read)
 
 
 def load_definitions(codes: Collection[str]) -> dict[str, Definition]:

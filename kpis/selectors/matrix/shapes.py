@@ -80,6 +80,7 @@ class KpiMatrix:
 
     `cases` counts what an absence comes from, by (node, member, period): the cases of a cell that has too few, the
     records without a cost of a gross profit that is missing for them.
+    `org`: "then" as teams were, "now" with those that they replaced.
     `due` is [node][period]: how much of a running period's sum is due by now, None where the whole target is.
     """
 
@@ -100,3 +101,4 @@ class KpiMatrix:
     status: Words
     absence: Words
     cases: Mapping[tuple[int, int, int], Decimal] = field(default_factory=dict)
+    org: str = "then"

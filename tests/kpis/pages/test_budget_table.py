@@ -9,8 +9,9 @@ from html import unescape
 import pytest
 from openpyxl import load_workbook
 
-from kpis.models import DimensionMember, KpiNode, Metric, MetricVersion, Target
+from kpis.models import DimensionMember, KpiNode, Metric, MetricVersion, Target, Team
 from kpis.selectors.calendar import find_period
+from kpis.services.definitions import create_metric
 from kpis.services.periods import close_period
 from kpis.services.recompute import recompute
 from tests.kpis.pages.conftest import NOW, _deal, send
@@ -207,6 +208,97 @@ def late(world):
     send("deals", _deal("d2", "dora", "2026-10-06", 400_000, "won"))
     recompute(now=NOW)
     return world
+
+
+@pytest.fixture
+@remembered
+def reorganised(world):
+    """On 1 November 東日本営業部 ended and 首都圏営業部 began in its place; Bob and Cleo sell there now."""
+    east = Team.objects.get(external_id="east")
+    Team.objects.filter(pk=east.pk).update(ends_on=date(2026, 11, 1))
+    send("teams", {"external_id": "metro", "name": "首都圏営業部", "starts_on": "2026-11-01", "succeeds": ["east"]})
+    moved = {"team": "metro", "source_updated_at": "2026-11-01T00:00:00+09:00"}
+    send("people", *({"external_id": who, "name": who.title(), **moved} for who in ("bob", "cleo")))
+    recompute(now=NOW)
+    return world
+
+
+class TestOrganisation:
+    """Two views of a reorganisation: teams as they were, and as they are now."""
+
+    TEAMS = "?rows=team&kpi=bookings"
+
+    def actuals(self, page, name):
+        return [block(page, name)[1][columns(page)[0].index(title)] for title in ("2026年10月", "2026年11月")]
+
+    def test_as_they_were_each_team_has_its_own_months(self, reorganised, dave, open_table):
+        page = open_table(dave, self.TEAMS)
+        assert self.actuals(page, "東日本営業部") == ["700,000", "0"]
+        assert self.actuals(page, "首都圏営業部") == ["0", "300,000"]
+        assert "現在の組織で集計" not in page
+
+    def test_as_they_are_now_the_one_in_its_place_has_them_all(self, reorganised, dave, open_table):
+        page = open_table(dave, f"{self.TEAMS}&org=now")
+        assert self.actuals(page, "首都圏営業部") == ["700,000", "300,000"]
+        assert "東日本営業部" not in page
+        assert "現在の組織で集計" in page
+
+    def test_a_number_leads_to_the_records_of_both(self, reorganised, dave, get, open_table):
+        page = open_table(dave, f"{self.TEAMS}&org=now")
+        address = link_of(page, "首都圏営業部", "2026年度")
+        detail = get(dave, address.partition("#")[0]).content.decode()
+        assert "1000000.0" in detail and "現在の組織" in detail
+        records = get(dave, unescape(re.search(r'id="record-table" hx-get="([^"]+)"', detail)[1])).content.decode()
+        assert set(re.findall(r"Deal (\w+)", records)) == {"d1", "d3"}
+        then = get(dave, address.partition("#")[0].replace("&org=now", "")).content.decode()
+        records = get(dave, unescape(re.search(r'id="record-table" hx-get="([^"]+)"', then)[1])).content.decode()
+        assert set(re.findall(r"Deal (\w+)", records)) == {"d3"}
+
+    def test_closed_months_follow_the_records(self, reorganised, dave, open_table):
+        close_period(period=find_period("month", date(2026, 10, 1)), actor=None, now=NOW)
+        send("deals", _deal("d1", "bob", "2026-10-05", 900_000, "won"))
+        recompute(now=NOW)
+        assert self.actuals(open_table(dave, self.TEAMS), "東日本営業部")[0] == "700,000"
+        assert self.actuals(open_table(dave, f"{self.TEAMS}&org=now"), "首都圏営業部")[0] == "900,000"
+
+    def test_what_does_not_add_up_is_left_out_of_teams_put_together(self, reorganised, dave, get, open_table):
+        spec = {"kind": "simple", "fact": "deals", "date": "closed_on", "aggregate": "median", "field": "amount"}
+        words = {"code": "median", "name": "受注単価の中央値", "unit": "amount", "accumulation": "average"}
+        metric = create_metric(**words, spec=spec, actor=None, now=NOW)
+        KpiNode.objects.create(
+            tree=reorganised.tree, parent=reorganised.factor, level="kpi", code="median", name="中央値", metric=metric
+        )
+        recompute(now=NOW)
+        assert self.actuals(open_table(dave, "?rows=team&kpi=median"), "首都圏営業部")[1] == "195,000"
+        page = open_table(dave, "?rows=team&kpi=median&org=now")
+        assert self.actuals(page, "西日本営業部") == ["100,000", "50,000"]
+        assert "首都圏営業部" not in page
+        assert (
+            "対象外" in get(dave, f"/kpis/{metric.nodes.get().public_id}/?segment=team:metro&org=now").content.decode()
+        )
+
+    def test_every_file_says_so(self, reorganised, dave, get):
+        query = f"{self.TEAMS}&org=now"
+        sheet = load_workbook(io.BytesIO(get(dave, f"/budget/table.xlsx{query}").content)).active
+        assert "現在の組織" in sheet["A2"].value
+        assert "現在の組織" in get(dave, f"/budget/table.csv{query}").content.decode("utf-8-sig").splitlines()[0]
+        assert "現在の組織" in pages_of(get(dave, f"/budget/table.pdf{query}").content)[0]
+        assert "現在の組織" not in get(dave, f"/budget/table.csv{self.TEAMS}").content.decode("utf-8-sig")
+
+    def test_the_switch_is_there_where_it_makes_a_difference(self, world, dave, open_table):
+        assert "org=now" not in open_table(dave, self.TEAMS)
+        send("teams", {"external_id": "metro", "name": "首都圏営業部", "succeeds": ["east"]})
+        assert "org=now" in open_table(dave, self.TEAMS)
+        assert "org=now" not in open_table(dave, "?rows=person&kpi=bookings")
+
+    def test_the_tree_and_the_segments_of_a_kpi_follow_it(self, reorganised, dave, get):
+        tree = get(dave, "/kpis/?segment=team:metro&start=2026-10-01&org=now").content.decode()
+        assert "700,000" in tree and "org=now" in tree
+        assert "700,000" not in get(dave, "/kpis/?segment=team:metro&start=2026-10-01").content.decode()
+        address = f"/kpis/{reorganised.goal.public_id}/?by=team&start=2026-10-01"
+        row = re.compile(r"首都圏営業部</a></th>\s*<td[^>]*>.*?700,000", re.S)
+        assert row.search(get(dave, f"{address}&org=now").content.decode())
+        assert not row.search(get(dave, address).content.decode())
 
 
 class TestMonthsBesideTheirQuarter:
