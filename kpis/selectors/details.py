@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from django.db.models import Count, Prefetch, QuerySet
@@ -24,6 +24,7 @@ JUDGED = 13
 TREND = {Grain.WEEK: 13, Grain.MONTH: 13, Grain.QUARTER: 9, Grain.HALF: 7, Grain.YEAR: 4}
 LONGEST_DAYS = {Grain.WEEK: 7, Grain.MONTH: 31, Grain.QUARTER: 92, Grain.HALF: 184, Grain.YEAR: 366}
 SEGMENT_TREND = 6
+COMPARED = (Grain.MONTH, Grain.QUARTER, Grain.HALF)  # with the same period of the year before
 FIRST_DIMENSIONS = ("team", "person", "region", "product", "lead_source")
 
 
@@ -73,10 +74,11 @@ class TargetLine:
 
 @dataclass(frozen=True)
 class PeriodFigure:
-    """A figure with the name of its period."""
+    """A figure with the name of its period, and the value of the same period of the year before (None without one)."""
 
     label: str
     figure: Figure
+    year_before: Decimal | None = None
 
 
 def read_trend(node: KpiNode, segment: Segment, period: Period, *, now: datetime) -> list[PeriodFigure]:
@@ -85,15 +87,23 @@ def read_trend(node: KpiNode, segment: Segment, period: Period, *, now: datetime
     Where another active tree places the same metric in its own fiscal year, those periods are that tree's: with its
     targets and what was locked.
     """
-    own = _periods_of(node, segment, period, now=now)
+    grain = Grain(period.grain)
+    first = period.start_date - timedelta(days=LONGEST_DAYS[grain] * (max(TREND[grain], JUDGED) - 1))
+    drawn_from = period.start_date - timedelta(days=LONGEST_DAYS[grain] * (TREND[grain] - 1))
+    reach = min(first, drawn_from - timedelta(days=366 if grain in COMPARED else 0))
+    own = _periods_of(node, segment, period, start=reach, now=now)
     years = {each.row.fiscal_year.start_year for each, _figure in own}
     by_year = {node.tree.fiscal_year: own}
     for other in _same_in_other_years(node, years):
-        by_year.setdefault(other.tree.fiscal_year, _periods_of(other, segment, period, now=now))
+        by_year.setdefault(other.tree.fiscal_year, _periods_of(other, segment, period, start=reach, now=now))
+    placed = [
+        (column.row, by_year.get(column.row.fiscal_year.start_year, own)[index][1])
+        for index, (column, _figure) in enumerate(own)
+    ]
+    values = {(row.fiscal_year.start_year, row.ordinal): figure.value for row, figure in placed}
     name = period_namer()
     return [
-        PeriodFigure(name(column.row), by_year.get(column.row.fiscal_year.start_year, own)[index][1])
-        for index, (column, _figure) in enumerate(own)
+        PeriodFigure(name(row), figure, _year_before(row, values)) for row, figure in placed if row.start_date >= first
     ]
 
 
@@ -102,12 +112,18 @@ def drawn(trend: Sequence[PeriodFigure], grain: str) -> Sequence[PeriodFigure]:
     return trend[-TREND[Grain(grain)] :]
 
 
-def _periods_of(node: KpiNode, segment: Segment, period: Period, *, now: datetime) -> list[tuple[MatrixPeriod, Figure]]:
-    grain = Grain(period.grain)
+def _year_before(row: Period, values: Mapping[tuple[int, int], Decimal | None]) -> Decimal | None:
+    """Weeks have no counterpart in the year before, and a year stands beside it anyway."""
+    return values.get((row.fiscal_year.start_year - 1, row.ordinal)) if row.grain in COMPARED else None
+
+
+def _periods_of(
+    node: KpiNode, segment: Segment, period: Period, *, start: date, now: datetime
+) -> list[tuple[MatrixPeriod, Figure]]:
     query = MatrixQuery(
         tree=node.tree,
         grain=period.grain,
-        start=period.start_date - timedelta(days=LONGEST_DAYS[grain] * (max(TREND[grain], JUDGED) - 1)),
+        start=start,
         end=period.start_date + timedelta(days=1),
         codes=[node.code],
         dimension=segment.dimension,

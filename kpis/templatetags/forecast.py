@@ -86,14 +86,16 @@ def share_of(part: Decimal, whole: Decimal) -> str:
 
 @register.simple_tag
 def landing_chart(landing: Any) -> dict[str, float | None] | None:
-    """Where kpi-chart.js draws the landing: its value, and the band where there is one."""
+    """Where kpi-chart.js draws the landing: its value, and from the lowest to the highest view where they differ.
+
+    What the pace usually misses by belongs to its view.
+    """
     shown = landing.shown if landing else None
     if shown is None:
         return None
-    low, high = landing.pace.low, landing.pace.high
-    is_paced = shown.method == Method.PACE and low is not None and high is not None
-    return {
-        "value": float(shown.value),
-        "low": float(low) if is_paced else None,
-        "high": float(high) if is_paced else None,
-    }
+    said = [view.value for view in landing.views if view.value is not None]
+    if any(view.method == Method.PACE and view.value is not None for view in landing.views):
+        said += [each for each in (landing.pace.low, landing.pace.high) if each is not None]
+    low, high = float(min(said)), float(max(said))
+    is_wide = low != high
+    return {"value": float(shown.value), "low": low if is_wide else None, "high": high if is_wide else None}

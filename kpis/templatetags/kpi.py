@@ -1,5 +1,6 @@
 """How a KPI looks wherever it appears: numbers, status, absence, bars, rings, small lines, dates."""
 
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -154,10 +155,17 @@ def plain_number(context: Context, value: formats.Number | None, unit: str, curr
 def trend_data(context: Context, points: list[Any], landing: dict[str, float | None] | None = None) -> dict[str, Any]:
     """What kpi-chart.js draws from a list of kpis.selectors.details.PeriodFigure: numbers, and the same as text.
 
-    `landing` is where the last, open period will end: its value, and the band in which it usually does.
+    `landing` is where the last, open period will end: its value, and between which values the views of it lie. `before`
+    is None where no period has a value of the year before.
     """
     figures = [point.figure for point in points]
-    names = {"actual": _("Actual"), "target": _("Target"), "landing": _("Landing forecast")}
+    before = [point.year_before for point in points]
+    names = {
+        "actual": _("Actual"),
+        "target": _("Target"),
+        "landing": _("Landing forecast"),
+        "before": _("Same period last year"),
+    }
     last = figures[-1]
 
     def texts(values: list[formats.Number | None]) -> list[str]:
@@ -169,6 +177,7 @@ def trend_data(context: Context, points: list[Any], landing: dict[str, float | N
         "open": len(points) - 1 if last.state == "open" else None,
         "actual": [None if figure.value is None else float(figure.value) for figure in figures],
         "target": [None if figure.target is None else float(figure.target) for figure in figures],
+        "before": [None if each is None else float(each) for each in before] if has_year_before(points) else None,
         "landing": landing,
         "names": names,
         "texts": {
@@ -177,10 +186,23 @@ def trend_data(context: Context, points: list[Any], landing: dict[str, float | N
                 for text, figure in zip(texts([figure.value for figure in figures]), figures, strict=True)
             ],
             names["target"]: texts([figure.target for figure in figures]),
-            names["landing"]: texts([None] * (len(figures) - 1) + [landing["value"] if landing else None]),
+            names["before"]: texts(before),
+            names["landing"]: ["" for _figure in figures[1:]] + [_landing_text(texts, landing) if landing else ""],
         },
         "notes": [_cases_note(context, figure) for figure in figures],
     }
+
+
+@register.filter
+def has_year_before(points: list[Any]) -> bool:
+    """Whether any period has the value of the same one of the year before."""
+    return any(point.year_before is not None for point in points)
+
+
+def _landing_text(texts: Callable[[list[formats.Number | None]], list[str]], landing: dict[str, float | None]) -> str:
+    """The value, and between which the views lie."""
+    value, low, high = texts([landing["value"], landing["low"], landing["high"]])
+    return _("%(value)s (%(low)s to %(high)s)") % {"value": value, "low": low, "high": high} if low else value
 
 
 def _cases_note(context: Context, figure: Any) -> str:

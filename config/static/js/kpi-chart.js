@@ -1,6 +1,6 @@
 // Draws <figure data-chart> from the JSON beside it. Colours come from the CSS variables, so dark mode holds.
-// {labels, unit, open: index|null, actual: [n|null], target: [n|null], landing: {value, low, high}|null,
-//  names: {actual, target, landing}, texts, notes}
+// {labels, unit, open: index|null, actual: [n|null], target: [n|null], before: [n|null]|null,
+//  landing: {value, low, high}|null, names: {actual, target, landing, before}, texts, notes}
 const drawn = new Map();
 
 function colour(name) {
@@ -18,7 +18,7 @@ function axisText(value, unit) {
   return new Intl.NumberFormat(language, { notation: "compact", maximumFractionDigits: 1 }).format(value);
 }
 
-// Where the last period will end: a mark, and the band in which it usually ends as a thin floating bar behind it.
+// Where the last period will end: a mark, and from the lowest to the highest view a thin floating bar behind it.
 function landingSets(data, line) {
   if (!data.landing) return [];
   const last = (value) => data.labels.map((_, index) => (index === data.labels.length - 1 ? value : null));
@@ -40,9 +40,16 @@ function datasets(data) {
       type: "bar", label: data.names.actual, data: data.actual, order: 2, maxBarThickness: 36, borderRadius: 2,
       backgroundColor: data.actual.map((_, index) => colour(index === data.open ? "--chart-actual-soft" : "--chart-actual")),
     },
+    ...beforeSets(data, line),
     ...landingSets(data, line),
     absentSet(data, line),
   ];
+}
+
+// The same periods of the year before: a thin quiet line over the bars.
+function beforeSets(data, line) {
+  if (!data.before) return [];
+  return [{ ...line, label: data.names.before, data: data.before, borderWidth: 1.5, borderColor: colour("--chart-before"), order: 1 }];
 }
 
 // Where there is no actual the tooltip says why: an unseen point that only the pointer finds, and its text is a word.

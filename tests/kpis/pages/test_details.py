@@ -8,7 +8,9 @@ from datetime import date
 import pytest
 
 from kpis.models import KpiNode, KpiTree, Target, TargetRevision
+from kpis.selectors.calendar import find_period
 from kpis.services.calendar import ensure_calendar
+from kpis.services.periods import close_period
 from kpis.services.recompute import recompute
 
 from .conftest import NOW, send
@@ -56,6 +58,33 @@ class TestDetail:
         october = f"/kpis/{world.goal.public_id}/?grain=month&amp;start=2026-10-01&amp;segment=person%3Abob"
         assert f'<a href="{october}">2026年10月</a>' in page
         assert re.search(rf'<a class="behind" href="{re.escape(october)}#records">.*?700,000', page)
+
+    def test_last_year_stands_beside_in_chart_and_table(self, world, dave, open_kpi):
+        assert "前年同期" not in open_kpi(dave, world.goal).partition('class="chart-key"')[2].partition("<canvas")[0]
+        created = {"owner": "bob", "created_on": "2025-09-01", "name": "old", "outcome": "won"}
+        send("deals", {"external_id": "old", "closed_on": "2025-10-20", "amount": 420_000, **created})
+        recompute(now=NOW)
+        page = open_kpi(dave, world.goal)
+        data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page, re.S)[1])
+        october = data["labels"].index("2026年10月")
+        assert data["before"][october] == 420_000
+        assert data["texts"]["前年同期"][october] == "420,000円"
+        assert data["actual"][data["labels"].index("2025年11月")] == 0 and len(data["labels"]) == 13
+        assert re.search(r"2026年10月</a>.*?800,000.*?data-label=\"前年同期\">.*?420,000", page, re.S)
+        quarter = open_kpi(dave, world.goal, "?grain=quarter&start=2026-10-01")
+        assert '"before": [' in quarter and "420000.0" in quarter
+        assert '"before": null' in open_kpi(dave, world.goal, "?grain=year")
+
+    def test_last_year_is_what_its_own_tree_locked(self, world, dave, open_kpi):
+        created = {"owner": "bob", "created_on": "2025-09-01", "name": "old", "outcome": "won", "external_id": "old"}
+        send("deals", {"closed_on": "2025-10-20", "amount": 420_000, **created})
+        recompute(now=NOW)
+        last_year = KpiTree.objects.create(name="2025年度", fiscal_year=2025, status="active")
+        KpiNode.objects.create(tree=last_year, level="kgi", code="bookings", name="受注額", metric=world.goal.metric)
+        close_period(period=find_period("month", date(2025, 10, 1)), actor=None, now=NOW)
+        send("deals", {"closed_on": "2025-10-20", "amount": 500_000, **created})
+        recompute(now=NOW)
+        assert "420000.0" in open_kpi(dave, world.goal)
 
     def test_a_chart_has_the_word_where_it_has_no_point(self, world, alice, open_kpi):
         version = world.goal.metric.versions.get()
