@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from kpis.engine.specs import Simple
+from kpis.engine.specs import Simple, Window
 
 # What decides to whom a record is credited, in the order in which people look for it.
 _PLACE = ("owner", "region", "product", "lead_source", "sales_channel", "partner", "customer_type", "attributes")
+# By what a record belongs to a window of customers, in whichever fact it stands.
+_WINDOW_FIELDS = ("starts_on", "ends_on", "ordered_on", "closed_on", "recognized_on", "account", "subscription")
 _MONEY = ("amount", "mrr", "gross_profit", "currency", "tax", "tax_rate")
 
 
@@ -62,8 +64,8 @@ class CauseCount:
     count: int
 
 
-def cause_of(term: Simple, before: Part | None, after: Part | None, history: History) -> Cause:
-    """The one reason to name for a record whose part in a term went from `before` to `after`.
+def cause_of(read: Simple | Window, before: Part | None, after: Part | None, history: History) -> Cause:
+    """The one reason to name for a record whose part in a term or window went from `before` to `after`.
 
     What came, went or came back explains itself; else the first changed field of those that the term reads, in the
     order date, conditions, what is measured, whom it is credited to; else a linked record. What nothing remembered
@@ -82,7 +84,7 @@ def cause_of(term: Simple, before: Part | None, after: Part | None, history: His
         return Cause(Happening.ARRIVED)
     if history.turns and (before is None) != (after is None):
         return Cause(Happening(history.turns[-1]))
-    field = next((name for name in _read_by(term) if name in history.fields), None)
+    field = next((name for name in _read_by(read) if name in history.fields), None)
     if field is not None:
         return Cause(Happening.CHANGED, field)
     if history.linked:
@@ -115,8 +117,12 @@ def differing(before: Mapping[int, Part], after: Mapping[int, Part]) -> list[int
     return sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
 
 
-def _read_by(term: Simple) -> Sequence[str]:
-    """The fields that a term reads of its fact, the most telling first."""
-    measured = term.days_between or ((term.field,) if term.field else ())
-    fields = [term.date, *(each.field for each in term.filters), *measured, *_PLACE, *_MONEY, "outcome"]
+def _read_by(read: Simple | Window) -> Sequence[str]:
+    """The fields that a term or window reads of its fact, the most telling first."""
+    filtered = [each.field for each in read.filters]
+    if isinstance(read, Window):
+        fields = [*_WINDOW_FIELDS, *filtered, *_PLACE, *_MONEY, "outcome"]
+    else:
+        measured = read.days_between or ((read.field,) if read.field else ())
+        fields = [read.date, *filtered, *measured, *_PLACE, *_MONEY, "outcome"]
     return ["attributes" if name.startswith("attributes.") else name for name in fields]

@@ -5,7 +5,7 @@ apart by the same definitions.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -15,6 +15,7 @@ from django.db import connection
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from kpis.engine.evidence import Part
 from kpis.engine.sides import Customers
 from kpis.engine.specs import Window
 from kpis.models import Period
@@ -46,7 +47,8 @@ _RETENTION = """
             OR is_here AND customer IN (SELECT customer FROM mine)
             AND (customer, subscription) NOT IN (SELECT customer, subscription FROM contract WHERE opens))
     ), record AS (
-        SELECT customer, fact_id, max(date) AS date, NULL::numeric AS amount, sum(before) AS before, sum(after) AS after
+        SELECT customer, fact_id, max(date) AS date, NULL::numeric AS amount,
+               sum(before) AS before, sum(after) AS after, bool_or(NOT stays) AS opens, bool_or(stays) AS closes
         FROM part WHERE is_credited GROUP BY customer, fact_id
     ), customer AS (
         SELECT customer, min(account_id) AS account_id, min(fact_id) AS fact_id, min(date) AS date, count(*) AS cases,
@@ -114,6 +116,20 @@ _PARTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
 }
 
+# Subject → what a record is in its window: a weight, and what is measured of it; other parts of these say otherwise.
+_RECORDS: Mapping[str, tuple[str, str]] = {
+    "retention": ("before", "after"),
+    "purchases": ("1", "amount"),
+    "history": ("is_new::int", "NULL"),
+    "margin": ("amount", "gross_profit"),
+}
+_COUNTED_RECORDS: Mapping[str, tuple[str, str]] = {
+    "customers": ("1", "NULL"),
+    "lost": ("opens::int", "closes::int"),
+    "repeaters": ("1", "NULL"),
+    "dormant": ("is_active::int", "NULL"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class _Customer:
@@ -159,6 +175,27 @@ def read_customers(side: Customers, period: Period, where: Where, *, offset: int
         ),
         *(found[0][-2:] if found else (0, None)),
     )
+
+
+def read_window_parts(
+    side: Customers, period: Period, where: Where, *, ids: Collection[int]
+) -> dict[int, tuple[str, Part]]:
+    """Of these facts those that the side's window reads: the customer whom each counts for, and its part; two queries.
+
+    Of retention the weight is what it paid at the start and measured what at the end (1 or 0 where customers are
+    counted); of purchases and margin its amount; of history whether it makes the customer new, or still active.
+    """
+    tables, params = _tables(side.window, period, where)
+    weight, measured = _COUNTED_RECORDS.get(side.part, _RECORDS[side.window.subject])
+    if (side.window.subject, side.part) == ("retention", "customers"):
+        weight, measured = _COUNTED_RECORDS["lost"]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH {tables} SELECT fact_id, customer, coalesce({weight}, 0)::numeric, {measured}::numeric"
+            " FROM record WHERE fact_id = ANY(%(ids)s)",
+            {**params, "ids": list(ids)},
+        )
+        return {fact: (customer, Part(weight, measured)) for fact, customer, weight, measured in cursor.fetchall()}
 
 
 def _tables(window: Window, period: Period, where: Where) -> tuple[str, dict[str, Any]]:

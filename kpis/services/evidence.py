@@ -1,23 +1,25 @@
 """What stood behind a number at an earlier moment, and what has happened to it since."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Min
 from django.utils import timezone
 
 from kpis.choices import Outcome
-from kpis.engine.cells import Cell
+from kpis.engine.cells import Cell, ratio_cell
 from kpis.engine.evidence import Cause, CauseCount, Happening, History, Part, cause_of, count_causes, differing
 from kpis.engine.issues import Issue, gettext_noop
-from kpis.engine.sides import NUMERATOR, Counted, Side, Signed
-from kpis.engine.specs import Simple
+from kpis.engine.sides import DENOMINATOR, NUMERATOR, Counted, Customers, Side, Signed
+from kpis.engine.specs import Simple, Window
 from kpis.models import Metric, Period
 from kpis.models.resources import MODELS
 from kpis.selectors.changes import RecordChange, read_changes
-from kpis.selectors.grounds import CellAddress, find_sides, names_of, read_side, stretch_of
+from kpis.selectors.customers import read_window_parts
+from kpis.selectors.grounds import CellAddress, find_sides, is_of_money, names_of, read_side, stretch_of
 from kpis.selectors.measures import is_money
 from kpis.selectors.parts import facts_of, read_cell, read_parts
 from kpis.selectors.records import RecordPage, Where, read_rows
@@ -25,6 +27,7 @@ from kpis.services.past import facts_as_of
 from kpis.services.refusal import RefusedError
 
 LISTED = 100
+ZERO = Decimal(0)
 
 
 class HistoryError(RefusedError):
@@ -121,7 +124,31 @@ def compare_with_past(
 def compare_all_with_past(
     addresses: Sequence[CellAddress], *, moment: datetime, people: Collection[int] | None = None, now: datetime
 ) -> list[Evidence | None]:
-    """The same for several numbers of one period, going back once for all of them. Raises HistoryError."""
+    """The same for several numbers of one period, going back once for all of them. Raises HistoryError.
+
+    Once more for each kind of fact whose customers are counted over a window of months; where of such a kind alone
+    nothing is remembered, its numbers are None.
+    """
+    windows = [_window_sides(address) for address in addresses]
+    of_records = [number for number, sides in enumerate(windows) if not sides]
+    found = dict(
+        zip(of_records, _compare_records([addresses[n] for n in of_records], moment, people, now), strict=True)
+    )
+    for fact in {side.fact for sides in windows for side in sides.values()}:
+        asked = [n for n, sides in enumerate(windows) if fact in {side.fact for side in sides.values()}]
+        try:
+            found |= _compare_windows({n: (addresses[n], windows[n]) for n in asked}, fact, moment, people, now)
+        except HistoryError:
+            if len(asked) == len(addresses):
+                raise
+            found |= dict.fromkeys(asked)
+    return [found[number] for number in range(len(addresses))]
+
+
+def _compare_records(
+    addresses: Sequence[CellAddress], moment: datetime, people: Collection[int] | None, now: datetime
+) -> list[Evidence | None]:
+    """Of numbers that are made of records one by one."""
     current = [_cell(address, now) for address in addresses]
     facts = {
         fact
@@ -142,6 +169,87 @@ def compare_all_with_past(
         _compared(address, moment, then, _reading(address, now, changed, people)) if then is not None else None
         for address, then in zip(addresses, past, strict=True)
     ]
+
+
+def _window_sides(address: CellAddress) -> Mapping[str, Customers]:
+    """The sides of a number that is counted customer by customer; none of others, and of values with more than two."""
+    sides = find_sides(address.metric, address.period)
+    found = {name: side for name, side in sides.items() if isinstance(side, Customers)}
+    return found if found and found.keys() == sides.keys() <= {NUMERATOR, DENOMINATOR} else {}
+
+
+@dataclass(frozen=True, slots=True)
+class _WindowReading:
+    """A number at one moment, and per side the records that may differ with the customer each counts for."""
+
+    cell: Cell
+    parts: Mapping[str, Mapping[int, tuple[str, Part]]]
+    in_sight: Mapping[str, frozenset[int]]
+
+
+def _compare_windows(
+    places: Mapping[int, tuple[CellAddress, Mapping[str, Customers]]],
+    fact: str,
+    moment: datetime,
+    people: Collection[int] | None,
+    now: datetime,
+) -> dict[int, Evidence | None]:
+    """Of numbers that are counted customer by customer over windows of one kind of fact."""
+    check_moment(moment, facts=[fact], now=now)
+    stretches = [stretch_of(side, address.period) for address, sides in places.values() for side in sides.values()]
+    stretch = min(start for start, _end in stretches), max(end for _start, end in stretches)
+
+    def read(changed: Collection[int]) -> dict[int, _WindowReading]:
+        return {number: _read_window(*place, changed, people) for number, place in places.items()}
+
+    with facts_as_of(moment, facts=[fact], stretch=stretch) as by_fact:
+        changed = by_fact[fact]
+        then = read(changed)
+    current = read(changed)
+    return {
+        number: _window_evidence(sides, fact, moment, then[number], current[number])
+        for number, (_address, sides) in places.items()
+    }
+
+
+def _read_window(
+    address: CellAddress,
+    sides: Mapping[str, Customers],
+    changed: Collection[int],
+    people: Collection[int] | None,
+) -> _WindowReading:
+    period, where = address.period, Where(address.dimension, address.member, org=address.org)
+    seen = replace(where, people=people)
+    totals = [Cell(read_side(side, period, where, limit=1).total or ZERO) for side in sides.values()]
+    return _WindowReading(
+        ratio_cell(*totals) if len(totals) == 2 else totals[0],
+        {name: read_window_parts(side, period, where, ids=changed) for name, side in sides.items()},
+        {name: frozenset(read_window_parts(side, period, seen, ids=changed)) for name, side in sides.items()},
+    )
+
+
+def _window_evidence(
+    sides: Mapping[str, Customers], fact: str, moment: datetime, then: _WindowReading, now: _WindowReading
+) -> Evidence:
+    moved = [
+        (record, record.row.pk in then.in_sight[name] | now.in_sight[name])
+        for name, side in sides.items()
+        for record in _moved_records(name, side, then.parts[name], now.parts[name], moment)
+    ]
+    return _evidence(fact, moment, then.cell, now.cell, moved)
+
+
+def _moved_records(
+    name: str,
+    side: Customers,
+    before: Mapping[int, tuple[str, Part]],
+    after: Mapping[int, tuple[str, Part]],
+    moment: datetime,
+) -> Iterator[ChangedRecord]:
+    """The records of one side that count otherwise, or for another customer."""
+    moved = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
+    parts = [(pk, before[pk][1] if pk in before else None, after[pk][1] if pk in after else None) for pk in moved]
+    yield from _told(name, side.window, side.fact, parts, moment, is_money=is_of_money(side))
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,12 +281,19 @@ def _compared(address: CellAddress, moment: datetime, then: _Reading, now: _Read
         for side, part in terms
         for record in _changed_records(side, part.term, then.parts[part], now.parts[part], moment)
     ]
+    return _evidence(next((part.term.fact for _side, part in terms), ""), moment, then.cell, now.cell, moved)
+
+
+def _evidence(
+    fact: str, moment: datetime, then: Cell, now: Cell, moved: Sequence[tuple[ChangedRecord, bool]]
+) -> Evidence:
+    """`moved` are the records with whether they are in sight."""
     shown = [record for record, is_in_sight in moved if is_in_sight][:LISTED]
     return Evidence(
         moment=moment,
-        fact=next((part.term.fact for _side, part in terms), ""),
-        then=then.cell,
-        now=now.cell,
+        fact=fact,
+        then=then,
+        now=now,
         causes=count_causes(each.cause for each in _once([record for record, _is_in_sight in moved])),
         records=tuple(shown),
         hidden_count=len(moved) - len(shown),
@@ -245,14 +360,25 @@ def _changed_records(
     moment: datetime,
 ) -> Iterator[ChangedRecord]:
     """The records of one side whose part is another one."""
-    moved = differing(before, after)
-    rows = read_rows(term.fact, moved)
-    changes = read_changes(term.fact, moved, since=moment)
-    for pk in moved:
-        was, is_now = before.get(pk), after.get(pk)
-        history = _history(rows[pk], term.fact, changes[pk], moment)
-        cause = cause_of(term, was, is_now, history)
-        yield ChangedRecord(side, term.fact, rows[pk], was, is_now, is_money(term), cause, tuple(changes[pk]))
+    parts = [(pk, before.get(pk), after.get(pk)) for pk in differing(before, after)]
+    yield from _told(side, term, term.fact, parts, moment, is_money=is_money(term))
+
+
+def _told(
+    side: str,
+    read: Simple | Window,
+    fact: str,
+    parts: Sequence[tuple[int, Part | None, Part | None]],
+    moment: datetime,
+    *,
+    is_money: bool,
+) -> Iterator[ChangedRecord]:
+    """Each record whose part is another one, with what happened to it."""
+    ids = [pk for pk, _was, _is_now in parts]
+    rows, changes = read_rows(fact, ids), read_changes(fact, ids, since=moment)
+    for pk, was, is_now in parts:
+        cause = cause_of(read, was, is_now, _history(rows[pk], fact, changes[pk], moment))
+        yield ChangedRecord(side, fact, rows[pk], was, is_now, is_money, cause, tuple(changes[pk]))
 
 
 def _history(row: Any, fact: str, changes: Sequence[RecordChange], moment: datetime) -> History:

@@ -24,10 +24,12 @@ from kpis.models import (
 )
 from kpis.selectors.calendar import find_period
 from kpis.selectors.grounds import CellAddress, find_kept, find_sides, read_side
+from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.parts import read_cell
 from kpis.selectors.records import Where
 from kpis.services.calendar import ensure_calendar
-from kpis.services.evidence import Evidence, HistoryError, compare_with_past, read_side_as_of
+from kpis.services.definitions import create_metric
+from kpis.services.evidence import Evidence, HistoryError, compare_all_with_past, compare_with_past, read_side_as_of
 from kpis.services.facts import upsert_facts
 from kpis.services.recompute import recompute
 from kpis.services.snapshots import take_snapshots
@@ -94,6 +96,113 @@ def compared(metric: Metric, moment: datetime = MEETING, **more: Any) -> Evidenc
 
 def causes(found: Evidence) -> list[tuple[str, str, int]]:
     return [(each.cause.happening.value, each.cause.name, each.count) for each in found.causes]
+
+
+def contract(external_id: str, account: str, **more: Any) -> dict:
+    return {"external_id": external_id, "account": account, "starts_on": "2026-04-01", "mrr": 100, **more}
+
+
+def order(external_id: str, account: str, ordered_on: str, **more: Any) -> dict:
+    return {"external_id": external_id, "account": account, "ordered_on": ordered_on, "amount": 50, **more}
+
+
+class TestCustomersWithPast:
+    """Numbers counted customer by customer differ because of the contracts and orders that moved."""
+
+    @pytest.fixture
+    @remembered
+    def customers(self) -> None:
+        """Four customers with a contract of 100 each; A1 ordered in June and October, A2 in October."""
+        send("accounts", *({"external_id": each, "name": each} for each in ("A1", "A2", "A3", "A4")))
+        send("contracts", *(contract(f"C{n}", f"A{n}") for n in (1, 2, 3, 4)))
+        send(
+            "orders",
+            order("O1", "A1", "2026-06-10"),
+            order("O2", "A1", "2026-10-10"),
+            order("O3", "A2", "2026-10-12"),
+        )
+
+    def of(self, spec: dict, **more: Any) -> Evidence:
+        """The evidence of such a number, whose value now is the one that the matrix shows."""
+        words = {"code": "number", "name": "number", "unit": "percent", "accumulation": "rate"}
+        row = create_metric(**words, spec=spec, actor=None, now=NOW)
+        recompute(now=NOW)
+        tree = KpiTree.objects.create(name="2026", fiscal_year=2026)
+        tree.nodes.create(level="kgi", code="number", name="number", metric=row)
+        query = MatrixQuery(tree, "month", date(2026, 10, 1), date(2026, 10, 2))
+        found = compared(row, **more)
+        assert build_matrix(query, now=NOW).value[0][0][0] == found.now.value
+        return found
+
+    def test_a_contract_that_ended_after_all_is_a_lost_customer(self, customers: None) -> None:
+        send("contracts", contract("C1", "A1", ends_on="2026-10-20"), at=LATER)
+        found = self.of({"kind": "retention", "measure": "logo_churn"})
+        assert (found.then.value, found.now.value) == (0, Decimal("0.25"))
+        assert causes(found) == [("changed", "ends_on", 1)]
+
+    def test_an_amount_that_was_corrected(self, customers: None) -> None:
+        send("contracts", contract("C1", "A1", mrr=200), contract("C2", "A2", ends_on="2026-10-05"), at=LATER)
+        found = self.of({"kind": "retention", "measure": "nrr"})
+        assert (found.then.value, found.now.value) == (1, Decimal("0.8"))
+        assert causes(found) == [("changed", "ends_on", 1), ("changed", "mrr", 1)]
+        assert {record.is_money for record in found.records} == {True}
+
+    def test_a_contract_that_came_late_and_one_that_went(self, customers: None) -> None:
+        send("contracts", contract("C5", "A4"), {"external_id": "C3", "deleted": True}, at=LATER)
+        found = self.of({"kind": "retention", "measure": "grr"})
+        assert causes(found) == [("arrived", "", 1), ("deleted", "", 1)]
+        assert found.then.denominator == 400 and found.now.denominator == 400
+
+    def test_a_new_customer_who_had_bought_before(self, customers: None) -> None:
+        send("orders", order("O0", "A2", "2026-05-01"), at=LATER)
+        found = self.of({"kind": "repeat", "fact": "orders", "measure": "new"})
+        assert (found.then.value, found.now.value) == (1, 0)
+        assert ("arrived", "", 1) in causes(found)
+
+    def test_repeat_buyers_and_the_customer_an_order_belongs_to(self, customers: None) -> None:
+        send("orders", order("O2", "A3", "2026-10-10"), at=LATER)
+        found = self.of({"kind": "repeat", "fact": "orders", "window_months": 6})
+        assert (found.then.value, found.now.value) == (Decimal("0.5"), 0)
+        assert causes(found) == [("changed", "account", 1)]
+
+    def test_value_by_frequency(self, customers: None) -> None:
+        send("orders", order("O3", "A2", "2026-10-12", amount=150), at=LATER)
+        found = self.of({"kind": "clv", "formula": "frequency", "years": 3})
+        assert causes(found) == [("changed", "amount", 1)]
+
+    def test_what_the_number_does_not_read_is_not_told(self, customers: None) -> None:
+        send("contracts", contract("C1", "A1", mrr=900), at=LATER)
+        assert self.of({"kind": "retention", "measure": "logo_churn"}).causes == ()
+
+    def test_people_in_sight_alone_are_listed(self, customers: None) -> None:
+        send("contracts", contract("C1", "A1", ends_on="2026-10-20"), at=LATER)
+        found = compare_with_past(
+            CellAddress(metric("churn", {"kind": "retention", "measure": "logo_churn"}), month()),
+            moment=MEETING,
+            people=(),
+            now=NOW,
+        )
+        assert found is not None and found.records == () and found.hidden_count == 2
+        assert causes(found) == [("changed", "ends_on", 1)]
+
+    def test_several_at_once_each_have_their_own(self, customers: None, won: Metric) -> None:
+        send("deals", deal("D1", closed_on="2026-11-04"), at=LATER)
+        send("orders", order("O0", "A2", "2026-05-01"), at=LATER)
+        new = metric("new", {"kind": "repeat", "fact": "orders", "measure": "new"})
+        churn = metric("churn", {"kind": "retention", "measure": "logo_churn"}, "percent", "rate")
+        asked = [CellAddress(each, month()) for each in (new, won, churn)]
+        found = compare_all_with_past(asked, moment=MEETING, now=NOW)
+        assert [each and each.is_changed for each in found] == [True, True, False]
+
+    def test_what_came_only_afterwards_does_not_silence_the_others(self, won: Metric) -> None:
+        send("contracts", contract("C1", "A1"), at=LATER)
+        churn = metric("churn", {"kind": "retention", "measure": "logo_churn"}, "percent", "rate")
+        first, second = compare_all_with_past(
+            [CellAddress(each, month()) for each in (won, churn)], moment=MEETING, now=NOW
+        )
+        assert first is not None and second is None
+        with pytest.raises(HistoryError):
+            compared(churn)
 
 
 class TestCompareWithPast:
