@@ -47,8 +47,7 @@ _RETENTION = """
             OR is_here AND customer IN (SELECT customer FROM mine)
             AND (customer, subscription) NOT IN (SELECT customer, subscription FROM contract WHERE opens))
     ), record AS (
-        SELECT customer, fact_id, max(date) AS date, NULL::numeric AS amount,
-               sum(before) AS before, sum(after) AS after, bool_or(NOT stays) AS opens, bool_or(stays) AS closes
+        SELECT customer, fact_id, max(date) AS date, NULL::numeric AS amount, sum(before) AS before, sum(after) AS after
         FROM part WHERE is_credited GROUP BY customer, fact_id
     ), customer AS (
         SELECT customer, min(account_id) AS account_id, min(fact_id) AS fact_id, min(date) AS date, count(*) AS cases,
@@ -116,18 +115,12 @@ _PARTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
 }
 
-# Subject → what a record is in its window: a weight, and what is measured of it; other parts of these say otherwise.
+# Subject → a record's weight in its window, and what is measured of it.
 _RECORDS: Mapping[str, tuple[str, str]] = {
     "retention": ("before", "after"),
     "purchases": ("1", "amount"),
-    "history": ("is_new::int", "NULL"),
-    "margin": ("amount", "gross_profit"),
-}
-_COUNTED_RECORDS: Mapping[str, tuple[str, str]] = {
-    "customers": ("1", "NULL"),
-    "lost": ("opens::int", "closes::int"),
-    "repeaters": ("1", "NULL"),
-    "dormant": ("is_active::int", "NULL"),
+    "history": ("1", "amount"),
+    "margin": ("1", "gross_profit"),
 }
 
 
@@ -177,25 +170,34 @@ def read_customers(side: Customers, period: Period, where: Where, *, offset: int
     )
 
 
-def read_window_parts(
-    side: Customers, period: Period, where: Where, *, ids: Collection[int]
-) -> dict[int, tuple[str, Part]]:
-    """Of these facts those that the side's window reads: the customer whom each counts for, and its part; two queries.
-
-    Of retention the weight is what it paid at the start and measured what at the end (1 or 0 where customers are
-    counted); of purchases and margin its amount; of history whether it makes the customer new, or still active.
-    """
+def read_shares(side: Customers, period: Period, where: Where) -> dict[str, Decimal | None]:
+    """Every customer on a side of a number with what it gives there; two queries."""
     tables, params = _tables(side.window, period, where)
-    weight, measured = _COUNTED_RECORDS.get(side.part, _RECORDS[side.window.subject])
-    if (side.window.subject, side.part) == ("retention", "customers"):
-        weight, measured = _COUNTED_RECORDS["lost"]
+    share, is_listed = _PARTS[side.window.subject][side.part]
+    params |= {"factor": side.factor, "least": side.window.min_count}
     with connection.cursor() as cursor:
         cursor.execute(
-            f"WITH {tables} SELECT fact_id, customer, coalesce({weight}, 0)::numeric, {measured}::numeric"
-            " FROM record WHERE fact_id = ANY(%(ids)s)",
+            f"WITH {tables} SELECT customer, {share} * %(factor)s::numeric FROM customer WHERE {is_listed}", params
+        )
+        return dict(cursor.fetchall())
+
+
+def read_window_parts(
+    side: Customers, period: Period, where: Where, *, ids: Collection[int]
+) -> dict[int, tuple[str, date, Part]]:
+    """Of these facts those that the side's window reads: for which customer, of which day, and its part; two queries.
+
+    Of retention the weight is what it paid at the start, and measured what at the end.
+    """
+    tables, params = _tables(side.window, period, where)
+    weight, measured = _RECORDS[side.window.subject]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"WITH {tables} SELECT fact_id, customer, date, coalesce({weight}, 0)::numeric, {measured} FROM record"
+            " WHERE fact_id = ANY(%(ids)s)",
             {**params, "ids": list(ids)},
         )
-        return {fact: (customer, Part(weight, measured)) for fact, customer, weight, measured in cursor.fetchall()}
+        return {fact: (who, day, Part(weight, measured)) for fact, who, day, weight, measured in cursor.fetchall()}
 
 
 def _tables(window: Window, period: Period, where: Where) -> tuple[str, dict[str, Any]]:

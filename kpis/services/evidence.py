@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,8 +18,8 @@ from kpis.engine.specs import Simple, Window
 from kpis.models import Metric, Period
 from kpis.models.resources import MODELS
 from kpis.selectors.changes import RecordChange, read_changes
-from kpis.selectors.customers import read_window_parts
-from kpis.selectors.grounds import CellAddress, find_sides, is_of_money, names_of, read_side, stretch_of
+from kpis.selectors.customers import read_shares, read_window_parts
+from kpis.selectors.grounds import CellAddress, find_sides, names_of, read_side, stretch_of
 from kpis.selectors.measures import is_money
 from kpis.selectors.parts import facts_of, read_cell, read_parts
 from kpis.selectors.records import RecordPage, Where, read_rows
@@ -179,12 +179,16 @@ def _window_sides(address: CellAddress) -> Mapping[str, Customers]:
 
 
 @dataclass(frozen=True, slots=True)
-class _WindowReading:
-    """A number at one moment, and per side the records that may differ with the customer each counts for."""
+class _WindowSide:
+    """One side at one moment: customer → what it gives, and of the records that may differ their part."""
 
-    cell: Cell
-    parts: Mapping[str, Mapping[int, tuple[str, Part]]]
-    in_sight: Mapping[str, frozenset[int]]
+    shares: Mapping[str, Decimal | None]
+    parts: Mapping[int, tuple[str, date, Part]]
+    in_sight: frozenset[int]
+
+    @property
+    def total(self) -> Cell:
+        return Cell(sum((share for share in self.shares.values() if share is not None), ZERO))
 
 
 def _compare_windows(
@@ -199,7 +203,7 @@ def _compare_windows(
     stretches = [stretch_of(side, address.period) for address, sides in places.values() for side in sides.values()]
     stretch = min(start for start, _end in stretches), max(end for _start, end in stretches)
 
-    def read(changed: Collection[int]) -> dict[int, _WindowReading]:
+    def read(changed: Collection[int]) -> dict[int, dict[str, _WindowSide]]:
         return {number: _read_window(*place, changed, people) for number, place in places.items()}
 
     with facts_as_of(moment, facts=[fact], stretch=stretch) as by_fact:
@@ -213,43 +217,56 @@ def _compare_windows(
 
 
 def _read_window(
-    address: CellAddress,
-    sides: Mapping[str, Customers],
-    changed: Collection[int],
-    people: Collection[int] | None,
-) -> _WindowReading:
+    address: CellAddress, sides: Mapping[str, Customers], changed: Collection[int], people: Collection[int] | None
+) -> dict[str, _WindowSide]:
     period, where = address.period, Where(address.dimension, address.member, org=address.org)
     seen = replace(where, people=people)
-    totals = [Cell(read_side(side, period, where, limit=1).total or ZERO) for side in sides.values()]
-    return _WindowReading(
-        ratio_cell(*totals) if len(totals) == 2 else totals[0],
-        {name: read_window_parts(side, period, where, ids=changed) for name, side in sides.items()},
-        {name: frozenset(read_window_parts(side, period, seen, ids=changed)) for name, side in sides.items()},
-    )
+    return {
+        name: _WindowSide(
+            read_shares(side, period, where),
+            read_window_parts(side, period, where, ids=changed),
+            frozenset(read_window_parts(side, period, seen, ids=changed)),
+        )
+        for name, side in sides.items()
+    }
 
 
 def _window_evidence(
-    sides: Mapping[str, Customers], fact: str, moment: datetime, then: _WindowReading, now: _WindowReading
+    sides: Mapping[str, Customers],
+    fact: str,
+    moment: datetime,
+    then: Mapping[str, _WindowSide],
+    now: Mapping[str, _WindowSide],
 ) -> Evidence:
     moved = [
-        (record, record.row.pk in then.in_sight[name] | now.in_sight[name])
+        (record, record.row.pk in then[name].in_sight | now[name].in_sight)
         for name, side in sides.items()
-        for record in _moved_records(name, side, then.parts[name], now.parts[name], moment)
+        for record in _moved_records(name, side, then[name], now[name], moment)
     ]
-    return _evidence(fact, moment, then.cell, now.cell, moved)
+    return _evidence(fact, moment, _window_cell(then), _window_cell(now), moved)
+
+
+def _window_cell(sides: Mapping[str, _WindowSide]) -> Cell:
+    totals = [side.total for side in sides.values()]
+    return ratio_cell(*totals) if len(totals) == 2 else totals[0]
 
 
 def _moved_records(
-    name: str,
-    side: Customers,
-    before: Mapping[int, tuple[str, Part]],
-    after: Mapping[int, tuple[str, Part]],
-    moment: datetime,
+    name: str, side: Customers, then: _WindowSide, now: _WindowSide, moment: datetime
 ) -> Iterator[ChangedRecord]:
-    """The records of one side that count otherwise, or for another customer."""
-    moved = sorted(key for key in before.keys() | after.keys() if before.get(key) != after.get(key))
-    parts = [(pk, before[pk][1] if pk in before else None, after[pk][1] if pk in after else None) for pk in moved]
-    yield from _told(name, side.window, side.fact, parts, moment, is_money=is_of_money(side))
+    """The records that changed in the window, of customers who give something else than they did."""
+
+    def is_moved(pk: int) -> bool:
+        before, after = then.parts.get(pk), now.parts.get(pk)
+        customers = {each[0] for each in (before, after) if each}
+        return before != after and any(then.shares.get(who) != now.shares.get(who) for who in customers)
+
+    def part(found: _WindowSide, pk: int) -> Part | None:
+        return found.parts[pk][-1] if pk in found.parts else None
+
+    moved = sorted(pk for pk in then.parts.keys() | now.parts.keys() if is_moved(pk))
+    parts = [(pk, part(then, pk), part(now, pk)) for pk in moved]
+    yield from _told(name, side.window, side.fact, parts, moment, is_money=True)
 
 
 @dataclass(frozen=True, slots=True)

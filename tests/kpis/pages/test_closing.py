@@ -9,8 +9,9 @@ import pytest
 import time_machine
 
 from kpis.choices import Grain
-from kpis.models import Deal, FactStream, LockedCell, Period
+from kpis.models import Deal, FactStream, KpiNode, LockedCell, Period
 from kpis.selectors.calendar import find_period
+from kpis.services.definitions import create_metric
 from kpis.services.facts import upsert_facts
 from kpis.services.periods import close_period
 from kpis.services.recompute import recompute
@@ -187,6 +188,26 @@ class TestLateChanges:
         assert "2 KPIs to decide on" not in page
         assert "1 KPI to decide on" in page
         assert "At closing 800,000 JPY → now 1,100,000 JPY: Amount changed in 1 record" in page
+
+    def test_a_number_of_customers_tells_its_cause_and_its_records(self, world, october, dave, read, client_for, acme):
+        earlier = datetime(2026, 11, 1, tzinfo=UTC)
+        begun = {"account": "A", "starts_on": "2026-04-01", "mrr": 100}
+        for resource, record in (("accounts", {"external_id": "A", "name": "A社"}), ("contracts", begun)):
+            upsert_facts(resource=resource, source="crm", records=[{"external_id": "A", **record}], now=earlier)
+        words = {"code": "churn", "name": "解約率", "unit": "percent", "accumulation": "rate"}
+        metric = create_metric(**words, spec={"kind": "retention", "measure": "logo_churn"}, actor=None, now=earlier)
+        node = KpiNode.objects.create(
+            tree=world.tree, parent=world.factor, level="kpi", code="churn", name="解約率", metric=metric
+        )
+        recompute(now=earlier)
+        close_period(period=october, actor=None, now=CLOSED_AT)
+        ended = {"external_id": "A", **begun, "ends_on": "2026-10-20"}
+        upsert_facts(resource="contracts", source="crm", records=[ended], now=NOW)
+        recompute(now=NOW)
+        assert "At closing 0.0% → now 100.0%: Ends on (exclusive) changed in 1 record" in read(dave)
+        asked = {"start": "2026-10-01", "as_of": CLOSED_AT.isoformat()}
+        page = client_for(dave, acme).get(f"/kpis/{node.public_id}/records/", asked).content.decode()
+        assert page.count("2026/10/20") == 1 and "100円 → 0円" in page  # it lessens no customer at the start
 
     def test_many_tell_the_rest_of_their_causes_when_asked(self, world, october, dave, read, monkeypatch):
         monkeypatch.setattr("kpis.views.closing.EXPLAINED", 1)

@@ -157,7 +157,18 @@ class TestCustomersWithPast:
         send("orders", order("O0", "A2", "2026-05-01"), at=LATER)
         found = self.of({"kind": "repeat", "fact": "orders", "measure": "new"})
         assert (found.then.value, found.now.value) == (1, 0)
-        assert ("arrived", "", 1) in causes(found)
+        assert causes(found) == [("arrived", "", 1)]
+
+    def test_what_an_old_customer_ordered_late_makes_nobody_new(self, customers: None) -> None:
+        send("orders", order("O4", "A1", "2026-10-20"), at=LATER)
+        assert self.of({"kind": "repeat", "fact": "orders", "measure": "new"}).causes == ()
+
+    def test_a_customer_who_is_active_after_all(self, customers: None) -> None:
+        send("orders", order("O5", "A3", "2026-05-01"), at=LOADED)
+        send("orders", order("O5", "A3", "2026-10-25"), at=LATER)
+        found = self.of({"kind": "repeat", "fact": "orders", "measure": "dormant", "window_months": 3})
+        assert (found.then.value, found.now.value) == (1, 0)
+        assert causes(found) == [("changed", "ordered_on", 1)]
 
     def test_repeat_buyers_and_the_customer_an_order_belongs_to(self, customers: None) -> None:
         send("orders", order("O2", "A3", "2026-10-10"), at=LATER)
@@ -182,7 +193,7 @@ class TestCustomersWithPast:
             people=(),
             now=NOW,
         )
-        assert found is not None and found.records == () and found.hidden_count == 2
+        assert found is not None and found.records == () and found.hidden_count == 1
         assert causes(found) == [("changed", "ends_on", 1)]
 
     def test_several_at_once_each_have_their_own(self, customers: None, won: Metric) -> None:
