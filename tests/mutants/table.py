@@ -435,6 +435,46 @@ AREAS: dict[str, list[Mutant]] = {
             f"{KPIS}test_trees.py::TestCopyOfTargets::test_what_added_up_adds_up_again",
         ),
     ],
+    "from a number to its records": [
+        Mutant(
+            "kpis/selectors/matrix/axes.py",
+            '    successors = _successors() if org == "now" else {}\n',
+            "    successors: dict[int, int] = {}\n",
+            f"{KPIS}pages/test_budget_table.py::TestOrganisation::test_a_number_leads_to_the_records_of_both",
+        ),
+        Mutant(
+            "kpis/selectors/budget_table.py",
+            "        return difference if abs(difference) > ROUNDING else None\n",
+            "        return None\n",
+            f"{KPIS}pages/test_budget_table.py::TestMonthsBesideTheirQuarter::test_says_by_how_much_and_why",
+        ),
+        Mutant(
+            "kpis/renderings/budgets.py",
+            " - shown) > ROUNDING:\n",
+            " - shown) < 0:\n",
+            f"{KPIS}pages/test_budget_table.py::TestMonthsBesideTheirQuarter"
+            "::test_the_workbook_writes_the_total_with_a_note",
+        ),
+        Mutant(
+            "kpis/selectors/closing_dues.py",
+            "closing is not None and closing < today",
+            "closing is not None and closing <= today",
+            f"{KPIS}pages/test_closing.py::TestDues::test_on_its_day_it_is_in_time",
+        ),
+        Mutant(
+            "kpis/services/evidence.py",
+            "before != after and any(then.shares.get(who) != now.shares.get(who) for who in customers)",
+            "before != after and bool(customers)",
+            f"{KPIS}services/test_evidence.py::TestCustomersWithPast"
+            "::test_what_an_old_customer_ordered_late_makes_nobody_new",
+        ),
+        Mutant(
+            "kpis/selectors/details.py",
+            "values.get((row.fiscal_year.start_year - 1, row.ordinal))",
+            "values.get((row.fiscal_year.start_year, row.ordinal))",
+            f"{KPIS}pages/test_details.py::TestDetail::test_last_year_stands_beside_in_chart_and_table",
+        ),
+    ],
     "working back from the goal": [
         Mutant(
             "kpis/engine/back_calculation/timing.py",
