@@ -1,5 +1,6 @@
 """Targets and entered values, as they go out and may come in."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -16,6 +17,19 @@ from kpis.api.fields import (
 )
 from kpis.api.serializers import FREQUENCIES, LINES, OFFICIAL, PageSerializer, Selectable, with_member
 from kpis.choices import DimensionCode, EntryAbsence, Grain, TargetLine
+from kpis.engine.proration import Proration
+
+
+class ProrationSerializer(serializers.Serializer):
+    """How a target of somebody who joins or leaves came about, as `targets/proposals/` proposes it."""
+
+    whole = Number(help_text=_("The target before proration."))
+    kept = Number(help_text=_("What of it stays for the days on which the person is there."))
+    handed = Number(default=0, help_text=_("What of the difference somebody else took over."))
+
+    def validate(self, attrs: dict[str, Any]) -> Proration:
+        """As the engine counts with it."""
+        return Proration(**{name: Decimal(value) for name, value in attrs.items()})
 
 
 class TargetSerializer(Selectable):
@@ -33,6 +47,11 @@ class TargetSerializer(Selectable):
     initial_value = Number(read_only=True)
     initial_upper = Number(read_only=True, allow_null=True)
     reason = serializers.CharField(allow_blank=True, default="")
+    proration = ProrationSerializer(
+        allow_null=True,
+        default=None,
+        help_text=_("Send back what a proposal said, so that a later one counts from the same target."),
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Find node and member, and say `official` as the line it stands for."""

@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from kpis.choices import RequestStatus, RequestVerdict, TargetLine
+from kpis.engine.proration import Proration, stored_proration
 from kpis.models.definitions import KpiNode, KpiTree
 from kpis.models.dimensions import DimensionMember
 
@@ -64,6 +65,7 @@ class TargetRequestCell(models.Model):
     seen_upper = models.DecimalField(_("Upper bound when proposed"), max_digits=26, decimal_places=8, null=True)
     value = models.DecimalField(_("Proposed target"), max_digits=26, decimal_places=8)
     upper = models.DecimalField(_("Proposed upper bound"), max_digits=26, decimal_places=8, null=True)
+    prorated = models.JSONField(_("Prorated"), null=True, editable=False)
 
     class Meta:
         verbose_name = _("Proposed target")
@@ -79,6 +81,11 @@ class TargetRequestCell(models.Model):
 
     def __str__(self) -> str:
         return f"{self.node} {self.period_start}"
+
+    @property
+    def proration(self) -> Proration | None:
+        """How the proposed target is prorated; None where it is not."""
+        return stored_proration(self.prorated)
 
 
 class TargetRequestDecision(models.Model):

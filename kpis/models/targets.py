@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from kpis.choices import BackCalculationScenario, EntryAbsence, Grain, RequestVerdict, TargetLine
+from kpis.engine.proration import Proration, stored_proration
 from kpis.models.definitions import KpiNode, KpiTree, Metric
 from kpis.models.dimensions import DimensionMember
 
@@ -26,6 +27,9 @@ class Target(models.Model):
     initial_upper = models.DecimalField(_("Initial upper bound"), max_digits=26, decimal_places=8, null=True)
     value = models.DecimalField(_("Current target"), max_digits=26, decimal_places=8)
     upper = models.DecimalField(_("Upper bound"), max_digits=26, decimal_places=8, null=True, blank=True)
+    prorated = models.JSONField(
+        _("Prorated"), null=True, editable=False, help_text=_("From which target, where a person joins or leaves.")
+    )
 
     class Meta:
         verbose_name = _("Target")
@@ -41,6 +45,11 @@ class Target(models.Model):
 
     def __str__(self) -> str:
         return f"{self.node} {self.period_start}"
+
+    @property
+    def proration(self) -> Proration | None:
+        """How it was prorated; None where it was not, or was set to something else since."""
+        return stored_proration(self.prorated)
 
 
 class TargetRevision(models.Model):

@@ -1,7 +1,7 @@
 """Targets proposed for single periods, to be looked at and then set: nothing is stored here."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
@@ -9,9 +9,11 @@ from django.utils import timezone
 
 from kpis.choices import Accumulation, DimensionCode, PeriodState, SpreadMethod
 from kpis.engine.issues import Issue, gettext_noop
-from kpis.engine.spreading import carry_forward, prorate, seasonal_weights, spread_target
-from kpis.models import CalendarDay, DimensionMember, KpiNode, Period, Person, Target
+from kpis.engine.proration import ProratedTarget, Proration
+from kpis.engine.spreading import carry_forward, seasonal_weights, spread_target
+from kpis.models import DimensionMember, KpiNode, Period, Person, Target
 from kpis.selectors.matrix import MatrixQuery, build_matrix
+from kpis.selectors.presence import BusinessDays
 
 PAST_YEARS = 3
 ONE = Decimal(1)
@@ -47,12 +49,17 @@ class ProposalQuery:
 
 @dataclass(frozen=True)
 class ProposedTarget:
-    """One target as it is now (None = not set) and as it is proposed."""
+    """One target as it is now (None = not set) and as it is proposed.
+
+    `proration` is to be set with it. `is_changed`: whether setting it would say anything new.
+    """
 
     member: DimensionMember | None
     period_start: date
     current: Decimal | None
     value: Decimal
+    proration: Proration | None = None
+    is_changed: bool = True
 
 
 @dataclass(frozen=True)
@@ -79,12 +86,17 @@ def propose_targets(query: ProposalQuery, *, now: datetime) -> Proposal:
             return proposer.spread()
 
 
+def nobody_of(dimension: str) -> DimensionMember:
+    """The member that stands for what is not allocated to anybody."""
+    return DimensionMember.objects.get(dimension__code=dimension, is_unassigned=True)
+
+
 @dataclass(frozen=True)
 class _Proposer:
     query: ProposalQuery
     now: datetime
     periods: Sequence[Period]
-    current: Mapping[tuple[int | None, date], Decimal]
+    current: Mapping[tuple[int | None, date], Target]
 
     @classmethod
     def load(cls, query: ProposalQuery, now: datetime) -> "_Proposer":
@@ -95,7 +107,7 @@ class _Proposer:
             )
         )
         targets = Target.objects.filter(node=node, line=query.line, dimension=query.dimension)
-        current = {(row.member_id, row.period_start): row.value for row in targets}
+        current = {(row.member_id, row.period_start): row for row in targets.select_related("node__metric")}
         return cls(query, now, periods, current)
 
     @property
@@ -111,15 +123,23 @@ class _Proposer:
         return found
 
     def now_of(self, period: Period, member: DimensionMember | None) -> Decimal | None:
+        target = self.target_of(period, member)
+        return target.value if target else None
+
+    def target_of(self, period: Period, member: DimensionMember | None) -> Target | None:
         return self.current.get((member.pk if member else None, period.start_date))
 
     def made(self, periods: Sequence[Period], values: Sequence[Decimal], remainder: Decimal = ZERO) -> Proposal:
-        member = self.query.member
-        targets = tuple(
-            ProposedTarget(member, period.start_date, self.now_of(period, member), value)
-            for period, value in zip(periods, values, strict=True)
-        )
-        return Proposal(targets, remainder)
+        pairs = zip(periods, values, strict=True)
+        return Proposal(tuple(self.proposed(period, self.query.member, value) for period, value in pairs), remainder)
+
+    def proposed(
+        self, period: Period, member: DimensionMember | None, value: Decimal, proration: Proration | None = None
+    ) -> ProposedTarget:
+        target = self.target_of(period, member)
+        standing = (target.value, proration and target.proration) if target else None
+        current = target.value if target else None
+        return ProposedTarget(member, period.start_date, current, value, proration, standing != (value, proration))
 
     def spread(self) -> Proposal:
         """The year's value over the open periods; what the others hold is taken off a sum before."""
@@ -150,7 +170,8 @@ class _Proposer:
         elif self.query.method == SpreadMethod.EVEN:
             weights = [ONE] * len(periods)
         else:
-            weights = [Decimal(each) for each in _business_days(periods)]
+            days = BusinessDays.load(periods)
+            weights = [Decimal(days.count(each)) for each in periods]
         return weights if sum(weights) else [ONE] * len(periods)
 
     def past_years(self) -> list[list[Decimal | None]]:
@@ -213,54 +234,62 @@ class _Proposer:
 
     def prorated(self) -> Proposal:
         """Each target by the business days of the period on which the person is there."""
-        shares = self.presence()
-        targets = tuple(
-            ProposedTarget(
-                self.query.member,
-                period.start_date,
-                value,
-                prorate(self.accumulation, value, worked, total, step=self.query.step),
+        keeps_share = self.accumulation == Accumulation.SUM
+        member = self.query.member
+        return Proposal(
+            tuple(
+                self.proposed(period, member, share.value, share.proration if keeps_share else None)
+                for period, share in self.shares()
             )
-            for period, worked, total in shares
-            if (value := self.now_of(period, self.query.member)) is not None and worked < total
         )
-        if not targets:
-            raise NoProposalError("nothing", gettext_noop("The person is there on every business day with a target."))
-        return Proposal(targets)
 
     def handed_over(self) -> Proposal:
-        """What proration takes off a sum goes to the receiver; without one it stays visible as not allocated."""
+        """What proration takes off a sum goes to the receiver; without one it stays visible as not allocated.
+
+        What was handed over before is not handed over again.
+        """
         if self.accumulation != Accumulation.SUM:
             raise NoProposalError("not_a_sum", gettext_noop("Only targets that add up can be handed over."))
-        given = self.prorated().targets  # of a person: for anybody else there is nothing to hand over
-        receiver = self.query.receiver or DimensionMember.objects.get(
-            dimension__code=self.query.dimension, is_unassigned=True
-        )
-        taken = tuple(self.received(each, receiver) for each in given if each.current is not None)
+        shares = self.shares()  # of a person: for anybody else there is nothing to hand over
+        receiver = self.query.receiver or nobody_of(self.query.dimension)
+        given = [
+            self.proposed(period, self.query.member, share.value, share.proration.handing(share.proration.rest))
+            for period, share in shares
+        ]
+        taken = [self.received(period, receiver, share.proration.rest) for period, share in shares if share.proration.rest]
         return Proposal((*given, *taken))
 
-    def received(self, given: ProposedTarget, receiver: DimensionMember) -> ProposedTarget:
-        before = self.current.get((receiver.pk, given.period_start))
-        rest = (given.current or ZERO) - given.value
-        return replace(given, member=receiver, current=before, value=(before or ZERO) + rest)
+    def received(self, period: Period, receiver: DimensionMember, rest: Decimal) -> ProposedTarget:
+        """`rest` on top of what the receiver has; it is no part of what the receiver's own proration counts from."""
+        target = self.target_of(period, receiver)
+        value = (target.value if target else ZERO) + rest
+        if value < 0:
+            raise NoProposalError(
+                "not_taken",
+                gettext_noop("More was handed over before than is left now. Choose the person who took it over."),
+                "receiver",
+            )
+        return self.proposed(period, receiver, value, target.proration if target else None)
 
-    def presence(self) -> list[tuple[Period, int, int]]:
-        """Open periods with the business days on which the person is there, and all of them."""
+    def shares(self) -> list[tuple[Period, ProratedTarget]]:
+        """Targets of open periods on which the person is not there throughout, or was not when they were prorated."""
+        person, periods = self.person(), self.open_periods()
+        days = BusinessDays.load(periods)
+        shares = [
+            (period, days.prorate(target, period, person, step=self.query.step))
+            for period in periods
+            if (target := self.target_of(period, self.query.member)) is not None
+            and (target.prorated or days.worked(period, person) < days.count(period))
+        ]
+        if not shares:
+            raise NoProposalError("nothing", gettext_noop("The person is there on every business day with a target."))
+        return shares
+
+    def person(self) -> Person:
+        """The person of the row. Raises NoProposalError where nobody joins or leaves."""
         person = Person.objects.filter(member=self.query.member).first() if self.query.member else None
         if person is None or (person.hired_on is None and person.left_on is None):
             raise NoProposalError(
                 "no_dates", gettext_noop("Choose a person whose day of joining or leaving is known."), "member"
             )
-        periods = self.open_periods()
-        gone = person.left_on + timedelta(days=1) if person.left_on else date.max
-        worked = _business_days(periods, since=person.hired_on or date.min, until=gone)
-        return list(zip(periods, worked, _business_days(periods), strict=True))
-
-
-def _business_days(periods: Sequence[Period], *, since: date = date.min, until: date = date.max) -> list[int]:
-    """The business days of each period in [since, until)."""
-    days = CalendarDay.objects.filter(
-        day__gte=max(periods[0].start_date, since), day__lt=min(periods[-1].end_date, until), is_business_day=True
-    ).values_list("day", flat=True)
-    known = list(days)
-    return [sum(period.start_date <= day < period.end_date for day in known) for period in periods]
+        return person

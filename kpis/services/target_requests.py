@@ -1,6 +1,7 @@
 """Target change requests: proposed, approved in steps, returned with a comment. What is in force holds until then."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any
 
@@ -133,9 +134,7 @@ def withdraw_request(*, request: TargetRequest, actor: Any) -> TargetRequest:
 
 
 def _with_reason(entry: TargetEntry, reason: str) -> TargetEntry:
-    return TargetEntry(
-        entry.node, entry.period_start, entry.value, entry.upper, entry.dimension, entry.member, entry.line, reason
-    )
+    return replace(entry, reason=reason)
 
 
 def _refuse_waiting(tree: KpiTree, changes: Sequence[TargetChange]) -> None:
@@ -173,6 +172,7 @@ def _cell(request: TargetRequest, change: TargetChange) -> TargetRequestCell:
         seen_upper=existing.upper if existing else None,
         value=entry.value,
         upper=entry.upper,
+        prorated=entry.proration.data() if entry.proration else None,
     )
 
 
@@ -237,6 +237,7 @@ def _entry(cell: TargetRequestCell, reason: str) -> TargetEntry:
         member=cell.member,
         line=cell.line,
         reason=reason,
+        proration=cell.proration,
     )
 
 

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from kpis.choices import Direction, Grain, Level, PeriodState, TreeStatus
 from kpis.engine.issues import Issue, gettext_noop
+from kpis.engine.proration import Proration
 from kpis.models import DimensionMember, KpiNode, KpiTree, Period, Target, TargetRequest, TargetRevision
 from kpis.selectors.approvals import approval_steps
 from kpis.services.calendar import ensure_fiscal_year
@@ -24,7 +25,7 @@ from tenants.outbox.services import emit
 
 OFFICIAL = "official"
 BATCH = 1000
-VALUES = ("value", "upper", "initial_value", "initial_upper")
+VALUES = ("value", "upper", "initial_value", "initial_upper", "prorated")
 
 
 class TargetError(RefusedError):
@@ -41,7 +42,10 @@ class NeedsApprovalError(TargetError):
 
 @dataclass(frozen=True, slots=True)
 class TargetEntry:
-    """One target to set, for one period of the node's own frequency; `line` "official" means the tree's."""
+    """One target to set, for one period of the node's own frequency; `line` "official" means the tree's.
+
+    `proration` says that the value is a share of another, of which a later proration is to be counted.
+    """
 
     node: KpiNode
     period_start: date
@@ -51,6 +55,7 @@ class TargetEntry:
     member: DimensionMember | None = None
     line: str = "target"
     reason: str = ""
+    proration: Proration | None = None
 
 
 def set_target(*, entry: TargetEntry, actor: Any, now: datetime) -> Target:
@@ -103,6 +108,13 @@ def _refuse_unapproved(entries: Sequence[TargetEntry], actor: Any, now: datetime
         )
 
 
+def _differs(entry: TargetEntry, existing: Target | None) -> bool:
+    """Whether setting the entry says anything new; the same value again keeps how it was prorated."""
+    if existing is None or (existing.value, existing.upper) != (entry.value, entry.upper):
+        return True
+    return entry.proration is not None and entry.proration != existing.proration
+
+
 _Key = tuple[int, date, str, int | None, str]
 
 
@@ -145,7 +157,7 @@ class _Writer:
             if key in seen:
                 self.note(index, "period_start", "duplicate", gettext_noop("This target is in the list twice."))
             seen.add(key)
-            if existing is None or (existing.value, existing.upper) != (entry.value, entry.upper):
+            if _differs(entry, existing):
                 changes.append(TargetChange(index, entry, self.lines[index], existing))
         if self.issues:
             raise TargetError(issues=self.issues)
@@ -161,34 +173,23 @@ class _Writer:
             if target is None:
                 target = self.existing[key] = _new(key)
                 made.append(target)
-            elif (target.value, target.upper) != (entry.value, entry.upper):
+            elif _differs(entry, target):
                 changed.append(target)
             else:
                 targets.append(target)
                 continue
             target.value, target.upper = entry.value, entry.upper
-            if target.pk is None or entry.node.tree.status == TreeStatus.DRAFT:
+            target.prorated = entry.proration.data() if entry.proration else None
+            if target.initial_value is None or entry.node.tree.status == TreeStatus.DRAFT:
                 target.initial_value, target.initial_upper = entry.value, entry.upper
             targets.append(target)
             written.append((target, entry))
         self.is_changed = bool(written)
         Target.objects.bulk_create(made, batch_size=BATCH)
         Target.objects.bulk_update(changed, VALUES, batch_size=BATCH)
-        counted = TargetRevision.objects.filter(target__in=changed).order_by().values("target")
-        earlier = dict(counted.annotate(n=Count("pk")).values_list("target", "n")) if changed else {}
-        revisions = [
-            TargetRevision(
-                target=target,
-                number=earlier.get(target.pk, 0) + 1,
-                value=entry.value,
-                upper=entry.upper,
-                reason=entry.reason,
-                actor=actor,
-                at=now,
-                request=request,
-            )
-            for target, entry in written
-        ]
+        earlier = TargetRevision.objects.filter(target__in=changed).order_by("target", "-number").distinct("target")
+        latest = {each.target_id: each for each in earlier} if changed else {}
+        revisions = [_revision(*each, latest.get(each[0].pk), actor, now, request) for each in written]
         TargetRevision.objects.bulk_create(revisions, batch_size=BATCH)
         return tuple(targets)
 
@@ -220,7 +221,7 @@ class _Writer:
                 "invalid",
                 gettext_noop("A target is for the company without a member, or for one member of a dimension."),
             )
-        is_change = existing is not None and (existing.value, existing.upper) != (entry.value, entry.upper)
+        is_change = existing is not None and _differs(entry, existing)
         if is_change and node.tree.status == TreeStatus.ACTIVE and not entry.reason.strip():
             self.note(
                 index,
@@ -263,3 +264,26 @@ class _Writer:
 def _new(key: _Key) -> Target:
     node_id, period_start, dimension, member_id, line = key
     return Target(node_id=node_id, period_start=period_start, dimension=dimension, member_id=member_id, line=line)
+
+
+def _revision(
+    target: Target,
+    entry: TargetEntry,
+    latest: TargetRevision | None,
+    actor: Any,
+    now: datetime,
+    request: TargetRequest | None,
+) -> TargetRevision:
+    is_same = latest is not None and (latest.value, latest.upper) == (entry.value, entry.upper)
+    return TargetRevision(
+        target=target,
+        number=latest.number + 1 if latest else 1,
+        value=entry.value,
+        upper=entry.upper,
+        reason=entry.reason,
+        actor=actor,
+        at=now,
+        request=request,
+        # How it is prorated is nothing new to the person: the value was confirmed.
+        confirmed_at=latest.confirmed_at if latest and is_same else None,
+    )

@@ -122,6 +122,7 @@ def _answered(request: HttpRequest) -> dict[str, Any] | None:
                 "period_start": cell.period_start.isoformat(),
                 "value": f"{cell.value.normalize():f}",
                 "upper": "" if cell.upper is None else f"{cell.upper.normalize():f}",
+                "proration": cell.prorated,
             }
             for cell in cells
         ],
@@ -147,6 +148,7 @@ def grid_words() -> dict[str, str]:
         "failed": _("The server could not be reached. Nothing was lost; please try again."),
         "remainder": _("The rounding remainder of %(value)s is in the last period."),
         "proposed": _("Proposed: %(count)s. Look at them, then save."),
+        "nothingNew": _("Nothing to change: the targets are as they would be proposed."),
         "chooseRow": _("Choose a row of the grid first."),
     }
 

@@ -13,9 +13,11 @@ from kpis.api.base import CompanyAPIView
 from kpis.api.fields import MemberReference, Number, TreeReference, node_or_error
 from kpis.api.problems import FieldError, Problem
 from kpis.api.queries import OFFICIAL, find_asked_member
+from kpis.api.targets import ProrationSerializer
 from kpis.choices import DimensionCode, SpreadMethod, TargetLine
+from kpis.models import DimensionMember
 from kpis.permissions import check_reach
-from kpis.selectors.target_proposals import NoProposalError, ProposalQuery, propose_targets
+from kpis.selectors.target_proposals import NoProposalError, ProposalQuery, nobody_of, propose_targets
 from tenants.capabilities import Capability
 
 
@@ -61,6 +63,8 @@ class ProposedTargetSerializer(serializers.Serializer):
     period_start = serializers.DateField()
     current = Number(allow_null=True)
     value = Number()
+    proration = ProrationSerializer(allow_null=True, help_text=_("To be set with the target."))
+    is_changed = serializers.BooleanField(help_text=_("Whether setting it would change anything."))
 
 
 class ProposalSerializer(serializers.Serializer):
@@ -81,7 +85,7 @@ class TargetProposalView(CompanyAPIView):
         parameters = ProposalParameters(data=request.data, context={"request": request})
         parameters.is_valid(raise_exception=True)
         query = ProposalQuery(**parameters.validated_data)
-        for member in (query.member, query.receiver) if query.receiver else (query.member,):
+        for member in _written(query):
             check_reach(request.user, self.scope, self.sight, query.dimension, member, [query.node])
         try:
             proposal = propose_targets(query, now=timezone.now())
@@ -95,3 +99,10 @@ class TargetProposalView(CompanyAPIView):
                 errors=[FieldError(issue.field, issue.code, message)],
             ) from error
         return Response(ProposalSerializer(proposal).data)
+
+
+def _written(query: ProposalQuery) -> list[DimensionMember | None]:
+    """Whose targets the answer is about."""
+    if query.method != SpreadMethod.HAND_OVER or query.member is None:
+        return [query.member]
+    return [query.member, query.receiver or nobody_of(query.dimension)]

@@ -67,7 +67,14 @@ class TestSpread:
         assert sum(values(answer)) == 100
         assert len(values(answer)) == 12
         assert answer["remainder"] == 1
-        assert answer["targets"][0] == {"member": None, "period_start": "2026-04-01", "current": None, "value": 8}
+        assert answer["targets"][0] == {
+            "member": None,
+            "period_start": "2026-04-01",
+            "current": None,
+            "value": 8,
+            "proration": None,
+            "is_changed": True,
+        }
 
     def test_by_business_days(self, propose, in_acme):
         parts = values(propose(method="business_days", value=12_000))
@@ -164,6 +171,102 @@ class TestJoinersAndLeavers:
     def test_who_stays_is_not_prorated(self, api, plan, leaver):
         body = {"node": plan["bookings"], "method": "prorate", "dimension": "person", "member": "mia"}
         assert api.post(PATH, body).json()["code"] == "no_dates"
+
+
+class TestAskedAgain:
+    """Leo leaves on 2026-11-13, after 9 of November's 19 business days; Mia joins on 2026-11-16 and takes over."""
+
+    @pytest.fixture
+    def ask(self, in_acme, set_months, propose):
+        send(
+            "people",
+            {"external_id": "leo", "name": "Leo", "left_on": "2026-11-13"},
+            {"external_id": "mia", "name": "Mia", "hired_on": "2026-11-16"},
+        )
+        set_months(1900, dimension="person", member="leo", months=[11, 12])
+        set_months(380, dimension="person", member="mia", months=[11])
+
+        def ask(method, member="leo", **body):
+            return propose(method=method, dimension="person", member=member, start="2026-11-01", **body)
+
+        return ask
+
+    @pytest.fixture
+    def save(self, api, plan):
+        """Sets what was proposed, as the grid does."""
+
+        def save(answer):
+            rows = [
+                {
+                    "node": plan["bookings"],
+                    "dimension": "person",
+                    "reason": "Leo leaves.",
+                    **{name: row[name] for name in ("member", "period_start", "value", "proration")},
+                }
+                for row in answer["targets"]
+                if row["is_changed"]
+            ]
+            if rows:
+                api.made("targets/bulk/", {"records": rows})
+            return len(rows)
+
+        return save
+
+    def test_proposes_the_same_and_changes_nothing(self, ask, save):
+        first = ask("prorate")
+        assert (values(first), save(first)) == ([900, 0], 2)
+        again = ask("prorate")
+        assert (values(again), save(again)) == ([900, 0], 0)
+
+    def test_nothing_is_handed_over_twice(self, ask, save, held):
+        assert save(ask("hand_over", receiver="mia")) == 4
+        assert held() == {"leo": 900, "mia": 380 + 1000}
+        assert save(ask("hand_over", receiver="mia")) == 0
+        assert save(ask("hand_over")) == 0
+        assert held() == {"leo": 900, "mia": 1380}
+
+    def test_what_was_only_prorated_is_still_to_be_handed_over(self, ask, save, held):
+        save(ask("prorate"))
+        save(ask("hand_over", receiver="mia"))
+        assert held() == {"leo": 900, "mia": 1380}
+
+    def test_another_last_day_counts_from_the_whole_target(self, ask, save, held):
+        save(ask("hand_over", receiver="mia"))
+        Person.objects.filter(external_id="leo").update(left_on="2026-11-20")  # 14 business days
+        save(ask("hand_over", receiver="mia"))
+        assert held() == {"leo": 1400, "mia": 380 + 500}
+
+    def test_nobody_gives_back_what_somebody_else_took_over(self, api, plan, ask, save):
+        save(ask("hand_over", receiver="mia"))
+        Person.objects.filter(external_id="leo").update(left_on="2026-11-20")
+        body = {"node": plan["bookings"], "method": "hand_over", "dimension": "person", "member": "leo"}
+        refused = api.post(PATH, {**body, "start": "2026-11-01"})
+        assert (refused.status_code, refused.json()["code"]) == (409, "not_taken")
+
+    def test_a_target_that_was_set_since_is_a_whole_one(self, ask, save, set_months):
+        save(ask("prorate"))
+        set_months(3800, dimension="person", member="leo", months=[11], reason="New plan.")
+        assert values(ask("prorate")) == [1800, 0]
+
+    def test_who_joins_keeps_what_was_taken_over(self, ask, save, held):
+        save(ask("prorate", member="mia"))  # 10 of 19 business days
+        assert held()["mia"] == 200
+        save(ask("hand_over", receiver="mia"))
+        assert held()["mia"] == 1200
+        assert save(ask("prorate", member="mia")) == 0
+
+    def test_a_rate_is_left_alone(self, propose, set_months, ask):
+        set_months(0.2, "win_rate", dimension="person", member="leo", months=[11])
+        (target,) = propose("win_rate", method="prorate", dimension="person", member="leo")["targets"]
+        assert (target["value"], target["proration"], target["is_changed"]) == (0.2, None, False)
+
+    @pytest.fixture
+    def held(self, in_acme):
+        def held():
+            rows = Target.objects.filter(period_start="2026-11-01").values_list("member__code", "value")
+            return {code: int(value) for code, value in rows}
+
+        return held
 
 
 class TestWhoMayAsk:

@@ -1,6 +1,7 @@
 // The cells of the grid: what is saved, what is typed, what is wrong, and the sums that follow from it.
 import { TypedError, editText, readNumber, writeNumber } from "./numbers.js";
 
+const KEPT = ["next", "nextUpper", "typed", "proration"];
 const BETWEEN = /[〜～~]/;
 
 export class Cells {
@@ -64,19 +65,21 @@ export class Cells {
       this.fault(cell, error.message);
     }
   }
-  set(cell, value, upper = "") {
+  // `proration` says that the value is a share of another, which is news even where the value stays.
+  set(cell, value, upper = "", proration = null) {
     this.clear(cell);
-    if (value === cell.dataset.value && (!this.isRange(cell) || upper === cell.dataset.upper)) return;
+    if (!proration && value === cell.dataset.value && (!this.isRange(cell) || upper === cell.dataset.upper)) return;
+    if (proration) cell.dataset.proration = JSON.stringify(proration);
     cell.dataset.next = value;
     if (this.isRange(cell)) cell.dataset.nextUpper = upper;
   }
   propose(entries) {
     this.undone.push(entries.map(([cell]) => [cell, { ...cell.dataset }]));
-    for (const [cell, value, upper] of entries) this.set(cell, value, upper ?? this.upper(cell));
+    for (const [cell, value, upper, proration] of entries) this.set(cell, value, upper ?? this.upper(cell), proration);
     this.refresh();
   }
   clear(cell) {
-    for (const name of ["next", "nextUpper", "typed"]) delete cell.dataset[name];
+    for (const name of KEPT) delete cell.dataset[name];
     cell.removeAttribute("aria-invalid");
     delete cell.dataset.fault;
   }
@@ -87,7 +90,7 @@ export class Cells {
   undo() {
     for (const [cell, before] of this.undone.pop() ?? []) {
       this.clear(cell);
-      for (const name of ["next", "nextUpper", "typed"]) if (before[name] !== undefined) cell.dataset[name] = before[name];
+      for (const name of KEPT) if (before[name] !== undefined) cell.dataset[name] = before[name];
       if (before.fault) this.fault(cell, before.fault);
     }
     this.refresh();

@@ -78,6 +78,7 @@ if (root) {
       value: cell.dataset.next,
       upper: cell.dataset.nextUpper || null,
       reason: reason.value.trim(),
+      proration: cell.dataset.proration ? JSON.parse(cell.dataset.proration) : null,
     }));
     try {
       const body = requestUrl ? { records, reason: reason.value.trim(), answers: answers ?? null } : { records };
@@ -124,10 +125,11 @@ if (root) {
         said.textContent = answer.errors?.[0]?.message ?? answer.detail;
         return;
       }
-      const entries = answer.targets.map((target) => [cellOf(row, target), plain(target.value)]).filter(([cell]) => cell);
+      const changed = answer.targets.filter((target) => target.is_changed);
+      const entries = changed.map((target) => [cellOf(row, target), plain(target.value), undefined, target.proration]).filter(([cell]) => cell);
       cells.propose(entries);
       const rest = answer.remainder ? ` ${say("remainder", { value: cells.write(answer.remainder, unit) })}` : "";
-      said.textContent = say("proposed", { count: entries.length }) + rest;
+      said.textContent = entries.length ? say("proposed", { count: entries.length }) + rest : words.nothingNew;
     } catch (error) {
       said.textContent = error.message;
     }
@@ -151,7 +153,7 @@ if (root) {
     const answered = JSON.parse(found.textContent);
     const entries = answered.cells.map((each) => {
       const row = cells.rows.find((one) => one.dataset.node === each.node && one.dataset.member === each.member);
-      return [row?.targets.find((cell) => cell.dataset.start === each.period_start), each.value, each.upper];
+      return [row?.targets.find((cell) => cell.dataset.start === each.period_start), each.value, each.upper, each.proration];
     });
     cells.propose(entries.filter(([cell]) => cell && cells.isWritable(cell)));
     reason.value = answered.reason;
