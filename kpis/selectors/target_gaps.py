@@ -9,8 +9,10 @@ from decimal import Decimal
 from kpis.choices import Accumulation, DimensionCode
 from kpis.engine.gaps import LevelGap, Part, level_gap, total_gap
 from kpis.models import DimensionMember, KpiNode, Period, Person, Target, Team, TeamMembership
+from kpis.selectors.presence import BusinessDays, smallest_step
 from kpis.selectors.target_grid import GridQuery, grid_nodes
 from kpis.selectors.visibility import Sight
+from tenants.settings.selectors import company_settings
 
 LEVELS = (DimensionCode.REGION, DimensionCode.TEAM, DimensionCode.PERSON)
 
@@ -37,7 +39,7 @@ class LevelRow:
 
 
 def read_level_gaps(query: GridQuery, *, sight: Sight) -> tuple[LevelRow, ...]:
-    """The check rows of the query's node, or of every node that adds up at its frequency; at most eight queries.
+    """The check rows of the query's node, or of every node that adds up at its frequency; at most ten queries.
 
     A row is left out where the reader does not see all of its parts, and where nothing is to be compared.
     """
@@ -113,6 +115,31 @@ def _holds(membership: TeamMembership, day: date) -> bool:
     return begun and (membership.ends_on is None or day < membership.ends_on)
 
 
+def _rests(
+    targets: Sequence[Target], periods: Sequence[Period], organisation: Organisation
+) -> dict[tuple[int, int, date], Decimal]:
+    """What of a person's target lies after the last day, by node, person and the period of leaving."""
+    leaving = {
+        member: period
+        for member, person in organisation.people.items()
+        for period in periods
+        if person.left_on is not None and period.start_date <= person.left_on < period.end_date
+    }
+    held = [row for row in targets if row.dimension == DimensionCode.PERSON and row.member_id in leaving]
+    held = [row for row in held if leaving[row.member_id].start_date == row.period_start]
+    if not held:
+        return {}
+    days, currency = BusinessDays.load(periods), company_settings().currency
+    rests = {}
+    for row in held:
+        assert row.member_id is not None
+        person, step = organisation.people[row.member_id], smallest_step(row.node, currency)
+        rest = row.value - days.prorate(row, leaving[row.member_id], person, step=step).value
+        if rest > 0:
+            rests[row.node_id, row.member_id, row.period_start] = rest
+    return rests
+
+
 _Values = Mapping[int | None, Mapping[date, Decimal]]
 _Parts = Mapping[date, list[Part]]
 
@@ -121,6 +148,7 @@ _Parts = Mapping[date, list[Part]]
 class _Checker:
     periods: Sequence[Period]
     values: Mapping[tuple[int, str], _Values]
+    rests: Mapping[tuple[int, int, date], Decimal]
     members: Mapping[int, DimensionMember]
     organisation: Organisation
     sight: Sight
@@ -130,15 +158,22 @@ class _Checker:
     def load(cls, query: GridQuery, nodes: Sequence[KpiNode], sight: Sight) -> "_Checker":
         values: dict[tuple[int, str], dict[int | None, dict[date, Decimal]]] = defaultdict(lambda: defaultdict(dict))
         targets = Target.objects.filter(node__in=[node.pk for node in nodes], line=query.line)
-        for row in targets.filter(dimension__in=[DimensionCode.COMPANY, *LEVELS]):
+        rows = list(targets.filter(dimension__in=[DimensionCode.COMPANY, *LEVELS]).select_related("node__metric"))
+        for row in rows:
             values[row.node_id, row.dimension][row.member_id][row.period_start] = row.value
-        periods = Period.objects.filter(grain=query.grain, fiscal_year__start_year=query.tree.fiscal_year)
+        periods = list(
+            Period.objects.filter(grain=query.grain, fiscal_year__start_year=query.tree.fiscal_year).order_by(
+                "start_date"
+            )
+        )
+        organisation = Organisation.load()
         used = {member for by_member in values.values() for member in by_member if member is not None}
         return cls(
-            list(periods.order_by("start_date")),
+            periods,
             values,
+            _rests(rows, periods, organisation),
             DimensionMember.objects.in_bulk(used),
-            Organisation.load(),
+            organisation,
             sight,
         )
 
@@ -181,12 +216,14 @@ class _Checker:
         for member, by_day in self.of(node, dimension).items():
             if member is not None and (only is None or member in only):
                 for start, value in by_day.items():
-                    found[start].append(self.part(dimension, member, start, value))
+                    found[start] += self.split(node, dimension, member, start, value)
         return found
 
-    def part(self, dimension: str, member: int, start: date, value: Decimal) -> Part:
+    def split(self, node: KpiNode, dimension: str, member: int, start: date, value: Decimal) -> list[Part]:
+        """One part, or two where a person leaves within the period."""
         is_nobody = self.members[member].is_unassigned or self.organisation.is_gone(dimension, member, start)
-        return Part(value, is_nobody)
+        rest = self.rests.get((node.pk, member, start))
+        return [Part(value, is_nobody)] if rest is None else [Part(value - rest), Part(rest, is_unassigned=True)]
 
     def highest(self, node: KpiNode) -> _Parts:
         """Of teams only the highest that have a target in a period, so that nothing counts twice."""
@@ -202,7 +239,7 @@ class _Checker:
             above = set(self.organisation.chain(teams[member].parent_id)) if member in teams else set()
             for start, value in by_day.items():
                 if not above & aimed[start]:
-                    found[start].append(self.part(DimensionCode.TEAM, member, start, value))
+                    found[start] += self.split(node, DimensionCode.TEAM, member, start, value)
         return found
 
     def people_by_team(self, node: KpiNode) -> Mapping[int, _Parts]:
@@ -216,7 +253,7 @@ class _Checker:
                 if (member, start) not in self.placed:
                     self.placed[member, start] = self.organisation.teams_of(member, last_days[start])
                 for team in self.placed[member, start]:
-                    found[team][start].append(self.part(DimensionCode.PERSON, member, start, value))
+                    found[team][start] += self.split(node, DimensionCode.PERSON, member, start, value)
         return found
 
     def sees_people_of(self, team: Team) -> bool:

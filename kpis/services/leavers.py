@@ -29,7 +29,7 @@ class HandOver:
 
 
 def move_targets(*, leaver: Leaver, receiver: Person, reason: str, actor: Any, now: datetime) -> HandOver:
-    """Move every target that remains to `receiver`, on top of the own ones; the leaver's become 0.
+    """Move every rest to `receiver`, on top of the own targets; the leaver keeps what the days before leaving ask for.
 
     Sums are the same before and after. Raises HandOverError without a reason or for a receiver who is not there, and
     TargetError.
@@ -37,7 +37,7 @@ def move_targets(*, leaver: Leaver, receiver: Person, reason: str, actor: Any, n
     if not reason.strip():
         fault = Issue("reason", "required", gettext_noop("Write why the targets are moved."))
         raise HandOverError(issues=[fault])
-    last = max(target.period_start for target in leaver.targets)
+    last = max(held.target.period_start for held in leaver.targets)
     is_there = receiver.left_on is None or receiver.left_on >= last
     if receiver.pk == leaver.person.pk or receiver.member_id is None or not is_there:
         fault = Issue("receiver", "invalid", gettext_noop("Choose somebody who is there in all of these periods."))
@@ -47,18 +47,23 @@ def move_targets(*, leaver: Leaver, receiver: Person, reason: str, actor: Any, n
 
 
 def _entries(leaver: Leaver, receiver: Person, reason: str) -> list[TargetEntry]:
-    held = {
-        (row.node_id, row.line, row.period_start): row.value
+    own = {
+        (row.node_id, row.line, row.period_start): row
         for row in Target.objects.filter(
-            node__in={target.node_id for target in leaver.targets},
+            node__in={held.target.node_id for held in leaver.targets},
             dimension=DimensionCode.PERSON,
             member=receiver.member_id,
         )
     }
     entries = []
-    for target in leaver.targets:
-        before = held.get((target.node_id, target.line, target.period_start), Decimal(0))
-        for member, value in ((target.member, Decimal(0)), (receiver.member, before + target.value)):
+    for held in leaver.targets:
+        target = held.target
+        taker = own.get((target.node_id, target.line, target.period_start))
+        before, taken = (taker.value, taker.proration) if taker else (Decimal(0), None)
+        for member, value, proration in (
+            (target.member, held.kept, held.proration),
+            (receiver.member, before + held.rest, taken),
+        ):
             entries.append(
                 TargetEntry(
                     node=target.node,
@@ -68,6 +73,7 @@ def _entries(leaver: Leaver, receiver: Person, reason: str) -> list[TargetEntry]
                     member=member,
                     line=target.line,
                     reason=reason,
+                    proration=proration,
                 )
             )
     return entries

@@ -541,8 +541,8 @@ AREAS: dict[str, list[Mutant]] = {
         ),
         Mutant(
             "kpis/services/leavers.py",
-            "before + target.value",
-            "target.value",
+            "before + held.rest",
+            "held.rest",
             f"{AGREED}test_levels.py::TestLeaver::test_moves_the_rest_and_keeps_every_sum",
         ),
     ],

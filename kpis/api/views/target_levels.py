@@ -63,7 +63,7 @@ class TargetHandOverView(CompanyAPIView):
 
     @extend_schema(summary="Move a leaver's targets", request=HandOverSerializer, responses=HandedOverSerializer)
     def post(self, request: Request) -> Response:
-        """Every period that begins after the last day and is not closed, on every line."""
+        """Every open period that ends after the last day, on every line; of the period of leaving the days after it."""
         serializer = HandOverSerializer(data=request.data)
         serializer.is_valid(raise_exception=True)
         asked, sight = serializer.validated_data, self.sight

@@ -23,6 +23,7 @@ from tests.kpis.targets_agreed.conftest import DECEMBER, JANUARY, NOVEMBER, entr
 
 pytestmark = pytest.mark.django_db
 COLUMN = 7  # November of a year that starts in April
+REST = 300_000 - 94_736  # what of 300,000 lies after the 6th of 19 business days
 
 
 @pytest.fixture
@@ -92,6 +93,15 @@ class TestLevels:
         assert levels(sales)["east", "person"] == ("short", 100)
         assert levels(sales, column=COLUMN + 1)["east", "person"] == ("unassigned", 300)
 
+    def test_of_the_month_of_leaving_the_days_after_it_are_held_by_nobody(self, sales):
+        leave("bob", "2026-11-13")  # 9 of 19 business days
+        rest = 300 - 142.105
+        assert levels(sales)["east", "person"] == ("short", 100)
+        query = GridQuery(sales.goal.tree, "target", "month", node=sales.goal)
+        row = next(row for row in read_level_gaps(query, sight=OPEN) if row.above and row.below == "person")
+        gap = row.gaps[COLUMN]
+        assert (gap.taken_on, gap.unassigned) == (500_000 - rest * 1000, rest * 1000)
+
     def test_rates_have_no_levels(self, sales):
         query = GridQuery(sales.goal.tree, "target", "month", node=sales.world.rate)
         assert read_level_gaps(query, sight=OPEN) == ()
@@ -123,7 +133,7 @@ class TestLevels:
 class TestLeaver:
     @pytest.fixture
     def gone(self, sales, aim):
-        """Bob left on 10 November; he has targets in November, December and January."""
+        """Bob left on 10 November, the 6th of 19 business days; he has targets in November, December and January."""
         for month in (DECEMBER, JANUARY):
             aim("person", month=month, bob=300)
         aim("person", month=DECEMBER, cleo=200)
@@ -131,28 +141,41 @@ class TestLeaver:
         return sales
 
     def move(self, gone, actor, receiver="cleo", reason="Bob left."):
-        (leaver,) = read_leavers(tree=gone.goal.tree, sight=OPEN)
+        leavers = read_leavers(tree=gone.goal.tree, sight=OPEN)
+        leaver = next(each for each in leavers if each.person.name == "Bob")
         person = Person.objects.get(external_id=receiver)
         return move_targets(leaver=leaver, receiver=person, reason=reason, actor=actor, now=timezone.now())
 
     def test_what_remains_begins_after_the_last_day(self, gone):
         (leaver,) = read_leavers(tree=gone.goal.tree, sight=OPEN)
         (rest,) = leaver.rests
-        assert (leaver.person.name, rest.period_count, rest.amount) == ("Bob", 2, 600_000)
+        assert (leaver.person.name, rest.period_count, rest.amount) == ("Bob", 3, 600_000 + REST)
+
+    def test_who_leaves_at_the_end_of_a_month_holds_the_months_after(self, gone):
+        Person.objects.filter(external_id="bob").update(left_on="2026-11-30")
+        (leaver,) = read_leavers(tree=gone.goal.tree, sight=OPEN)
+        assert [held.target.period_start for held in leaver.targets] == [DECEMBER, JANUARY]
+
+    def test_moving_and_prorating_agree(self, gone, dave, api):
+        self.move(gone, dave)
+        body = {"tree": str(gone.goal.tree.public_id), "node": "bookings", "dimension": "person", "member": "bob"}
+        answer = api.made("targets/proposals/", {**body, "method": "hand_over", "receiver": "cleo"})
+        assert not any(target["is_changed"] for target in answer["targets"])
 
     def test_moves_the_rest_and_keeps_every_sum(self, gone, dave):
         persons = Target.objects.filter(node=gone.goal, dimension="person").values("period_start")
         before = list(persons.annotate(sum=Sum("value")).order_by("period_start"))
-        assert self.move(gone, dave).target_count == 2
+        assert self.move(gone, dave).target_count == 3
         assert list(persons.annotate(sum=Sum("value")).order_by("period_start")) == before
-        assert gone.target("person", "bob", NOVEMBER).value == 300_000
+        assert gone.target("person", "bob", NOVEMBER).value == 300_000 - REST
+        assert gone.target("person", "cleo", NOVEMBER).value == 200_000 + REST
         assert gone.target("person", "cleo", DECEMBER).value == 500_000
         assert gone.target("person", "bob", DECEMBER).revisions.last().reason == "Bob left."
         assert not read_leavers(tree=gone.goal.tree, sight=OPEN)
 
     def test_closed_periods_stay(self, gone, dave):
         Period.objects.filter(grain="month", start_date=DECEMBER).update(state=PeriodState.CLOSED)
-        assert self.move(gone, dave).target_count == 1
+        assert self.move(gone, dave).target_count == 2
         assert gone.target("person", "bob", DECEMBER).value == 300_000
 
     def test_needs_a_reason_and_somebody_who_is_there(self, gone, dave):
@@ -181,7 +204,7 @@ class TestLeaver:
         assert "Not allocated: people who have left" in page
         body = {"person": "bob", "receiver": "cleo", "reason": "Bob left."}
         said = client.post(f"/targets/hand-over/{asked}", body, follow=True).content.decode()
-        assert "Moved to Cleo: 2 targets." in said
+        assert "Moved to Cleo: 3 targets." in said
         assert "people who have left" not in client.get(f"/targets/checks/{asked}").content.decode()
 
     def test_nothing_is_moved_out_of_sight_or_to_nobody(self, gone, client_for, acme, alice, dave):
@@ -229,6 +252,6 @@ class TestApi:
         leave("bob", "2026-11-10")
         body = {"tree": str(sales.goal.tree.public_id), "person": "bob", "receiver": "cleo", "reason": "Bob left."}
         assert signed_in(alice).post("targets/hand-over/", {**body, "receiver": "dora"}).status_code == 403
-        assert api.made("targets/hand-over/", body) == {"target_count": 1, "request": None}
+        assert api.made("targets/hand-over/", body) == {"target_count": 2, "request": None}
         assert api.post("targets/hand-over/", body).status_code == 404
         assert sales.target("person", "cleo", DECEMBER).value == 300_000
