@@ -130,8 +130,9 @@ class BackCalculationAdmin(ReadOnlyAdmin):
         "target_count",
         "applied_by",
         "applied_at",
+        "request",
     )
-    list_select_related = ("tree", "applied_by")
+    list_select_related = ("tree", "applied_by", "request__tree")
     list_filter = ("tree", "scenario")
     search_fields = ("tree__name", "goal_metric", "reason")
     date_hierarchy = "applied_at"

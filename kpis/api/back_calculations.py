@@ -173,7 +173,7 @@ class WorkedBackSerializer(serializers.Serializer):
 
 
 class BackCalculationSerializer(Selectable):
-    """A back-calculation that was applied."""
+    """A back-calculation that was applied, or proposed: then `request` names what has to be approved."""
 
     id = serializers.UUIDField(source="public_id")
     tree = TreeReference()
@@ -187,6 +187,12 @@ class BackCalculationSerializer(Selectable):
     target_count = serializers.IntegerField()
     reason = serializers.CharField()
     applied_at = serializers.DateTimeField()
+    request = serializers.UUIDField(
+        source="request.public_id",
+        default=None,
+        allow_null=True,
+        help_text=_("The request with its targets; they hold once it is approved. Null where they were set at once."),
+    )
 
 
 def worked_data(

@@ -1,12 +1,14 @@
 """What people typed: targets with their revisions, and values that no system delivers. Never touched by recompute."""
 
 import uuid
+from typing import Self
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from kpis.choices import BackCalculationScenario, EntryAbsence, Grain, RequestVerdict, TargetLine
+from kpis.choices import BackCalculationScenario, EntryAbsence, Grain, RequestStatus, RequestVerdict, TargetLine
 from kpis.engine.proration import Proration, stored_proration
 from kpis.models.definitions import KpiNode, KpiTree, Metric
 from kpis.models.dimensions import DimensionMember
@@ -90,8 +92,19 @@ class TargetRevision(models.Model):
         return [each.actor for each in decisions if each.actor is not None and each.verdict == RequestVerdict.APPROVED]
 
 
+class BackCalculationQuerySet(models.QuerySet["BackCalculation"]):
+    """Rows of BackCalculation."""
+
+    def applied(self) -> Self:
+        """Those whose targets were set: at once, or by the approval of their request."""
+        return self.filter(Q(request=None) | Q(request__status=RequestStatus.APPROVED))
+
+
 class BackCalculation(models.Model):
-    """One back-calculation that was applied as targets: what was asked, what came out, by whom. Never changed later."""
+    """One back-calculation that was applied as targets: what was asked, what came out, by whom. Never changed later.
+
+    With a request its targets are proposed: they hold once that is approved.
+    """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     tree = models.ForeignKey(KpiTree, models.CASCADE, related_name="back_calculations", verbose_name=_("KPI tree"))
@@ -108,6 +121,16 @@ class BackCalculation(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("By")
     )
     applied_at = models.DateTimeField(_("At"))
+    request = models.ForeignKey(
+        "kpis.TargetRequest",
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="back_calculations",
+        verbose_name=_("Target change request"),
+    )
+
+    objects = BackCalculationQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("Back-calculation")

@@ -99,7 +99,7 @@ def check_worked_back(today: date) -> ItemState:
         return ItemState(ItemStatus.IN_PROGRESS, evidence, reverse("kpi-tree"), step, reverse("kpi-tree"))
     applied = {
         row.tree_id: row
-        for row in BackCalculation.objects.filter(tree__in=trees).select_related("tree").order_by("applied_at", "id")
+        for row in BackCalculation.objects.applied().filter(tree__in=trees).select_related("tree").order_by("applied_at", "id")
     }
     page = reverse("back-calculation")
     missing = next((tree for tree in trees if tree.pk not in applied), None)

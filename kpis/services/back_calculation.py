@@ -12,7 +12,8 @@ from kpis.engine.issues import gettext_noop
 from kpis.models import BackCalculation, KpiTree
 from kpis.selectors.back_calculation import NodeTargets, WorkedBack, plan_targets
 from kpis.services.refusal import RefusedError
-from kpis.services.targets import TargetEntry, set_targets
+from kpis.services.target_requests import set_or_request
+from kpis.services.targets import TargetEntry
 
 
 class BackCalculationError(RefusedError):
@@ -32,9 +33,10 @@ def apply_back_calculation(
 ) -> BackCalculation:
     """Write the targets of a scenario on the tree's official line and keep what they follow from; all or none.
 
-    Targets of closed periods stay as they are, and so do those before `first`. Applying the same again writes nothing
-    and answers with the record that is there. Raises BackCalculationError, and TargetError as set_targets does (in an
-    active tree a change needs its reason).
+    Where the actor needs approval they are proposed, and the record names the request. Targets of closed periods stay
+    as they are, and so do those before `first`. Applying the same again writes nothing and answers with the record that
+    is there. Raises BackCalculationError, and TargetError and TargetRequestError as set_or_request does (in an active
+    tree a change needs its reason).
     """
     if worked.issues:
         raise BackCalculationError(issues=worked.issues)
@@ -47,10 +49,9 @@ def apply_back_calculation(
                 gettext_noop("No node of this tree is on the way from the goal, so there is no target to set.")
             )
         entries = _entries(rows, reason)
-        if entries:
-            set_targets(entries=entries, actor=actor, now=now)
+        asked_for = set_or_request(entries=entries, actor=actor, now=now) if entries else None
         asked, found = _input(worked, first), _result(worked, scenario, plan)
-        latest = tree.back_calculations.first()
+        latest = tree.back_calculations.applied().first()
         if (
             not entries
             and latest is not None
@@ -75,6 +76,7 @@ def apply_back_calculation(
             reason=reason,
             applied_by=actor,
             applied_at=now,
+            request=asked_for,
         )
 
 

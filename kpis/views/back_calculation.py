@@ -21,6 +21,7 @@ from kpis.choices import BackCalculationScenario, DimensionCode, TreeStatus
 from kpis.forms.back_calculation import ApplyForm, BackCalculationForm, first_values
 from kpis.models import KpiTree, Target
 from kpis.permissions import check_reach
+from kpis.selectors.approvals import approval_steps
 from kpis.selectors.back_calculation import (
     Basis,
     BenchmarkRate,
@@ -108,7 +109,8 @@ def back_calculation(request: HttpRequest) -> HttpResponse:
             raise PermissionDenied(_("This is not yours to write: your role reaches your own people and KPIs."))
         if asked.worked is not None and apply_form.is_valid() and _apply(request, asked, apply_form):
             return redirect(f"{reverse('back-calculation')}?{urlencode(asked.kept)}")
-    page = {**_page(asked), "apply_form": apply_form, "may_apply": may_apply}
+    approvals = approval_steps(user=request.user, tree=tree, today=timezone.localdate())
+    page = {**_page(asked), "apply_form": apply_form, "may_apply": may_apply, "approvals": approvals}
     status = UNPROCESSABLE if request.method == "POST" else None
     return render(request, PAGE, {"page": page, "currency": company_settings().currency}, status=status)
 
@@ -174,7 +176,7 @@ def _apply(request: HttpRequest, asked: Asked, form: ApplyForm) -> bool:
     written = sum(row.written_count for row in asked.rows)
     locked = sum(row.count(Fate.LOCKED) for row in asked.rows)
     try:
-        apply_back_calculation(
+        applied = apply_back_calculation(
             worked=asked.worked,
             scenario=asked.scenario,
             first=asked.form.chosen_first,
@@ -185,7 +187,10 @@ def _apply(request: HttpRequest, asked: Asked, form: ApplyForm) -> bool:
     except RefusedError as refusal:
         form.add_error(None, str(refusal))
         return False
-    if written:
+    if applied.request is not None:
+        said = _("%(count)s targets are proposed for approval. Until it is given, the targets in force stay.")
+        messages.success(request, said % {"count": written})
+    elif written:
         messages.success(request, _("%(count)s targets were set from the back-calculation.") % {"count": written})
     else:
         messages.success(request, _("Every target was as the back-calculation has it already. Nothing was changed."))

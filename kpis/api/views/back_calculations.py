@@ -30,7 +30,7 @@ from tenants.capabilities import Capability
 class BackCalculationViewSet(CompanyViewSet):
     """From a goal to the orders, deals, opportunities, leads and activities that it takes."""
 
-    queryset = BackCalculation.objects.select_related("tree")
+    queryset = BackCalculation.objects.select_related("tree", "request")
     serializer_class = BackCalculationSerializer
     filterset_class = BackCalculationFilter
     cursor_ordering = "-applied_at"
@@ -51,7 +51,10 @@ class BackCalculationViewSet(CompanyViewSet):
     @extend_schema(summary="Apply as targets", request=ApplyInput, responses={201: BackCalculationSerializer})
     @action(detail=False, methods=["post"])
     def apply(self, request: Request) -> Response:
-        """Write the targets of a scenario; closed periods keep theirs, and the same again changes nothing."""
+        """Write the targets of a scenario; closed periods keep theirs, and the same again changes nothing.
+
+        Where the caller's change needs approval the targets are proposed: the answer's `request` names the request.
+        """
         asked = self._asked(ApplyInput)
         worked, scenario = asked["worked"], asked["scenario"]
         rows = plan_targets(worked.basis.places, worked.plan(scenario), has_goal=worked.has_goal)

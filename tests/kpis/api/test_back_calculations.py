@@ -3,8 +3,9 @@
 import pytest
 import time_machine
 
-from kpis.models import BackCalculation, KpiNode, Period, Target
+from kpis.models import BackCalculation, KpiNode, KpiTree, Period, Target
 from kpis.services.calendar import ensure_calendar
+from tenants.settings.models import CompanySettings
 from tests.kpis.back_calculation import NOW, grow_tree, live_a_year
 from tests.remembering import remembered
 
@@ -211,6 +212,18 @@ class TestWho:
         assert not Target.objects.exists()
         tree.nodes.update(responsible_user=alice)
         assert signed_in(alice).post("back-calculations/apply/", body(tree)).status_code == 201
+
+    def test_what_needs_approval_is_proposed(self, signed_in, api, alice, tree):
+        tree.nodes.update(responsible_user=alice)
+        KpiTree.objects.update(status="active")
+        CompanySettings.objects.update(target_approval="one")
+        caller = signed_in(alice)
+        assert faults(caller.post("back-calculations/apply/", body(tree, reason=""))) == [("reason", "required")]
+        applied = caller.made("back-calculations/apply/", body(tree, reason="Plan"))
+        waiting = caller.shown(f"target-requests/{applied['request']}/")
+        assert (waiting["status"], len(waiting["cells"])) == ("waiting", applied["target_count"])
+        assert not Target.objects.exists()
+        assert api.made("back-calculations/apply/", body(tree, reason="Plan"))["request"] is None
 
     @pytest.mark.parametrize(("name", "status"), [("dave", 201), ("bob", 403), ("vera", 403), ("hana", 403)])
     def test_others_by_their_role(self, signed_in, request, tree, name, status):

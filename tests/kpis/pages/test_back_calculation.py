@@ -4,9 +4,13 @@ from datetime import date
 
 import pytest
 import time_machine
+from django.contrib.messages import get_messages
+from django.utils import timezone
 
-from kpis.models import BackCalculation, Period, Target
+from kpis.models import BackCalculation, KpiTree, Period, Target, TargetRequest
 from kpis.services.calendar import ensure_calendar
+from kpis.services.target_requests import approve_request
+from tenants.settings.models import CompanySettings
 from tests.kpis.back_calculation import NOW, grow_tree, live_a_year
 from tests.remembering import remembered
 
@@ -164,6 +168,22 @@ class TestWho:
         visit(alice, "post", 403, value="27000000", reason="plan")
         lived.nodes.update(responsible_user=alice)
         visit(alice, "post", 302, value="27000000", reason="plan")
+
+    def test_what_needs_approval_is_proposed(self, visit, alice, dave, lived):
+        lived.nodes.update(responsible_user=alice)
+        KpiTree.objects.update(status="active")
+        CompanySettings.objects.update(target_approval="one")
+        page = visit(alice, value="27000000").content.decode()
+        assert "Propose the change" in page
+        assert "Apply as targets" not in page
+        response = visit(alice, "post", 302, value="27000000", reason="plan")
+        (said,) = get_messages(response.wsgi_request)
+        assert "targets are proposed for approval" in str(said)
+        assert not Target.objects.exists()
+        assert not BackCalculation.objects.applied().exists()
+        approve_request(request=TargetRequest.objects.get(), actor=dave, now=timezone.now())
+        assert sum(Target.objects.filter(node__code="closed_deals").values_list("value", flat=True)) == 120
+        assert BackCalculation.objects.applied().get().applied_by == alice
 
     @pytest.mark.parametrize("name", ["bob", "vera", "hana"])
     def test_others_do_not(self, visit, request, lived, name):
