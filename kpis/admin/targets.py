@@ -4,7 +4,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -100,6 +100,10 @@ class TargetAdmin(ServiceAdmin):
     search_fields = ("node__name", "node__code", "member__name")
     autocomplete_fields = ("node", "member")
     date_hierarchy = "period_start"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Target]:
+        """Also those that were removed: their history is here."""
+        return Target.with_removed.all()
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[str]:
         return [*TARGET_PLACE] if obj else []

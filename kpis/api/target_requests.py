@@ -29,7 +29,7 @@ class TargetRequestFilter(filters.FilterSet):
 
 
 class RequestedCellSerializer(serializers.Serializer):
-    """One target of a request: when it was proposed (null = not set), and as it is to be."""
+    """One target of a request: when it was proposed (null = not set), and as it is to be (null = removed)."""
 
     node = NodeReference()
     period_start = serializers.DateField()
@@ -38,7 +38,7 @@ class RequestedCellSerializer(serializers.Serializer):
     line = serializers.ChoiceField(TargetLine.choices)
     seen_value = Number(allow_null=True)
     seen_upper = Number(allow_null=True)
-    value = Number()
+    value = Number(allow_null=True)
     upper = Number(allow_null=True)
 
 

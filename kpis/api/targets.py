@@ -42,9 +42,9 @@ class TargetSerializer(Selectable):
     dimension = serializers.ChoiceField(DimensionCode.choices, default=DimensionCode.COMPANY)
     member = MemberReference(allow_null=True, default=None)
     line = serializers.ChoiceField(LINES, default=TargetLine.TARGET)
-    value = Number()
+    value = Number(allow_null=True, help_text=_("Null removes the target: no target is not 0."))
     upper = Number(allow_null=True, default=None)
-    initial_value = Number(read_only=True)
+    initial_value = Number(read_only=True, allow_null=True)
     initial_upper = Number(read_only=True, allow_null=True)
     reason = serializers.CharField(allow_blank=True, default="")
     proration = ProrationSerializer(
@@ -82,7 +82,7 @@ class TargetRevisionSerializer(Selectable):
     """One setting of a target."""
 
     number = serializers.IntegerField()
-    value = Number()
+    value = Number(allow_null=True, help_text=_("Null where the target was removed."))
     upper = Number(allow_null=True)
     reason = serializers.CharField()
     actor = ActorField(allow_null=True, help_text=_("Who set it, or proposed it where it was approved."))

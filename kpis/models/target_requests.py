@@ -49,7 +49,7 @@ class TargetRequest(models.Model):
 
 
 class TargetRequestCell(models.Model):
-    """One target of a request: as it stood when it was proposed (null = not set), and as it is to be."""
+    """One target of a request: as it stood when proposed (null = not set), and as it is to be (null = removed)."""
 
     request = models.ForeignKey(
         TargetRequest, models.CASCADE, related_name="cells", verbose_name=_("Target change request")
@@ -63,7 +63,7 @@ class TargetRequestCell(models.Model):
     line = models.CharField(_("Target line"), max_length=7, choices=TargetLine.choices)
     seen_value = models.DecimalField(_("Target when proposed"), max_digits=26, decimal_places=8, null=True)
     seen_upper = models.DecimalField(_("Upper bound when proposed"), max_digits=26, decimal_places=8, null=True)
-    value = models.DecimalField(_("Proposed target"), max_digits=26, decimal_places=8)
+    value = models.DecimalField(_("Proposed target"), max_digits=26, decimal_places=8, null=True)
     upper = models.DecimalField(_("Proposed upper bound"), max_digits=26, decimal_places=8, null=True)
     prorated = models.JSONField(_("Prorated"), null=True, editable=False)
 

@@ -1,6 +1,7 @@
 """What people typed: targets with their revisions, and values that no system delivers. Never touched by recompute."""
 
 import uuid
+from decimal import Decimal
 from typing import Self
 
 from django.conf import settings
@@ -14,8 +15,18 @@ from kpis.models.definitions import KpiNode, KpiTree, Metric
 from kpis.models.dimensions import DimensionMember
 
 
+class StandingTargets(models.Manager["Target"]):
+    """The targets that are set. One that was removed keeps its row for its history and is no target to any reader."""
+
+    def get_queryset(self) -> models.QuerySet["Target"]:
+        return super().get_queryset().exclude(value=None)
+
+
 class Target(models.Model):
-    """The target of a node for one period of its own frequency: as first set (当初) and as it stands (現行)."""
+    """The target of a node for one period of its own frequency: as first set (当初) and as it stands (現行).
+
+    `value` is None once it was removed. Only what writes targets or shows their history reads `with_removed`.
+    """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     node = models.ForeignKey(KpiNode, models.CASCADE, related_name="targets", verbose_name=_("Node"))
@@ -25,13 +36,16 @@ class Target(models.Model):
         DimensionMember, models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("Member")
     )
     line = models.CharField(_("Target line"), max_length=7, choices=TargetLine.choices, default=TargetLine.TARGET)
-    initial_value = models.DecimalField(_("Initial target"), max_digits=26, decimal_places=8)
+    initial_value = models.DecimalField(_("Initial target"), max_digits=26, decimal_places=8, null=True)
     initial_upper = models.DecimalField(_("Initial upper bound"), max_digits=26, decimal_places=8, null=True)
-    value = models.DecimalField(_("Current target"), max_digits=26, decimal_places=8)
+    value = models.DecimalField(_("Current target"), max_digits=26, decimal_places=8, null=True, blank=True)
     upper = models.DecimalField(_("Upper bound"), max_digits=26, decimal_places=8, null=True, blank=True)
     prorated = models.JSONField(
         _("Prorated"), null=True, editable=False, help_text=_("From which target, where a person joins or leaves.")
     )
+
+    objects = StandingTargets()
+    with_removed = models.Manager()
 
     class Meta:
         verbose_name = _("Target")
@@ -49,17 +63,23 @@ class Target(models.Model):
         return f"{self.node} {self.period_start}"
 
     @property
+    def standing(self) -> Decimal:
+        """The value of a target that is set, as `objects` gives it."""
+        assert self.value is not None
+        return self.value
+
+    @property
     def proration(self) -> Proration | None:
         """How it was prorated; None where it was not, or was set to something else since."""
         return stored_proration(self.prorated)
 
 
 class TargetRevision(models.Model):
-    """One setting of a target: what, proposed by whom, why; who approved it stands in its request, if it needed one."""
+    """One setting of a target: what (None = removed), by whom, why; who approved it stands in its request, if any."""
 
     target = models.ForeignKey(Target, models.CASCADE, related_name="revisions", verbose_name=_("Target"))
     number = models.PositiveIntegerField(_("Revision"))
-    value = models.DecimalField(_("Value"), max_digits=26, decimal_places=8)
+    value = models.DecimalField(_("Value"), max_digits=26, decimal_places=8, null=True)
     upper = models.DecimalField(_("Upper bound"), max_digits=26, decimal_places=8, null=True)
     reason = models.TextField(_("Reason"), blank=True, default="")
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name=_("By"))

@@ -89,7 +89,10 @@ def find_person(user: Any) -> Person | None:
 def latest_settings(tree: KpiTree, *, members: Iterable[int] | None = None) -> QuerySet[TargetRevision]:
     """The setting in force of every person's target on the tree's official line."""
     rows = TargetRevision.objects.filter(
-        target__node__tree=tree, target__line=tree.official_line, target__dimension=DimensionCode.PERSON
+        target__node__tree=tree,
+        target__line=tree.official_line,
+        target__dimension=DimensionCode.PERSON,
+        target__value__isnull=False,
     )
     if members is not None:
         rows = rows.filter(target__member__in=members)

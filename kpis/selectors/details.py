@@ -64,11 +64,11 @@ class SegmentTable:
 
 @dataclass(frozen=True)
 class TargetLine:
-    """One period's target as first set and as it stands; the last revision when it was changed."""
+    """One period's target as first set and as it stands (None = removed); the last revision when it was changed."""
 
     period_label: str
-    initial_value: Decimal
-    value: Decimal
+    initial_value: Decimal | None
+    value: Decimal | None
     change: TargetRevision | None
 
 
@@ -291,7 +291,7 @@ def read_targets(node: KpiNode, period: Period) -> list[TargetLine]:
         )
     }
     revisions = TargetRevision.objects.select_related("actor").order_by("number")
-    targets = Target.objects.filter(
+    targets = Target.with_removed.filter(
         node=node, line=node.tree.official_line, dimension=DimensionCode.COMPANY, period_start__in=periods
     ).prefetch_related(Prefetch("revisions", queryset=revisions))
     name = period_namer()

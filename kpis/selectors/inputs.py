@@ -207,4 +207,5 @@ def _entries(nodes: Sequence[KpiNode], starts: Collection[date]) -> Mapping[Key,
 def _targets(nodes: Sequence[KpiNode], starts: Collection[date]) -> Mapping[tuple[int, date, int | None], Decimal]:
     lines = {node.pk: node.tree.official_line for node in nodes}
     rows = Target.objects.filter(node__in=lines, period_start__in=starts)
-    return {(row.node_id, row.period_start, row.member_id): row.value for row in rows if row.line == lines[row.node_id]}
+    official = (row for row in rows if row.line == lines[row.node_id])
+    return {(row.node_id, row.period_start, row.member_id): row.standing for row in official}

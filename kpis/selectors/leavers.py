@@ -28,7 +28,7 @@ class HeldTarget:
 
     @property
     def rest(self) -> Decimal:
-        return self.target.value - self.kept
+        return self.target.standing - self.kept
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class _Reader:
         if period is None or person.left_on is None or person.left_on >= period.end_date:
             return None
         found = self.days.prorate(target, period, person, step=smallest_step(target.node, self.currency))
-        rest = target.value - found.value
+        rest = target.standing - found.value
         return HeldTarget(target, found.value, found.proration.handing(rest)) if rest > 0 else None
 
 

@@ -44,7 +44,7 @@ class BusinessDays:
         """A target of a person as it is for the days on which that person is there. Load `node__metric` with it."""
         return prorate_target(
             target.node.metric.accumulation if target.node.metric else Accumulation.SUM,
-            target.value,
+            target.standing,
             target.proration,
             worked=self.worked(period, person),
             total=self.count(period),

@@ -125,18 +125,22 @@ def _rests(
         for period in periods
         if person.left_on is not None and period.start_date <= person.left_on < period.end_date
     }
-    held = [row for row in targets if row.dimension == DimensionCode.PERSON and row.member_id in leaving]
-    held = [row for row in held if leaving[row.member_id].start_date == row.period_start]
+    held = [
+        (row, member, leaving[member])
+        for row in targets
+        if row.dimension == DimensionCode.PERSON
+        and (member := row.member_id or 0) in leaving
+        and leaving[member].start_date == row.period_start
+    ]
     if not held:
         return {}
     days, currency = BusinessDays.load(periods), company_settings().currency
     rests = {}
-    for row in held:
-        assert row.member_id is not None
-        person, step = organisation.people[row.member_id], smallest_step(row.node, currency)
-        rest = row.value - days.prorate(row, leaving[row.member_id], person, step=step).value
+    for row, member, period in held:
+        step = smallest_step(row.node, currency)
+        rest = row.standing - days.prorate(row, period, organisation.people[member], step=step).value
         if rest > 0:
-            rests[row.node_id, row.member_id, row.period_start] = rest
+            rests[row.node_id, member, row.period_start] = rest
     return rests
 
 
@@ -160,7 +164,7 @@ class _Checker:
         targets = Target.objects.filter(node__in=[node.pk for node in nodes], line=query.line)
         rows = list(targets.filter(dimension__in=[DimensionCode.COMPANY, *LEVELS]).select_related("node__metric"))
         for row in rows:
-            values[row.node_id, row.dimension][row.member_id][row.period_start] = row.value
+            values[row.node_id, row.dimension][row.member_id][row.period_start] = row.standing
         periods = list(
             Period.objects.filter(grain=query.grain, fiscal_year__start_year=query.tree.fiscal_year).order_by(
                 "start_date"

@@ -43,7 +43,7 @@ class GridColumn:
 class GridCell:
     """One target as first set (当初) and as it stands (現行), None where none is set; `reason` is its last change's.
 
-    `proposed` is what waits for approval, None where nothing does.
+    `proposed` is what waits for approval (None: to be removed), where something `is_waiting`.
     """
 
     start: date
@@ -54,6 +54,7 @@ class GridCell:
     initial_upper: Decimal | None = None
     reason: str = ""
     proposed: Decimal | None = None
+    is_waiting: bool = False
 
     @property
     def is_changed(self) -> bool:
@@ -181,7 +182,7 @@ _TargetKey = tuple[int, int | None, date]
 
 def _load_targets(query: GridQuery) -> dict[_TargetKey, Target]:
     reason = TargetRevision.objects.filter(target=OuterRef("pk"), number__gt=1).order_by("-number").values("reason")
-    rows = Target.objects.filter(node__tree=query.tree, line=query.line).annotate(reason=Subquery(reason[:1]))
+    rows = Target.with_removed.filter(node__tree=query.tree, line=query.line).annotate(reason=Subquery(reason[:1]))
     if query.node is not None:
         rows = rows.filter(node=query.node)
     rows = rows.filter(dimension__in={query.dimension, DimensionCode.COMPANY})
@@ -196,7 +197,7 @@ def _load_leaving(query: GridQuery, members: Sequence[int]) -> dict[int | None, 
     return dict(left.values_list("member_id", "left_on"))
 
 
-def _load_proposed(query: GridQuery) -> dict[_TargetKey, Decimal]:
+def _load_proposed(query: GridQuery) -> dict[_TargetKey, Decimal | None]:
     """What waits for approval."""
     cells = TargetRequestCell.objects.filter(
         request__tree=query.tree,
@@ -212,7 +213,7 @@ class _Reader:
     query: GridQuery
     columns: tuple[GridColumn, ...]
     targets: Mapping[_TargetKey, Target]
-    proposed: Mapping[_TargetKey, Decimal]
+    proposed: Mapping[_TargetKey, Decimal | None]
     may_write: MayWrite
 
     def row(
@@ -223,9 +224,9 @@ class _Reader:
 
     def _cell(self, node: KpiNode, member: DimensionMember | None, column: GridColumn) -> GridCell:
         key = (node.pk, member.pk if member else None, column.start)
-        target, proposed = self.targets.get(key), self.proposed.get(key)
+        target, proposed, is_waiting = self.targets.get(key), self.proposed.get(key), key in self.proposed
         if target is None:
-            return GridCell(column.start, column.is_locked, proposed=proposed)
+            return GridCell(column.start, column.is_locked, proposed=proposed, is_waiting=is_waiting)
         return GridCell(
             column.start,
             column.is_locked,
@@ -235,6 +236,7 @@ class _Reader:
             target.initial_upper,
             getattr(target, "reason", None) or "",
             proposed,
+            is_waiting,
         )
 
 

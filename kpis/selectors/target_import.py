@@ -27,13 +27,14 @@ HEADINGS = {
     "line": gettext_noop("Target line"),
     "unit": gettext_noop("Unit"),
 }
+NO_TARGET = gettext_noop("No target")
 BETWEEN = re.compile("[〜～~]")
 MayWrite = Callable[[KpiNode, str, DimensionMember | None], bool]
 
 
 @dataclass(frozen=True)
 class ImportChange:
-    """One target that would be set; `old` is None where none is set yet."""
+    """One target that would be set; `old` is None where none is set yet, `new` where it would be removed."""
 
     node: KpiNode
     dimension: str
@@ -42,7 +43,7 @@ class ImportChange:
     period_start: date
     period_label: str
     old: Decimal | None
-    new: Decimal
+    new: Decimal | None
     upper: Decimal | None = None
 
 
@@ -85,7 +86,7 @@ class ImportPlan:
 def plan_import(sheet: Sequence[Sequence[str]], *, tree: KpiTree, line: str, may_write: MayWrite) -> ImportPlan:
     """Compare a sheet with the targets of a tree; `line` is meant where the sheet names none. Seven queries.
 
-    Blank cells leave their target as it is. A closed period is refused only where its target would change. Amounts
+    Blank cells leave their target as it is; the words “No target” (目標なし) remove it. A closed period is refused only where its target would change. Amounts
     count in the unit that the row names (千円 …), else in the currency itself.
     """
     return _Importer(tree, line, may_write).plan(sheet)
@@ -111,6 +112,7 @@ class _Importer:
         rows = Target.objects.filter(node__tree=self.tree)
         self.targets = {(row.node_id, row.member_id, row.line, row.period_start): row for row in rows}
         self.periods = self._read_periods()
+        self.no_target = _in_all_languages(NO_TARGET)
         self.seen: set[tuple[int, int | None, str, date]] = set()
 
     def _read_periods(self) -> dict[tuple[str, str], Period]:
@@ -185,6 +187,8 @@ class _Importer:
     def _cell(self, number: int, column: str, text: str, place: _Place, period: Period) -> None:
         metric = place.node.metric
         unit = metric.unit if metric else ""
+        is_removal = _plain(text) in self.no_target
+        text = "" if is_removal else text
         try:
             parts = BETWEEN.split(text) if metric and metric.direction == Direction.RANGE else [text]
             new, upper = [*(read_number(part, unit, scale=place.scale) for part in parts[:2]), None][:2]
@@ -192,8 +196,8 @@ class _Importer:
             self._refuse(number, column, error.code, error.template, **error.params)
             return
         target = self.targets.get(place.key(period.start_date))
-        old = target.value if target else None
-        if new is None or (target and (old, target.upper) == (new, upper)):
+        old, old_upper = (target.value, target.upper) if target else (None, None)
+        if (new is None and not is_removal) or (old, old_upper) == (new, upper):
             self.unchanged += 1
         elif fault := self._fault(place, period):
             self._refuse(number, column, *fault)
@@ -221,6 +225,14 @@ class _Importer:
 
 def _plain(text: str) -> str:
     return "".join(unicodedata.normalize("NFKC", text).split()).casefold()
+
+
+def _in_all_languages(word: str) -> set[str]:
+    found = set()
+    for language in LANGUAGES:
+        with override(language):
+            found.add(_plain(gettext(word)))
+    return found
 
 
 def _unique(rows: Sequence[Any], name_of: Callable[[Any], str]) -> dict[str, Any]:

@@ -262,7 +262,7 @@ class _Proposer:
     def received(self, period: Period, receiver: DimensionMember, rest: Decimal) -> ProposedTarget:
         """`rest` on top of what the receiver has; it is no part of what the receiver's own proration counts from."""
         target = self.target_of(period, receiver)
-        value = (target.value if target else ZERO) + rest
+        value = (target.standing if target else ZERO) + rest
         if value < 0:
             raise NoProposalError(
                 "not_taken",

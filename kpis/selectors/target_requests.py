@@ -18,7 +18,10 @@ SETTLED_SHOWN = 20
 
 @dataclass(frozen=True)
 class Difference:
-    """One target of a request: 当初, 現行 (None = not set) and 提案; `seen` is what 現行 was when it was proposed."""
+    """One target of a request: 当初, 現行 (None = not set) and 提案 (None = to be removed).
+
+    `seen` is what 現行 was when it was proposed.
+    """
 
     node: KpiNode
     member: DimensionMember | None
@@ -28,7 +31,7 @@ class Difference:
     period_label: str
     initial: Decimal | None
     current: Decimal | None
-    proposed: Decimal
+    proposed: Decimal | None
     upper: Decimal | None
     current_upper: Decimal | None
     seen: Decimal | None
@@ -36,8 +39,8 @@ class Difference:
 
     @property
     def change(self) -> Decimal | None:
-        """Proposed less current; None where none is set yet."""
-        return None if self.current is None else self.proposed - self.current
+        """Proposed less current; None where one of them is no target."""
+        return None if self.current is None or self.proposed is None else self.proposed - self.current
 
     @property
     def is_changed_meanwhile(self) -> bool:
@@ -201,7 +204,7 @@ def _place(row: TargetRequestCell | Target) -> _Place:
 
 
 def _targets_of(cells: Sequence[TargetRequestCell]) -> dict[_Place, Target]:
-    rows = Target.objects.filter(
+    rows = Target.with_removed.filter(
         node__in={cell.node_id for cell in cells}, period_start__in={cell.period_start for cell in cells}
     )
     return {_place(row): row for row in rows}

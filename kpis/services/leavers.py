@@ -59,7 +59,7 @@ def _entries(leaver: Leaver, receiver: Person, reason: str) -> list[TargetEntry]
     for held in leaver.targets:
         target = held.target
         taker = own.get((target.node_id, target.line, target.period_start))
-        before, taken = (taker.value, taker.proration) if taker else (Decimal(0), None)
+        before, taken = (taker.standing, taker.proration) if taker else (Decimal(0), None)
         for member, value, proration in (
             (target.member, held.kept, held.proration),
             (receiver.member, before + held.rest, taken),

@@ -10,7 +10,6 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Count
 from django.utils import timezone
 
 from kpis.choices import Direction, Grain, Level, PeriodState, TreeStatus
@@ -44,12 +43,12 @@ class NeedsApprovalError(TargetError):
 class TargetEntry:
     """One target to set, for one period of the node's own frequency; `line` "official" means the tree's.
 
-    `proration` says that the value is a share of another, of which a later proration is to be counted.
+    A `value` of None removes the target: no target is not 0. `proration` says that the value is a share of another, of which a later proration is to be counted.
     """
 
     node: KpiNode
     period_start: date
-    value: Decimal
+    value: Decimal | None
     upper: Decimal | None = None
     dimension: str = "company"
     member: DimensionMember | None = None
@@ -69,7 +68,7 @@ def set_targets(
     """Set several targets, all or none, and write a revision for each that is new or changed.
 
     While its tree is a draft a target has no history to keep: initial and current are the same. In an active tree the
-    initial target stays, and a change needs its reason. `request` is the approved request that asked for them; `actor`
+    initial target stays, and a change needs its reason. Removing a target is a change like any other. `request` is the approved request that asked for them; `actor`
     is then who proposed it. Raises TargetError naming every entry at fault, and NeedsApprovalError where the change
     has to be requested instead.
     """
@@ -110,9 +109,10 @@ def _refuse_unapproved(entries: Sequence[TargetEntry], actor: Any, now: datetime
 
 def _differs(entry: TargetEntry, existing: Target | None) -> bool:
     """Whether setting the entry says anything new; the same value again keeps how it was prorated."""
-    if existing is None or (existing.value, existing.upper) != (entry.value, entry.upper):
+    standing = (existing.value, existing.upper) if existing else (None, None)
+    if standing != (entry.value, entry.upper):
         return True
-    return entry.proration is not None and entry.proration != existing.proration
+    return existing is not None and entry.proration is not None and entry.proration is not None and entry.proration != existing.proration
 
 
 _Key = tuple[int, date, str, int | None, str]
@@ -135,7 +135,7 @@ class _Writer:
         }
         self.lines = [entry.node.tree.official_line if entry.line == OFFICIAL else entry.line for entry in entries]
         existing = (
-            Target.objects.select_for_update(of=("self",))
+            Target.with_removed.select_for_update(of=("self",))
             .filter(
                 node__in={entry.node.pk for entry in entries},
                 period_start__in={entry.period_start for entry in entries},
@@ -186,7 +186,7 @@ class _Writer:
             written.append((target, entry))
         self.is_changed = bool(written)
         Target.objects.bulk_create(made, batch_size=BATCH)
-        Target.objects.bulk_update(changed, VALUES, batch_size=BATCH)
+        Target.with_removed.bulk_update(changed, VALUES, batch_size=BATCH)
         earlier = TargetRevision.objects.filter(target__in=changed).order_by("target", "-number").distinct("target")
         latest = {each.target_id: each for each in earlier} if changed else {}
         revisions = [_revision(*each, latest.get(each[0].pk), actor, now, request) for each in written]
@@ -212,6 +212,15 @@ class _Writer:
                 node=node.code,
             )
             return
+        if entry.value is None and existing is None:
+            self.note(
+                index,
+                "value",
+                "not_set",
+                gettext_noop("%(node)s has no target for %(period)s, so there is nothing to remove."),
+                node=node.code,
+                period=entry.period_start,
+            )
         self.check_period(index, entry)
         self.check_bounds(index, entry, node.metric.direction)
         if (entry.dimension == "company") != (entry.member is None):
@@ -221,7 +230,7 @@ class _Writer:
                 "invalid",
                 gettext_noop("A target is for the company without a member, or for one member of a dimension."),
             )
-        is_change = existing is not None and _differs(entry, existing)
+        is_change = existing is not None and existing.value is not None and _differs(entry, existing)
         if is_change and node.tree.status == TreeStatus.ACTIVE and not entry.reason.strip():
             self.note(
                 index,
@@ -255,6 +264,10 @@ class _Writer:
             )
 
     def check_bounds(self, index: int, entry: TargetEntry, direction: str) -> None:
+        if entry.value is None:
+            if entry.upper is not None:
+                self.note(index, "upper", "not_allowed", gettext_noop("A target that is removed has no upper bound."))
+            return
         if direction != Direction.RANGE and entry.upper is not None:
             self.note(index, "upper", "not_allowed", gettext_noop("Only a metric with a range has an upper bound."))
         if direction == Direction.RANGE and (entry.upper is None or entry.upper < entry.value):

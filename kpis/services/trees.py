@@ -12,7 +12,7 @@ from kpis.choices import TreeStatus
 from kpis.engine.issues import gettext_noop
 from kpis.engine.moves import Destination, destination, moved
 from kpis.engine.tree import blocking, keeping_from_use
-from kpis.models import KpiNode, KpiTree
+from kpis.models import KpiNode, KpiTree, Target
 from kpis.selectors.trees import places_of, tree_issues
 from kpis.services.calendar import ensure_fiscal_year
 from kpis.services.fitness import check_tree
@@ -59,7 +59,7 @@ def update_tree(*, tree: KpiTree, actor: Any, now: datetime, **fields: Unpack[Tr
     """
     year = fields.get("fiscal_year", tree.fiscal_year)
     if year != tree.fiscal_year:
-        if tree.nodes.filter(targets__isnull=False).exists():
+        if Target.objects.filter(node__tree=tree).exists():
             raise TreeError(
                 gettext_noop("The tree has targets of fiscal year %(year)s. Make a new tree for another year."),
                 year=tree.fiscal_year,

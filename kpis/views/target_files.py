@@ -142,7 +142,7 @@ def _unpacked(rows: list[list[Any]], reason: str) -> Iterable[ImportedTarget]:
         entry = TargetEntry(
             node=nodes[node],
             period_start=date.fromisoformat(start),
-            value=Decimal(new),
+            value=None if new is None else Decimal(new),
             upper=None if upper is None else Decimal(upper),
             dimension=dimension,
             member=members[member] if member is not None else None,

@@ -30,8 +30,9 @@ def node(in_acme: Any) -> KpiNode:
     return create_node(tree=tree, level="kgi", metric=metric(), actor=None, now=NOW)
 
 
-def entry(node: KpiNode, value: int = 100, **changes: Any) -> TargetEntry:
-    return TargetEntry(**{"node": node, "period_start": OCTOBER, "value": Decimal(value), **changes})
+def entry(node: KpiNode, value: int | None = 100, **changes: Any) -> TargetEntry:
+    number = None if value is None else Decimal(value)
+    return TargetEntry(**{"node": node, "period_start": OCTOBER, "value": number, **changes})
 
 
 def refused(*entries: TargetEntry) -> list[tuple[str, str]]:
@@ -111,6 +112,58 @@ class TestSetTarget:
             ("2.period_start", "duplicate"),
         ]
         assert not Target.objects.exists()
+
+
+class TestRemoveTarget:
+    """No target is not 0: a value typed into the wrong row goes, and its history stays."""
+
+    @pytest.fixture
+    def in_force(self, node: KpiNode) -> KpiNode:
+        node.tree.status = "active"
+        set_target(entry=entry(node), actor=None, now=NOW)
+        return node
+
+    def test_is_a_revision_and_no_target_to_any_reader(self, in_force: KpiNode, dave: Any) -> None:
+        removed = set_target(entry=entry(in_force, None, reason="Wrong row."), actor=dave, now=NOW)
+        assert (removed.initial_value, removed.value) == (100, None)
+        last = removed.revisions.last()
+        assert (last.number, last.value, last.reason, last.actor) == (2, None, "Wrong row.", dave)
+        assert not Target.objects.exists()
+        assert not in_force.targets.exists()
+
+    def test_needs_a_reason_in_an_active_tree(self, in_force: KpiNode) -> None:
+        assert refused(entry(in_force, None)) == [("0.reason", "required")]
+
+    def test_does_not_happen_in_a_locked_period(self, in_force: KpiNode) -> None:
+        Period.objects.filter(grain="month", start_date=OCTOBER).update(state=PeriodState.CLOSED)
+        assert refused(entry(in_force, None, reason="Wrong row.")) == [("0.period_start", "locked")]
+
+    def test_in_a_draft_nothing_stays_of_it(self, node: KpiNode) -> None:
+        set_target(entry=entry(node), actor=None, now=NOW)
+        assert set_target(entry=entry(node, None), actor=None, now=NOW).initial_value is None
+        node.tree.status = "active"
+        again = set_target(entry=entry(node, 70), actor=None, now=NOW)
+        assert (again.initial_value, again.value) == (70, 70)
+
+    def test_setting_it_again_keeps_what_was_first_in_force(self, in_force: KpiNode) -> None:
+        set_target(entry=entry(in_force, None, reason="Wrong row."), actor=None, now=NOW)
+        again = set_target(entry=entry(in_force, 70), actor=None, now=NOW)
+        assert (again.initial_value, again.value) == (100, 70)
+        assert [each.value for each in again.revisions.all()] == [100, None, 70]
+
+    def test_twice_is_once(self, in_force: KpiNode) -> None:
+        for _ in range(2):
+            removed = set_target(entry=entry(in_force, None, reason="Wrong row."), actor=None, now=NOW)
+        assert removed.revisions.count() == 2
+
+    def test_what_is_not_set_cannot_be_removed(self, node: KpiNode) -> None:
+        assert refused(entry(node, None)) == [("0.value", "not_set")]
+
+    def test_a_range_goes_with_both_bounds(self, node: KpiNode) -> None:
+        node.metric.direction = "range"
+        set_target(entry=entry(node, upper=Decimal(200)), actor=None, now=NOW)
+        assert refused(entry(node, None, upper=Decimal(200))) == [("0.upper", "not_allowed")]
+        assert set_target(entry=entry(node, None), actor=None, now=NOW).upper is None
 
 
 class TestEnterValue:

@@ -41,11 +41,14 @@ class SeenViewSet(CompanyViewSet):
 
 @extend_schema_view(list=extend_schema(summary="Targets"), retrieve=extend_schema(summary="One target"))
 class TargetViewSet(SeenViewSet):
-    """Targets at the frequency of their node; other grains are derived in the matrix."""
+    """Targets at the frequency of their node; other grains are derived in the matrix.
+
+    A target that was removed is in no list; by its id it is there, with `value` null and its revisions.
+    """
 
     serializer_class = TargetSerializer
     filterset_class = TargetFilter
-    queryset = Target.objects.select_related("node__tree", "member").annotate(
+    queryset = Target.with_removed.select_related("node__tree", "member").annotate(
         reason=Subquery(TargetRevision.objects.filter(target=OuterRef("pk")).order_by("-number").values("reason")[:1])
     )
     capabilities = {
@@ -57,9 +60,13 @@ class TargetViewSet(SeenViewSet):
         "bulk": Capability.SET_TARGETS,
     }
 
+    def filter_queryset(self, queryset: QuerySet[Target]) -> QuerySet[Target]:
+        rows = super().filter_queryset(queryset)
+        return rows.exclude(value=None) if self.action == "list" else rows
+
     @extend_schema(summary="Set a target")
     def create(self, request: Request) -> Response:
-        """Set the target of a node for one period; setting it again is a revision.
+        """Set the target of a node for one period; setting it again is a revision, and so is removing it (null).
 
         Answers 409 `needs_approval` where the caller's change has to be proposed (`target-requests/`) instead.
         """
@@ -73,6 +80,8 @@ class TargetViewSet(SeenViewSet):
         given = self.checked(instance=target, partial=True)
         kept = {name: getattr(target, name) for name in ("node", "period_start", "dimension", "member", "line")}
         values = {name: given.get(name, getattr(target, name)) for name in ("value", "upper")}
+        if values["value"] is None:
+            values["upper"] = given.get("upper")
         self._set([{**kept, **values, "reason": given.get("reason", "")}])
         return answer(request, self.shown(target.pk))
 

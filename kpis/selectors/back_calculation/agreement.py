@@ -48,8 +48,8 @@ def _targets(nodes: Sequence[KpiNode], line: str) -> Mapping[int, Mapping[date, 
     """Node → start → the company's target."""
     found: dict[int, dict[date, Decimal]] = defaultdict(dict)
     rows = Target.objects.filter(node__in=nodes, line=line, member=None)
-    for node_id, start, value in rows.values_list("node_id", "period_start", "value"):
-        found[node_id][start] = value
+    for row in rows:
+        found[row.node_id][row.period_start] = row.standing
     return found
 
 

@@ -219,7 +219,7 @@ def _goal(request: BackCalculationRequest, places: Places) -> Mapping[date, Deci
         rows = Target.objects.filter(
             node=places.goal, line=request.tree.official_line, member=None, period_start__in=starts
         )
-        known = dict(rows.values_list("period_start", "value"))
+        known = {row.period_start: row.standing for row in rows}
         if len(known) == len(starts) and all(value > 0 for value in known.values()):
             return {start: known[start] for start in starts}
     return dict.fromkeys(starts, Decimal(1))

@@ -87,7 +87,7 @@ def plan_targets(places: Places, plan: Plan, *, has_goal: bool, first: date | No
     wanted = list(_wanted(places, plan, has_goal=has_goal))
     periods = _periods(places)
     current = {
-        (row.node_id, row.period_start): row.value
+        (row.node_id, row.period_start): row.standing
         for row in Target.objects.filter(
             node__in=[node for node, _needs, _is_flow in wanted], line=places.tree.official_line, member=None
         )

@@ -211,7 +211,7 @@ class _Planner:
         by_node = {node.pk: key for key, node in self.nodes.items()}
         by_metric = {choice.metric.pk: key for key, choice in self.choices.kpis.items() if choice.metric}
         present = {
-            (by_node[row.node_id], row.line, row.member_id, row.period_start): row.value
+            (by_node[row.node_id], row.line, row.member_id, row.period_start): row.standing
             for row in Target.objects.filter(node__in=by_node)
         }
         entries = ManualEntry.objects.filter(metric__in=by_metric, grain=Grain.MONTH)

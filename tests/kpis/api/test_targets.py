@@ -49,6 +49,25 @@ class TestTargets:
             (2, 900, "less"),
         ]
 
+    def test_null_removes_it_and_keeps_its_revisions(self, api, plan):
+        place = {"node": plan["bookings"], "period_start": OCTOBER}
+        made = api.made("targets/", {**place, "value": 1000})
+        other = api.made("targets/", {**place, "period_start": NOVEMBER, "value": 500})
+        removed = api.made("targets/", {**place, "value": None, "reason": "Wrong row."})
+        assert (removed["id"], removed["value"]) == (made["id"], None)
+        assert [row["id"] for row in api.shown("targets/")["results"]] == [other["id"]]
+        revisions = api.shown(f"targets/{made['id']}/revisions/")["results"]
+        assert [(each["value"], each["reason"]) for each in revisions] == [(1000, ""), (None, "Wrong row.")]
+        asked = {"tree": plan["tree"], "nodes": "bookings", "grain": "month", "from": OCTOBER, "to": "2026-12-01"}
+        assert api.shown("matrix/", **asked)["cells"]["target"] == [[[None, 500]]]
+
+    def test_null_removes_many_and_by_patch(self, api, plan):
+        place = {"node": plan["bookings"], "period_start": OCTOBER}
+        made = api.made("targets/", {**place, "value": 1000})
+        assert api.patch(f"targets/{made['id']}/", {"value": None}).json()["value"] is None
+        refused = api.post("targets/bulk/", {"records": [{**place, "period_start": NOVEMBER, "value": None}]})
+        assert [error["code"] for error in refused.json()["errors"]] == ["not_set"]
+
     def test_a_change_names_no_member_of_the_company(self, api, plan):
         made = api.made("targets/", {"node": plan["bookings"], "period_start": OCTOBER, "value": 5})
         refused = api.patch(f"targets/{made['id']}/", {"member": "bob", "value": 6})

@@ -178,3 +178,18 @@ class TestSave:
 
     def test_members_import_nothing(self, world, client_for, acme, bob):
         assert client_for(bob, acme).post(SAVE, {"payload": ""}).status_code == 403
+
+
+class TestRemoving:
+    @pytest.mark.parametrize("word", ["目標なし", "no target"])
+    def test_the_words_for_no_target_remove_it_and_a_blank_does_not(self, send, dave_browser, world, word):
+        page = send(sheet(f"bookings,,{word},"))
+        assert counts(page) == [1, 0, 0]
+        dave_browser.post(SAVE, {"payload": payload(page), "reason": "行の誤り"})
+        months = Target.with_removed.filter(node=world.goal).values_list("period_start__month", "value")
+        assert dict(months) == {10: 1_000_000, 11: None}
+        assert TargetRevision.objects.filter(target__node=world.goal).last().reason == "行の誤り"
+        assert dave_browser.get("/targets/grid.csv").content.count(b"1000000") == 1
+
+    def test_what_has_no_target_has_none_to_remove(self, send):
+        assert counts(send(sheet("bookings,,,目標なし"))) == [0, 1, 0]

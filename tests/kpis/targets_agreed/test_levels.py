@@ -1,6 +1,7 @@
 """Top-down against bottom-up on every level, and the rest of who has left."""
 
 import re
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -101,6 +102,11 @@ class TestLevels:
         row = next(row for row in read_level_gaps(query, sight=OPEN) if row.above and row.below == "person")
         gap = row.gaps[COLUMN]
         assert (gap.taken_on, gap.unassigned) == (500_000 - rest * 1000, rest * 1000)
+
+    def test_a_removed_target_is_no_part(self, sales):
+        entries = [replace(entry_of(sales.goal, "person", code, 0), value=None) for code in ("bob", "cleo")]
+        set_targets(entries=entries, actor=None, now=timezone.now())
+        assert (None, "person") not in levels(sales)
 
     def test_rates_have_no_levels(self, sales):
         query = GridQuery(sales.goal.tree, "target", "month", node=sales.world.rate)

@@ -1,5 +1,6 @@
 """Changes of targets that somebody has to agree to: proposed, approved by whom, returned, answered."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -7,8 +8,9 @@ from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 
 from kpis.choices import PeriodState, TreeStatus
-from kpis.models import KpiTree, Period, TargetRequest
+from kpis.models import KpiTree, Period, Target, TargetRequest, TargetRevision
 from kpis.selectors.approvals import Approver, approval_steps
+from kpis.selectors.confirmations import read_confirmations
 from kpis.services.target_requests import (
     NotApproverError,
     TargetRequestError,
@@ -188,6 +190,35 @@ class TestApprove:
         approve(request, sales.sumi)
         with pytest.raises(TargetRequestError):
             send_back(request, dave)
+
+
+class TestRemoving:
+    """A manager's removal waits like every change."""
+
+    @pytest.fixture
+    def waiting(self, sales, alice):
+        need_steps("one")
+        entry = replace(entry_of(sales.goal, "person", "bob", 0), value=None)
+        return request_targets(entries=[entry], reason="Wrong row.", actor=alice, now=timezone.now())
+
+    def test_holds_once_it_is_approved(self, sales, waiting):
+        assert sales.target("person", "bob").value == 300_000
+        approve_request(request=waiting, actor=sales.sumi, now=timezone.now())
+        assert not Target.objects.filter(member__code="bob").exists()
+        revision = TargetRevision.objects.filter(target__member__code="bob").last()
+        assert (revision.value, revision.reason, revision.approvers) == (None, "Wrong row.", [sales.sumi])
+
+    def test_pages_say_that_there_would_be_no_target(self, sales, waiting, client_for, acme, alice):
+        client = client_for(alice, acme)
+        client.defaults["HTTP_ACCEPT_LANGUAGE"] = "en"
+        page = client.get(f"/targets/requests/{waiting.public_id}/").content.decode()
+        assert '<strong><span class="absent">No target</span></strong>' in page
+        assert 'data-proposed=""' in client.get("/targets/?by=person&kpi=bookings").content.decode()
+
+    def test_nobody_is_asked_to_confirm_it(self, sales, waiting, bob):
+        approve_request(request=waiting, actor=sales.sumi, now=timezone.now())
+        people = [row.person.name for row in read_confirmations(tree=sales.goal.tree, members=None)]
+        assert people == ["Cleo"]
 
 
 class TestReturn:

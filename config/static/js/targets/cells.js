@@ -24,6 +24,9 @@ export class Cells {
   upper(cell) { return cell.dataset.nextUpper ?? cell.dataset.upper ?? ""; }
 
   get unsaved() { return [...this.table.querySelectorAll("td[data-next]")]; }
+  get removed() { return this.unsaved.filter((cell) => this.isRemoval(cell)); }
+  isRemoval(cell) { return cell.dataset.next === "" && cell.dataset.value !== "" && !cell.dataset.fault; }
+
   get faulty() { return [...this.table.querySelectorAll("td[aria-invalid]")]; }
 
   write(value, unit) { return writeNumber(value, unit, this.root.dataset.scale, this.root.dataset.currency); }
@@ -56,7 +59,6 @@ export class Cells {
       const parts = this.isRange(cell) && text.trim() ? text.split(BETWEEN) : [text];
       if (this.isRange(cell) && text.trim() && parts.length !== 2) throw new TypedError(this.words.range);
       const [value, upper = ""] = parts.map(read);
-      if (value === "" && cell.dataset.value !== "") throw new TypedError(this.words.cannotBeEmptied);
       this.set(cell, value, upper);
     } catch (error) {
       if (!(error instanceof TypedError)) throw error;
@@ -126,11 +128,12 @@ export class Cells {
 
   refresh() {
     for (const cell of this.table.querySelectorAll("td[data-proposed]")) {
-      cell.title = this.words.waiting.replace("%(value)s", this.write(cell.dataset.proposed, this.unitOf(cell)));
+      cell.title = this.words.waiting.replace("%(value)s", this.write(cell.dataset.proposed, this.unitOf(cell)) || this.words.noTarget);
     }
     for (const row of this.rows) {
       for (const cell of row.targets) {
-        cell.querySelector(".now").textContent = this.shown(cell);
+        cell.querySelector(".now").textContent = this.isRemoval(cell) ? this.words.noTarget : this.shown(cell);
+        cell.classList.toggle("is-removed", this.isRemoval(cell));
         cell.classList.toggle("is-revised", cell.dataset.initial !== "" && cell.dataset.initial !== this.value(cell));
       }
       this.total(row);

@@ -138,17 +138,20 @@ export class Keys {
     const { top, left, bottom, right } = this.area;
     const isOne = lines.length === 1 && lines[0].length === 1;
     const block = isOne ? Array.from({ length: bottom - top + 1 }, () => Array(right - left + 1).fill(lines[0][0])) : lines;
-    const [entries, skipped, outside] = [[], [], []];
+    const [entries, skipped, outside, emptied] = [[], [], [], []];
     block.forEach((line, down) => line.forEach((part, across) => {
       const cell = this.cells.at(top + down, left + across);
       if (!cell) outside.push(part);
       else if (!this.cells.isWritable(cell)) skipped.push(cell);
-      else if (part.trim() || !cell.dataset.value) entries.push([cell, part]);
+      else {
+        entries.push([cell, part]);
+        if (!part.trim() && this.cells.value(cell) !== "") emptied.push(cell);
+      }
     }));
     this.cells.change(entries);
     this.anchor = [top, left];
     this.active = [Math.min(top + block.length - 1, this.cells.rows.length - 1), Math.min(left + block[0].length - 1, this.cells.width - 1)];
     this.draw();
-    this.onPaste({ skipped: skipped.length, outside: outside.length });
+    this.onPaste({ skipped: skipped.length, outside: outside.length, emptied: emptied.length });
   }
 }

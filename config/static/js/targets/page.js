@@ -19,8 +19,8 @@ if (root) {
       if (row) row.textContent = cell.parentElement.dataset.name;
       showFaults(cell);
     },
-    onPaste: ({ skipped, outside }) => {
-      note = [skipped && say("skipped", { count: skipped }), outside && say("outside", { count: outside })].filter(Boolean).join(" · ");
+    onPaste: ({ skipped, outside, emptied }) => {
+      note = [emptied && say("emptied", { count: emptied }), skipped && say("skipped", { count: skipped }), outside && say("outside", { count: outside })].filter(Boolean).join(" · ");
       show();
     },
     onSave: () => send(),
@@ -29,7 +29,8 @@ if (root) {
   function show() {
     if (!state) return;
     const [unsaved, faulty] = [cells.unsaved, cells.faulty];
-    const parts = [unsaved.length && say("unsaved", { count: unsaved.length }), faulty.length && say("faults", { count: faulty.length }), note];
+    const removed = cells.removed.length;
+    const parts = [unsaved.length && say("unsaved", { count: unsaved.length }), removed && say("removed", { count: removed }), faulty.length && say("faults", { count: faulty.length }), note];
     state.textContent = parts.filter(Boolean).join(" · ");
     save.disabled = !unsaved.length || faulty.length > 0;
     revert.disabled = !unsaved.length;
@@ -75,7 +76,7 @@ if (root) {
     const records = changed.map((cell) => ({
       ...place(cell.parentElement),
       period_start: cell.dataset.start,
-      value: cell.dataset.next,
+      value: cell.dataset.next || null,
       upper: cell.dataset.nextUpper || null,
       reason: reason.value.trim(),
       proration: cell.dataset.proration ? JSON.parse(cell.dataset.proration) : null,
