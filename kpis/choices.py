@@ -87,6 +87,13 @@ class Direction(TextChoices):
     RANGE = "range", _("Within a range")
 
 
+class AchievementFormula(TextChoices):
+    """How achievement is counted where lower is better."""
+
+    DIFFERENCE = "difference", _("2 − actual ÷ target")
+    RATIO = "ratio", _("Target ÷ actual")
+
+
 class Accumulation(TextChoices):
     SUM = "sum", _("Sum")
     RATE = "rate", _("Rate")

@@ -38,7 +38,7 @@ class MetricForm(ServiceForm):
 
     class Meta:
         model = Metric
-        fields = ("code", "name", "unit", "direction", "accumulation")
+        fields = ("code", "name", "unit", "direction", "accumulation", "achievement_formula")
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

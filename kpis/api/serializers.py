@@ -21,6 +21,7 @@ from kpis.api.fields import (
 )
 from kpis.choices import (
     Accumulation,
+    AchievementFormula,
     DimensionCode,
     Direction,
     EnteredFor,
@@ -77,6 +78,11 @@ class MetricSerializer(Selectable):
     unit = serializers.ChoiceField(Unit.choices)
     direction = serializers.ChoiceField(Direction.choices, default=Direction.UP)
     accumulation = serializers.ChoiceField(Accumulation.choices)
+    achievement_formula = serializers.ChoiceField(
+        AchievementFormula.choices,
+        default=AchievementFormula.DIFFERENCE,
+        help_text=_("How achievement is counted where lower is better."),
+    )
     spec = OpenObject(help_text=_("The definition, by kind: simple, ratio, formula, manual."))
     effective_from = serializers.DateField(
         allow_null=True, default=None, help_text=_("The definition holds from the period that starts on this date.")

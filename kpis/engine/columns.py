@@ -103,11 +103,11 @@ def judged(
     The node's own `rules` come first; where an open period says nothing yet, it stays without a verdict.
     """
     share = share_due(period)
-    so_far = reached = _achievements(actual, target, upper, period.direction)
+    so_far = reached = _achievements(period, actual, target, upper)
     if share != ONE:
         due = [None if aim is None else aim * share for aim in target]
         high = [None if each is None else each * share for each in upper]
-        so_far = _achievements(actual, due, high, period.direction)
+        so_far = _achievements(period, actual, due, high)
     usual = judge_column(period, so_far)
     if not rules or is_too_early(period):
         return reached, usual
@@ -119,9 +119,12 @@ def judged(
 
 
 def _achievements(
-    actual: Sequence[Value], target: Sequence[Decimal | None], upper: Sequence[Decimal | None], direction: str
+    period: StatusInput,
+    actual: Sequence[Value],
+    target: Sequence[Decimal | None],
+    upper: Sequence[Decimal | None],
 ) -> list[Decimal | None]:
     return [
-        None if aim is None else achievement(value, aim, direction, high)
+        None if aim is None else achievement(value, aim, period.direction, high, period.formula)
         for value, aim, high in zip(actual, target, upper, strict=True)
     ]

@@ -10,6 +10,7 @@ from kpis.engine.values import Absence, Value
 
 ON_TRACK_FROM = Decimal("0.95")
 AT_RISK_FROM = Decimal("0.85")
+DIFFERENCE, RATIO = "difference", "ratio"  # how achievement is counted where lower is better
 ONE = Decimal(1)
 ZERO = Decimal(0)
 
@@ -42,17 +43,23 @@ class StatusInput:
     elapsed: int = 0
     total: int = 0
     usual: Due | None = None
+    formula: str = DIFFERENCE
 
 
-def achievement(actual: Value, target: Decimal | None, direction: str, upper: Decimal | None = None) -> Decimal | None:
+def achievement(
+    actual: Value, target: Decimal | None, direction: str, upper: Decimal | None = None, formula: str = DIFFERENCE
+) -> Decimal | None:
     """Achievement as a fraction, None where there is no value, no target, or (higher is better) a target of zero.
 
     Higher is better: actual ÷ target. Lower is better: 2 − actual ÷ target, not below 0; a target of zero is met by
-    zero only. Range: 1 inside, outside 1 − distance ÷ nearest bound, not below 0 (CONTRACT "Definitions"). Both are
-    written as 1 ± difference ÷ |target|, the same for positive targets and still in the right order for negative ones.
+    zero only. By the `formula` "ratio" it is target ÷ actual instead, as long as both are above 0 (DOMAIN §6). Range:
+    1 inside, outside 1 − distance ÷ nearest bound, not below 0 (CONTRACT "Definitions"). Up and down are written as
+    1 ± difference ÷ |target|, the same for positive targets and still in the right order for negative ones.
 
     >>> achievement(Decimal(90), Decimal(100), "up"), achievement(Decimal(90), Decimal(100), "down")
     (Decimal('0.9'), Decimal('1.1'))
+    >>> achievement(Decimal(80), Decimal(100), "down", formula="ratio")
+    Decimal('1.25')
     >>> achievement(Decimal(12), Decimal(5), "range", Decimal(10))
     Decimal('0.8')
     """
@@ -64,6 +71,8 @@ def achievement(actual: Value, target: Decimal | None, direction: str, upper: De
         if direction == "up":
             return None
         return ONE if actual <= 0 else ZERO
+    if direction == "down" and formula == RATIO and actual > 0 and target > 0:
+        return target / actual
     gain = (actual - target) / abs(target)
     return ONE + gain if direction == "up" else max(ONE - gain, ZERO)
 
@@ -99,7 +108,8 @@ def compared_achievement(cell: StatusInput) -> Decimal | None:
     """
     share = share_due(cell)
     target = None if cell.target is None else cell.target * share
-    return achievement(cell.actual, target, cell.direction, None if cell.upper is None else cell.upper * share)
+    upper = None if cell.upper is None else cell.upper * share
+    return achievement(cell.actual, target, cell.direction, upper, cell.formula)
 
 
 def is_too_early(period: StatusInput) -> bool:

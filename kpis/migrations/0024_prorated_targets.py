@@ -4,20 +4,24 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('kpis', '0023_dirty_of_itself'),
+        ("kpis", "0023_dirty_of_itself"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='target',
-            name='prorated',
-            field=models.JSONField(editable=False, help_text='From which target, where a person joins or leaves.', null=True, verbose_name='Prorated'),
+            model_name="target",
+            name="prorated",
+            field=models.JSONField(
+                editable=False,
+                help_text="From which target, where a person joins or leaves.",
+                null=True,
+                verbose_name="Prorated",
+            ),
         ),
         migrations.AddField(
-            model_name='targetrequestcell',
-            name='prorated',
-            field=models.JSONField(editable=False, null=True, verbose_name='Prorated'),
+            model_name="targetrequestcell",
+            name="prorated",
+            field=models.JSONField(editable=False, null=True, verbose_name="Prorated"),
         ),
     ]

@@ -5,15 +5,21 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('kpis', '0024_prorated_targets'),
+        ("kpis", "0024_prorated_targets"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='backcalculation',
-            name='request',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='back_calculations', to='kpis.targetrequest', verbose_name='Target change request'),
+            model_name="backcalculation",
+            name="request",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="back_calculations",
+                to="kpis.targetrequest",
+                verbose_name="Target change request",
+            ),
         ),
     ]

@@ -4,30 +4,31 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('kpis', '0025_back_calculation_request'),
+        ("kpis", "0025_back_calculation_request"),
     ]
 
     operations = [
         migrations.AlterField(
-            model_name='target',
-            name='initial_value',
-            field=models.DecimalField(decimal_places=8, max_digits=26, null=True, verbose_name='Initial target'),
+            model_name="target",
+            name="initial_value",
+            field=models.DecimalField(decimal_places=8, max_digits=26, null=True, verbose_name="Initial target"),
         ),
         migrations.AlterField(
-            model_name='target',
-            name='value',
-            field=models.DecimalField(blank=True, decimal_places=8, max_digits=26, null=True, verbose_name='Current target'),
+            model_name="target",
+            name="value",
+            field=models.DecimalField(
+                blank=True, decimal_places=8, max_digits=26, null=True, verbose_name="Current target"
+            ),
         ),
         migrations.AlterField(
-            model_name='targetrequestcell',
-            name='value',
-            field=models.DecimalField(decimal_places=8, max_digits=26, null=True, verbose_name='Proposed target'),
+            model_name="targetrequestcell",
+            name="value",
+            field=models.DecimalField(decimal_places=8, max_digits=26, null=True, verbose_name="Proposed target"),
         ),
         migrations.AlterField(
-            model_name='targetrevision',
-            name='value',
-            field=models.DecimalField(decimal_places=8, max_digits=26, null=True, verbose_name='Value'),
+            model_name="targetrevision",
+            name="value",
+            field=models.DecimalField(decimal_places=8, max_digits=26, null=True, verbose_name="Value"),
         ),
     ]

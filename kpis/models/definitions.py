@@ -7,7 +7,19 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from kpis.choices import Accumulation, Direction, EnteredFor, Grain, Level, Link, Style, TargetLine, TreeStatus, Unit
+from kpis.choices import (
+    Accumulation,
+    AchievementFormula,
+    Direction,
+    EnteredFor,
+    Grain,
+    Level,
+    Link,
+    Style,
+    TargetLine,
+    TreeStatus,
+    Unit,
+)
 from kpis.engine.inputs import LATEST_DUE_DAY
 from kpis.models.organisation import Person
 
@@ -21,6 +33,13 @@ class Metric(models.Model):
     unit = models.CharField(_("Unit"), max_length=7, choices=Unit.choices)
     direction = models.CharField(_("Direction"), max_length=5, choices=Direction.choices, default=Direction.UP)
     accumulation = models.CharField(_("Accumulation"), max_length=7, choices=Accumulation.choices)
+    achievement_formula = models.CharField(
+        _("Achievement where lower is better"),
+        max_length=10,
+        choices=AchievementFormula.choices,
+        default=AchievementFormula.DIFFERENCE,
+        help_text=_("Where higher is better it is actual ÷ target."),
+    )
     created_at = models.DateTimeField(_("Created"), auto_now_add=True)
 
     class Meta:

@@ -13,7 +13,7 @@ from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
-from kpis.choices import Grain
+from kpis.choices import AchievementFormula, Grain
 from kpis.renderings.files import harmless, write_csv
 from kpis.selectors.budget_table import (
     AHEAD,
@@ -256,6 +256,8 @@ def _achievement(row: BudgetRow, target: str, judged: str, cell: BudgetCell) -> 
         return cell.achievement
     gain = f"({judged}-{target})/ABS({target})"
     reached = f"1+{gain}" if row.direction == "up" else f"MAX(1-{gain},0)"
+    if row.direction == "down" and row.achievement_formula == AchievementFormula.RATIO:
+        reached = f"IF(AND({judged}>0,{target}>0),{target}/{judged},{reached})"
     return f'=IF(AND(ISNUMBER({judged}),ISNUMBER({target})),IF({target}=0,"",{reached}),"")'
 
 

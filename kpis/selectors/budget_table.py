@@ -132,6 +132,10 @@ class BudgetRow:
     def direction(self) -> str:
         return self.node.metric.direction if self.node.metric else "up"
 
+    @property
+    def achievement_formula(self) -> str:
+        return self.node.metric.achievement_formula if self.node.metric else ""
+
 
 @dataclass(frozen=True)
 class BudgetTable:
@@ -305,7 +309,7 @@ class _Reader:
         return BudgetCell(
             part,
             variance(judged, metric.direction),
-            achievement(value, part.target, metric.direction, part.upper),
+            achievement(value, part.target, metric.direction, part.upper, metric.achievement_formula),
             before,
             year_on_year(judged.value, before, metric.accumulation),
             landing,

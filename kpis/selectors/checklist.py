@@ -97,10 +97,8 @@ def check_worked_back(today: date) -> ItemState:
     if loose:
         step = _("Put these KPIs below a KSF: %(names)s.") % {"names": _names(loose)}
         return ItemState(ItemStatus.IN_PROGRESS, evidence, reverse("kpi-tree"), step, reverse("kpi-tree"))
-    applied = {
-        row.tree_id: row
-        for row in BackCalculation.objects.applied().filter(tree__in=trees).select_related("tree").order_by("applied_at", "id")
-    }
+    rows = BackCalculation.objects.applied().filter(tree__in=trees).select_related("tree")
+    applied = {row.tree_id: row for row in rows.order_by("applied_at", "id")}
     page = reverse("back-calculation")
     missing = next((tree for tree in trees if tree.pk not in applied), None)
     if missing is not None:

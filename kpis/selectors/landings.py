@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from django.utils import timezone
 
-from kpis.choices import Accumulation, Direction, PeriodState, SnapshotMeasure
+from kpis.choices import Accumulation, AchievementFormula, Direction, PeriodState, SnapshotMeasure
 from kpis.engine.landing import OpenDeal, Rank, RollUp, expected_term, roll_up
 from kpis.engine.pace import Pace, pace
 from kpis.engine.scoring import Forecast, Method, Score, best_method, score_methods
@@ -305,13 +305,15 @@ class _Reader:
     def _view(
         self, method: Method, said: Value, target: Decimal | None, upper: Decimal | None, score: Score | None
     ) -> LandingView:
-        direction = self.row.metric.direction if self.row.metric else Direction.UP
+        metric = self.row.metric
+        direction = metric.direction if metric else Direction.UP
+        formula = metric.achievement_formula if metric else AchievementFormula.DIFFERENCE
         number = None if isinstance(said, Absence) else said
         return LandingView(
             method=method,
             value=number,
             absence=str(said) if isinstance(said, Absence) else None,
-            achievement=achievement(said, target, direction, upper),
+            achievement=achievement(said, target, direction, upper, formula),
             shortfall=None if number is None or target is None or direction != Direction.UP else target - number,
             score=score,
         )

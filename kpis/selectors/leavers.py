@@ -42,7 +42,7 @@ class Rest:
 
 @dataclass(frozen=True)
 class Leaver:
-    """Somebody who has left, with what is held of targets in open periods that end after the last day, on every line."""
+    """Somebody who has left, with what is held of targets in open periods after the last day, on every line."""
 
     person: Person
     targets: tuple[HeldTarget, ...]

@@ -86,8 +86,8 @@ class ImportPlan:
 def plan_import(sheet: Sequence[Sequence[str]], *, tree: KpiTree, line: str, may_write: MayWrite) -> ImportPlan:
     """Compare a sheet with the targets of a tree; `line` is meant where the sheet names none. Seven queries.
 
-    Blank cells leave their target as it is; the words “No target” (目標なし) remove it. A closed period is refused only where its target would change. Amounts
-    count in the unit that the row names (千円 …), else in the currency itself.
+    Blank cells leave their target as it is; the words “No target” (目標なし) remove it. A closed period is refused only
+    where its target would change. Amounts count in the unit that the row names (千円 …), else in the currency itself.
     """
     return _Importer(tree, line, may_write).plan(sheet)
 

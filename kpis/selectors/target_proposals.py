@@ -256,7 +256,8 @@ class _Proposer:
             self.proposed(period, self.query.member, share.value, share.proration.handing(share.proration.rest))
             for period, share in shares
         ]
-        taken = [self.received(period, receiver, share.proration.rest) for period, share in shares if share.proration.rest]
+        rests = [(period, share.proration.rest) for period, share in shares]
+        taken = [self.received(period, receiver, rest) for period, rest in rests if rest]
         return Proposal((*given, *taken))
 
     def received(self, period: Period, receiver: DimensionMember, rest: Decimal) -> ProposedTarget:

@@ -9,7 +9,7 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from kpis.choices import Grain, TreeStatus
+from kpis.choices import AchievementFormula, Grain, TreeStatus
 from kpis.engine import specs
 from kpis.engine.cells import block_group
 from kpis.engine.formula import RESERVED_NAMES, names
@@ -42,6 +42,7 @@ def create_metric(
     accumulation: str,
     spec: Mapping[str, object],
     direction: str = "up",
+    achievement_formula: str = AchievementFormula.DIFFERENCE,
     effective_from: date | None = None,
     actor: Any,
     now: datetime,
@@ -54,7 +55,12 @@ def create_metric(
     try:
         with transaction.atomic():
             metric = Metric.objects.create(
-                code=code, name=name, unit=unit, direction=direction, accumulation=accumulation
+                code=code,
+                name=name,
+                unit=unit,
+                direction=direction,
+                accumulation=accumulation,
+                achievement_formula=achievement_formula,
             )
             _add_version(metric, parsed, effective_from, 1, actor)
     except IntegrityError:
@@ -69,6 +75,7 @@ def update_metric(
     unit: str | None = None,
     direction: str | None = None,
     accumulation: str | None = None,
+    achievement_formula: str | None = None,
     spec: Mapping[str, object] | None = None,
     effective_from: date | None = None,
     actor: Any,
@@ -81,7 +88,13 @@ def update_metric(
     accumulation say how all numbers are read, the closed ones too, so they stay once a period is closed. Raises
     DefinitionError.
     """
-    given = {"name": name, "unit": unit, "direction": direction, "accumulation": accumulation}
+    given = {
+        "name": name,
+        "unit": unit,
+        "direction": direction,
+        "accumulation": accumulation,
+        "achievement_formula": achievement_formula,
+    }
     with transaction.atomic():
         metric = Metric.objects.select_for_update().get(pk=metric.pk)
         changes = {field: value for field, value in given.items() if value not in {None, getattr(metric, field)}}

@@ -43,7 +43,8 @@ class NeedsApprovalError(TargetError):
 class TargetEntry:
     """One target to set, for one period of the node's own frequency; `line` "official" means the tree's.
 
-    A `value` of None removes the target: no target is not 0. `proration` says that the value is a share of another, of which a later proration is to be counted.
+    A `value` of None removes the target: no target is not 0. `proration` says that the value is a share of another
+    target, from which a later proration is to be counted.
     """
 
     node: KpiNode
@@ -68,9 +69,9 @@ def set_targets(
     """Set several targets, all or none, and write a revision for each that is new or changed.
 
     While its tree is a draft a target has no history to keep: initial and current are the same. In an active tree the
-    initial target stays, and a change needs its reason. Removing a target is a change like any other. `request` is the approved request that asked for them; `actor`
-    is then who proposed it. Raises TargetError naming every entry at fault, and NeedsApprovalError where the change
-    has to be requested instead.
+    initial target stays, and a change needs its reason. Removing a target is a change like any other. `request` is the
+    approved request that asked for them; `actor` is then who proposed it. Raises TargetError naming every entry at
+    fault, and NeedsApprovalError where the change has to be requested instead.
     """
     with transaction.atomic():
         writer = _Writer(entries)
@@ -112,7 +113,7 @@ def _differs(entry: TargetEntry, existing: Target | None) -> bool:
     standing = (existing.value, existing.upper) if existing else (None, None)
     if standing != (entry.value, entry.upper):
         return True
-    return existing is not None and entry.proration is not None and entry.proration is not None and entry.proration != existing.proration
+    return existing is not None and entry.proration is not None and entry.proration != existing.proration
 
 
 _Key = tuple[int, date, str, int | None, str]

@@ -91,7 +91,7 @@ def _stored(metric: Metric) -> Typed:
     """The newest definition as its form shows it; a change holds from this month on unless said otherwise."""
     newest = metric.versions.order_by("-number").first()
     typed = typed_of(newest.spec if newest else DEFAULT)
-    for name in ("name", "unit", "direction", "accumulation"):
+    for name in ("name", "unit", "direction", "accumulation", "achievement_formula"):
         typed[name] = getattr(metric, name)
     month = find_period(Grain.MONTH, timezone.localdate())
     is_there = month and metric.versions.filter(effective_from__gt=month.start_date).exists()

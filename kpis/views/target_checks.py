@@ -79,7 +79,9 @@ def hand_over(request: HttpRequest) -> HttpResponse:
         if moved.request is not None:
             said = _("Moving %(count)s targets to %(name)s is proposed; until it is approved they stay not allocated.")
         messages.success(request, said % {"name": receiver.name, "count": moved.target_count})
-    return redirect(f"{reverse('target-grid')}?tree={tree.public_id}&by=person&kpi={leaver.targets[0].target.node.code}")
+    return redirect(
+        f"{reverse('target-grid')}?tree={tree.public_id}&by=person&kpi={leaver.targets[0].target.node.code}"
+    )
 
 
 def get_leaver(request: HttpRequest, tree: KpiTree, code: str) -> Leaver:

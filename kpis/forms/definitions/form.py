@@ -15,7 +15,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from kpis.choices import Accumulation, Credit, Direction, SnapshotMeasure, Unit
+from kpis.choices import Accumulation, AchievementFormula, Credit, Direction, SnapshotMeasure, Unit
 from kpis.engine import specs
 from kpis.engine.facts import FACTS, Fact, FieldType
 from kpis.engine.issues import Issue
@@ -60,6 +60,12 @@ class DefinitionForm(forms.Form):
     name = forms.CharField(label=gettext_lazy("Name"), max_length=200, required=False)
     unit = forms.ChoiceField(label=gettext_lazy("Unit"), choices=Unit.choices)
     direction = forms.ChoiceField(label=gettext_lazy("Direction"), choices=Direction.choices)
+    achievement_formula = forms.ChoiceField(
+        label=gettext_lazy("Achievement where lower is better"),
+        choices=AchievementFormula.choices,
+        required=False,
+        help_text=gettext_lazy("Where higher is better it is actual ÷ target."),
+    )
     accumulation = forms.ChoiceField(label=gettext_lazy("Accumulation"), choices=Accumulation.choices)
     kind = forms.ChoiceField(label=gettext_lazy("Kind of metric"), choices=KINDS.items())
     since = forms.ChoiceField(label=gettext_lazy("From when"))
@@ -94,7 +100,8 @@ class DefinitionForm(forms.Form):
 
     @property
     def basics(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("name", "code", "unit", "accumulation", "direction") if name in self.fields]
+        names = ("name", "code", "unit", "accumulation", "direction", "achievement_formula")
+        return [self[name] for name in names if name in self.fields]
 
     def clean(self) -> dict[str, Any]:
         fields = super().clean() or {}
@@ -111,6 +118,8 @@ class DefinitionForm(forms.Form):
         """What the services are told, the definition included."""
         named = ("name", "unit", "direction", "accumulation")
         told: dict[str, Any] = {name: self.cleaned_data[name] for name in named}
+        if self.cleaned_data["achievement_formula"]:
+            told["achievement_formula"] = self.cleaned_data["achievement_formula"]
         if self.metric is None:
             told["code"] = self.cleaned_data["code"]
         return told | {"spec": self.spec(), "effective_from": self.effective_from}

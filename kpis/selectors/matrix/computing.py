@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 
-from kpis.choices import Grain, PeriodState
+from kpis.choices import AchievementFormula, Grain, PeriodState
 from kpis.engine.columns import Column, judged
 from kpis.engine.specs import Formula, Snapshot
 from kpis.engine.status import Status, StatusInput, due_now
@@ -130,6 +130,7 @@ class Computation:
             elapsed=period.elapsed,
             total=period.business_days,
             usual=self.usual.get((metric.code, period.start)) if metric else None,
+            formula=metric.achievement_formula if metric else AchievementFormula.DIFFERENCE,
         )
 
     def _aims(

@@ -246,7 +246,8 @@ class TestWrites:
     """The same input through the admin and through the service leaves the same rows."""
 
     def test_metric_and_version(self, owner, in_acme):
-        fields = {"name": "Deals", "unit": "count", "direction": "up", "accumulation": "sum"}
+        fields = {"name": "Deals", "unit": "count", "direction": "down", "accumulation": "sum"}
+        fields |= {"achievement_formula": "ratio"}
         spec = '{"kind": "simple", "fact": "deals", "date": "closed_on", "aggregate": "count"}'
         create_metric(code="service", spec={**WON, "filters": []}, **fields, actor=None, now=NOW())
         post(owner, url(Metric, "add"), {"code": "form", "spec": spec, **fields}, inline="versions")
@@ -266,6 +267,7 @@ class TestWrites:
 
     def test_what_the_service_refuses_is_an_error_beside_the_field(self, owner, in_acme):
         data = {"code": "sum of all", "name": "x", "unit": "count", "direction": "up", "accumulation": "sum"}
+        data |= {"achievement_formula": "difference"}
         spec = '{"kind": "formula", "expression": "nothing_known / 2"}'
         data |= {"code": "broken", "spec": spec, "versions-TOTAL_FORMS": 0, "versions-INITIAL_FORMS": 0}
         page = owner.post(url(Metric, "add"), data)

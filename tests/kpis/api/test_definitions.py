@@ -31,6 +31,20 @@ class TestMetrics:
         }
         assert shown["spec"].items() >= body["spec"].items()
 
+    def test_achievement_where_lower_is_better_is_counted_as_chosen(self, api, plan):
+        metrics = {each["code"]: each for each in api.shown("metrics/")["results"]}
+        address = f"metrics/{metrics['bookings']['id']}/"
+        assert metrics["bookings"]["achievement_formula"] == "difference"
+        assert api.patch(address, {"spec": {"kind": "manual"}, "direction": "down"}).status_code == 200
+        month = {"period_start": "2026-10-01"}
+        api.made("entries/", {"metric": "bookings", **month, "value": 200})
+        api.made("targets/", {"node": plan["bookings"], **month, "value": 160})
+        asked = {"tree": plan["tree"], "nodes": "bookings", "grain": "month", "from": "2026-10-01", "to": "2026-11-01"}
+        assert api.shown("matrix/", **asked)["cells"]["achievement"] == [[[0.75]]]
+        assert api.patch(address, {"achievement_formula": "ratio"}).json()["achievement_formula"] == "ratio"
+        assert api.shown("matrix/", **asked)["cells"]["achievement"] == [[[0.8]]]
+        assert api.patch(address, {"achievement_formula": "mean"}).status_code == 400
+
     def test_a_spec_with_a_date_is_a_new_version(self, api):
         made = api.made("metrics/", {**_metric("m"), "spec": count_of(WON)})
         changed = api.patch(f"metrics/{made['id']}/", {"spec": count_of(), "effective_from": "2026-10-01"})

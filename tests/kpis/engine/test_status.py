@@ -42,6 +42,30 @@ class TestAchievement:
     ) -> None:
         assert achievement(Decimal(actual), number(target), direction, number(upper)) == number(expected)
 
+    @pytest.mark.parametrize(
+        ("actual", "target", "expected"),
+        [
+            ("80", "100", "1.25"),
+            ("100", "100", "1"),
+            ("200", "100", "0.5"),
+            ("0", "100", "2"),  # nothing to divide by: as usual
+            ("-50", "100", "2.5"),
+            ("1", "0", "0"),
+            ("0", "0", "1"),
+        ],
+    )
+    def test_lower_is_better_as_target_by_actual(self, actual: str, target: str, expected: str) -> None:
+        assert achievement(Decimal(actual), Decimal(target), "down", formula="ratio") == Decimal(expected)
+
+    @pytest.mark.parametrize(("direction", "expected"), [("up", "0.8"), ("range", "0.8")])
+    def test_other_directions_know_no_other_formula(self, direction: str, expected: str) -> None:
+        assert achievement(Decimal(80), Decimal(100), direction, formula="ratio") == Decimal(expected)
+
+    @pytest.mark.parametrize(("formula", "status"), [("difference", Status.BEHIND), ("ratio", Status.AT_RISK)])
+    def test_the_verdict_follows_the_formula(self, formula: str, status: Status) -> None:
+        told = {"accumulation": "rate", "direction": "down", "target": Decimal(100), "formula": formula}
+        assert judge(StatusInput("open", actual=Decimal(117), elapsed=10, total=20, **told)) is status
+
     def test_an_absence_has_none(self) -> None:
         assert achievement(Absence.MISSING, Decimal(1), "up") is None
 

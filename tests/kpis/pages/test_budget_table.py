@@ -402,6 +402,13 @@ class TestWorkbook:
         assert reached[9].startswith("=IF(") and f"/ABS(L{line})" in reached[9]
         assert target[9] == 1_000_000
 
+    def test_achievement_is_counted_as_the_metric_says(self, world, dave, get):
+        Metric.objects.filter(code="bookings").update(direction="down", achievement_formula="ratio")
+        book = load_workbook(io.BytesIO(get(dave, "/budget/table.xlsx?scale=thousand").content))
+        _target, _actual, _landing, _gap, reached, *_rest = self.rows_of(book.active, "受注額")
+        line = next(row for row in range(1, 9) if book.active.cell(row, 1).value == "受注額")
+        assert f"IF(AND(L{line + 1}>0,L{line}>0),L{line}/L{line + 1},MAX(" in reached[9]
+
     def test_a_missing_number_is_a_word_that_no_formula_takes_for_one(self, sheet):
         titles = [cell.value for cell in sheet[3]][2:]
         target, actual, landing, gap, *_rest = self.rows_of(sheet, "受注額")

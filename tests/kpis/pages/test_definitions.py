@@ -167,6 +167,16 @@ class TestChange:
         assert 'value="amount" selected' in page
         assert "Version 1" in page
 
+    def test_achievement_where_lower_is_better_is_chosen_and_stays(self, world, owner):
+        metric = Metric.objects.get(code="closed_deals")
+        assert 'value="difference" selected' in shown(owner, page_of(metric))
+        chosen = {"name": "決着", "direction": "down", "achievement_formula": "ratio", "since": "first"}
+        sent(owner, page_of(metric), {**BASICS, **DEALS, **chosen}, 302)
+        assert 'value="ratio" selected' in shown(owner, page_of(metric))
+        sent(owner, page_of(metric), {**BASICS, **DEALS, "name": "決着", "since": "first"}, 302)
+        metric.refresh_from_db()
+        assert metric.achievement_formula == "ratio"
+
     def test_holds_from_a_month_on(self, world, owner):
         metric = Metric.objects.get(code="closed_deals")
         lost = {"filters-0-field": "outcome", "filters-0-op": "eq", "filters-0-value": "lost"}
