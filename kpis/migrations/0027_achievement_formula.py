@@ -4,15 +4,20 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('kpis', '0026_removed_targets'),
+        ("kpis", "0026_removed_targets"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='metric',
-            name='achievement_formula',
-            field=models.CharField(choices=[('difference', '2 − actual ÷ target'), ('ratio', 'Target ÷ actual')], default='difference', help_text='Where higher is better it is actual ÷ target.', max_length=10, verbose_name='Achievement where lower is better'),
+            model_name="metric",
+            name="achievement_formula",
+            field=models.CharField(
+                choices=[("difference", "2 − actual ÷ target"), ("ratio", "Target ÷ actual")],
+                default="difference",
+                help_text="Where higher is better it is actual ÷ target.",
+                max_length=10,
+                verbose_name="Achievement where lower is better",
+            ),
         ),
     ]

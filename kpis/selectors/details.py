@@ -64,12 +64,12 @@ class SegmentTable:
 
 @dataclass(frozen=True)
 class TargetLine:
-    """One period's target as first set and as it stands (None = removed); the last revision when it was changed."""
+    """One period's target as first set and as it stands (None = removed), with every setting of it, newest first."""
 
     period_label: str
     initial_value: Decimal | None
     value: Decimal | None
-    change: TargetRevision | None
+    revisions: tuple[TargetRevision, ...]
 
 
 @dataclass(frozen=True)
@@ -283,27 +283,22 @@ def _nested(rows: Iterable[SegmentRow], parents: Mapping[str | None, str | None]
 
 
 def read_targets(node: KpiNode, period: Period) -> list[TargetLine]:
-    """The official targets of the node's fiscal year at its own frequency, with what was changed; three queries."""
+    """The official targets of the node's fiscal year at its own frequency, with their history; at most five queries."""
     periods = {
         row.start_date: row
         for row in Period.objects.select_related("fiscal_year").filter(
             grain=node.frequency, fiscal_year=period.fiscal_year
         )
     }
-    revisions = TargetRevision.objects.select_related("actor").order_by("number")
+    revisions = TargetRevision.objects.select_related("actor", "request").prefetch_related("request__decisions__actor")
     targets = Target.with_removed.filter(
         node=node, line=node.tree.official_line, dimension=DimensionCode.COMPANY, period_start__in=periods
-    ).prefetch_related(Prefetch("revisions", queryset=revisions))
+    ).prefetch_related(Prefetch("revisions", queryset=revisions.order_by("-number")))
     name = period_namer()
     return [
-        TargetLine(name(periods[row.period_start]), row.initial_value, row.value, _last_change(row))
+        TargetLine(name(periods[row.period_start]), row.initial_value, row.value, tuple(row.revisions.all()))
         for row in targets.order_by("period_start")
     ]
-
-
-def _last_change(target: Target) -> TargetRevision | None:
-    revisions = list(target.revisions.all())
-    return revisions[-1] if len(revisions) > 1 else None
 
 
 def path_to(node: KpiNode) -> list[KpiNode]:

@@ -41,7 +41,7 @@ class GridColumn:
 
 @dataclass(frozen=True)
 class GridCell:
-    """One target as first set (当初) and as it stands (現行), None where none is set; `reason` is its last change's.
+    """One target as first set (当初) and as it stands (現行), None where none is set; `reason` is its last setting's.
 
     `proposed` is what waits for approval (None: to be removed), where something `is_waiting`.
     """
@@ -181,7 +181,7 @@ _TargetKey = tuple[int, int | None, date]
 
 
 def _load_targets(query: GridQuery) -> dict[_TargetKey, Target]:
-    reason = TargetRevision.objects.filter(target=OuterRef("pk"), number__gt=1).order_by("-number").values("reason")
+    reason = TargetRevision.objects.filter(target=OuterRef("pk")).order_by("-number").values("reason")
     rows = Target.with_removed.filter(node__tree=query.tree, line=query.line).annotate(reason=Subquery(reason[:1]))
     if query.node is not None:
         rows = rows.filter(node=query.node)

@@ -89,7 +89,7 @@ def detail(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         "can_define": has_capability(request.user, Capability.MANAGE_DEFINITIONS),
         "controllable_by": controllable_words(node),
         "targets": targets,
-        "has_changed_targets": any(target.change for target in targets),
+        "has_target_history": any(target.revisions for target in targets),
         **_causes(request, node, segment, period, now=now),
         **_movement(node, segment, period, trend, now=now),
         **_fitness(request, node, today=today),

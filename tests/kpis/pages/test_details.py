@@ -7,8 +7,9 @@ from datetime import date
 
 import pytest
 
-from kpis.models import KpiNode, KpiTree, Target, TargetRevision
+from kpis.models import KpiNode, KpiTree, Period, Target, TargetRequest, TargetRequestDecision, TargetRevision
 from kpis.selectors.calendar import find_period
+from kpis.selectors.details import read_targets
 from kpis.services.calendar import ensure_calendar
 from kpis.services.periods import close_period
 from kpis.services.recompute import recompute
@@ -138,11 +139,35 @@ class TestDetail:
         assert "西日本営業部" in page
         assert "100,000" in page
 
-    def test_lists_targets_with_their_changes(self, world, dave, open_kpi):
+    def test_lists_targets_with_their_history_newest_first(self, world, dave, alice, open_kpi):
         target = Target.objects.get(node=world.goal, period_start="2026-11-01")
-        for number, value, reason in ((1, 900_000, ""), (2, 1_000_000, "上期の実績を反映")):
-            TargetRevision.objects.create(target=target, number=number, value=value, reason=reason, actor=dave, at=NOW)
-        assert "上期の実績を反映" in open_kpi(dave, world.goal)
+        asked = {"tree": world.tree, "status": "approved", "steps": 1, "proposer": alice, "proposed_at": NOW}
+        request = TargetRequest.objects.create(reason="上期の実績を反映", **asked)
+        TargetRequestDecision.objects.create(request=request, step=1, verdict="approved", actor=dave, at=NOW)
+        told = [(900_000, "期初の計画", dave, None), (None, "行の誤り", dave, None)]
+        for number, (value, reason, actor, by) in enumerate([*told, (1_000_000, request.reason, alice, request)], 1):
+            TargetRevision.objects.create(
+                target=target, number=number, value=value, reason=reason, actor=actor, at=NOW, request=by
+            )
+        settings = re.findall(r'<div class="target-setting">(.*?)</div>', open_kpi(dave, world.goal), re.S)
+        assert ["上期の実績を反映" in settings[0], "行の誤り" in settings[1], "期初の計画" in settings[2]] == [True] * 3
+        assert "1,000,000" in settings[0] and "目標なし" in settings[1] and "900,000" in settings[2]
+        assert [("faint" in each and "Dave" in each.partition("faint")[2]) for each in settings] == [True, False, False]
+
+    def test_a_first_target_shows_who_set_it_and_why(self, world, dave, open_kpi):
+        target = Target.objects.get(node=world.goal, period_start="2026-11-01")
+        TargetRevision.objects.create(target=target, number=1, value=1, reason="期初の計画", actor=dave, at=NOW)
+        assert "期初の計画" in open_kpi(dave, world.goal)
+
+    def test_the_history_costs_the_same_however_long(self, world, dave, django_assert_max_num_queries):
+        target = Target.objects.get(node=world.goal, period_start="2026-11-01")
+        for number in range(1, 9):
+            TargetRevision.objects.create(target=target, number=number, value=number, actor=dave, at=NOW)
+        period = Period.objects.get(grain="month", start_date="2026-11-01")
+        node = KpiNode.objects.select_related("tree").get(pk=world.goal.pk)
+        with django_assert_max_num_queries(6):
+            lines = read_targets(node, period)
+        assert [len(line.revisions) for line in lines] == [0, 8]
 
     def test_names_the_path_from_the_goal(self, world, alice, open_kpi):
         page = open_kpi(alice, world.rate)

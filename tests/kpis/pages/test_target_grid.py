@@ -8,8 +8,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from kpis.choices import PeriodState
-from kpis.models import DimensionMember, KpiNode, Period, Target
-from tests.kpis.pages.conftest import send
+from kpis.models import DimensionMember, KpiNode, Period, Target, TargetRevision
+from tests.kpis.pages.conftest import NOW, send
 
 pytestmark = pytest.mark.django_db
 
@@ -79,6 +79,11 @@ class TestRows:
         Target.objects.filter(node=world.goal).update(value=900_000)
         row = row_of(open_grid(dave), "受注額")
         assert 'data-value="900000" data-initial="1000000"' in row
+
+    def test_a_cell_tells_why_it_was_set_also_the_first_time(self, world, dave, open_grid):
+        target = Target.objects.get(node=world.goal, period_start="2026-10-01")
+        TargetRevision.objects.create(target=target, number=1, value=1, reason="期初の計画", actor=dave, at=NOW)
+        assert 'title="期初の計画"' in row_of(open_grid(dave), "受注額")
 
     def test_a_closed_month_is_not_written(self, world, dave, open_grid):
         Period.objects.filter(grain="month", start_date="2026-10-01").update(state=PeriodState.CLOSED)
