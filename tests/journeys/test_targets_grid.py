@@ -96,6 +96,79 @@ class TestPaste:
         expect(page.locator(".grid-faults li")).to_have_count(1)
 
 
+class TestLeaver:
+    def test_what_is_handed_over_is_not_handed_over_again(self, page: Page) -> None:
+        rows = page.locator("tbody tr")
+        leaver = rows.filter(has=page.locator(".tag")).first
+        receiver = page.locator("#fill-receiver option").nth(1)
+        taker = page.locator(f"tbody tr[data-member='{receiver.get_attribute('value')}']")
+        of_leaver, of_taker = (row.locator("td[data-start]:not([aria-readonly])").nth(2) for row in (leaver, taker))
+        paste(page, of_taker, "100")
+        paste(page, of_leaver, "1900")
+        self.save(page, "計画")
+
+        self.hand_over(page, of_leaver, receiver.get_attribute("value"))
+        expect(of_taker.locator(".now")).to_have_text("2,000")
+        self.save(page, "退職")
+        self.hand_over(page, of_leaver, receiver.get_attribute("value"))
+        expect(page.locator(".grid-fill-state")).to_contain_text("変更はありません")
+        expect(page.locator("td[data-next]")).to_have_count(0)
+
+    def hand_over(self, page: Page, at: Locator, receiver: str | None) -> None:
+        at.click()
+        if not page.locator("#fill-method").is_visible():
+            page.locator(".disclosure summary").first.click()
+        page.locator("#fill-method").select_option("hand_over")
+        page.locator("#fill-receiver").select_option(receiver)
+        with page.expect_response(re.compile("/proposals/")) as answered:
+            page.locator("[data-proposal] button").click()
+        assert answered.value.ok
+
+    def save(self, page: Page, reason: str) -> None:
+        page.locator(".grid-reason").fill(reason)
+        with page.expect_response(re.compile("/targets/bulk/")) as sent:
+            page.locator("[data-save]").click()
+        assert sent.value.ok
+        expect(page.locator("td[data-next]")).to_have_count(0)
+
+
+class TestRemoving:
+    """A target in the wrong row goes: no target is not 0."""
+
+    @pytest.fixture
+    def saved(self, page: Page) -> Page:
+        paste(page, cell(page, 1, 3), "500\t600")
+        page.locator(".grid-reason").fill("初回")
+        with page.expect_response(re.compile("/targets/bulk/")) as sent:
+            page.locator("[data-save]").click()
+        assert sent.value.ok
+        return page
+
+    def save(self, page: Page) -> None:
+        page.locator(".grid-reason").fill("行の誤り")
+        with page.expect_response(re.compile("/targets/bulk/")) as sent:
+            page.locator("[data-save]").click()
+        assert sent.value.ok
+        page.reload()
+
+    def test_delete_empties_a_saved_cell_and_says_so_before_saving(self, saved: Page) -> None:
+        cell(saved, 1, 3).click()
+        saved.keyboard.press("Delete")
+        expect(now(saved, 1, 3)).to_have_text("目標なし")
+        expect(state(saved)).to_contain_text("取り消す目標：1件")
+        saved.keyboard.press("Control+z")
+        expect(now(saved, 1, 3)).to_have_text("500")
+        saved.keyboard.press("Delete")
+        self.save(saved)
+        assert [cell(saved, 1, column).get_attribute("data-value") for column in (3, 4)] == ["", "600"]
+
+    def test_a_blank_cell_pasted_over_it_empties_it_as_in_excel(self, saved: Page) -> None:
+        paste(saved, cell(saved, 1, 3), "700\t")
+        expect(state(saved)).to_contain_text("空になった目標：1件")
+        self.save(saved)
+        assert [cell(saved, 1, column).get_attribute("data-value") for column in (3, 4)] == ["700", ""]
+
+
 class TestSave:
     def test_one_save_keeps_everything(self, page: Page, visitors: Visitors) -> None:
         amount = str(3_000_000 + page.evaluate("Date.now() % 100000"))

@@ -34,7 +34,7 @@ export class Keys {
   point(event, extends_ = event.shiftKey) {
     const cell = event.target.closest("td[data-start]");
     const place = cell && this.place(cell);
-    if (!place || event.target === this.field) return;
+    if (!place || (event.target === this.field && this.isEditing)) return;
     event.preventDefault();
     this.commit();
     this.go(...place, extends_);
