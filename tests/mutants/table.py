@@ -412,7 +412,7 @@ AREAS: dict[str, list[Mutant]] = {
         ),
         Mutant(
             "kpis/services/targets.py",
-            "if target.pk is None or entry.node.tree.status == TreeStatus.DRAFT:",
+            "if target.initial_value is None or entry.node.tree.status == TreeStatus.DRAFT:",
             "if target:",
             f"{KPIS}test_targets.py::TestSetTarget::test_a_change_in_an_active_tree_keeps_the_initial_target",
         ),

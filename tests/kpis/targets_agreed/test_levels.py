@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from datetime import date
+from decimal import Decimal
 
 import pytest
 from django.db import connection
@@ -12,15 +13,16 @@ from django.utils import timezone
 
 from kpis.choices import PeriodState
 from kpis.engine.gaps import LevelGap
+from kpis.engine.proration import Proration
 from kpis.models import Period, Person, Target, TargetRequest
 from kpis.selectors.leavers import read_leavers
 from kpis.selectors.target_gaps import read_level_gaps
 from kpis.selectors.target_grid import GridQuery
 from kpis.selectors.visibility import OPEN, sight_of
 from kpis.services.leavers import HandOverError, move_targets
-from kpis.services.targets import set_targets
+from kpis.services.targets import TargetEntry, set_targets
 from tests.kpis.pages.conftest import send
-from tests.kpis.targets_agreed.conftest import DECEMBER, JANUARY, NOVEMBER, entry_of, need_steps
+from tests.kpis.targets_agreed.conftest import DECEMBER, JANUARY, NOVEMBER, entry_of, member_of, need_steps
 
 pytestmark = pytest.mark.django_db
 COLUMN = 7  # November of a year that starts in April
@@ -178,6 +180,17 @@ class TestLeaver:
         assert gone.target("person", "cleo", DECEMBER).value == 500_000
         assert gone.target("person", "bob", DECEMBER).revisions.last().reason == "Bob left."
         assert not read_leavers(tree=gone.goal.tree, sight=OPEN)
+
+    def test_what_only_says_how_it_is_prorated_asks_for_no_new_confirmation(self, gone, dave):
+        person, now = {"dimension": "person", "member": member_of("person", "bob")}, timezone.now()
+        target = gone.target("person", "bob")
+        target.revisions.update(confirmed_at=now)
+        mark = Proration(Decimal(400_000), Decimal(300_000))
+        entry = TargetEntry(gone.goal, NOVEMBER, Decimal(300_000), reason="Bob left.", proration=mark, **person)
+        set_targets(entries=[entry], actor=dave, now=now)
+        assert [each.confirmed_at for each in target.revisions.all()] == [now, now]
+        set_targets(entries=[replace(entry, value=Decimal(1), proration=None)], actor=dave, now=now)
+        assert target.revisions.last().confirmed_at is None
 
     def test_closed_periods_stay(self, gone, dave):
         Period.objects.filter(grain="month", start_date=DECEMBER).update(state=PeriodState.CLOSED)
