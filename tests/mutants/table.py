@@ -545,6 +545,48 @@ AREAS: dict[str, list[Mutant]] = {
             "held.rest",
             f"{AGREED}test_levels.py::TestLeaver::test_moves_the_rest_and_keeps_every_sum",
         ),
+        Mutant(
+            "kpis/engine/proration.py",
+            "before.whole, before.handed, value - before.kept",
+            "value, before.handed, ZERO",
+            f"{KPIS}api/test_proposals.py::TestAskedAgain::test_proposes_the_same_and_changes_nothing",
+        ),
+        Mutant(
+            "kpis/engine/proration.py",
+            "return self.whole - self.kept - self.handed",
+            "return self.whole - self.kept",
+            f"{KPIS}api/test_proposals.py::TestAskedAgain::test_nothing_is_handed_over_twice",
+        ),
+        Mutant(
+            "kpis/selectors/leavers.py",
+            "person.left_on >= period.end_date",
+            "person.left_on >= period.start_date",
+            f"{AGREED}test_levels.py::TestLeaver::test_what_remains_begins_after_the_last_day",
+        ),
+        Mutant(
+            "kpis/models/targets.py",
+            "return super().get_queryset().exclude(value=None)",
+            "return super().get_queryset()",
+            f"{KPIS}test_targets.py::TestRemoveTarget::test_is_a_revision_and_no_target_to_any_reader",
+        ),
+        Mutant(
+            "kpis/models/targets.py",
+            "return self.filter(Q(request=None) | Q(request__status=RequestStatus.APPROVED))",
+            "return self.all()",
+            f"{KPIS}pages/test_back_calculation.py::TestWho::test_what_needs_approval_is_proposed",
+        ),
+        Mutant(
+            "kpis/engine/status.py",
+            "        return target / actual",
+            "        return actual / target",
+            f"{ENGINE}test_status.py::TestAchievement::test_lower_is_better_as_target_by_actual",
+        ),
+        Mutant(
+            "kpis/selectors/details.py",
+            'revisions.order_by("-number")',
+            'revisions.order_by("number")',
+            f"{KPIS}pages/test_details.py::TestDetail::test_lists_targets_with_their_history_newest_first",
+        ),
     ],
     "who sees what": [
         Mutant(
