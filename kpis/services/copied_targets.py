@@ -83,7 +83,7 @@ def _by_period(rows: Rows, later: Mapping[date, date], copy: KpiNode, growth: De
     for start, row in rows.items():
         if start in later:
             factor = growth if _is_sum(copy) else Decimal(1)
-            yield _entry(row, copy, later[start], row.value * factor, row.upper and row.upper * factor)
+            yield _entry(row, copy, later[start], row.standing * factor, row.upper and row.upper * factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +122,10 @@ def _by_week(rows: Rows, months: Sequence[_Month], copy: KpiNode, growth: Decima
         if not _is_sum(copy):
             for n, week in enumerate(month.after):
                 row = found[min(n, len(found) - 1)]
-                yield _entry(row, copy, week, row.value, row.upper)
+                yield _entry(row, copy, week, row.standing, row.upper)
             continue
         weights = list(month.weights.values())
-        lower = _spread(sum((row.value for row in found), Decimal(0)) * growth, weights, copy)
+        lower = _spread(sum((row.standing for row in found), Decimal(0)) * growth, weights, copy)
         tops = [row.upper for row in found if row.upper is not None]
         upper = _spread(sum(tops, Decimal(0)) * growth, weights, copy) if tops else [None] * len(lower)
         for week, value, top in zip(month.weights, lower, upper, strict=True):
@@ -165,7 +165,7 @@ def _whole(entries: Sequence[TargetEntry]) -> list[TargetEntry]:
         if not _is_sum(group[0].node):
             found += group
             continue
-        values = [entry.value for entry in group]
+        values = [entry.value for entry in group if entry.value is not None]
         if sum(values, Decimal(0)) == totals.get((node, start, line)):
             rounded = list(apportion(values, step))
         else:

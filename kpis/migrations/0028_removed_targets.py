@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("kpis", "0025_back_calculation_request"),
+        ("kpis", "0027_back_calculation_request"),
     ]
 
     operations = [

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("kpis", "0023_dirty_of_itself"),
+        ("kpis", "0025_order_backlog"),
     ]
 
     operations = [

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("kpis", "0026_removed_targets"),
+        ("kpis", "0028_removed_targets"),
     ]
 
     operations = [

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("kpis", "0024_prorated_targets"),
+        ("kpis", "0026_prorated_targets"),
     ]
 
     operations = [
