@@ -115,6 +115,7 @@ class FieldMappingForm(forms.ModelForm):
             "skip_blank",
             "tax",
             "tax_rate",
+            "headings",
         )
 
     def clean(self) -> dict[str, Any]:

@@ -130,6 +130,15 @@ PROBLEMS = {
         "“%(file)s” declares entities, which no Excel workbook does and which could open other files. It was not read. "
         "Save it again in Excel and send that."
     ),
+    "no_headings": _(
+        "The first row of “%(file)s” holds values (“%(value)s”) instead of headings. Put the name of each column into "
+        "the first row and send it again."
+    ),
+    "unknown_headings": _(
+        "“%(file)s” is of no kind that this connection knows. The nearest is “%(known)s”; of its columns these are "
+        "missing: %(columns)s. The file has: %(found)s. Export it as before, or send it as a sample and map its fields."
+    ),
+    "no_sample": _("No file of “%(reads)s” is kept. Send one as a sample, and its columns can be mapped."),
     "missing_column": _(
         "“%(file)s” lacks the column %(columns)s. Its columns are: %(found)s. Add the column or change the mapping."
     ),

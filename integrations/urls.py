@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from integrations.views import connections, hooks, keeping, keys, presets, runs, sources
+from integrations.views import connections, files, hooks, keeping, keys, presets, runs, sources
 
 urlpatterns = [
     path("", connections.connections, name="connections"),
@@ -29,6 +29,7 @@ urlpatterns = [
     path("<uuid:connection_id>/test/", sources.source_test, name="source_test"),
     path("<uuid:connection_id>/preset/", presets.source_preset, name="source_preset"),
     path("<uuid:connection_id>/streams/", sources.streams, name="streams"),
+    path("<uuid:connection_id>/sample/", files.file_sample, name="file_sample"),
     path("<uuid:connection_id>/mapping/", sources.stream_mapping, name="stream_mapping"),
     path("<uuid:connection_id>/mapping/end/", sources.mapping_end, name="mapping_end"),
     path("<uuid:connection_id>/start/", sources.source_start, name="source_start"),

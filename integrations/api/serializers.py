@@ -330,7 +330,8 @@ class MappingSerializer(serializers.Serializer[Any]):
     """How the records of one stream of the source (`reads`) become records of one resource.
 
     `each` is the path of a list inside the records, of which every element gives a record. `position` says in which
-    order streams are read; left out, what is referred to comes first.
+    order streams are read; left out, what is referred to comes first. Of a connection of files, `reads` is a file name
+    pattern, or with `headings` the name of a kind of file that is known by these, whatever the file is called.
     """
 
     stream = serializers.SlugField(max_length=60)
@@ -347,6 +348,7 @@ class MappingSerializer(serializers.Serializer[Any]):
     tax_rate = serializers.DecimalField(
         max_digits=5, decimal_places=4, min_value=0, max_value=1, required=False, allow_null=True, default=None
     )
+    headings = serializers.ListField(child=serializers.CharField(max_length=1000), max_length=1000, required=False)
 
     def validate(self, given: dict[str, Any]) -> dict[str, Any]:
         if not is_storable(given["rules"]):
@@ -358,7 +360,7 @@ def mapping_of(given: dict[str, Any]) -> StreamMapping:
     """The mapping that a valid body of MappingSerializer says."""
     values = {**given, "rules": tuple(_rule_of(rule) for rule in given["rules"])}
     values.setdefault("position", position_of(given["resource"]))
-    for name in ("date_formats", "skip_blank"):
+    for name in ("date_formats", "skip_blank", "headings"):
         values[name] = tuple(values.get(name, ()))
     return StreamMapping(**values)
 

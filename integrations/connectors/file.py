@@ -7,15 +7,18 @@ import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from integrations.connectors import values
-from integrations.connectors.errors import ConnectorError
+from integrations.connectors.errors import BadValueError, ConnectorError
 from integrations.connectors.mapping import Row
 from integrations.connectors.workbook import Line, open_sheet
 
 ENCODINGS = ("utf-8", "cp932")
+UTC = ZoneInfo("UTC")
 # No export has so many; what has is not separated by what it seems to be.
 MAX_COLUMNS = 1_000
 MAX_SEPARATORS = 100_000
@@ -64,11 +67,13 @@ class Table:
             yield Row(number, {key: cell for key, cell in zip(keys, padded, strict=False) if key})
 
 
-def read_table(path: Path, *, name: str, max_bytes: int, encoding: str = "", sheet: str = "") -> Table:
+def read_table(
+    path: Path, *, name: str, max_bytes: int, encoding: str = "", sheet: str = "", at_most: int | None = None
+) -> Table:
     """The table in a file; `name` is what the person called it. Raises ConnectorError of kind data.
 
     `encoding` forces one of ENCODINGS, `sheet` names the sheet of a workbook (default: its first). The size is
-    looked at before anything is read.
+    looked at before anything is read. `at_most` rows are looked at, and counted (default: all of them).
     """
     check_size(path.stat().st_size, name=name, max_bytes=max_bytes)
     with path.open("rb") as stream:
@@ -77,8 +82,8 @@ def read_table(path: Path, *, name: str, max_bytes: int, encoding: str = "", she
         if head.startswith(signature):
             raise ConnectorError("data", "wrong_file_type", file=name, found=kind)
     if head.startswith(b"PK"):
-        return _checked(Table(name, (), "xlsx", open_sheet(path, name=name, sheet=sheet)))
-    return _read_text(path.read_bytes(), name, encoding)
+        return _checked(Table(name, (), "xlsx", open_sheet(path, name=name, sheet=sheet)), at_most)
+    return _read_text(path.read_bytes(), name, encoding, at_most)
 
 
 def check_size(size: int, *, name: str, max_bytes: int) -> None:
@@ -95,7 +100,7 @@ def check_size(size: int, *, name: str, max_bytes: int) -> None:
         )
 
 
-def _read_text(data: bytes, name: str, encoding: str) -> Table:
+def _read_text(data: bytes, name: str, encoding: str, at_most: int | None) -> Table:
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise ConnectorError("data", "utf16_file", file=name)
     if data[:64].removeprefix(BOM).lstrip().lower().startswith(MARKUP):
@@ -106,7 +111,7 @@ def _read_text(data: bytes, name: str, encoding: str) -> Table:
     text = text.removesuffix("\x1a")  # how DOS ends a text
     delimiter = _delimiter(text)
     _check_width(text, delimiter, name)
-    return _checked(Table(name, (), used, lambda: _text_lines(text, delimiter, name)))
+    return _checked(Table(name, (), used, lambda: _text_lines(text, delimiter, name)), at_most)
 
 
 def _refuse_nul(data: bytes, name: str) -> None:
@@ -213,8 +218,28 @@ def _delimiter(text: str) -> str:
     return max((",", "\t", ";"), key=outside.count)
 
 
-def _checked(table: Table) -> Table:
-    """The table with its headings, after every row was looked at once. Raises ConnectorError for the first fault."""
+def check_headings(table: Table) -> None:
+    """Refuse a table whose first row has values instead of headings, for one that shows what its columns are called.
+
+    Dates are no headings, and neither are numbers where there is nothing else. Raises ConnectorError of kind data.
+    """
+    written = [heading for heading in table.headings if heading]
+    if all(_is_read(values.parse_number, heading) for heading in written):
+        raise ConnectorError("data", "no_headings", file=table.name, value=(written or [""])[0])
+    day = next((heading for heading in written if _is_read(partial(values.parse_date, zone=UTC), heading)), None)
+    if day is not None:
+        raise ConnectorError("data", "no_headings", file=table.name, value=day)
+
+
+def _is_read(parse: Callable[[values.Cell], object], text: str) -> bool:
+    try:
+        return parse(text) is not None
+    except BadValueError:
+        return False
+
+
+def _checked(table: Table, at_most: int | None) -> Table:
+    """The table with its headings, after its rows were looked at once. Raises ConnectorError for the first fault."""
     lines = table.lines()
     row, first = next(lines, (0, ()))
     if not first:
@@ -230,7 +255,7 @@ def _checked(table: Table) -> Table:
             raise ConnectorError("data", "duplicated_heading", file=table.name, column=heading)
         seen.add(values.normalise(heading))
     count = 0
-    for number, cells in lines:
+    for number, cells in islice(lines, at_most):
         count += 1
         if any(values.text_of(cell) for cell in cells[len(headings) :]):
             raise ConnectorError("data", "too_many_cells", file=table.name, row=number, columns=len(headings))

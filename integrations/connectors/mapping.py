@@ -57,8 +57,9 @@ class FieldRule:
 class StreamMapping:
     """How one kind of row becomes records of one resource.
 
-    `reads` names where rows come from: a file name pattern, or a stream of a source. `each` is the path of a list
-    inside the source's records, of which every element is a row; '' reads each record as one row.
+    `reads` names where rows come from: a file name pattern, or a stream of a source. With `headings` it is the name of
+    a kind of file that is known by these, whatever the file is called. `each` is the path of a list inside the
+    source's records, of which every element is a row; '' reads each record as one row.
     """
 
     stream: str
@@ -73,6 +74,7 @@ class StreamMapping:
     each: str = ""
     tax: str = ""
     tax_rate: Decimal | None = None
+    headings: tuple[str, ...] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from integrations.forms.connections import (
     KeepForm,
     PushedForm,
     ResyncForm,
+    SampleForm,
     UploadForm,
     ValueForm,
 )
@@ -24,6 +25,7 @@ __all__ = [
     "MappingForm",
     "PushedForm",
     "ResyncForm",
+    "SampleForm",
     "SourceForm",
     "UploadForm",
     "ValueForm",

@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.choices import KEEP_AT_MOST_DAYS, Carries, Scope
@@ -54,12 +55,32 @@ class IdentityForm(forms.Form):
 class ConnectionForm(IdentityForm):
     """A new file connection."""
 
-    preset = forms.ChoiceField(label=_("Preset"), help_text=_("How the columns of the files are named"))
+    preset = forms.ChoiceField(
+        required=False, label=_("Preset"), help_text=_("How the columns of the files are named")
+    )
+    sample = forms.FileField(
+        required=False,
+        allow_empty_file=True,
+        label=_("Sample of another file"),
+        help_text=_("CSV or Excel (.xlsx) with its headings: in the next step you say what its columns mean."),
+    )
     every = FrequencyField(help_text=_("Files are then looked for in the connection's folder."))
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["preset"].choices = [(preset.code, preset.label) for preset in PRESETS.values()]  # type: ignore[attr-defined]
+        self.fields["preset"].choices = [  # type: ignore[attr-defined]
+            ("", _("Another file: by a sample of it")),
+            *((preset.code, preset.label) for preset in PRESETS.values()),
+        ]
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        is_other = not cleaned.get("preset")
+        if is_other and not cleaned.get("sample") and "preset" not in self.errors and "sample" not in self.errors:
+            self.add_error("sample", gettext("Choose a preset, or send a sample of your file."))
+        elif not is_other and cleaned.get("sample"):
+            self.add_error("sample", gettext("Leave this out, or choose “another file” above: the preset names the columns."))
+        return cleaned
 
 
 class FrequencyForm(forms.Form):
@@ -121,6 +142,15 @@ class UploadForm(forms.Form):
     """Files to import."""
 
     uploads = FilesField(label=_("Files"), allow_empty_file=True, help_text=_("CSV or Excel (.xlsx), several at once"))
+
+
+class SampleForm(forms.Form):
+    """A file that shows what its columns are called; with `reads`, those of a kind of file that is read already."""
+
+    sample = forms.FileField(
+        allow_empty_file=True, label=_("Sample file"), help_text=_("CSV or Excel (.xlsx) with its headings")
+    )
+    reads = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput)
 
 
 class ValueForm(forms.Form):

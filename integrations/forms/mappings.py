@@ -96,7 +96,9 @@ class MappingForm(forms.Form):
         self._sample = sample
         self._taken = taken
         self._unmapped = unmapped or {}
-        empty = StreamMapping(self._new_name(), resource, position_of(resource), sample.stream, ())
+        empty = StreamMapping(
+            self._new_name(), resource, position_of(resource), sample.stream, (), headings=sample.headings
+        )
         self._current = current or empty
         self._rules = {rule.field: rule for rule in self._current.rules}
         self._ours = dict(sorted(fields_of(resource).items(), key=lambda each: not each[1].is_required))
@@ -227,7 +229,7 @@ class MappingForm(forms.Form):
         """
         rules = (self._way_of(name) for name, spec in self._ours.items() if spec.choices)
         draft = replace(self._current, rules=tuple(rule for rule in rules if rule.columns), each=self._each)
-        counts = words_of(mapping=draft, records=self._sample.records)
+        counts = words_of(mapping=draft, records=[*self._sample.records, *self._sample.more])
         return {name: list(self._words_of(name, {**self._unmapped.get(name, {}), **counts[name]})) for name in counts}
 
     def _way_of(self, name: str) -> FieldRule:

@@ -101,6 +101,9 @@ class FieldMapping(models.Model):
     skip_blank = models.JSONField(_("Skip rows where empty"), default=list, blank=True)
     tax = models.CharField(_("Amounts"), max_length=8, choices=Tax.choices, blank=True, default=Tax.UNKNOWN)
     tax_rate = models.DecimalField(_("Tax rate"), max_digits=5, decimal_places=4, null=True, blank=True)
+    headings = models.JSONField(
+        _("Headings"), default=list, blank=True, help_text=_("Known by these, whatever a file is called")
+    )
     preset = models.CharField(_("Preset"), max_length=40, blank=True, default="")
     effective_from = models.DateTimeField(_("In force since"))
 
@@ -134,6 +137,7 @@ class FieldMapping(models.Model):
             skip_blank=tuple(self.skip_blank),
             tax=self.tax,
             tax_rate=None if self.tax_rate is None else Decimal(self.tax_rate),
+            headings=tuple(self.headings),
         )
 
 

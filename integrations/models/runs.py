@@ -47,6 +47,7 @@ class SourceFile(models.Model):
     size = models.BigIntegerField(_("Bytes"))
     modified_at = models.DateTimeField(_("Changed at the source"), null=True, blank=True)
     encoding = models.CharField(_("Encoding"), max_length=10, blank=True, default="")
+    headings = models.JSONField(_("Headings"), default=list, blank=True, help_text=_("Empty before it was opened"))
 
     class Meta:
         verbose_name = _("Source file")

@@ -25,6 +25,7 @@ from integrations.connectors.mapping import (
     Tally,
     check_columns,
 )
+from integrations.connectors.recognising import recognise
 from integrations.models import Connection, FieldMapping, SourceFile, Upload
 
 PREVIEW_RECORDS = 20
@@ -98,11 +99,12 @@ def read_plan(*, upload: Upload | None, connection: Connection) -> Plan:
     files = [] if upload is None else list(upload.files.all())
     if not files:
         raise ConnectorError("data", "nothing_to_read")
-    wanted = [(mapping, file) for mapping in mappings for file in files if fits(file.name, [mapping.reads])]
+    tables = _Tables()
+    takers = [(file, tables.takers(file, mappings)) for file in files]
+    wanted = [(mapping, file) for mapping in mappings for file, those in takers if mapping in those]
     if not wanted:
         patterns = "、".join(dict.fromkeys(mapping.reads for mapping in mappings))
         raise ConnectorError("data", "no_file_for_mapping", file=files[0].name, patterns=patterns)
-    tables = _Tables()
     deliveries = tuple(Delivery(mapping, file, tables.open(file, mapping)) for mapping, file in wanted)
     for each in deliveries:
         check_columns(each.mapping, each.table.headings, file=each.file.name)
@@ -123,8 +125,14 @@ def current_mappings(*, connection: Connection) -> list[StreamMapping]:
 
 
 def expected_patterns(*, connection: Connection) -> list[str]:
-    """The file name patterns of the mappings in force, each once."""
-    return list(dict.fromkeys(mapping.reads for mapping in current_mappings(connection=connection)))
+    """The file name patterns of the mappings in force, each once; a kind of file known by its headings has any name."""
+    mappings = current_mappings(connection=connection)
+    return list(dict.fromkeys("*" if mapping.headings else mapping.reads for mapping in mappings))
+
+
+def taken_by_name(name: str, mappings: Sequence[StreamMapping]) -> list[StreamMapping]:
+    """The mappings whose file name pattern fits."""
+    return [mapping for mapping in mappings if not mapping.headings and fits(name, [mapping.reads])]
 
 
 def fits(name: str, patterns: Sequence[str]) -> bool:
@@ -190,6 +198,18 @@ def _value_of(record: Mapping[str, Any], field: str) -> Any:
     return record.get(field)
 
 
+def open_file(
+    file: SourceFile, *, encoding: str = "", sheet: str = "", at_most: int | None = None
+) -> Table:
+    """The table in a file that was received, `at_most` of its rows looked at. Raises ConnectorError."""
+    path = Path(file.file.path)
+    if not path.is_file():
+        raise ConnectorError("data", "file_gone", file=file.name)
+    return read_table(
+        path, name=file.name, max_bytes=settings.UPLOAD_MAX_BYTES, encoding=encoding, sheet=sheet, at_most=at_most
+    )
+
+
 class _Tables:
     """Opens each file once for all the streams that read it alike."""
 
@@ -199,14 +219,14 @@ class _Tables:
     def open(self, file: SourceFile, mapping: StreamMapping) -> Table:
         key = (file.pk, mapping.encoding, mapping.sheet)
         if key not in self._opened:
-            path = Path(file.file.path)
-            if not path.is_file():
-                raise ConnectorError("data", "file_gone", file=file.name)
-            self._opened[key] = read_table(
-                path,
-                name=file.name,
-                max_bytes=settings.UPLOAD_MAX_BYTES,
-                encoding=mapping.encoding,
-                sheet=mapping.sheet,
-            )
+            self._opened[key] = open_file(file, encoding=mapping.encoding, sheet=mapping.sheet)
         return self._opened[key]
+
+    def takers(self, file: SourceFile, mappings: Sequence[StreamMapping]) -> list[StreamMapping]:
+        """The mappings that read a file: by its name, else by its headings. Raises ConnectorError where kinds of file
+        are known by their headings and it is none of these.
+        """
+        if named := taken_by_name(file.name, mappings):
+            return named
+        known = [mapping for mapping in mappings if mapping.headings]
+        return recognise(known, self.open(file, known[0]).headings, file=file.name) if known else []

@@ -56,8 +56,11 @@ def create_connection(
     every: timedelta | None = None,
     now: datetime,
 ) -> Connection:
-    """A file connection that reads what `preset` describes. Raises ConnectionRequestError."""
-    if preset not in PRESETS:
+    """A file connection that reads what `preset` describes; '' = nothing before its fields are mapped.
+
+    Raises ConnectionRequestError.
+    """
+    if preset and preset not in PRESETS:
         raise ConnectionRequestError(
             "preset",
             _("There is no preset “%(preset)s”. Use one of: %(known)s.")
@@ -66,7 +69,7 @@ def create_connection(
     connection = _made(
         name=name, kind=ConnectionKind.FILE, source=source, carries=carries, preset=preset, every=every, now=now
     )
-    for mapping in PRESETS[preset].streams:
+    for mapping in PRESETS[preset].streams if preset else ():
         save_mapping(connection=connection, mapping=mapping, preset=preset, now=now)
     reschedule(connection=connection, now=now)
     return connection
@@ -321,4 +324,5 @@ def _columns_of(mapping: StreamMapping) -> dict[str, Any]:
     ]
     columns["date_formats"] = list(mapping.date_formats)
     columns["skip_blank"] = list(mapping.skip_blank)
+    columns["headings"] = list(mapping.headings)
     return columns

@@ -50,7 +50,9 @@ def store_delivery(run: SyncRun, *, owner: str, clock: Clock, until: float) -> O
 
 def _begin(run: SyncRun, plan: Plan) -> None:
     for each in plan.deliveries:
-        SourceFile.objects.filter(pk=each.file.pk).update(encoding=each.table.encoding)
+        SourceFile.objects.filter(pk=each.file.pk).update(
+            encoding=each.table.encoding, headings=list(each.table.headings)
+        )
     before = dict(Checkpoint.objects.filter(connection_id=run.connection_id).values_list("stream", "cursor"))
     started = SyncRun.objects.filter(pk=run.pk, progress_total=0)
     started.update(progress_total=plan.total, read_count=plan.total, cursor_before=before)

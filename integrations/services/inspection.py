@@ -68,11 +68,18 @@ class SampledField:
 
 @dataclass(frozen=True)
 class Sample:
-    """The first records of a stream that exist, up to PREVIEW_RECORDS, and the fields of the stream."""
+    """The first records of a stream that exist, up to PREVIEW_RECORDS, and the fields of the stream.
+
+    Of a file: `more` records behind them in which words are looked for too, the `numbers` of the first ones' rows,
+    and its `headings` where it is known by these.
+    """
 
     stream: str
     records: tuple[Record, ...]
     fields: tuple[SampledField, ...]
+    more: tuple[Record, ...] = ()
+    numbers: tuple[int, ...] = ()
+    headings: tuple[str, ...] = ()
 
 
 def check_source(*, connection: Connection) -> Verdict:
@@ -108,13 +115,16 @@ def preview_source(*, connection: Connection, mapping: StreamMapping) -> StreamP
         if mapping.reads not in {known.name for known in connector.streams()}:
             raise ConnectorError("config", "unknown_stream", stream=mapping.reads)
         records = tuple(_first_records(connector, mapping.reads, mapping.columns))
-    return preview_sample(connection=connection, mapping=mapping, records=records)
+    return preview_sample(connection=connection, mapping=mapping, sample=Sample(mapping.reads, records, ()))
 
 
-def preview_sample(*, connection: Connection, mapping: StreamMapping, records: Sequence[Record]) -> StreamPreview:
-    """What these records become by a mapping, judged as a run would judge them."""
+def preview_sample(*, connection: Connection, mapping: StreamMapping, sample: Sample) -> StreamPreview:
+    """What the first records of a sample become by a mapping, judged as a run would judge them."""
     tally = Tally()
-    decisions = list(decide_dated(mapping, rows_of(mapping, records), zone=company_zone(), tally=tally))
+    rows = list(rows_of(mapping, sample.records))
+    if sample.numbers and not mapping.each:
+        rows = [row._replace(number=number) for row, number in zip(rows, sample.numbers, strict=True)]
+    decisions = list(decide_dated(mapping, rows, zone=company_zone(), tally=tally))
     kept, refused = _judged(connection, mapping, decisions)
     tally.accepted, tally.refused = tally.accepted - len(refused), tally.refused + len(refused)
     return summarise(

@@ -24,33 +24,36 @@ from integrations.connectors.mapping import StreamMapping
 from integrations.connectors.presets import presets_for
 from integrations.forms import (
     SETUPS,
-    ConnectionForm,
     FrequencyForm,
     IdentityForm,
     MappingForm,
     ResyncForm,
+    SampleForm,
     SourceForm,
 )
 from integrations.forms.sources import PREFIX, written
 from integrations.models import Connection
 from integrations.selectors.comparisons import held_back
 from integrations.selectors.connections import stream_states
+from integrations.selectors.kinds import kind_called
 from integrations.selectors.labels import resource_label
 from integrations.selectors.plans import company_zone, current_mappings
 from integrations.services.comparing import request_comparison
 from integrations.services.connections import (
     ConnectionRequestError,
     change_source,
-    create_connection,
     create_source,
     end_mapping,
     save_mapping,
     set_frequency,
 )
 from integrations.services.credentials import SealedError
-from integrations.services.inspection import check_source, preview_sample, sample_stream, source_streams
+from integrations.services.inspection import Sample, check_source, preview_sample, sample_stream, source_streams
 from integrations.services.resync import resync
 from integrations.services.runs import sync_now
+from integrations.services.samples import sample_file
+from integrations.services.sources import is_pulled
+from integrations.views.files import kinds_page, set_up_files
 from tenants.capabilities import Capability, require
 
 
@@ -72,7 +75,7 @@ def connection_setup(request: HttpRequest, kind: str) -> HttpResponse:
     if kind not in SETUPS:
         raise Http404
     form = SETUPS[kind].form
-    return _set_up_files(request) if form is None else _set_up_source(request, form)
+    return set_up_files(request) if form is None else _set_up_source(request, form)
 
 
 @sensitive_post_parameters()
@@ -110,8 +113,10 @@ def source_test(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
 @require_GET
 @login_required
 def streams(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
-    """What each stream of the source is, and when it is read."""
-    found = _source(request, connection_id)
+    """What each stream of the source, or each kind of file, is, and when it is read."""
+    found = _mapped(request, connection_id)
+    if not is_pulled(found):
+        return kinds_page(request, found, SampleForm())
     mappings = current_mappings(connection=found)
     context: dict[str, Any] = {
         "connection": found,
@@ -134,17 +139,23 @@ def streams(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
 @never_cache
 def stream_mapping(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     """Where the fields of one resource come from in one stream, with what the first records would become."""
-    found = _source(request, connection_id)
+    found = _mapped(request, connection_id)
     reads, resource = request.GET.get("reads", ""), request.GET.get("resource", "")
     if resource not in ORDER or not reads:
         raise Http404
     states = stream_states(connection=found)
     state = next((each for each in states if (each.mapping.reads, each.mapping.resource) == (reads, resource)), None)
     current = state.mapping if state else None
-    context: dict[str, Any] = {"connection": found, "reads": reads, "resource": resource, "current": current}
+    context: dict[str, Any] = {
+        "connection": found,
+        "reads": reads,
+        "resource": resource,
+        "current": current,
+        "is_pulled": is_pulled(found),
+    }
     each = request.POST.get("each", current.each if current else "")
     try:
-        sample = sample_stream(connection=found, stream=reads, each=each)
+        sample = _sampled(found, reads, each=each, current=current)
     except ConnectorError as error:
         context["problem"] = describe_problem(error.code, error.params)
         return render(request, "integrations/stream_mapping.html", context)
@@ -161,7 +172,7 @@ def stream_mapping(request: HttpRequest, connection_id: uuid.UUID) -> HttpRespon
         return _save(request, found, form.mapping)
     context |= {"form": form, "sample": sample}
     if current is not None or (form.is_bound and not form.errors):
-        context["stream"] = preview_sample(connection=found, mapping=form.mapping, records=sample.records)
+        context["stream"] = preview_sample(connection=found, mapping=form.mapping, sample=sample)
     return render(request, "integrations/stream_mapping.html", context, status=422 if is_saved and form.errors else 200)
 
 
@@ -169,7 +180,7 @@ def stream_mapping(request: HttpRequest, connection_id: uuid.UUID) -> HttpRespon
 @login_required
 def mapping_end(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     """Read a stream no longer by one of its mappings."""
-    found = _source(request, connection_id)
+    found = _mapped(request, connection_id)
     end_mapping(connection=found, stream=request.POST.get("stream", ""), now=timezone.now())
     messages.success(request, _("It is not read any more. What was stored stays."))
     return redirect("streams", connection_id)
@@ -216,23 +227,26 @@ def source_compare(request: HttpRequest, connection_id: uuid.UUID) -> HttpRespon
     return redirect("sync_run", run.public_id)
 
 
+def _mapped(request: HttpRequest, connection_id: uuid.UUID) -> Connection:
+    """The connection of an address, of any kind."""
+    require(request.user, Capability.MANAGE_CONNECTIONS)
+    return get_object_or_404(Connection, public_id=connection_id)
+
+
+def _sampled(found: Connection, reads: str, *, each: str, current: StreamMapping | None) -> Sample:
+    """A look into a stream of a source, or into a kind of file. Raises ConnectorError."""
+    if is_pulled(found):
+        return sample_stream(connection=found, stream=reads, each=each)
+    kind = kind_called(reads, connection=found)
+    if kind is None:
+        raise ConnectorError("data", "no_sample", reads=reads)
+    return sample_file(kind=kind, current=current)
+
+
 def _source(request: HttpRequest, connection_id: uuid.UUID) -> Connection:
     """The connection of an address, which has to be one that is called."""
     require(request.user, Capability.MANAGE_CONNECTIONS)
     return get_object_or_404(Connection.objects.exclude(kind=ConnectionKind.FILE), public_id=connection_id)
-
-
-def _set_up_files(request: HttpRequest) -> HttpResponse:
-    form = ConnectionForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            connection = create_connection(**form.cleaned_data, now=timezone.now())
-        except ConnectionRequestError as error:
-            form.add_error(error.field, str(error))
-        else:
-            messages.success(request, _("The connection is set up. Now send its first files."))
-            return redirect("connection", connection.public_id)
-    return render(request, "integrations/connection_new.html", {"form": form}, status=422 if form.errors else 200)
 
 
 def _set_up_source(request: HttpRequest, form_of: type[SourceForm]) -> HttpResponse:

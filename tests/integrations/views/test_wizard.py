@@ -502,6 +502,6 @@ class TestWhoMay:
         for name in ("source_start", "source_resync", "mapping_end"):
             assert client_for(alice, acme).post(reverse(name, args=[source.public_id])).status_code == 403
 
-    def test_a_file_connection_has_none_of_it(self, owner, connection):
-        for name in ("source_test", "source_edit", "streams", "stream_mapping"):
+    def test_a_file_connection_has_no_source_to_call(self, owner, connection):
+        for name in ("source_test", "source_edit"):
             assert owner.get(reverse(name, args=[connection.public_id])).status_code == 404
