@@ -13,7 +13,7 @@ from rest_framework import serializers
 
 from integrations.choices import KEEP_AT_MOST_DAYS, KEEP_DAYS, Carries, ConnectionKind, Health, Tax
 from integrations.connectors.catalogue import ORDER, position_of
-from integrations.connectors.mapping import FieldRule, StreamMapping
+from integrations.connectors.mapping import CUSTOM_KINDS, FieldRule, StreamMapping
 from integrations.connectors.presets import PRESETS
 from integrations.models import Connection, RejectedRecord, SyncRun
 from integrations.selectors.connections import health_of, problem_of, quota_of
@@ -311,7 +311,8 @@ class FieldRuleSerializer(serializers.Serializer[Any]):
 
     `earlier` are value maps that were meant before `until` (exclusive), by the day in the column `dated_by`.
 
-    `values` says what words of the source mean (an empty text: no value); `unlisted` what becomes of other words.
+    `values` says what words of the source mean (an empty text: no value, of a reference `source::id` a record of another
+    source); `unlisted` what becomes of other words. `kind` is the type of a custom field, text where it is left out.
     """
 
     field = serializers.CharField(max_length=100)
@@ -324,6 +325,7 @@ class FieldRuleSerializer(serializers.Serializer[Any]):
     optional = serializers.BooleanField(required=False)
     dated_by = serializers.CharField(max_length=300, required=False, allow_blank=True)
     earlier = EarlierValuesSerializer(many=True, required=False)
+    kind = serializers.ChoiceField(choices=CUSTOM_KINDS, required=False, allow_blank=True)
 
 
 class MappingSerializer(serializers.Serializer[Any]):

@@ -10,6 +10,8 @@ import hashlib
 import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
 from functools import partial
 from itertools import chain, islice
 from typing import Any
@@ -29,13 +31,19 @@ from integrations.connectors.mapping import (
     RowTable,
     StreamMapping,
     Tally,
+    referred,
 )
 from integrations.connectors.values import Cell
 from kpis.engine.record_table import RecordTable
 from kpis.engine.resources import Field, Kind
 
 ROWS_AT_ONCE = 2_000
-_CUSTOM = Field(Kind.TEXT)
+_CUSTOM = {
+    "": Field(Kind.TEXT),
+    "number": Field(Kind.NUMBER),
+    "date": Field(Kind.DATE),
+    "flag": Field(Kind.FLAG),
+}
 TEXTUAL = frozenset({Kind.TEXT, Kind.REF, Kind.CURRENCY, Kind.ADDRESS, Kind.DOMAIN})
 _ABSENT: Any = object()
 # Equal cells of one of these types are the same cell; 1, True and Decimal("1.0") would be equal to one another too.
@@ -219,11 +227,12 @@ class _Converter:
         self._names = frozenset(rule.columns)
         self._tally = tally
         is_custom = rule.field.startswith(ATTRIBUTE_PREFIX)
-        self._spec = _CUSTOM if is_custom else fields_of(mapping.resource)[rule.field]
+        self._spec = _CUSTOM[rule.kind] if is_custom else fields_of(mapping.resource)[rule.field]
         self._known = {values.normalise(word): target for word, target in rule.values.items()}
-        self._is_translated = bool(rule.values or self._spec.choices)
+        self._is_translated = bool(rule.values or self._spec.choices or rule.unlisted)
         self._is_text = self._spec.kind in TEXTUAL and not self._is_translated
-        self._typed = _reader_of(self._spec, rule, mapping.date_formats, zone)
+        typed = _reader_of(self._spec, rule, mapping.date_formats, zone)
+        self._typed = _as_attribute(typed) if is_custom and rule.kind else typed
 
     def column(self, rows: Sequence[Row], problems: Problems) -> list[Any]:
         """The value of each row; what cannot be one is noted among the problems."""
@@ -280,6 +289,8 @@ class _Converter:
             return BadValueError("spreadsheet_error", value=text)
         try:
             value = self._typed(self._translated(text, count) if self._is_translated else cell)
+            if value is not None and spec.kind is Kind.REF and values.normalise(text) in self._known:
+                value = referred(value)
         except BadValueError as bad:
             return bad
         if spec.is_required and not spec.may_be_null and value in (None, []):
@@ -324,6 +335,18 @@ def _reader_of(spec: Field, rule: FieldRule, formats: Sequence[str], zone: ZoneI
             return partial(_parts, separator=rule.separator)
         case Kind.TEXT | Kind.REF | Kind.CURRENCY | Kind.ADDRESS | Kind.DOMAIN:
             return _text
+
+
+def _as_attribute(read: Callable[[Cell], Any]) -> Callable[[Cell], Any]:
+    """What reads a cell as a custom field keeps it: as JSON has it."""
+
+    def as_json(cell: Cell) -> Any:
+        value = read(cell)
+        if isinstance(value, Decimal):
+            return int(value) if value == value.to_integral_value() else float(value)
+        return value.isoformat() if isinstance(value, date) else value
+
+    return as_json
 
 
 def _text(cell: Cell) -> str | None:

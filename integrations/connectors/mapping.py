@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import string
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,8 @@ from kpis.engine.record_table import RecordTable
 
 Unlisted = Literal["keep", "empty", "reject"]
 ATTRIBUTE_PREFIX = "attributes."
+CUSTOM_KINDS = ("", "number", "date", "flag")
+_ELSEWHERE = re.compile(r"(?P<source>[a-z0-9][a-z0-9_-]{0,59})::(?P<external_id>.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,9 @@ class FieldRule:
 
     `values` maps words of the source to ours (an empty string means *no value*). `unlisted` says what happens to a
     word that the map does not name: kept as it is, left empty and counted, or the record is rejected.
+
+    A reference may be to a record of another source: what a word means is then written by `elsewhere`. `kind` is the
+    type of a custom field's values: text where it says nothing.
 
     `earlier` are maps that were meant before: each has `values`, and `until` (exclusive) the day to which they count;
     the column `dated_by` says which day a record is of. They are applied by integrations.connectors.eras.
@@ -43,6 +49,7 @@ class FieldRule:
     optional: bool = False
     dated_by: str = ""
     earlier: Sequence[Mapping[str, Any]] = ()
+    kind: str = ""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -215,11 +222,28 @@ def check_mapping(mapping: StreamMapping) -> None:
             _ = rule.columns
         except ValueError:
             raise ConnectorError("config", "bad_template", template=rule.template) from None
+        if rule.kind not in CUSTOM_KINDS or (rule.kind and not rule.field.startswith(ATTRIBUTE_PREFIX)):
+            raise ConnectorError("config", "bad_field_type", field=rule.field, type=rule.kind)
         if rule.earlier and (not rule.dated_by or not all(_is_era(each) for each in rule.earlier)):
             raise ConnectorError("config", "bad_earlier", field=rule.field)
     for name, spec in fields.items():
         if spec.is_required and name not in named:
             raise ConnectorError("config", "field_not_mapped", field=name, resource=mapping.resource)
+
+
+def elsewhere(source: str, external_id: str) -> str:
+    """How a value map names a record of another source.
+
+    >>> elsewhere("crm", "P1"), referred("crm::P1"), referred("P1")
+    ('crm::P1', {'source': 'crm', 'external_id': 'P1'}, 'P1')
+    """
+    return f"{source}::{external_id}"
+
+
+def referred(target: str) -> str | dict[str, str]:
+    """What a value map names, as a record refers to it: an id, or source and id of a record of another source."""
+    found = _ELSEWHERE.fullmatch(target)
+    return found.groupdict() if found else target
 
 
 def _is_era(earlier: object) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -16,25 +16,15 @@ from integrations.choices import Tax, describe_problem
 from integrations.connectors.catalogue import fields_of, position_of, takes_tax
 from integrations.connectors.errors import BadValueError, ConnectorError
 from integrations.connectors.mapping import FieldRule, StreamMapping, check_mapping
-from integrations.connectors.values import normalise, parse_bool, parse_integer
-from integrations.forms import earlier
+from integrations.connectors.values import parse_bool, parse_integer
+from integrations.forms import earlier, words
 from integrations.selectors.labels import field_label, value_label
+from integrations.selectors.vocabulary import Vocabulary
 from integrations.services.inspection import Sample, SampledField, words_of
 from kpis.engine.resources import Field, Kind
 
 WAYS = ("column", "template", "constant")
-# What a person chooses for a word: nothing yet, no value at all, or a value out of our list.
-UNSET, NO_VALUE = "", "-"
 NO_CONSTANT = frozenset({Kind.TEXTS, Kind.REFS})
-
-
-@dataclass(frozen=True)
-class Word:
-    """A word of the source, how often it stands in the sample, and what it was said to mean."""
-
-    text: str
-    count: int
-    meaning: str
 
 
 @dataclass(frozen=True)
@@ -48,14 +38,20 @@ class FieldRow:
     template: forms.BoundField
     constant: forms.BoundField | None
     has_words: bool
-    words: Sequence[Word]
+    words: Sequence[words.Word]
     meanings: Sequence[tuple[str, str]]
+    unlisted: forms.BoundField | None
     earlier: earlier.EarlierRow | None
 
     @property
     def errors(self) -> list[ErrorList]:
         ways = (self.column, self.template, self.constant)
         return [way.errors for way in ways if way is not None and way.errors]
+
+    @property
+    def is_said(self) -> bool:
+        """Whether one of its words has a meaning, or none may be without."""
+        return any(word.meaning for word in self.words) or (self.unlisted is not None and self.unlisted.value() != "keep")
 
     @property
     def is_otherwise(self) -> bool:
@@ -67,7 +63,7 @@ class MappingForm(forms.Form):
     """How one stream of a source becomes records of one resource.
 
     `taken` are the names of the mappings there are, `unmapped` the words of each field that the last import could not
-    understand, with their counts.
+    understand, with their counts, `vocabularies` what words can mean in the fields where they can be said.
     """
 
     each = forms.ChoiceField(
@@ -90,12 +86,14 @@ class MappingForm(forms.Form):
         current: StreamMapping | None,
         taken: Sequence[str] = (),
         unmapped: Mapping[str, Mapping[str, int]] | None = None,
+        vocabularies: Mapping[str, Vocabulary] | None = None,
     ) -> None:
         super().__init__(data)
         self._resource = resource
         self._sample = sample
         self._taken = taken
         self._unmapped = unmapped or {}
+        self._vocabularies = vocabularies or {}
         empty = StreamMapping(
             self._new_name(), resource, position_of(resource), sample.stream, (), headings=sample.headings
         )
@@ -166,6 +164,8 @@ class MappingForm(forms.Form):
         )
         if spec.choices:
             earlier.make_fields(self, name, rule, self._columns(rule.dated_by))
+        if name in self._vocabularies:
+            words.make_field(self, name, self._rules.get(name), self._vocabularies[name])
         if spec.kind in NO_CONSTANT:
             return
         options: dict[str, Any] = {"required": False, "initial": rule.constant, "label": _("The same for all")}
@@ -185,13 +185,10 @@ class MappingForm(forms.Form):
             column=self[f"column.{name}"],
             template=self[f"template.{name}"],
             constant=self[constant] if constant in self.fields else None,
-            has_words=bool(spec.choices),
+            has_words=name in self._vocabularies,
             words=self._words.get(name, ()),
-            meanings=[
-                (UNSET, gettext("not said yet")),
-                (NO_VALUE, gettext("no value")),
-                *self._choices(name, spec),
-            ],
+            meanings=words.choices_of(self._vocabularies[name]) if self._words.get(name) else (),
+            unlisted=self[f"unlisted.{name}"] if f"unlisted.{name}" in self.fields else None,
             earlier=earlier.row_of(self, name, old, lambda meaning: named.get(meaning) or gettext("no value"))
             if spec.choices
             else None,
@@ -208,12 +205,9 @@ class MappingForm(forms.Form):
                 self.add_error(f"column.{name}", gettext("This is needed. Say where it comes from."))
             return None
         old = self._rules.get(name) or FieldRule(name)
-        words = self._words.get(name, ())
-        meanings = {each.text: "" if each.meaning == NO_VALUE else each.meaning for each in words if each.meaning}
-        kept = meanings if spec.choices else dict(old.values)
         if spec.choices:
             old = earlier.with_earlier(self, name, old, cleaned)
-        rule = replace(old, column=None, template=None, constant=None, values=kept)
+        rule = replace(self._with_words(name, old, cleaned), column=None, template=None, constant=None)
         try:
             if "constant" in given:
                 return replace(rule, constant=_typed(spec, given["constant"]))
@@ -222,15 +216,34 @@ class MappingForm(forms.Form):
             self.add_error(f"constant.{name}", describe_problem(error.code, error.params))
             return None
 
+    def _with_words(self, name: str, rule: FieldRule, cleaned: Mapping[str, Any]) -> FieldRule:
+        """The rule with what a person chose for its words."""
+        if name not in self._vocabularies:
+            return rule
+        vocabulary = self._vocabularies[name]
+        said = {each.text: each.meaning for each in self._words.get(name, ())}
+        rule = replace(rule, values=words.values_of(said, rule, vocabulary))
+        if vocabulary.is_closed:
+            return rule
+        unlisted = cleaned.get(f"unlisted.{name}") or words.unlisted_of(self._rules.get(name), vocabulary)
+        # Words are kept as they are anyway where nothing is said of any.
+        return replace(rule, unlisted=unlisted if rule.values or unlisted != "keep" else None)
+
     @cached_property
-    def _words(self) -> dict[str, list[Word]]:
-        """The words of each field with a closed list: those in the sample, those that the last import could not
+    def _words(self) -> dict[str, list[words.Word]]:
+        """The words of each field that they can be said for: those in the sample, those that the last import could not
         understand, and those that have a meaning already.
         """
-        rules = (self._way_of(name) for name, spec in self._ours.items() if spec.choices)
+        rules = (self._way_of(name) for name in self._vocabularies)
         draft = replace(self._current, rules=tuple(rule for rule in rules if rule.columns), each=self._each)
-        counts = words_of(mapping=draft, records=[*self._sample.records, *self._sample.more])
-        return {name: list(self._words_of(name, {**self._unmapped.get(name, {}), **counts[name]})) for name in counts}
+        records = [*self._sample.records, *self._sample.more]
+        counts = words_of(mapping=draft, records=records, fields=self._vocabularies)
+        return {
+            name: words.words_among(
+                {**self._unmapped.get(name, {}), **counts[name]}, self._meanings(name), self._vocabularies[name]
+            )
+            for name in counts
+        }
 
     def _way_of(self, name: str) -> FieldRule:
         """The column or the template that is chosen for a field; neither where what was typed cannot be read."""
@@ -241,24 +254,14 @@ class MappingForm(forms.Form):
             return FieldRule(name)
         return rule
 
-    def _words_of(self, name: str, counts: Mapping[str, int]) -> Iterator[Word]:
-        said = self._meanings(name)
-        choices = self._ours[name].choices
-        known = {normalise(text): (text, meaning) for text, meaning in said.items() if meaning != UNSET}
-        for text, count in sorted(counts.items(), key=lambda each: -each[1]):
-            _text, meaning = known.pop(normalise(text), (text, text if text in choices else UNSET))
-            yield Word(text, count, meaning)
-        for text, meaning in known.values():
-            yield Word(text, 0, meaning)
-
     def _meanings(self, name: str) -> dict[str, str]:
         """What words were said to mean: as sent, else as the mapping in force says."""
+        vocabulary = self._vocabularies[name]
+        old = words.said_by(self._rules.get(name) or FieldRule(name), vocabulary)
         if not self.is_bound:
-            rule = self._rules.get(name)
-            return {text: meaning or NO_VALUE for text, meaning in rule.values.items()} if rule else {}
-        allowed = {NO_VALUE, *self._ours[name].choices}
-        pairs = zip(self.data.getlist(f"word.{name}"), self.data.getlist(f"meaning.{name}"), strict=False)
-        return {text[:200]: meaning for text, meaning in pairs if meaning in allowed and "\x00" not in text}
+            return old
+        said = words.said_in(self, name, vocabulary)
+        return said if said is not None else {} if vocabulary.is_closed else old
 
     @property
     def _each(self) -> str:

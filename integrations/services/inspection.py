@@ -6,7 +6,7 @@ A person waits for these answers, so nothing is tried for long.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -18,7 +18,6 @@ from django.utils.translation import gettext
 from integrations.choices import describe_finding
 from integrations.connectors import values
 from integrations.connectors.base import Connector, Finding, Record, SourceField, Stream
-from integrations.connectors.catalogue import fields_of
 from integrations.connectors.deciding import filler
 from integrations.connectors.eras import decide_dated
 from integrations.connectors.errors import ConnectorError
@@ -132,13 +131,14 @@ def preview_sample(*, connection: Connection, mapping: StreamMapping, sample: Sa
     )
 
 
-def words_of(*, mapping: StreamMapping, records: Sequence[Record]) -> dict[str, Counter[str]]:
-    """The words that each field with a closed list would be translated from, and how often they stand there."""
-    fields = fields_of(mapping.resource)
+def words_of(
+    *, mapping: StreamMapping, records: Sequence[Record], fields: Collection[str]
+) -> dict[str, Counter[str]]:
+    """The words that each of these fields would be translated from, and how often they stand there."""
     read: dict[str, Callable[[Mapping[str, Cell]], Cell]] = {
         rule.field: filler(rule.template) if rule.template is not None else partial(_at, rule.columns[0])
         for rule in mapping.rules
-        if rule.columns and rule.field in fields and fields[rule.field].choices
+        if rule.columns and rule.field in fields
     }
     found: dict[str, Counter[str]] = {field: Counter() for field in read}
     for row in rows_of(mapping, records):

@@ -38,6 +38,7 @@ from integrations.selectors.connections import stream_states
 from integrations.selectors.kinds import kind_called
 from integrations.selectors.labels import resource_label
 from integrations.selectors.plans import company_zone, current_mappings
+from integrations.selectors.vocabulary import vocabularies
 from integrations.services.comparing import request_comparison
 from integrations.services.connections import (
     ConnectionRequestError,
@@ -166,6 +167,7 @@ def stream_mapping(request: HttpRequest, connection_id: uuid.UUID) -> HttpRespon
         current=current,
         taken=[each.mapping.stream for each in states],
         unmapped=state.unmapped if state else None,
+        vocabularies=vocabularies(resource=resource, source=found.source),
     )
     is_saved = "save" in request.POST
     if form.is_bound and form.is_valid() and is_saved:

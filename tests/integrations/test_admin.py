@@ -110,6 +110,7 @@ def test_a_changed_mapping_is_a_new_version(owner, connection):
         "rules": '[{"field": "external_id", "column": "id"}, {"field": "name", "column": "name"}]',
         "date_formats": "[]",
         "skip_blank": "[]",
+        "headings": "[]",
     }
     assert owner.post(address, form).status_code == 302
     versions = FieldMapping.objects.filter(connection=connection, stream="products").order_by("version")
