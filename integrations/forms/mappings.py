@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
@@ -15,9 +16,10 @@ from django.utils.translation import gettext_lazy as _
 from integrations.choices import Tax, describe_problem
 from integrations.connectors.catalogue import fields_of, position_of, takes_tax
 from integrations.connectors.errors import BadValueError, ConnectorError
-from integrations.connectors.mapping import FieldRule, StreamMapping, check_mapping
+from integrations.connectors.mapping import ATTRIBUTE_PREFIX, FieldRule, StreamMapping, check_mapping
+from integrations.connectors.records import rows_of
 from integrations.connectors.values import parse_bool, parse_integer
-from integrations.forms import earlier, words
+from integrations.forms import custom, earlier, words
 from integrations.selectors.labels import field_label, value_label
 from integrations.selectors.vocabulary import Vocabulary
 from integrations.services.inspection import Sample, SampledField, words_of
@@ -25,6 +27,8 @@ from kpis.engine.resources import Field, Kind
 
 WAYS = ("column", "template", "constant")
 NO_CONSTANT = frozenset({Kind.TEXTS, Kind.REFS})
+# A field of the company's own; there is one of it, by which it is told from ours.
+CUSTOM = Field(Kind.TEXT)
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,8 @@ class FieldRow:
     words: Sequence[words.Word]
     meanings: Sequence[tuple[str, str]]
     unlisted: forms.BoundField | None
+    code: str
+    kind: forms.BoundField | None
     earlier: earlier.EarlierRow | None
 
     @property
@@ -76,6 +82,14 @@ class MappingForm(forms.Form):
         label=_("Amounts"),
         choices=[(Tax.UNKNOWN.value, _("As the source says")), *Tax.choices[1:]],
     )
+    tax_percent = forms.DecimalField(
+        required=False,
+        label=_("Tax rate, %"),
+        min_value=0,
+        max_value=100,
+        decimal_places=2,
+        help_text=_("Of amounts with tax; empty = 10 %"),
+    )
 
     def __init__(
         self,
@@ -100,6 +114,7 @@ class MappingForm(forms.Form):
         self._current = current or empty
         self._rules = {rule.field: rule for rule in self._current.rules}
         self._ours = dict(sorted(fields_of(resource).items(), key=lambda each: not each[1].is_required))
+        self._ours |= {f"{ATTRIBUTE_PREFIX}{code}": CUSTOM for code in custom.codes_in(self, self._current.rules)}
         self._is_new = current is None
         self._make_fields()
         self.mapping: StreamMapping = self._current
@@ -110,9 +125,14 @@ class MappingForm(forms.Form):
         return [self._row(name, spec) for name, spec in self._ours.items()]
 
     @property
+    def typed_code(self) -> str:
+        """What was typed as the name of a further field and is not one."""
+        return next(iter(custom.faulty_codes(self)), "")
+
+    @property
     def options(self) -> list[forms.BoundField]:
         """What concerns the stream as a whole."""
-        return [self[name] for name in ("each", "tax") if name in self.fields]
+        return [self[name] for name in ("each", "tax", "tax_percent") if name in self.fields]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
@@ -123,13 +143,26 @@ class MappingForm(forms.Form):
             rules=(*rules, *others),
             each=cleaned.get("each", ""),
             tax=cleaned.get("tax", self._current.tax),
+            tax_rate=self._tax_rate(cleaned),
         )
+        for code in custom.faulty_codes(self):
+            self.add_error(None, custom.code_fault(code))
         if not self.errors:
             try:
                 check_mapping(self.mapping)
             except ConnectorError as error:
                 self.add_error(None, describe_problem(error.code, error.params))
         return cleaned
+
+    def _tax_rate(self, cleaned: Mapping[str, Any]) -> Decimal | None:
+        """The rate of tax that is in the amounts, as a share of 1; None: the usual one, or none is said."""
+        if "tax_percent" not in self.fields:
+            return self._current.tax_rate
+        percent = cleaned.get("tax_percent")
+        if percent is not None and cleaned.get("tax") != Tax.INCLUDED:
+            text = gettext("A rate is only needed for amounts with tax. Choose “with tax”, or leave it empty.")
+            self.add_error("tax_percent", text)
+        return None if percent is None else percent / 100
 
     def _make_fields(self) -> None:
         names = [each.field.name for each in self._sample.fields if each.field.kind == "list"]
@@ -142,7 +175,9 @@ class MappingForm(forms.Form):
             del self.fields["each"]
         self.fields["tax"].initial = self._current.tax
         if not takes_tax(self._resource):
-            del self.fields["tax"]
+            del self.fields["tax"], self.fields["tax_percent"]
+        elif self._current.tax_rate is not None:
+            self.fields["tax_percent"].initial = _percent(self._current.tax_rate)
         for name, spec in self._ours.items():
             self._make_ways(name, spec)
 
@@ -162,6 +197,8 @@ class MappingForm(forms.Form):
             label=_("Put together from fields"),
             widget=forms.TextInput(attrs={"placeholder": "https://crm.example.com/deals/{id}"}),
         )
+        if spec is CUSTOM:
+            custom.make_field(self, name, self._rules.get(name))
         if spec.choices:
             earlier.make_fields(self, name, rule, self._columns(rule.dated_by))
         if name in self._vocabularies:
@@ -175,7 +212,6 @@ class MappingForm(forms.Form):
             self.fields[f"constant.{name}"] = forms.CharField(max_length=200, **options)
 
     def _row(self, name: str, spec: Field) -> FieldRow:
-        constant = f"constant.{name}"
         old = self._rules.get(name) or FieldRule(name)
         named = dict(self._choices(name, spec))
         return FieldRow(
@@ -184,11 +220,13 @@ class MappingForm(forms.Form):
             is_required=spec.is_required,
             column=self[f"column.{name}"],
             template=self[f"template.{name}"],
-            constant=self[constant] if constant in self.fields else None,
+            constant=self._if_there(f"constant.{name}"),
             has_words=name in self._vocabularies,
             words=self._words.get(name, ()),
             meanings=words.choices_of(self._vocabularies[name]) if self._words.get(name) else (),
-            unlisted=self[f"unlisted.{name}"] if f"unlisted.{name}" in self.fields else None,
+            unlisted=self._if_there(f"unlisted.{name}"),
+            code=name.removeprefix(ATTRIBUTE_PREFIX) if spec is CUSTOM else "",
+            kind=self._if_there(f"kind.{name}"),
             earlier=earlier.row_of(self, name, old, lambda meaning: named.get(meaning) or gettext("no value"))
             if spec.choices
             else None,
@@ -201,13 +239,16 @@ class MappingForm(forms.Form):
             self.add_error(f"column.{name}", gettext("Choose one: a field, a template or a fixed value."))
             return None
         if not given:
-            if spec.is_required and not any(f"{way}.{name}" in self.errors for way in WAYS):
+            is_begun = spec is CUSTOM and name not in self._rules and "save" in self.data
+            if (spec.is_required or is_begun) and not any(f"{way}.{name}" in self.errors for way in WAYS):
                 self.add_error(f"column.{name}", gettext("This is needed. Say where it comes from."))
             return None
         old = self._rules.get(name) or FieldRule(name)
         if spec.choices:
             old = earlier.with_earlier(self, name, old, cleaned)
         rule = replace(self._with_words(name, old, cleaned), column=None, template=None, constant=None)
+        if spec is CUSTOM:
+            rule = replace(rule, kind=self._kind(name, given, cleaned))
         try:
             if "constant" in given:
                 return replace(rule, constant=_typed(spec, given["constant"]))
@@ -215,6 +256,20 @@ class MappingForm(forms.Form):
         except BadValueError as error:
             self.add_error(f"constant.{name}", describe_problem(error.code, error.params))
             return None
+
+    def _if_there(self, name: str) -> forms.BoundField | None:
+        return self[name] if name in self.fields else None
+
+    def _kind(self, name: str, given: Mapping[str, str], cleaned: Mapping[str, Any]) -> str:
+        """The type of a custom field; what is put together or fixed is text unless somebody says otherwise."""
+        column = given.get("column", "")
+        chosen = cleaned.get(f"kind.{name}") or custom.BY_SAMPLE
+        if not column:
+            return custom.kind_said(chosen, None, ())
+        field = next((each.field for each in self._sample.fields if each.field.name == column), None)
+        draft = replace(self._current, rules=(FieldRule(name, column=column),), each=self._each)
+        rows = rows_of(draft, [*self._sample.records, *self._sample.more])
+        return custom.kind_said(chosen, field, [row.cells.get(column) for row in rows])
 
     def _with_words(self, name: str, rule: FieldRule, cleaned: Mapping[str, Any]) -> FieldRule:
         """The rule with what a person chose for its words."""
@@ -297,6 +352,12 @@ def _spoken(sampled: SampledField) -> str:
     if not sampled.example:
         return name
     return gettext("%(name)s (e.g. %(example)s)") % {"name": name, "example": sampled.example}
+
+
+def _percent(rate: Decimal) -> str:
+    """A share of 1 as a person writes it in percent."""
+    text = f"{rate * 100:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _typed(spec: Field, text: str) -> Any:
