@@ -320,7 +320,7 @@ class FieldRuleSerializer(serializers.Serializer[Any]):
     template = serializers.CharField(max_length=1000, required=False, allow_null=True)
     constant = serializers.JSONField(required=False, allow_null=True)
     values = serializers.DictField(child=serializers.CharField(allow_blank=True, max_length=200), required=False)
-    unlisted = serializers.ChoiceField(choices=["keep", "empty", "reject"], required=False, allow_null=True)
+    unlisted = serializers.ChoiceField(choices=["keep", "count", "empty", "reject"], required=False, allow_null=True)
     separator = serializers.CharField(max_length=5, required=False, trim_whitespace=False)
     optional = serializers.BooleanField(required=False)
     dated_by = serializers.CharField(max_length=300, required=False, allow_blank=True)

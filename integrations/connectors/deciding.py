@@ -315,6 +315,8 @@ class _Converter:
         self._tally.unmapped[rule.field, text] += count
         if unlisted == "empty":
             return None
+        if unlisted == "count" and not spec.choices:
+            return text
         raise BadValueError("unmapped_value", value=text, column=" + ".join(self._columns))
 
 

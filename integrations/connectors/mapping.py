@@ -19,7 +19,7 @@ from integrations.connectors.errors import ConnectorError
 from integrations.connectors.values import Cell
 from kpis.engine.record_table import RecordTable
 
-Unlisted = Literal["keep", "empty", "reject"]
+Unlisted = Literal["keep", "count", "empty", "reject"]
 ATTRIBUTE_PREFIX = "attributes."
 CUSTOM_KINDS = ("", "number", "date", "flag")
 _ELSEWHERE = re.compile(r"(?P<source>[a-z0-9][a-z0-9_-]{0,59})::(?P<external_id>.+)", re.DOTALL)
@@ -30,7 +30,8 @@ class FieldRule:
     """Where one canonical field comes from: a column, a template over columns, or a constant.
 
     `values` maps words of the source to ours (an empty string means *no value*). `unlisted` says what happens to a
-    word that the map does not name: kept as it is, left empty and counted, or the record is rejected.
+    word that the map does not name: kept as it is, kept and counted as unmapped, left empty and counted, or the record
+    is rejected.
 
     A reference may be to a record of another source: what a word means is then written by `elsewhere`. `kind` is the
     type of a custom field's values: text where it says nothing.

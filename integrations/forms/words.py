@@ -21,6 +21,7 @@ LONGEST_WORD = 200
 MOST_WORDS = 100
 UNLISTED = [
     ("keep", _("Kept as they are")),
+    ("count", _("Kept as they are and counted as unmapped")),
     ("empty", _("Left empty and counted as unmapped")),
     ("reject", _("Counted as unmapped, their records rejected")),
 ]

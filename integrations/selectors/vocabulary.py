@@ -82,7 +82,7 @@ def _open(resource: str, name: str, spec: Field) -> Vocabulary | None:
         return Vocabulary(_joined(named, read_known("deals", name).values))
     if (resource, name) == ("lead-stage-events", "stage"):
         ours = {code: str(label) for code, label in STAGES.items()}
-        return Vocabulary(_joined(ours, read_known(resource, name).values), unlisted="reject")
+        return Vocabulary(_joined(ours, read_known(resource, name).values), unlisted="count")
     return None
 
 

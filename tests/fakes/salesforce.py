@@ -68,6 +68,18 @@ SCHEMA: dict[str, list[dict[str, Any]]] = {
         _field("ConvertedAccountId", "reference", relation="ConvertedAccount", to=("Account",)),
         _field("ConvertedOpportunityId", "reference", relation="ConvertedOpportunity", to=("Opportunity",)),
     ],
+    # A row for every tracked field that changed; what was in it can be read, but not be asked for.
+    "LeadHistory": [
+        _field("Id", "id"),
+        _field("IsDeleted", "boolean"),
+        _field("LeadId", "reference", relation="Lead", to=("Lead",)),
+        _field("CreatedById", "reference", relation="CreatedBy", to=("User",)),
+        _field("CreatedDate", "datetime"),
+        _field("Field", "picklist", words=("Status", "Owner", "created", "leadConverted")),
+        _field("DataType", "picklist"),
+        _field("OldValue", "anyType"),
+        _field("NewValue", "anyType"),
+    ],
     "Opportunity": [
         *OWNED,
         _field("Amount", "currency"),
@@ -282,6 +294,9 @@ class SalesforceFake(FakeServer):
         schema = self._schema(query.object, 400, "INVALID_TYPE")
         for column in [*query.columns, *query.named]:
             self._check_column(query.object, schema, column)
+        for column in query.named:
+            if schema.get(column, {}).get("type") == "anyType":
+                raise OrgError(400, "INVALID_FIELD", f"field '{column}' can not be filtered in a query call")
         rows = [self._row(query.object, thing) for thing in self.worlds[query.object]]
         if not with_deleted:
             rows = [row for row in rows if not row.get("IsDeleted") and row["Id"] not in self.archived]

@@ -21,6 +21,7 @@ CUSTOMER_TYPES = {
     "既存顧客 - 交換": "existing",
     "既存顧客 - ダウングレード": "existing",
 }
+LEAD_STAGES = {"MQL": "mql", "SQL": "sql"}
 # Splits that have to come to 100 % share a deal out; others are credited beside it.
 SPLITS = {"true": "revenue", "false": "overlay"}
 TASKS = {"Call": "call", "Email": "mail", "ListEmail": "mail", "Task": "other", "Cadence": "other", "LinkedIn": "other"}
@@ -64,6 +65,17 @@ SALESFORCE = standard(
                 "converted_deal": "ConvertedOpportunityId",
                 "email_hash": "Email",
                 "email_domain": "Email",
+            },
+        ),
+        # Every org has statuses of its own: what is not said to be a stage is kept by its name and counted.
+        wish(
+            "lead-stage-events",
+            "LeadHistory",
+            {
+                "external_id": "Id",
+                "lead": "LeadId",
+                "stage": FieldRule("stage", column="NewValue", values=LEAD_STAGES, unlisted="count"),
+                "entered_at": "CreatedDate",
             },
         ),
         wish(

@@ -25,6 +25,8 @@ OBJECTS: Mapping[str, Sequence[str]] = {
     "OpportunityStage": CURSORS,
     "Account": CURSORS,
     "Lead": CURSORS,
+    # Written once and never changed, where the org tracks the status of leads. Only changes of it are read.
+    "LeadHistory": ("CreatedDate",),
     "Opportunity": CURSORS,
     # Written once and never changed.
     "OpportunityHistory": ("CreatedDate",),

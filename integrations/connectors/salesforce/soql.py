@@ -11,15 +11,17 @@ from integrations.connectors.errors import ConnectorError
 
 # An address longer than 16 KB is refused by the servers before Salesforce sees it.
 MAX_ADDRESS_BYTES = 16_000
+# Of these objects a part is read alone. A history has a row for every field; its values themselves cannot be asked for.
+PARTS = {"LeadHistory": "Field = 'Status'"}
 
 
 def select(name: str, columns: Iterable[str], *conditions: str, order: Sequence[str] = (), limit: int = 0) -> str:
-    """One query.
+    """One query, of the part of an object that is read.
 
     >>> select("Lead", ["Id"], "IsDeleted = false", "", order=["Id"])
     'SELECT Id FROM Lead WHERE IsDeleted = false ORDER BY Id'
     """
-    given = [condition for condition in conditions if condition]
+    given = [condition for condition in (PARTS.get(name, ""), *conditions) if condition]
     query = f"SELECT {', '.join(columns)} FROM {name}"  # noqa: S608 - names come from the org's own description
     query += f" WHERE {' AND '.join(given)}" if given else ""
     query += f" ORDER BY {', '.join(order)}" if order else ""

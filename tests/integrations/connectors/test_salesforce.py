@@ -342,6 +342,22 @@ class TestSelecting:
         assert "CreatedDate >= " in org.queries[-1]
         assert "SystemModstamp" not in org.queries[-1]
 
+    @pytest.mark.parametrize("job_above", [0, 10_000])
+    def test_of_the_history_of_leads_only_changes_of_the_status_are_read(self, org, job_above):
+        world = org.worlds["LeadHistory"]
+        for number, (field, value) in enumerate([("created", None), ("Status", "MQL"), ("Owner", "005B")], 1):
+            world.tick(minutes=10)
+            world.put(f"017{number}", LeadId="00Q1", Field=field, NewValue=value)
+        connector = connect(org, "LeadHistory", job_above=job_above)
+        records, position = read_all(connector, "NewValue", stream="LeadHistory")
+        assert [(each.external_id, each.values["NewValue"]) for each in records] == [("0172", "MQL")]
+        world.tick(minutes=10)
+        world.put("0174", LeadId="00Q1", Field="Status", NewValue="SQL")
+        later, _ = read_all(connector, "NewValue", stream="LeadHistory", position=position)
+        assert "0174" in {each.external_id for each in later}
+        assert [id for part in connector.ids("LeadHistory") for id in part] == ["0172", "0174"]
+        assert connector.check()[0].params["count"] == 1
+
     def test_a_query_too_long_for_an_address_is_refused(self, org, monkeypatch):
         monkeypatch.setattr("integrations.connectors.salesforce.soql.MAX_ADDRESS_BYTES", 60)
         with pytest.raises(ConnectorError) as caught:

@@ -18,7 +18,7 @@ from integrations.connectors.presets.kintone import LABELS
 from integrations.models import Connection, FieldMapping
 from integrations.services.connections import ConnectionRequestError, save_mapping
 from integrations.services.presets import PresetAtSource, propose_preset, take_preset
-from kpis.models import Account, Activity, Deal, DealCredit, DealStageEvent, Lead, Person, Team, TeamMembership
+from kpis.models import Account, Activity, Deal, DealCredit, DealStageEvent, Lead, LeadStageEvent, Person, Team, TeamMembership
 from tests.fakes.hubspot import HubSpotFake, _property
 from tests.fakes.kintone import APP, EMPTY_APP, KintoneFake
 from tests.fakes.salesforce import SalesforceFake
@@ -29,7 +29,8 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
 
 NOW = timezone.now()
 SALESFORCE_OBJECTS = (
-    *("UserRole", "User", "Account", "Lead", "Opportunity", "OpportunityHistory", "OpportunitySplit", "Task", "Event"),
+    *("UserRole", "User", "Account", "Lead", "LeadHistory", "Opportunity", "OpportunityHistory", "OpportunitySplit"),
+    *("Task", "Event"),
 )
 HUBSPOT_DEALS = ("hs_is_closed", "hs_is_closed_won", "hs_primary_associated_company")
 
@@ -66,6 +67,9 @@ def salesforce() -> Iterator[SalesforceFake]:
         split = {"OpportunityId": "006W", "SplitOwnerId": "005A"}
         fake.worlds["OpportunitySplit"].put("1S1", SplitTypeId="149R", SplitPercentage=100.0, **split)
         fake.worlds["OpportunitySplit"].put("1S2", SplitTypeId="149O", SplitPercentage=12.5, **split)
+        history = fake.worlds["LeadHistory"]
+        for number, (field, value) in enumerate([("created", None), ("Status", "MQL"), ("Status", "Nurturing")], 1):
+            history.put(f"017{number}", LeadId="00Q1", Field=field, NewValue=value)
         fake.worlds["OpportunityHistory"].put("008A", OpportunityId="006W", StageName="受注")
         task = {"OwnerId": "005A", "AccountId": "001A", "WhatId": "006W", "WhoId": "00Q1"}
         fake.worlds["Task"].put("00T1", TaskSubtype="Call", CompletedDateTime="2026-10-02T01:30:00.000+0000", **task)
@@ -170,6 +174,15 @@ class TestSalesforce:
         assert TeamMembership.objects.get(person=aoki).team == section
         shares = DealCredit.objects.filter(deal__external_id="006W", person=aoki).values_list("kind", "share")
         assert set(shares) == {("revenue", Decimal(1)), ("overlay", Decimal("0.125"))}
+
+    def test_the_history_of_a_leads_status_dates_its_stages_and_unknown_statuses_are_counted(self, salesforce):
+        connection = salesforce_connection(salesforce)
+        taken(connection, "salesforce_standard")
+        report = sync(connection).report
+        stages = LeadStageEvent.objects.filter(lead__external_id="00Q1").order_by("external_id")
+        assert list(stages.values_list("external_id", "stage")) == [("0172", "mql"), ("0173", "Nurturing")]
+        (counted,) = [each["unmapped"] for each in report["streams"] if each["stream"] == "lead-stage-events"]
+        assert counted == [{"field": "stage", "value": "Nurturing", "count": 1}]
 
     def test_whether_a_deal_is_won_is_what_the_org_says_of_it_not_what_its_stage_is_called(self, salesforce):
         connection = salesforce_connection(salesforce)

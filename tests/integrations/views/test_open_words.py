@@ -74,10 +74,21 @@ class TestStages:
         assert "謎" in previewed.split('id="preview"')[1]
         save(owner, connection, {**STAGES, **meant}, reads="sample.csv", resource="lead-stage-events")
         run = bring(owner, connection, drain_outbox, self.HEADINGS, self.ROWS)
-        assert list(LeadStageEvent.objects.order_by("entered_at").values_list("stage", flat=True)) == ["mql", "sql"]
-        assert RejectedRecord.objects.get(run=run).external_id == "H3"
+        stages = LeadStageEvent.objects.order_by("entered_at").values_list("stage", flat=True)
+        assert list(stages) == ["mql", "sql", "謎"]
         assert run.report["streams"][0]["unmapped"] == [{"field": "stage", "value": "謎", "count": 1}]
         assert "謎" in offered(page_of(owner.get(editor(connection, "lead-stage-events"))), "stage")
+
+    @pytest.mark.parametrize(("unlisted", "stored", "rejected"), [("keep", 3, 0), ("reject", 2, 1)])
+    def test_what_becomes_of_unsaid_words_is_chosen(
+        self, owner, in_acme, drain_outbox, unlisted, stored, rejected
+    ):
+        connection = shown(owner, self.HEADINGS, self.ROWS)
+        meant = said("stage", unlisted, マーケ認定="mql", 営業受諾="sql")
+        save(owner, connection, {**STAGES, **meant}, reads="sample.csv", resource="lead-stage-events")
+        run = bring(owner, connection, drain_outbox, self.HEADINGS, self.ROWS)
+        assert (run.inserted_count, RejectedRecord.objects.filter(run=run).count()) == (stored, rejected)
+        assert len(run.report["streams"][0]["unmapped"]) == rejected
 
     def test_a_stage_of_the_company_may_stay_as_it_is(self, owner, in_acme):
         connection = shown(owner, self.HEADINGS, self.ROWS)
@@ -85,7 +96,7 @@ class TestStages:
         save(owner, connection, {**STAGES, **meant}, reads="sample.csv", resource="lead-stage-events")
         rule = next(each for each in FieldMapping.objects.get().rules if each["field"] == "stage")
         assert rule["values"] == {"マーケ認定": "mql", "営業受諾": "営業受諾", "謎": ""}
-        assert rule["unlisted"] == "reject"
+        assert rule["unlisted"] == "count"
         page = page_of(owner.get(editor(connection, "lead-stage-events")))
         selects = re.findall(r'<select name="meaning.stage".*?</select>', page, re.S)
         assert [re.search(r'<option value="([^"]*)" selected', each)[1] for each in selects] == ["mql", "=", "-"]
