@@ -151,8 +151,8 @@ PROBLEMS = {
     "unknown_field": _("The mapping names the field “%(field)s”, which %(resource)s does not have."),
     "field_not_mapped": _("The mapping of %(resource)s does not say where “%(field)s” comes from."),
     "bad_field_type": _(
-        "The mapping gives “%(field)s” the type “%(type)s”. Custom fields alone have one: number, date or flag; leave it "
-        "out for text."
+        "The mapping gives “%(field)s” the type “%(type)s”. Custom fields alone have one: number, date or flag; leave "
+        "it out for text."
     ),
     "bad_template": _("The mapping's template “%(template)s” cannot be read. Write column names in braces."),
     "bad_earlier": _(

@@ -311,8 +311,9 @@ class FieldRuleSerializer(serializers.Serializer[Any]):
 
     `earlier` are value maps that were meant before `until` (exclusive), by the day in the column `dated_by`.
 
-    `values` says what words of the source mean (an empty text: no value, of a reference `source::id` a record of another
-    source); `unlisted` what becomes of other words. `kind` is the type of a custom field, text where it is left out.
+    `values` says what words of the source mean (an empty text: no value; of a reference, `source::id`: a record of
+    another source); `unlisted` what becomes of other words. `kind` is the type of a custom field, text where it is left
+    out.
     """
 
     field = serializers.CharField(max_length=100)

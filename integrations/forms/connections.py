@@ -55,9 +55,7 @@ class IdentityForm(forms.Form):
 class ConnectionForm(IdentityForm):
     """A new file connection."""
 
-    preset = forms.ChoiceField(
-        required=False, label=_("Preset"), help_text=_("How the columns of the files are named")
-    )
+    preset = forms.ChoiceField(required=False, label=_("Preset"), help_text=_("How the columns of the files are named"))
     sample = forms.FileField(
         required=False,
         allow_empty_file=True,
@@ -79,7 +77,9 @@ class ConnectionForm(IdentityForm):
         if is_other and not cleaned.get("sample") and "preset" not in self.errors and "sample" not in self.errors:
             self.add_error("sample", gettext("Choose a preset, or send a sample of your file."))
         elif not is_other and cleaned.get("sample"):
-            self.add_error("sample", gettext("Leave this out, or choose “another file” above: the preset names the columns."))
+            self.add_error(
+                "sample", gettext("Leave this out, or choose “another file” above: the preset names the columns.")
+            )
         return cleaned
 
 

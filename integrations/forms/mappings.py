@@ -57,7 +57,9 @@ class FieldRow:
     @property
     def is_said(self) -> bool:
         """Whether one of its words has a meaning, or none may be without."""
-        return any(word.meaning for word in self.words) or (self.unlisted is not None and self.unlisted.value() != "keep")
+        return any(word.meaning for word in self.words) or (
+            self.unlisted is not None and self.unlisted.value() != "keep"
+        )
 
     @property
     def is_otherwise(self) -> bool:

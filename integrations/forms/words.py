@@ -77,7 +77,9 @@ def said_by(rule: FieldRule, vocabulary: Vocabulary) -> dict[str, str]:
     chosen = {text: meaning or NO_VALUE for text, meaning in rule.values.items()}
     if vocabulary.is_closed:
         return chosen
-    return {text: AS_IT_IS if meaning == text and meaning not in options else meaning for text, meaning in chosen.items()}
+    return {
+        text: AS_IT_IS if meaning == text and meaning not in options else meaning for text, meaning in chosen.items()
+    }
 
 
 def values_of(said: Mapping[str, str], rule: FieldRule, vocabulary: Vocabulary) -> dict[str, str]:

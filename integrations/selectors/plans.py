@@ -198,9 +198,7 @@ def _value_of(record: Mapping[str, Any], field: str) -> Any:
     return record.get(field)
 
 
-def open_file(
-    file: SourceFile, *, encoding: str = "", sheet: str = "", at_most: int | None = None
-) -> Table:
+def open_file(file: SourceFile, *, encoding: str = "", sheet: str = "", at_most: int | None = None) -> Table:
     """The table in a file that was received, `at_most` of its rows looked at. Raises ConnectorError."""
     path = Path(file.file.path)
     if not path.is_file():

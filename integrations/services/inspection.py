@@ -131,9 +131,7 @@ def preview_sample(*, connection: Connection, mapping: StreamMapping, sample: Sa
     )
 
 
-def words_of(
-    *, mapping: StreamMapping, records: Sequence[Record], fields: Collection[str]
-) -> dict[str, Counter[str]]:
+def words_of(*, mapping: StreamMapping, records: Sequence[Record], fields: Collection[str]) -> dict[str, Counter[str]]:
     """The words that each of these fields would be translated from, and how often they stand there."""
     read: dict[str, Callable[[Mapping[str, Cell]], Cell]] = {
         rule.field: filler(rule.template) if rule.template is not None else partial(_at, rule.columns[0])

@@ -18,7 +18,18 @@ from integrations.connectors.presets.kintone import LABELS
 from integrations.models import Connection, FieldMapping
 from integrations.services.connections import ConnectionRequestError, save_mapping
 from integrations.services.presets import PresetAtSource, propose_preset, take_preset
-from kpis.models import Account, Activity, Deal, DealCredit, DealStageEvent, Lead, LeadStageEvent, Person, Team, TeamMembership
+from kpis.models import (
+    Account,
+    Activity,
+    Deal,
+    DealCredit,
+    DealStageEvent,
+    Lead,
+    LeadStageEvent,
+    Person,
+    Team,
+    TeamMembership,
+)
 from tests.fakes.hubspot import HubSpotFake, _property
 from tests.fakes.kintone import APP, EMPTY_APP, KintoneFake
 from tests.fakes.salesforce import SalesforceFake

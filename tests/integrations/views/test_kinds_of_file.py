@@ -22,7 +22,9 @@ from integrations.services.uploads import inbox_path
 from kpis.models import Account, Deal, Lead
 
 HEADINGS = ["見込客番号", "登録日時", "会社", "獲得経路", "段階"]
-ROWS = [[f"S{n:03}", "2026/10/0" + str(n % 9 + 1), f"会社{n}", "展示会" if n % 2 else "Web", "新規"] for n in range(1, 31)]
+ROWS = [
+    [f"S{n:03}", "2026/10/0" + str(n % 9 + 1), f"会社{n}", "展示会" if n % 2 else "Web", "新規"] for n in range(1, 31)
+]
 COLUMNS = {"column.external_id": "見込客番号", "column.created_on": "登録日時", "column.status": "段階"}
 
 

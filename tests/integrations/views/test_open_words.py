@@ -15,7 +15,12 @@ from kpis.services.facts import upsert_facts
 from tests.integrations.conftest import NOW
 from tests.integrations.views.test_kinds_of_file import csv_of, save, sent, set_up, upload
 
-LEADS = {"column.external_id": "番号", "column.created_on": "日付", "column.owner": "担当", "column.lead_source": "経路"}
+LEADS = {
+    "column.external_id": "番号",
+    "column.created_on": "日付",
+    "column.owner": "担当",
+    "column.lead_source": "経路",
+}
 STAGES = {"column.external_id": "履歴", "column.lead": "番号", "column.stage": "状態", "column.entered_at": "日時"}
 
 
@@ -60,7 +65,11 @@ def bring(client: Any, connection: Connection, drain: Any, headings: list[str], 
 
 class TestStages:
     HEADINGS = ["履歴", "番号", "状態", "日時"]
-    ROWS = [["H1", "L1", "マーケ認定", "2026-10-01"], ["H2", "L1", "営業受諾", "2026-10-05"], ["H3", "L1", "謎", "2026-10-06"]]
+    ROWS = [
+        ["H1", "L1", "マーケ認定", "2026-10-01"],
+        ["H2", "L1", "営業受諾", "2026-10-05"],
+        ["H3", "L1", "謎", "2026-10-06"],
+    ]
 
     def test_a_word_of_the_source_dates_the_mql_and_an_unsaid_one_is_counted(self, owner, in_acme, drain_outbox):
         connection = shown(owner, self.HEADINGS, self.ROWS)
@@ -80,9 +89,7 @@ class TestStages:
         assert "謎" in offered(page_of(owner.get(editor(connection, "lead-stage-events"))), "stage")
 
     @pytest.mark.parametrize(("unlisted", "stored", "rejected"), [("keep", 3, 0), ("reject", 2, 1)])
-    def test_what_becomes_of_unsaid_words_is_chosen(
-        self, owner, in_acme, drain_outbox, unlisted, stored, rejected
-    ):
+    def test_what_becomes_of_unsaid_words_is_chosen(self, owner, in_acme, drain_outbox, unlisted, stored, rejected):
         connection = shown(owner, self.HEADINGS, self.ROWS)
         meant = said("stage", unlisted, マーケ認定="mql", 営業受諾="sql")
         save(owner, connection, {**STAGES, **meant}, reads="sample.csv", resource="lead-stage-events")
@@ -104,7 +111,11 @@ class TestStages:
 
 class TestPeople:
     HEADINGS = ["番号", "日付", "担当", "経路"]
-    ROWS = [["L1", "2026-10-01", "青木", "展示会"], ["L2", "2026-10-02", "P2", "Web"], ["L3", "2026-10-03", "井上", "Web"]]
+    ROWS = [
+        ["L1", "2026-10-01", "青木", "展示会"],
+        ["L2", "2026-10-02", "P2", "Web"],
+        ["L3", "2026-10-03", "井上", "Web"],
+    ]
 
     @pytest.fixture(autouse=True)
     def _people(self, in_acme):

@@ -100,7 +100,9 @@ class TestOwnFields:
         assert "errorlist" in page_of(answer)
         assert not FieldMapping.objects.exists()
 
-    @pytest.mark.parametrize("rule", [FieldRule("name", column="n", kind="number"), FieldRule("attributes.x", kind="y")])
+    @pytest.mark.parametrize(
+        "rule", [FieldRule("name", column="n", kind="number"), FieldRule("attributes.x", kind="y")]
+    )
     def test_the_type_is_one_of_a_custom_field(self, rule):
         needed = (FieldRule("external_id", column="id"), FieldRule("created_on", column="d"))
         with pytest.raises(ConnectorError, match="bad_field_type"):
