@@ -1,6 +1,7 @@
 """What people fill in: about connections and files, about sources that are called, about their fields, about keys."""
 
 from integrations.forms.connections import (
+    BY_SAMPLE,
     ApiKeyForm,
     ConnectionForm,
     FrequencyForm,
@@ -16,6 +17,7 @@ from integrations.forms.mappings import MappingForm
 from integrations.forms.sources import SETUPS, SourceForm
 
 __all__ = [
+    "BY_SAMPLE",
     "SETUPS",
     "ApiKeyForm",
     "ConnectionForm",

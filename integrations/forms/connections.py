@@ -22,6 +22,10 @@ FREQUENCIES = [
 ]
 
 
+# In place of a preset: a sample shows what the columns are called.
+BY_SAMPLE = "sample"
+
+
 class FrequencyField(forms.TypedChoiceField):
     """How often data is due, as an interval; None = only by hand."""
 
@@ -55,7 +59,7 @@ class IdentityForm(forms.Form):
 class ConnectionForm(IdentityForm):
     """A new file connection."""
 
-    preset = forms.ChoiceField(required=False, label=_("Preset"), help_text=_("How the columns of the files are named"))
+    preset = forms.ChoiceField(label=_("Preset"), help_text=_("How the columns of the files are named"))
     sample = forms.FileField(
         required=False,
         allow_empty_file=True,
@@ -67,19 +71,18 @@ class ConnectionForm(IdentityForm):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["preset"].choices = [  # type: ignore[attr-defined]
-            ("", _("Another file: by a sample of it")),
+            (BY_SAMPLE, _("Another file: by a sample of it")),
             *((preset.code, preset.label) for preset in PRESETS.values()),
         ]
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or {}
-        is_other = not cleaned.get("preset")
-        if is_other and not cleaned.get("sample") and "preset" not in self.errors and "sample" not in self.errors:
+        preset, sample = cleaned.get("preset"), cleaned.get("sample")
+        if preset == BY_SAMPLE and not sample and "sample" not in self.errors:
             self.add_error("sample", gettext("Choose a preset, or send a sample of your file."))
-        elif not is_other and cleaned.get("sample"):
-            self.add_error(
-                "sample", gettext("Leave this out, or choose “another file” above: the preset names the columns.")
-            )
+        elif preset and preset != BY_SAMPLE and sample:
+            message = gettext("Leave this out, or choose “another file” above: the preset names the columns.")
+            self.add_error("sample", message)
         return cleaned
 
 

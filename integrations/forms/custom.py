@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from django import forms
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from integrations.connectors import values
@@ -22,10 +22,10 @@ MOST_CODES = 50
 BY_SAMPLE, TEXT = "sample", "text"
 KINDS = [
     (BY_SAMPLE, _("by the sample")),
-    (TEXT, _("Text")),
-    ("number", _("Number")),
-    ("date", _("Date")),
-    ("flag", _("Yes or no")),
+    (TEXT, pgettext_lazy("type of a field", "Text")),
+    ("number", pgettext_lazy("type of a field", "Number")),
+    ("date", pgettext_lazy("type of a field", "Date")),
+    ("flag", pgettext_lazy("type of a field", "Yes or no")),
 ]
 # What a source says about a field of its own, as far as a custom field has such a type.
 TOLD = {"number": "number", "flag": "flag", "date": "date"}

@@ -57,9 +57,14 @@ def paired(names: Iterable[str], values: Iterable[Any]) -> Iterator[tuple[str, A
 
 @register.filter
 def shown_value(value: Any) -> str:
-    """A value of a record: dates and numbers in the reader's notation, lists joined, nothing for none."""
+    """A value of a record: dates and numbers in the reader's notation, lists joined, nothing for none.
+
+    A reference to a record of another source is its id with the source behind it.
+    """
     if value is None:
         return ""
+    if isinstance(value, Mapping) and value.keys() == {"source", "external_id"}:
+        return f"{value['external_id']} ({value['source']})"
     if isinstance(value, list | tuple):
         return "、".join(str(each) for each in value)
     if isinstance(value, datetime):

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_POST
 from integrations.choices import ConnectionKind, describe_problem
 from integrations.connectors.catalogue import ORDER
 from integrations.connectors.errors import ConnectorError
-from integrations.forms import ConnectionForm, SampleForm
+from integrations.forms import BY_SAMPLE, ConnectionForm, SampleForm
 from integrations.models import Connection
 from integrations.selectors.kinds import kinds_of_file
 from integrations.selectors.labels import resource_label
@@ -69,7 +69,7 @@ def set_up_files(request: HttpRequest) -> HttpResponse:
         values, now = dict(form.cleaned_data), timezone.now()
         preset, sample = values.pop("preset"), values.pop("sample")
         try:
-            if not preset:
+            if preset == BY_SAMPLE:
                 sent = IncomingFile(sample.name, sample)
                 made = create_from_sample(sample=sent, actor=request.user, now=now, **values)
                 messages.success(request, _("The connection is set up. Now say what the columns of its files mean."))

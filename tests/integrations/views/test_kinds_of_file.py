@@ -54,7 +54,7 @@ def owner(client_for, acme, dave):
 
 
 def set_up(client: Any, file: SimpleUploadedFile, **changes: str) -> Any:
-    form = {"name": "SATORI", "carries": "ma", "source": "satori", "preset": "", "every": "1440", **changes}
+    form = {"name": "SATORI", "carries": "ma", "source": "satori", "preset": "sample", "every": "1440", **changes}
     return client.post(reverse("connection_setup", args=["file"]), {**form, "sample": file})
 
 
@@ -113,7 +113,7 @@ class TestFromASample:
         assert re.search(r'class="num"><span class="phone-only">[^<]*</span>2</th><td[^>]*>S001', page)
 
     def test_asks_for_a_preset_or_a_sample(self, owner, in_acme):
-        form = {"name": "x", "carries": "ma", "source": "x", "preset": "", "every": ""}
+        form = {"name": "x", "carries": "ma", "source": "x", "preset": "sample", "every": ""}
         answer = owner.post(reverse("connection_setup", args=["file"]), form)
         assert answer.status_code == 422
         assert "errorlist" in page_of(answer)

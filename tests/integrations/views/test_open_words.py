@@ -129,7 +129,7 @@ class TestPeople:
         assert '<option value="crm::P1">青木 太郎</option>' in tried
         assert '<option value="P2">上田 次郎</option>' in tried
         meant = said("owner", 青木="crm::P1")
-        assert "P1" in page_of(owner.post(editor(connection, "leads"), {**LEADS, **meant, "preview": "1"}))
+        assert ">P1 (crm)<" in page_of(owner.post(editor(connection, "leads"), {**LEADS, **meant, "preview": "1"}))
         save(owner, connection, {**LEADS, **meant}, reads="sample.csv", resource="leads")
         bring(owner, connection, drain_outbox, self.HEADINGS, self.ROWS)
         owners = {lead.external_id: lead.owner and lead.owner.name for lead in Lead.objects.select_related("owner")}
