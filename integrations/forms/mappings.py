@@ -278,10 +278,11 @@ class MappingForm(forms.Form):
         if name not in self._vocabularies:
             return rule
         vocabulary = self._vocabularies[name]
-        said = {each.text: each.meaning for each in self._words.get(name, ())}
-        rule = replace(rule, values=words.values_of(said, rule, vocabulary))
         if vocabulary.is_closed:
-            return rule
+            said = {each.text: each.meaning for each in self._words.get(name, ())}
+            return replace(rule, values=words.values_of(said, rule, vocabulary))
+        said = words.said_in(self, name, vocabulary) or {}
+        rule = replace(rule, values=words.values_of(said, rule, vocabulary))
         unlisted = cleaned.get(f"unlisted.{name}") or words.unlisted_of(self._rules.get(name), vocabulary)
         # Words are kept as they are anyway where nothing is said of any.
         return replace(rule, unlisted=unlisted if rule.values or unlisted != "keep" else None)

@@ -19,6 +19,8 @@ UNSET, NO_VALUE, AS_IT_IS = "", "-", "="
 LONGEST_WORD = 200
 # Of a field with any number of words the most frequent are offered; those that have a meaning are always there.
 MOST_WORDS = 100
+# No browser likes a page with more choices than this for one field; so many words are offered in any case.
+MOST_CHOICES, LEAST_WORDS = 20_000, 20
 UNLISTED = [
     ("keep", _("Kept as they are")),
     ("count", _("Kept as they are and counted as unmapped")),
@@ -103,13 +105,13 @@ def words_among(counts: Mapping[str, int], said: Mapping[str, str], vocabulary: 
 
 def _words(counts: Mapping[str, int], said: Mapping[str, str], vocabulary: Vocabulary) -> Iterator[Word]:
     known = {normalise(text): (text, meaning) for text, meaning in said.items() if meaning != UNSET}
-    offered = 0
+    offered, most = 0, max(LEAST_WORDS, min(MOST_WORDS, MOST_CHOICES // max(1, len(vocabulary.options))))
     for text, count in sorted(counts.items(), key=lambda each: -each[1]):
         is_said = normalise(text) in known
         if not is_said and not vocabulary.is_closed:
-            offered += 1
-            if text in vocabulary.understood or offered > MOST_WORDS or len(text) > LONGEST_WORD:
+            if text in vocabulary.understood or len(text) > LONGEST_WORD or offered >= most:
                 continue
+            offered += 1
         _text, meaning = known.pop(normalise(text), (text, _itself(text, vocabulary.options)))
         yield Word(text, count, meaning)
     for text, meaning in known.values():

@@ -16,6 +16,8 @@ from integrations.selectors.plans import current_mappings, taken_by_name
 
 # Among so many of the last files the newest one of each kind is looked for.
 RECENT_FILES = 100
+# A kind is called as its file, as far as a mapping has room for it and for the moment it was received.
+NAME_LENGTH = 170
 
 
 @dataclass(frozen=True)
@@ -80,9 +82,9 @@ def _shown(files: Sequence[SourceFile], taken: Sequence[str]) -> Iterator[KindOf
     """Files that no mapping reads, each by a name that no other kind has."""
     names = list(taken)
     for file in files:
-        name = file.name
+        name = file.name[:NAME_LENGTH]
         if name in names:
-            name = f"{file.name} ({timezone.localtime(file.upload.received_at):%Y-%m-%d %H:%M:%S})"
+            name = f"{name} ({timezone.localtime(file.upload.received_at):%Y-%m-%d %H:%M:%S})"
         if name not in names:
             names.append(name)
             yield KindOfFile(name, tuple(file.headings), (), file)

@@ -802,6 +802,61 @@ AREAS: dict[str, list[Mutant]] = {
             f"{DATA}connectors/test_file.py::TestFileTypes::test_refuses_what_only_calls_itself_csv",
         ),
     ],
+    "files of any headings": [
+        Mutant(
+            "integrations/connectors/recognising.py",
+            "LEAST_SHARE * len(nearest)",
+            "0",
+            f"{DATA}views/test_kinds_of_file.py::TestOtherHeadings"
+            "::test_a_file_of_no_known_kind_is_refused_whole_naming_what_is_missing",
+        ),
+        Mutant(
+            "integrations/connectors/recognising.py",
+            "nearest = max(kinds",
+            "nearest = min(kinds",
+            f"{DATA}views/test_kinds_of_file.py::TestTaking::test_tells_two_kinds_apart",
+        ),
+        Mutant(
+            "integrations/services/samples.py",
+            "        check_headings(table)\n",
+            "",
+            f"{DATA}views/test_kinds_of_file.py::TestFromASample"
+            "::test_refuses_what_cannot_be_a_sample_and_keeps_nothing",
+        ),
+        Mutant(
+            "integrations/services/samples.py",
+            "mapping=replace(mapping, headings=tuple(file.headings))",
+            "mapping=mapping",
+            f"{DATA}views/test_kinds_of_file.py::TestOtherHeadings::test_are_learned_from_another_sample",
+        ),
+        Mutant(
+            "integrations/connectors/deciding.py",
+            "        self._tally.unmapped[rule.field, text] += count\n",
+            "",
+            f"{DATA}views/test_open_words.py::TestStages"
+            "::test_a_word_of_the_source_dates_the_mql_and_an_unsaid_one_is_counted",
+        ),
+        Mutant(
+            "integrations/connectors/deciding.py",
+            "value = referred(value)",
+            "value = str(value)",
+            f"{DATA}views/test_open_words.py::TestPeople::test_a_name_is_said_to_be_a_person_of_another_source",
+        ),
+        Mutant(
+            "integrations/forms/custom.py",
+            "if not there or any(_is_code(cell) for cell in there):",
+            "if not there:",
+            f"{DATA}views/test_own_fields.py::TestOwnFields"
+            "::test_is_added_by_its_name_and_filled_with_the_type_of_the_sample",
+        ),
+        Mutant(
+            "integrations/connectors/salesforce/soql.py",
+            'PARTS.get(name, "")',
+            '""',
+            f"{DATA}connectors/test_salesforce.py::TestSelecting"
+            "::test_of_the_history_of_leads_only_changes_of_the_status_are_read",
+        ),
+    ],
     "a client's own sheet": [
         Mutant(
             "kpis/services/sheet_start.py",

@@ -271,6 +271,15 @@ class TestMappings:
         assert put(api, f"{address}mappings/", written).json() == written
         assert FieldMapping.objects.count() == 1
 
+    def test_headings_and_types_of_own_fields_are_kept_as_they_were_written(self, api, made, address):
+        rules = [*RULES, {"field": "attributes.seats", "column": "seats", "kind": "number"}]
+        own = {**DEALS, "rules": rules, "headings": ["商談番号", "金額"]}
+        written = put(api, f"{address}mappings/", {"mappings": [own]}).json()
+        (mapping,) = written["mappings"]
+        assert (mapping["headings"], mapping["rules"][-1]["kind"]) == (["商談番号", "金額"], "number")
+        assert put(api, f"{address}mappings/", written).json() == written
+        assert FieldMapping.objects.count() == 1
+
     def test_earlier_value_maps_are_kept_as_they_were_written(self, api, made, address):
         earlier = {"dated_by": "closed", "earlier": [{"until": "2026-10-01", "values": {"受注": "lost"}}]}
         rules = [*RULES[:-1], {**RULES[-1], **earlier}]

@@ -112,6 +112,14 @@ class TestFromASample:
         page = page_of(owner.post(editor(satori), {**COLUMNS, "preview": "1"}))
         assert re.search(r'class="num"><span class="phone-only">[^<]*</span>2</th><td[^>]*>S001', page)
 
+    def test_a_long_name_of_a_file_is_no_hindrance(self, owner, in_acme):
+        set_up(owner, sent(f"{'長' * 240}.csv", csv_of()))
+        connection = Connection.objects.get()
+        reads = re.search(
+            r'name="reads" value="(長+)"', page_of(owner.get(reverse("streams", args=[connection.public_id])))
+        )
+        assert save(owner, connection, reads=reads[1]).status_code == 302
+
     def test_asks_for_a_preset_or_a_sample(self, owner, in_acme):
         form = {"name": "x", "carries": "ma", "source": "x", "preset": "sample", "every": ""}
         answer = owner.post(reverse("connection_setup", args=["file"]), form)

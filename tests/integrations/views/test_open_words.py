@@ -151,6 +151,20 @@ class TestPeople:
         page = page_of(owner.get(editor(connection, "leads")))
         assert '<option value="展示会">展示会</option>' in page
 
+    def test_of_any_number_of_words_the_most_frequent_are_offered_and_the_others_keep_their_meaning(self, owner):
+        rows = [[f"L{n}", "2026-10-01", f"人{n % 130}", "Web"] for n in range(260)] + [
+            ["L999", "2026-10-01", "人7", "Web"]
+        ]
+        connection = shown(owner, self.HEADINGS, rows)
+        save(owner, connection, {**LEADS, **said("owner", 人129="crm::P1", 人3="crm::P1")}, reads="sample.csv", resource="leads")
+        page = page_of(owner.get(editor(connection, "leads")))
+        words = offered(page, "owner")
+        assert (words[0], len(words)) == ("人7", 102)
+        save(owner, connection, {**LEADS, **said("owner", 人7="P2")}, reads="sample.csv", resource="leads")
+        rules = FieldMapping.objects.get(is_current=True).rules
+        rule = next(each for each in rules if each["field"] == "owner")
+        assert rule["values"] == {"人129": "crm::P1", "人3": "crm::P1", "人7": "P2"}
+
     def test_a_meaning_that_is_not_offered_is_not_taken(self, owner):
         connection = shown(owner, self.HEADINGS, self.ROWS)
         columns = {**LEADS, **said("owner", 青木="crm::P9")}
