@@ -156,7 +156,13 @@ class TestPeople:
             ["L999", "2026-10-01", "人7", "Web"]
         ]
         connection = shown(owner, self.HEADINGS, rows)
-        save(owner, connection, {**LEADS, **said("owner", 人129="crm::P1", 人3="crm::P1")}, reads="sample.csv", resource="leads")
+        save(
+            owner,
+            connection,
+            {**LEADS, **said("owner", 人129="crm::P1", 人3="crm::P1")},
+            reads="sample.csv",
+            resource="leads",
+        )
         page = page_of(owner.get(editor(connection, "leads")))
         words = offered(page, "owner")
         assert (words[0], len(words)) == ("人7", 102)
