@@ -188,7 +188,8 @@ class _Writer:
         self.is_changed = bool(written)
         Target.objects.bulk_create(made, batch_size=BATCH)
         Target.with_removed.bulk_update(changed, VALUES, batch_size=BATCH)
-        earlier = TargetRevision.objects.filter(target__in=changed).order_by("target_id", "-number").distinct("target_id")
+        earlier = TargetRevision.objects.filter(target__in=changed).order_by("target_id", "-number")
+        earlier = earlier.distinct("target_id")
         latest = {each.target_id: each for each in earlier} if changed else {}
         revisions = [_revision(*each, latest.get(each[0].pk), actor, now, request) for each in written]
         TargetRevision.objects.bulk_create(revisions, batch_size=BATCH)

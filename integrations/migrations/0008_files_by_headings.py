@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("integrations", "0006_raw_records_by_age"),
+        ("integrations", "0007_listed_parts"),
     ]
 
     operations = [
