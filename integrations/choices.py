@@ -9,6 +9,9 @@ from django.utils.translation import gettext_lazy as _
 # How long what a source said is kept: a year and a little, so that a changed mapping reaches the last year's months.
 KEEP_DAYS, KEEP_AT_MOST_DAYS = 400, 3650
 
+# The due work of looking at a connection, as the dispatcher knows it.
+DUE_CONNECTION = "integrations.connection"
+
 
 class ConnectionKind(TextChoices):
     FILE = "file", _("File")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, ClassVar
 
+from django.db import transaction
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -60,6 +61,7 @@ from integrations.services.connections import (
     save_mappings,
     set_frequency,
     set_keep_days,
+    set_stream_frequencies,
 )
 from integrations.services.hooks import close_hook, hook_kind, open_hook
 from integrations.services.inspection import Remark, check_source, preview_source, sample_stream
@@ -106,6 +108,7 @@ class ConnectionViewSet(CompanyViewSet):
         given = self.get_serializer(data=request.data)
         given.is_valid(raise_exception=True)
         values = dict(given.validated_data)
+        values.pop("stream_every", None)
         paused, keep_days, now = values.pop("is_paused"), values.pop("keep_days"), timezone.now()
         with refusals_answered():
             if values["kind"] == ConnectionKind.FILE:
@@ -119,6 +122,7 @@ class ConnectionViewSet(CompanyViewSet):
         return self.created(made.pk)
 
     @extend_schema(summary="Change how often data is due, how long it is kept, the source, credentials; pause, resume")
+    @transaction.atomic
     def partial_update(self, request: Request, id: Any) -> Response:
         connection = self.row_to_change()
         given = self.get_serializer(connection, data=request.data, partial=True)
@@ -132,6 +136,9 @@ class ConnectionViewSet(CompanyViewSet):
                 change_source(connection=connection, **access, now=now)
         if "every" in given.validated_data:
             set_frequency(connection=connection, every=given.validated_data["every"], now=now)
+        if "stream_every" in given.validated_data:
+            with refusals_answered():
+                set_stream_frequencies(connection=connection, minutes=given.validated_data["stream_every"], now=now)
         if "keep_days" in given.validated_data:
             set_keep_days(connection=connection, days=given.validated_data["keep_days"], now=now)
         if "is_paused" in given.validated_data:

@@ -35,8 +35,10 @@ class QuotaSerializer(serializers.Serializer[Any]):
 
 
 class ConnectionSerializer(serializers.ModelSerializer[Connection]):
-    """One connection; `every_minutes` says how often data is due (null = only by hand), `keep_days` how long what the
-    source said is kept for being mapped again (0 = not at all).
+    """One connection; `every_minutes` says how often data is due (null = only by hand), `stream_every_minutes` which
+    streams of a source are due at a rhythm of their own ({"deals": 5}; all of them are replaced), `next_run_at` when it
+    is asked next (null = not on schedule), `keep_days` how long what the source said is kept for being mapped again
+    (0 = not at all).
 
     A connection of kind `file` has a `preset`; one that is called has a `description` (see docs/generic-rest.md) and
     `secrets`, which are never shown: `secrets_set` names those that are there. `stopped_by` is the code of what a
@@ -57,6 +59,10 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
     problem = serializers.SerializerMethodField()
     quota = serializers.SerializerMethodField()
     every_minutes = serializers.IntegerField(min_value=1, max_value=527_040, allow_null=True, default=None)
+    stream_every_minutes = serializers.DictField(
+        source="stream_every", child=serializers.IntegerField(min_value=1, max_value=527_040), required=False
+    )
+    next_run_at = serializers.DateTimeField(read_only=True, allow_null=True)
     keep_days = serializers.IntegerField(min_value=0, max_value=KEEP_AT_MOST_DAYS, default=KEEP_DAYS)
     paused = serializers.BooleanField(source="is_paused", default=False)
     health = serializers.SerializerMethodField()
@@ -74,6 +80,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
             "secrets",
             "secrets_set",
             "every_minutes",
+            "stream_every_minutes",
             "keep_days",
             "paused",
             "health",
@@ -81,6 +88,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
             "problem",
             "quota",
             "last_run_at",
+            "next_run_at",
             "last_success_at",
             "created_at",
         )
@@ -115,6 +123,9 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
                 raise serializers.ValidationError(dict.fromkeys(sorted(fixed), message), code="fixed")
         else:
             kind = given["kind"]
+            if given.get("stream_every"):
+                message = _("Map its streams first; then say here how often each is due.")
+                raise serializers.ValidationError({"stream_every_minutes": message}, code="invalid")
             needed = OF_FILES if kind == ConnectionKind.FILE else {"description"}
             if missing := {name for name in needed if not given.get(name)}:
                 message = _("A connection of this kind needs it.")
@@ -129,7 +140,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
 
 
 class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
-    """One import; `message` says in words why it failed."""
+    """One import; `message` says in words why it failed, `streams` which streams it was to read (empty = all)."""
 
     id = serializers.UUIDField(source="public_id")
     connection = serializers.UUIDField(source="connection.public_id")
@@ -145,6 +156,7 @@ class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
             "kind",
             "state",
             "trigger",
+            "streams",
             "requested_at",
             "started_at",
             "finished_at",

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from django import forms
 from django.core.validators import RegexValidator
+from django.utils.functional import lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from integrations.choices import KEEP_AT_MOST_DAYS, Carries, Scope
 from integrations.connectors.presets import PRESETS
+from integrations.models import Connection
+from integrations.selectors.labels import RHYTHMS, frequency_label
 
-FREQUENCIES = [
-    ("", _("Only by hand")),
-    ("60", _("Every hour")),
-    ("1440", _("Every day")),
-    ("10080", _("Every week")),
-    ("44640", _("Every month")),
-]
+STREAM_PREFIX = "every."
+BY_HAND, FREQUENCY = _("Only by hand"), _("Frequency")
+
+
+def _minutes(every: timedelta) -> str:
+    """An interval as the value of a choice: whole minutes as such."""
+    minutes = every / timedelta(minutes=1)
+    return str(int(minutes)) if minutes == int(minutes) else repr(minutes)
 
 
 # In place of a preset: a sample shows what the columns are called.
@@ -27,20 +32,33 @@ BY_SAMPLE = "sample"
 
 
 class FrequencyField(forms.TypedChoiceField):
-    """How often data is due, as an interval; None = only by hand."""
+    """How often data is due, as an interval; None = what `empty` says.
 
-    def __init__(self, **options: Any) -> None:
+    `current`: a rhythm that is in force already is offered too where it is not one of the usual ones, so that saving
+    the form leaves it as it is.
+    """
+
+    def __init__(
+        self,
+        *,
+        current: timedelta | None = None,
+        empty: Any = BY_HAND,
+        label: Any = FREQUENCY,
+        **options: Any,
+    ) -> None:
+        rhythms = sorted({*RHYTHMS, *([current] if current is not None else [])})
         super().__init__(
-            choices=FREQUENCIES,
+            choices=[("", empty), *((_minutes(every), lazy(frequency_label, str)(every)) for every in rhythms)],
             required=False,
             empty_value=None,
-            coerce=lambda minutes: timedelta(minutes=int(minutes)),
-            label=_("Frequency"),
+            coerce=lambda minutes: timedelta(minutes=float(minutes)),
+            initial=current,
+            label=label,
             **options,
         )
 
     def prepare_value(self, value: Any) -> Any:
-        return str(int(value.total_seconds() // 60)) if isinstance(value, timedelta) else value
+        return _minutes(value) if isinstance(value, timedelta) else value
 
 
 class IdentityForm(forms.Form):
@@ -87,19 +105,47 @@ class ConnectionForm(IdentityForm):
 
 
 class FrequencyForm(forms.Form):
-    """How often a connection's data is due."""
+    """How often a connection's data is due, and each of `streams` that it reads."""
 
-    every = FrequencyField()
+    def __init__(self, *args: Any, connection: Connection, streams: Sequence[str] = (), **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["every"] = FrequencyField(current=connection.every)
+        self._streams = list(dict.fromkeys(streams))
+        for stream in self._streams:
+            own = connection.stream_every.get(stream)
+            self.fields[f"{STREAM_PREFIX}{stream}"] = FrequencyField(
+                current=None if own is None else timedelta(minutes=own), empty=_("As the connection"), label=stream
+            )
+
+    @property
+    def stream_fields(self) -> list[forms.BoundField]:
+        return [self[f"{STREAM_PREFIX}{stream}"] for stream in self._streams]
+
+    @property
+    def has_own_rhythms(self) -> bool:
+        """Whether one of the streams does not follow the connection."""
+        return any(field.value() for field in self.stream_fields)
+
+    @property
+    def stream_minutes(self) -> dict[str, int]:
+        """The rhythms of single streams as chosen; a stream that was not asked about keeps its own. Of a valid form."""
+        found = {}
+        for stream in self._streams:
+            name = f"{STREAM_PREFIX}{stream}"
+            every = self.cleaned_data[name] if name in self.data else self.fields[name].initial
+            if every is not None:
+                found[stream] = every // timedelta(minutes=1)
+        return found
 
 
-class PushedForm(FrequencyForm):
-    """How often a source that sends its data itself is due to."""
+class PushedForm(forms.Form):
+    """How often a source that sends its data itself is due to; `current` as it is now."""
 
     source = forms.CharField(max_length=60, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, current: timedelta | None = None, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields["every"].choices = [("", _("Not agreed")), *FREQUENCIES[1:]]  # type: ignore[attr-defined]
+        self.fields["every"] = FrequencyField(current=current, empty=_("Not agreed"))
 
 
 class ResyncForm(forms.Form):

@@ -1,6 +1,7 @@
 """Where data comes from, and how a source's fields become ours."""
 
 import uuid
+from datetime import timedelta
 from decimal import Decimal
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -32,6 +33,15 @@ class Connection(models.Model):
     sealed = models.TextField(default="", blank=True, editable=False)
     every = models.DurationField(
         _("Frequency"), null=True, blank=True, help_text=_("How often new data is due; empty = only by hand")
+    )
+    stream_every = models.JSONField(
+        _("Frequency of single streams"),
+        default=dict,
+        blank=True,
+        help_text=_("Stream → minutes, for streams that are due at a rhythm of their own"),
+    )
+    read_every = models.DurationField(
+        null=True, editable=False, help_text=_("The shortest rhythm among what is mapped; empty = only by hand")
     )
     keep_days = models.PositiveSmallIntegerField(
         _("Kept as received, days"),
@@ -71,6 +81,16 @@ class Connection(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def promised_every(self) -> timedelta | None:
+        """How often something of it is due; None = only by hand."""
+        return self.read_every or self.every
+
+    def rhythm_of(self, stream: str) -> timedelta | None:
+        """How often a stream of the source is due: at its own rhythm or the connection's; None = only by hand."""
+        own = self.stream_every.get(stream)
+        return self.every if own is None else timedelta(minutes=own)
 
 
 class FieldMapping(models.Model):
@@ -148,6 +168,9 @@ class Checkpoint(models.Model):
     stream = models.SlugField(_("Stream"), max_length=60)
     cursor = models.JSONField(_("Cursor"), default=dict)
     saved_at = models.DateTimeField(_("Saved"))
+    read_at = models.DateTimeField(
+        _("Read"), null=True, help_text=_("When the last import that asked for it came to its end")
+    )
 
     class Meta:
         verbose_name = _("Checkpoint")

@@ -68,6 +68,9 @@ class SyncRun(models.Model):
         Upload, models.SET_NULL, null=True, blank=True, related_name="runs", verbose_name=_("Upload")
     )
     kind = models.CharField(_("Kind"), max_length=7, choices=RunKind.choices, default=RunKind.SYNC)
+    streams = models.JSONField(
+        _("Streams"), default=list, blank=True, help_text=_("The streams of the source that it reads; empty = all")
+    )
     trigger = models.CharField(_("Trigger"), max_length=8, choices=Trigger.choices)
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name=_("By"))
     state = models.CharField(_("State"), max_length=9, choices=RunState.choices, default=RunState.QUEUED)

@@ -47,7 +47,7 @@ def check_automatic(today: date) -> ItemState:
             next_step=_("Connect the sales or marketing system."),
             next_step_url=reverse("connection_new"),
         )
-    scheduled = [each for each in connections if each.every is not None and each.carries != Carries.OTHER]
+    scheduled = [each for each in connections if each.promised_every is not None and each.carries != Carries.OTHER]
     healthy = [each for each in scheduled if health_of(connection=each, now=_moment(today)) == Health.HEALTHY]
     share = _automatic_share(kpi_sources(today=today))
     evidence = _("Up to date: %(healthy)s of %(all)s scheduled sources. Automatic KPIs: %(share)s%%.") % {

@@ -8,14 +8,26 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Count, OuterRef, QuerySet, Subquery
+from django.db.models import CharField, Count, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Cast
 
-from integrations.choices import DELIVERED, ENDED, UNDER_WAY, Health, RunKind, RunState, describe_problem
-from integrations.connectors.mapping import StreamMapping
+from integrations.choices import (
+    DELIVERED,
+    DUE_CONNECTION,
+    ENDED,
+    UNDER_WAY,
+    ConnectionKind,
+    Health,
+    RunKind,
+    RunState,
+    describe_problem,
+)
+from integrations.connectors.mapping import StreamMapping, Tally
 from integrations.models import Checkpoint, Connection, RawRecord, SyncRun
 from integrations.selectors.plans import current_mappings
 from kpis.engine.freshness import is_late
 from kpis.selectors.sources import Source, read_sources
+from tenants.models import DueSync
 
 # From here on the calls that are left may not last for everybody who needs them.
 SHORT_PERCENT = 80
@@ -41,12 +53,13 @@ class ConnectionState:
 class StreamState:
     """One mapping as it stands.
 
-    `reached`: changes up to then have been read; None before the first load has come to its end, and for a stream
-    that is read whole every time. `known` is how many records its stream has given, `report` what the last import
-    saw; None before there was one.
+    `every`: how often it is due; None = only by hand. `reached`: changes up to then have been read; None before the
+    first load has come to its end, and for a stream that is read whole every time. `known` is how many records its
+    stream has given, `report` what the last import that asked for it saw; None before there was one.
     """
 
     mapping: StreamMapping
+    every: timedelta | None
     reached: datetime | None
     known: int
     report: Mapping[str, Any] | None
@@ -130,18 +143,27 @@ def health_of(*, connection: Connection, now: datetime) -> Health:
         return Health.FAILING
     if connection.last_success_at is None:
         return Health.EMPTY
-    if is_late(connection.last_success_at, connection.every, now=now):
+    if is_late(connection.last_success_at, connection.promised_every, now=now):
         return Health.LATE
     return Health.HEALTHY
 
 
 def with_problems(connections: QuerySet[Connection]) -> QuerySet[Connection]:
-    """Each connection with the code and the parameters of what ended its last import, for `problem_of`."""
+    """Each connection with what ended its last import, for `problem_of`, and with `next_run_at`."""
     imports = SyncRun.objects.filter(kind=RunKind.SYNC, connection=OuterRef("pk"))
     ended = imports.filter(state__in=ENDED).order_by("-id")
+    due = DueSync.objects.filter(kind=DUE_CONNECTION, object_id=Cast(OuterRef("public_id"), CharField()))
     return connections.annotate(
-        ended_by=Subquery(ended.values("problem_code")[:1]), ended_params=Subquery(ended.values("problem_params")[:1])
+        ended_by=Subquery(ended.values("problem_code")[:1]),
+        ended_params=Subquery(ended.values("problem_params")[:1]),
+        next_run_at=Subquery(due.values("next_run_at")[:1]),
     )
+
+
+def next_run_at(*, connection: Connection) -> datetime | None:
+    """When the source is asked, or the folder looked at, next; None when it is not on schedule."""
+    due = DueSync.objects.filter(kind=DUE_CONNECTION, object_id=str(connection.public_id))
+    return due.values_list("next_run_at", flat=True).first()
 
 
 def problem_of(connection: Connection) -> str:
@@ -160,10 +182,21 @@ def stream_states(*, connection: Connection) -> list[StreamState]:
     reports = {each["stream"]: each for each in (last.report.get("streams", []) if last else [])}
     return [
         StreamState(
-            mapping, _reached(cursors.get(mapping.reads)), known.get(mapping.reads, 0), reports.get(mapping.stream)
+            mapping,
+            connection.rhythm_of(mapping.reads),
+            _reached(cursors.get(mapping.reads)),
+            known.get(mapping.reads, 0),
+            reports.get(mapping.stream) or _noted(cursors.get(mapping.reads), mapping.stream),
         )
         for mapping in current_mappings(connection=connection)
     ]
+
+
+def streams_read(*, connection: Connection) -> list[str]:
+    """The streams of a source that are mapped, each once in the order in which they are read; none of files."""
+    if connection.kind == ConnectionKind.FILE:
+        return []
+    return list(dict.fromkeys(mapping.reads for mapping in current_mappings(connection=connection)))
 
 
 def speed_of(*, run: SyncRun, now: datetime) -> Speed | None:
@@ -193,6 +226,12 @@ def worst_health(healths: Sequence[Health]) -> Health | None:
 def _reached(cursor: Mapping[str, Any] | None) -> datetime | None:
     since = (cursor or {}).get("position", {}).get("since")
     return datetime.fromisoformat(since) if since else None
+
+
+def _noted(cursor: Mapping[str, Any] | None, mapping: str) -> dict[str, Any] | None:
+    """What was seen of a stream by the import that read it last, where the last import of all did not ask for it."""
+    found, problem = (cursor or {}).get("tallies", {}).get(mapping), (cursor or {}).get("problem")
+    return {**(found or Tally().as_report()), "problem": problem} if found or problem else None
 
 
 def _latest(runs: QuerySet[SyncRun]) -> dict[int, SyncRun]:

@@ -18,10 +18,12 @@ from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import FieldRule, StreamMapping, check_mapping
 from integrations.connectors.presets import PRESETS
 from integrations.models import Connection, FieldMapping
+from integrations.selectors.connections import streams_read
 from integrations.selectors.plans import current_mappings
 from integrations.services.credentials import PROOF_OF_CALLS, SealedError, seal, unseal
 from integrations.services.landing import forget
 from integrations.services.resync import map_again, read_again
+from integrations.services.rhythms import resource_rhythms
 from integrations.services.schedule import reschedule
 from integrations.services.sources import is_pulled, needed_secrets
 from kpis.engine.records import is_storable
@@ -178,6 +180,11 @@ def save_mappings(*, connection: Connection, mappings: Sequence[StreamMapping], 
 def end_mapping(*, connection: Connection, stream: str, now: datetime) -> None:
     """Read nothing more by this mapping; what was stored by it stays."""
     FieldMapping.objects.filter(connection=connection, stream=stream, is_current=True).update(is_current=False)
+    read = {mapping.reads for mapping in current_mappings(connection=connection)}
+    kept = {name: minutes for name, minutes in connection.stream_every.items() if name in read}
+    if kept != connection.stream_every:
+        Connection.objects.filter(pk=connection.pk).update(stream_every=kept)
+        connection.stream_every = kept
     reschedule(connection=connection, now=now)
 
 
@@ -230,11 +237,32 @@ def set_keep_days(*, connection: Connection, days: int, now: datetime) -> None:
 
 @transaction.atomic
 def set_frequency(*, connection: Connection, every: timedelta | None, now: datetime) -> None:
-    """Say how often data is due; None means only by hand. Everything the connection delivers is due as often."""
+    """Say how often data is due; None means only by hand. A stream with a rhythm of its own keeps that."""
     Connection.objects.filter(pk=connection.pk).update(every=every)
     connection.refresh_from_db()
+    _follow_rhythm(connection, now)
+
+
+@transaction.atomic
+def set_stream_frequencies(*, connection: Connection, minutes: Mapping[str, int], now: datetime) -> None:
+    """Say which streams are due at a rhythm of their own (stream → minutes); all others follow the connection.
+
+    Raises ConnectionRequestError for a stream that is not read.
+    """
+    known = streams_read(connection=connection)
+    for stream in sorted(set(minutes) - set(known)):
+        text = _("“%(stream)s” is not read from this source. Read are: %(known)s.")
+        raise ConnectionRequestError(
+            f"stream_every_minutes.{stream}", text % {"stream": stream, "known": ", ".join(known) or "—"}
+        )
+    Connection.objects.filter(pk=connection.pk).update(stream_every=dict(minutes))
+    connection.refresh_from_db()
+    _follow_rhythm(connection, now)
+
+
+def _follow_rhythm(connection: Connection, now: datetime) -> None:
     reschedule(connection=connection, now=now)
-    for resource in {mapping.resource for mapping in current_mappings(connection=connection)}:
+    for resource, every in resource_rhythms(connection=connection).items():
         expect_stream(source=connection.source, fact=resource, expected_every=every)
 
 

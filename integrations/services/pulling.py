@@ -36,13 +36,15 @@ COUNTERS = ("read", "accepted", "refused", "skipped", "repeated")
 
 
 def pull(run: SyncRun, *, owner: str, clock: Clock, until: float) -> Outcome | None:
-    """Read every stream of a run's connection; None when the time was over before the end.
+    """Read the streams that a run is to read; None when the time was over before the end.
 
     Raises ConnectorError for what stops all streams, LostRunError.
     """
     mappings = current_mappings(connection=run.connection)
     if not mappings:
         raise ConnectorError("config", "no_mapping")
+    if run.streams:
+        mappings = [each for each in mappings if each.reads in run.streams]
     with opened_source(run.connection) as connector:
         pulling = _Pulling(run, connector, Storing(run, clock, owner), mappings, clock)
         return pulling.outcome() if pulling.pull(until) else None
@@ -124,10 +126,17 @@ class _Pulling:
         return True
 
     def outcome(self) -> Outcome:
-        """What the run came to. Raises ConnectorError when no stream could be read."""
+        """What the run came to. Raises ConnectorError when no stream could be read.
+
+        Where it asked for some of them only, what is wrong with these for good is no reason to stop the others.
+        """
         problems = {stream: each.problem for stream, each in self._readings.items() if each.problem}
-        if len(problems) == len(self._readings):
-            first = next(iter(problems.values())) or {}
+        first = next(iter(problems.values()), None)
+        if (
+            first is not None
+            and len(problems) == len(self._readings)
+            and not (self._run.streams and first["permanent"])
+        ):
             raise ConnectorError("remote", first["code"], permanent=first["permanent"], **first["params"])
         hurt = {mapping.resource for stream in problems for mapping in self._streams[stream]}
         read = {mapping.resource for mappings in self._streams.values() for mapping in mappings}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,6 +16,7 @@ from integrations.choices import UNDER_WAY, ConnectionKind, EventState, RunKind,
 from integrations.connectors.errors import ConnectorError
 from integrations.models import Checkpoint, Connection, InboundEvent, SyncRun, Upload
 from integrations.selectors.references import count_unresolved
+from integrations.services.rhythms import due_streams, has_troubled_stream, note_read, resource_rhythms, soonest
 from integrations.services.schedule import look_at, reschedule, take_up_at
 from integrations.services.uploads import receive_inbox
 from kpis.services.streams import record_stream
@@ -49,20 +50,28 @@ def request_run(
     connection: Connection,
     upload: Upload | None = None,
     kind: str = RunKind.SYNC,
+    streams: Sequence[str] = (),
     trigger: str,
     actor: Any,
     now: datetime,
 ) -> SyncRun:
-    """Queue an import: of what was received, or (without upload) of what the source is asked for.
+    """Queue an import: of what was received, or (without upload) of what the source is asked for, of these streams
+    (empty: of all).
 
-    What waits already is not queued twice.
+    What waits already is not queued twice; it takes these streams along.
     """
     Connection.objects.select_for_update().get(pk=connection.pk)
     waiting = SyncRun.objects.filter(connection=connection, upload=upload, kind=kind, state=RunState.QUEUED).first()
-    if waiting is not None:
+    if waiting is not None and _takes_along(waiting, streams):
         return waiting
     run = SyncRun.objects.create(
-        connection=connection, upload=upload, kind=kind, trigger=trigger, actor=actor, requested_at=now
+        connection=connection,
+        upload=upload,
+        kind=kind,
+        streams=list(streams),
+        trigger=trigger,
+        actor=actor,
+        requested_at=now,
     )
     announce(run)
     return run
@@ -94,14 +103,15 @@ def look_into(*, connection: Connection, now: datetime) -> SyncRun | None:
         announce(postponed)
         reschedule(connection=connection, now=now)
         return postponed
-    if connection.is_paused or connection.every is None or connection.stopped_by:
+    streams = due_streams(connection=connection, now=now) if connection.kind != ConnectionKind.FILE else []
+    if connection.is_paused or soonest(connection=connection) is None or connection.stopped_by or streams is None:
         reschedule(connection=connection, now=now)
         return None
     Connection.objects.filter(pk=connection.pk).update(last_run_at=now)
     connection.last_run_at = now
     reschedule(connection=connection, now=now)
     if connection.kind != ConnectionKind.FILE:
-        return request_run(connection=connection, trigger=Trigger.SCHEDULE, actor=None, now=now)
+        return request_run(connection=connection, streams=streams, trigger=Trigger.SCHEDULE, actor=None, now=now)
     try:
         upload = receive_inbox(connection=connection, trigger=Trigger.SCHEDULE, only_new=True, actor=None, now=now)
     except ConnectorError as error:
@@ -200,6 +210,7 @@ def fail_run(*, run: SyncRun, code: str, params: dict[str, Any], now: datetime, 
         if connection.kind != ConnectionKind.FILE:
             connection.stopped_by = code if stops else ""
         connection.save(update_fields=["last_run_at", "failure_count", "stopped_by"])
+        note_read(run=run, at=None)
         _try_again(connection, now)
         _after(run, now)
 
@@ -219,22 +230,36 @@ def finish_run(*, run: SyncRun, outcome: Outcome, now: datetime) -> None:
     run.problem_code, run.problem_params = "", {}
     run.save()
     if run.kind == RunKind.SYNC:
-        _note_success(run.connection, outcome, now)
+        _note_success(run, outcome, now)
     _after(run, now)
 
 
-def _note_success(connection: Connection, outcome: Outcome, now: datetime) -> None:
+def _note_success(run: SyncRun, outcome: Outcome, now: datetime) -> None:
     """The source has been asked: say how fresh what it gives is now."""
-    succeeded = {} if outcome.is_partial else {"last_success_at": now, "failure_count": 0}
+    connection = run.connection
+    note_read(run=run, at=now)
+    # A stream that was not asked for this time may still be in trouble from the time before.
+    is_troubled = outcome.is_partial or (bool(run.streams) and has_troubled_stream(connection=connection))
+    succeeded = {} if is_troubled else {"last_success_at": now, "failure_count": 0}
     Connection.objects.filter(pk=connection.pk).update(last_run_at=now, stopped_by="", **succeeded)
+    rhythms = resource_rhythms(connection=connection)
     for resource in sorted(outcome.resources):
-        record_stream(source=connection.source, fact=resource, last_success_at=now, expected_every=connection.every)
+        every = rhythms.get(resource, connection.every)
+        record_stream(source=connection.source, fact=resource, last_success_at=now, expected_every=every)
     connection.refresh_from_db()
     if connection.kind != ConnectionKind.FILE:
         reschedule(connection=connection, now=now)
     if InboundEvent.objects.filter(connection=connection, state=EventState.WAITING).exists():
         # What could not be fetched while the source was away.
         request_run(connection=connection, kind=RunKind.EVENTS, trigger=Trigger.WEBHOOK, actor=None, now=now)
+
+
+def _takes_along(waiting: SyncRun, streams: Sequence[str]) -> bool:
+    """Let a run that waits read these streams too; False where it has begun meanwhile."""
+    both = sorted({*waiting.streams, *streams}) if waiting.streams and streams else []
+    taken = SyncRun.objects.filter(pk=waiting.pk, state=RunState.QUEUED).update(streams=both)
+    waiting.streams = both
+    return bool(taken)
 
 
 def _stand_up(connection: Connection) -> None:
@@ -244,13 +269,14 @@ def _stand_up(connection: Connection) -> None:
 
 def _try_again(connection: Connection, now: datetime) -> None:
     """Ask a source that failed again sooner than its interval says, a little by chance: not all at once."""
-    if connection.kind == ConnectionKind.FILE or connection.every is None or connection.is_paused:
+    every = soonest(connection=connection)
+    if connection.kind == ConnectionKind.FILE or every is None or connection.is_paused:
         return
     if connection.stopped_by:
         reschedule(connection=connection, now=now)
         return
     pause = FIRST_RETRY * 2 ** min(connection.failure_count - 1, 10) * random.uniform(0.8, 1.2)  # noqa: S311 - no secret
-    look_at(connection=connection, at=now + min(pause, connection.every))
+    look_at(connection=connection, at=now + min(pause, every))
 
 
 def _record_refusal(connection: Connection, error: ConnectorError, now: datetime) -> SyncRun:

@@ -6,13 +6,13 @@ from datetime import datetime, time, timedelta
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from integrations.choices import ConnectionKind
-from integrations.models import Connection, FieldMapping, SyncRun
+from integrations.choices import DUE_CONNECTION, ConnectionKind
+from integrations.models import Connection, SyncRun
 from integrations.selectors.plans import company_zone
+from integrations.services.rhythms import next_due, soonest
 from tenants.context import current_company
 from tenants.services.due import cancel_due, schedule_due
 
-DUE_CONNECTION = "integrations.connection"
 # A run beside the imports that was put off.
 DUE_RUN = "integrations.run"
 DUE_COMPARISON = "integrations.comparison"
@@ -23,8 +23,9 @@ LOOK_AT_LEAST_EVERY = timedelta(minutes=5)
 
 def reschedule(*, connection: Connection, now: datetime) -> None:
     """Make the schedule follow the connection: none while it is paused, stopped, not mapped or read only by hand."""
-    is_mapped = FieldMapping.objects.filter(connection=connection, is_current=True).exists()
-    if connection.is_paused or connection.every is None or connection.stopped_by or not is_mapped:
+    connection.read_every = soonest(connection=connection)
+    Connection.objects.filter(pk=connection.pk).update(read_every=connection.read_every)
+    if connection.is_paused or connection.read_every is None or connection.stopped_by:
         for kind in (DUE_CONNECTION, DUE_COMPARISON):
             cancel_due(company_id=current_company().id, kind=kind, object_id=connection.public_id)
         return
@@ -64,9 +65,9 @@ def next_night(public_id: UUID, now: datetime, zone: ZoneInfo) -> datetime:
 
 
 def next_look(connection: Connection, now: datetime) -> datetime:
-    """At once when it was never read, else after its interval; a folder at the latest after five minutes."""
-    if connection.every is None or connection.last_run_at is None:
+    """At once when it was never read, else when a stream is due next; a folder at the latest after five minutes."""
+    if connection.read_every is None or connection.last_run_at is None:
         return now
     if connection.kind != ConnectionKind.FILE:
-        return now + connection.every
-    return now + min(connection.every, LOOK_AT_LEAST_EVERY)
+        return next_due(connection=connection, now=now) or now
+    return now + min(connection.read_every, LOOK_AT_LEAST_EVERY)

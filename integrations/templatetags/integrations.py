@@ -13,10 +13,11 @@ from django.utils import formats, timezone
 from integrations.choices import describe_problem
 from integrations.models import SyncRun
 from integrations.selectors.connections import Speed, speed_of
-from integrations.selectors.labels import field_label, resource_label, value_label
+from integrations.selectors.labels import field_label, frequency_label, resource_label, value_label
 
 register = template.Library()
 register.filter("resource_label", resource_label)
+register.filter("frequency_label", frequency_label)
 
 
 @register.simple_tag

@@ -22,9 +22,11 @@ from integrations.selectors.comparisons import last_comparison
 from integrations.selectors.connections import (
     connection_state,
     connection_states,
+    next_run_at,
     pushed_sources,
     quota_of,
     stream_states,
+    streams_read,
 )
 from integrations.selectors.drift import drift_warnings, warnings_for
 from integrations.selectors.hooks import hook_state
@@ -37,6 +39,7 @@ from integrations.services.connections import (
     resume_connection,
     set_frequency,
     set_pushed_frequency,
+    set_stream_frequencies,
 )
 from integrations.services.hooks import hook_kind
 from integrations.services.runs import request_run, sync_now
@@ -74,7 +77,7 @@ def connections(request: HttpRequest) -> HttpResponse:
     pushed = [
         (
             source,
-            PushedForm(auto_id=f"{source.name}_%s", initial={"source": source.name, "every": source.expected_every}),
+            PushedForm(auto_id=f"{source.name}_%s", initial={"source": source.name}, current=source.expected_every),
         )
         for source in pushed_sources(now=now)
     ]
@@ -192,13 +195,11 @@ def resume(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
 def frequency(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     """Say how often data is due."""
     require(request.user, Capability.MANAGE_CONNECTIONS)
-    form = FrequencyForm(request.POST)
+    found, now = get_object_or_404(Connection, public_id=connection_id), timezone.now()
+    form = FrequencyForm(request.POST, connection=found, streams=streams_read(connection=found))
     if form.is_valid():
-        set_frequency(
-            connection=get_object_or_404(Connection, public_id=connection_id),
-            every=form.cleaned_data["every"],
-            now=timezone.now(),
-        )
+        set_frequency(connection=found, every=form.cleaned_data["every"], now=now)
+        set_stream_frequencies(connection=found, minutes=form.stream_minutes, now=now)
         messages.success(request, _("The frequency is saved."))
     else:
         messages.error(request, _("Choose one of the frequencies offered."))
@@ -235,7 +236,8 @@ def _source_page(request: HttpRequest, found: Connection) -> HttpResponse:
         "quota": quota_of(connection=found),
         "calls": hook_state(connection=found) if hook_kind(found) else None,
         "streams": stream_states(connection=found),
-        "frequency_form": FrequencyForm(initial={"every": found.every}),
+        "frequency_form": FrequencyForm(connection=found, streams=streams_read(connection=found)),
+        "next_run_at": next_run_at(connection=found),
         "kept": kept_by(connection=found),
         "keep_form": KeepForm(initial={"days": found.keep_days}),
         "resync_form": ResyncForm(),
@@ -258,7 +260,8 @@ def _connection_page(request: HttpRequest, found: Connection, form: UploadForm) 
         "patterns": expected_patterns(connection=found),
         "inbox": inbox_path(connection=found),
         "form": form,
-        "frequency_form": FrequencyForm(initial={"every": found.every}),
+        "frequency_form": FrequencyForm(connection=found),
+        "next_run_at": next_run_at(connection=found),
         "kept": kept_by(connection=found),
         "keep_form": KeepForm(initial={"days": found.keep_days}),
     }

@@ -34,7 +34,7 @@ from integrations.forms import (
 from integrations.forms.sources import PREFIX, written
 from integrations.models import Connection
 from integrations.selectors.comparisons import held_back
-from integrations.selectors.connections import stream_states
+from integrations.selectors.connections import stream_states, streams_read
 from integrations.selectors.kinds import kind_called
 from integrations.selectors.labels import resource_label
 from integrations.selectors.plans import company_zone, current_mappings
@@ -47,6 +47,7 @@ from integrations.services.connections import (
     end_mapping,
     save_mapping,
     set_frequency,
+    set_stream_frequencies,
 )
 from integrations.services.credentials import SealedError
 from integrations.services.inspection import Sample, check_source, preview_sample, sample_stream, source_streams
@@ -122,7 +123,7 @@ def streams(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     context: dict[str, Any] = {
         "connection": found,
         "resources": [(slug, resource_label(slug)) for slug in ORDER],
-        "frequency_form": FrequencyForm(initial={"every": found.every}),
+        "frequency_form": FrequencyForm(connection=found, streams=streams_read(connection=found)),
         "mappings": mappings,
         "presets": presets_for(found.kind),
     }
@@ -193,11 +194,12 @@ def mapping_end(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
 def source_start(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     """Say how often the source is read, and read it for the first time."""
     found, now = _source(request, connection_id), timezone.now()
-    form = FrequencyForm(request.POST)
+    form = FrequencyForm(request.POST, connection=found, streams=streams_read(connection=found))
     if not form.is_valid():
         messages.error(request, _("Choose one of the frequencies offered."))
         return redirect("streams", connection_id)
     set_frequency(connection=found, every=form.cleaned_data["every"], now=now)
+    set_stream_frequencies(connection=found, minutes=form.stream_minutes, now=now)
     run = sync_now(connection=found, actor=request.user, now=now)
     return redirect("sync_run", run.public_id)
 

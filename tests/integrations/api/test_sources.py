@@ -65,6 +65,23 @@ class TestFromNothing:
         assert shown["cells"]["value"] == [[[sum(number * 1000 for number in range(1, 26))]]]
 
 
+class TestFrequency:
+    def test_of_single_streams_and_the_next_run(self, api, made, address):
+        assert (made["stream_every_minutes"], made["next_run_at"]) == ({}, None)
+        put(api, f"{address}mappings/", {"mappings": [DEALS]})
+        changed = api.patch(address, {"every_minutes": 1440, "stream_every_minutes": {"deals": 5}}).json()
+        assert (changed["every_minutes"], changed["stream_every_minutes"]) == (1440, {"deals": 5})
+        assert changed["next_run_at"] is not None
+        assert api.shown(ROOT)["results"][0]["next_run_at"] == changed["next_run_at"]
+
+    def test_refuses_a_stream_that_is_not_read_and_changes_nothing(self, api, made, address, fake):
+        answer = api.patch(address, {"every_minutes": 5, "stream_every_minutes": {"quotes": 5}})
+        assert faults(answer) == ["stream_every_minutes.quotes"]
+        assert api.shown(address)["every_minutes"] is None
+        body = body_of(fake, name="other", stream_every_minutes={"deals": 5})
+        assert faults(api.post(ROOT, body)) == ["stream_every_minutes"]
+
+
 class TestSecrets:
     def test_are_named_never_shown(self, api, made, address, fake):
         assert made["secrets_set"] == ["token"]

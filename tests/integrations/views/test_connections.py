@@ -1,17 +1,21 @@
 """From an upload form to numbers: look first, import, watch the bar, fetch what was rejected."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
+from django.utils import timezone
 
 from integrations.choices import RunState
 from integrations.models import Connection, SyncRun, Upload
-from integrations.services.connections import add_value
+from integrations.services.connections import add_value, set_frequency
 from kpis.models import Deal, KpiTree, Person
+from kpis.templatetags.kpi import moment_text
 from tenants.accounts.models import User
 from tenants.context import tenant_context
+from tenants.models import DueSync
 from tests.integrations.conftest import NOW
 from tests.integrations.services.test_sync import DEALS, PEOPLE
 
@@ -152,6 +156,28 @@ class TestConnectionPages:
         owner.post(reverse("frequency", args=[connection.public_id]), {"every": ""})
         connection.refresh_from_db()
         assert connection.every is None
+
+    @pytest.mark.parametrize(
+        ("minutes", "said"), [(5, "5 minutes"), (15, "15 minutes"), (7, "7 minutes"), (180, "3 hours")]
+    )
+    def test_shows_every_frequency_as_it_is_and_saving_keeps_it(self, owner, connection, minutes, said):
+        set_frequency(connection=connection, every=timedelta(minutes=minutes), now=timezone.now())
+        address = reverse("connection", args=[connection.public_id])
+        page = owner.get(address, headers={"accept-language": "en"}).content.decode()
+        chosen = re.search(r'<option value="(\d+)" selected>([^<]+)', page)
+        assert said in chosen[2]
+        assert said in owner.get(reverse("connections"), headers={"accept-language": "en"}).content.decode()
+        owner.post(reverse("frequency", args=[connection.public_id]), {"every": chosen[1]})
+        connection.refresh_from_db()
+        assert connection.every == timedelta(minutes=minutes)
+
+    def test_says_when_it_runs_next(self, owner, connection):
+        address = reverse("connection", args=[connection.public_id])
+        due = DueSync.objects.get(kind="integrations.connection", object_id=str(connection.public_id))
+        assert moment_text(due.next_run_at) in owner.get(address).content.decode()
+        owner.post(reverse("pause", args=[connection.public_id]))
+        page = owner.get(address, headers={"accept-language": "en"}).content.decode()
+        assert "not on schedule" in page
 
 
 class TestRunPages:

@@ -468,6 +468,28 @@ class TestSourcePage:
         assert "left" not in page_of(owner.get(address, headers={"accept-language": "en"}))
 
 
+class TestFrequency:
+    def test_a_stream_gets_a_rhythm_of_its_own_and_keeps_it(self, owner, loaded):
+        for address in (reverse("connection", args=[loaded.public_id]), reverse("streams", args=[loaded.public_id])):
+            assert selected(page_of(owner.get(address)), "every.deals") in (None, "")
+        owner.post(reverse("frequency", args=[loaded.public_id]), {"every": "1440", "every.deals": "5"})
+        loaded.refresh_from_db()
+        assert (loaded.every, loaded.stream_every) == (timedelta(days=1), {"deals": 5})
+        due = DueSync.objects.get(kind="integrations.connection", object_id=str(loaded.public_id))
+        assert due.next_run_at - timezone.now() < timedelta(minutes=6)
+        Connection.objects.update(stream_every={"deals": 7})
+        for address in (reverse("connection", args=[loaded.public_id]), reverse("streams", args=[loaded.public_id])):
+            assert selected(page_of(owner.get(address)), "every.deals") == "7"
+        owner.post(reverse("source_start", args=[loaded.public_id]), {"every": "60", "every.deals": "7"})
+        loaded.refresh_from_db()
+        assert (loaded.every, loaded.stream_every) == (timedelta(hours=1), {"deals": 7})
+
+    def test_what_is_not_offered_is_refused(self, owner, loaded):
+        owner.post(reverse("frequency", args=[loaded.public_id]), {"every": "60", "every.deals": "3"})
+        loaded.refresh_from_db()
+        assert loaded.stream_every == {}
+
+
 class TestResync:
     def test_from_the_beginning_reads_everything_again_and_keeps_what_is_stored(self, owner, loaded, drain_outbox):
         answer = owner.post(reverse("source_resync", args=[loaded.public_id]), {"since": ""})
