@@ -166,7 +166,9 @@ class KeepForm(forms.Form):
         min_value=0,
         max_value=KEEP_AT_MOST_DAYS,
         label=_("Keep for, days"),
-        help_text=_("0 = keep nothing: a changed mapping then reads the source again."),
+        help_text=_(
+            "0 = keep nothing: a changed mapping then reads the source again. Rejected records stay for a week."
+        ),
     )
 
 

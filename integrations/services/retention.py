@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from integrations.choices import DELIVERED
-from integrations.models import Connection, SyncRun, Upload
+from django.db.models import Max, Q, QuerySet
+
+from integrations.choices import DELIVERED, ENDED, KEEP_DAYS
+from integrations.models import Connection, RejectedRecord, SyncRun, Upload
 from integrations.services.landing import forget
 
 KEEP_FILES = timedelta(days=90)
+KEEP_RUNS = timedelta(days=KEEP_DAYS)
+# Also where nothing is kept, whoever has to mend a mapping sees for a week what was rejected.
+KEEP_REJECTED_DAYS = 7
 
 
 def forget_received(*, now: datetime) -> int:
@@ -16,6 +21,8 @@ def forget_received(*, now: datetime) -> int:
     connections = list(Connection.objects.order_by("pk"))
     for connection in connections:
         _forget_files(connection, now)
+        _forget_rejected(connection, now)
+        _forget_runs(connection, now)
     return sum(forget(connection=connection, now=now) for connection in connections)
 
 
@@ -29,3 +36,27 @@ def _forget_files(connection: Connection, now: datetime) -> None:
         for file in upload.files.all():
             file.file.delete(save=False)
         upload.delete()
+
+
+def _forget_rejected(connection: Connection, now: datetime) -> None:
+    """Drop rows that were rejected, which hold what the source said; how many there were stays with their run."""
+    before = now - timedelta(days=max(connection.keep_days, KEEP_REJECTED_DAYS))
+    RejectedRecord.objects.filter(run__connection=connection, run__finished_at__lt=before).delete()
+
+
+def _forget_runs(connection: Connection, now: datetime) -> None:
+    """Drop old runs that brought nothing, and of the others what was seen; their counts stay.
+
+    Facts name the run that changed them, so that one stays. So does the last of each kind, which says how it stands.
+    """
+    ended = SyncRun.objects.filter(connection=connection, state__in=ENDED)
+    newest = {*_newest(ended), *_newest(ended.filter(state__in=DELIVERED))}
+    old = ended.filter(finished_at__lt=now - KEEP_RUNS).exclude(pk__in=newest)
+    brought = Q(inserted_count__gt=0) | Q(updated_count__gt=0) | Q(deleted_count__gt=0) | Q(rejected_count__gt=0)
+    old.exclude(brought).delete()
+    seen = ~Q(report={}) | ~Q(cursor_before={}) | ~Q(cursor_after={})
+    old.filter(seen).update(report={}, cursor_before={}, cursor_after={})
+
+
+def _newest(runs: QuerySet[SyncRun]) -> list[int]:
+    return list(runs.order_by().values("kind").annotate(last=Max("pk")).values_list("last", flat=True))
