@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 
@@ -21,6 +22,7 @@ from integrations.connectors.kintone import KintoneConnector
 from integrations.models import Connection
 from integrations.services.budgets import Rate, SharedBudget
 from integrations.services.credentials import Secrets, exchange, unseal
+from tenants.context import current_company
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,7 @@ def _opened(connection: Connection) -> Connector:
     kind, secrets = KINDS[ConnectionKind(connection.kind)], unseal(connection=connection)
     try:
         described = kind.read(connection.description)
-        return kind.open(connection, described, secrets, SharedBudget(str(connection.public_id), kind.rates))
+        return kind.open(connection, described, secrets, SharedBudget(_account(connection, described), kind.rates))
     except DocumentError as error:
         first = error.issues[0]
         raise ConnectorError("config", "bad_document", place=first.field or "·", why=first.message) from error
@@ -111,6 +113,20 @@ def _open_salesforce(_connection: Connection, description: Any, secrets: Secrets
     http = salesforce.open_instance(description, secrets, _way_to)
     http.budget = budget
     return salesforce.SalesforceConnector(http, description)
+def _account(connection: Connection, described: Any) -> str:
+    """What shares a budget: all connections of the company to one host of a vendor, whose limits know nothing of ours.
+
+    Two accounts on one host share it too: that is slower than need be, the other way round would be refused.
+    """
+    root = described.login_url if connection.kind == ConnectionKind.SALESFORCE else described.base_url
+    try:
+        place = urlsplit(root).netloc.lower()
+    except ValueError:
+        # No address at all: whoever calls it is told so.
+        place = root
+    return f"{current_company().pk}:{connection.kind}:{place}"
+
+
 
 
 def _open_hubspot(connection: Connection, source: Any, secrets: Secrets, budget: SharedBudget) -> Connector:

@@ -5,9 +5,14 @@ from __future__ import annotations
 import time
 
 import pytest
+from django.utils import timezone
 
 from integrations.services.budgets import Rate, SharedBudget
+from integrations.services.connections import create_source
+from integrations.services.sources import opened_source
 from tenants.context import tenant_context
+from tests.fakes.hubspot import HubSpotFake
+from tests.fakes.server import served
 
 pytestmark = pytest.mark.usefixtures("in_acme")
 RATES = {"calls": Rate(5, 1000)}
@@ -42,3 +47,38 @@ def test_another_account_another_kind_and_another_company_have_their_own(globex)
     assert SharedBudget("crm", {"search": Rate(1, 1000)}).take("free") == 0
     with tenant_context(globex):
         assert SharedBudget("crm", {"calls": Rate(1, 1000)}).take("calls") == 0
+
+
+class TestAccounts:
+    """Which connections share a budget."""
+
+    def account(self, fake: HubSpotFake, name: str) -> str:
+        made = create_source(
+            name=name,
+            kind="hubspot",
+            source=name,
+            carries="both",
+            description=fake.description(),
+            secrets=fake.secrets(),
+            now=timezone.now(),
+        )
+        with opened_source(made) as connector:
+            return connector.http.budget.account
+
+    @pytest.mark.django_db
+    def test_two_connections_to_one_host_share_it_and_another_host_and_company_do_not(self, globex):
+        first, second = HubSpotFake(), HubSpotFake()
+        with served(first), served(second):
+            one, same, other = (self.account(*each) for each in ((first, "a"), (first, "b"), (second, "c")))
+            with tenant_context(globex):
+                elsewhere = self.account(first, "a")
+        assert one == same
+        assert len({one, other, elsewhere}) == 3
+
+    @pytest.mark.django_db
+    def test_together_they_get_what_one_would(self):
+        fake = HubSpotFake()
+        with served(fake):
+            made = [self.account(fake, name) for name in ("a", "b")]
+        takes = [SharedBudget(made[number % 2], {"calls": Rate(4, 1000)}).take("calls") for number in range(5)]
+        assert [wait > 0 for wait in takes] == [False] * 4 + [True]
