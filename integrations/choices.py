@@ -195,7 +195,15 @@ PROBLEMS = {
     ),
     "reconnect": _(
         "The source no longer knows this connection: its permission was withdrawn, or used up elsewhere. Connect it "
-        "anew and enter the new credentials."
+        "anew on the page of the connection, or enter the new credentials."
+    ),
+    "not_connected": _("Nobody has agreed at the source yet. Press “Connect with HubSpot” and agree there."),
+    "consent_refused": _(
+        "HubSpot did not let us in (%(error)s). Connect again with a user of the account who may allow apps, and agree."
+    ),
+    "consent_lost": _(
+        "What came back from HubSpot belongs to no request of yours, or to one of more than %(minutes)s minutes ago. "
+        "Nothing was changed; press “Connect with HubSpot” once more."
     ),
     "missing_scopes": _(
         "The credentials may not read this: they lack %(scopes)s. Add these scopes at the source, then test the "

@@ -2,12 +2,13 @@
 
 from django.urls import path
 
-from integrations.views import connections, files, hooks, keeping, keys, presets, runs, sources
+from integrations.views import connections, consent, files, hooks, keeping, keys, presets, runs, sources
 
 urlpatterns = [
     path("", connections.connections, name="connections"),
     path("new/", sources.connection_new, name="connection_new"),
     path("new/<slug:kind>/", sources.connection_setup, name="connection_setup"),
+    path("connected/hubspot/", consent.consented, name="consented"),
     path("keys/", keys.api_keys, name="api_keys"),
     path("keys/<uuid:key_id>/revoke/", keys.key_revoke, name="key_revoke"),
     path("pushed/frequency/", connections.pushed_frequency, name="pushed_frequency"),
@@ -28,6 +29,7 @@ urlpatterns = [
     path("<uuid:connection_id>/source/", sources.source_edit, name="source_edit"),
     path("<uuid:connection_id>/test/", sources.source_test, name="source_test"),
     path("<uuid:connection_id>/preset/", presets.source_preset, name="source_preset"),
+    path("<uuid:connection_id>/consent/", consent.consent, name="consent"),
     path("<uuid:connection_id>/streams/", sources.streams, name="streams"),
     path("<uuid:connection_id>/sample/", files.file_sample, name="file_sample"),
     path("<uuid:connection_id>/mapping/", sources.stream_mapping, name="stream_mapping"),

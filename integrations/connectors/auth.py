@@ -160,14 +160,14 @@ class RotatingTokens:
         except ConnectorError as error:
             self._dead = kept["refresh_token"] if error.code == "reconnect" else self._dead
             raise
-        token = str(answer.get("access_token") or "")
-        if not token:
-            raise ConnectorError("auth", "no_token")
-        life = next((float(answer[name]) for name in LIFE_NAMES if answer.get(name)), 0.0)
-        following = str(answer.get("refresh_token") or kept["refresh_token"])
-        return {
-            **kept,
-            "refresh_token": following,
-            "access_token": token,
-            "access_until": str(time.time() + life),
-        }
+        return with_tokens(kept, answer)
+
+
+def with_tokens(kept: Kept, answer: Mapping[str, Any]) -> Kept:
+    """The credentials with what a token endpoint gave: GIVEN, and the next refresh token. Raises ConnectorError."""
+    token = str(answer.get("access_token") or "")
+    if not token:
+        raise ConnectorError("auth", "no_token")
+    life = next((float(answer[name]) for name in LIFE_NAMES if answer.get(name)), 0.0)
+    following = str(answer.get("refresh_token") or kept["refresh_token"])
+    return {**kept, "refresh_token": following, "access_token": token, "access_until": str(time.time() + life)}

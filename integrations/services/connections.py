@@ -25,7 +25,7 @@ from integrations.services.landing import forget
 from integrations.services.resync import map_again, read_again
 from integrations.services.rhythms import resource_rhythms
 from integrations.services.schedule import reschedule
-from integrations.services.sources import is_pulled, needed_secrets
+from integrations.services.sources import granted_secrets, is_pulled, needed_secrets
 from kpis.engine.records import is_storable
 from kpis.models import FactStream
 from kpis.services.streams import expect_stream
@@ -327,7 +327,9 @@ def _check_source(kind: str, description: Mapping[str, Any], secrets: Mapping[st
     except DocumentError as error:
         faults = [(f"description.{issue.field}".rstrip("."), issue.translated(_)) for issue in error.issues]
         raise ConnectionRequestError(*faults[0], *faults[1:]) from error
-    faults = list(_secret_faults(needed, secrets))
+    granted = granted_secrets(kind=kind, description=description)
+    entered = {name: value for name, value in secrets.items() if name not in granted}
+    faults = list(_secret_faults(needed, entered))
     if faults:
         raise ConnectionRequestError(*faults[0], *faults[1:])
 

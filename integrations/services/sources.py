@@ -31,7 +31,8 @@ class SourceKind:
 
     `read` raises DocumentError; `open` raises KeyError for a missing secret, ConnectorError. `rates` is how fast one
     account may be called, by kind of call. `asks_database`: reading from it may have to keep something at once
-    (credentials that are good for one use).
+    (credentials that are good for one use). `granted` secrets are given by the source itself once a person has agreed
+    there; nobody has to enter them.
     """
 
     read: Callable[[object], Any]
@@ -39,6 +40,7 @@ class SourceKind:
     open: Callable[[Connection, Any, Secrets, SharedBudget], Connector]
     rates: dict[str, Rate]
     asks_database: bool = False
+    granted: frozenset[str] = frozenset()
 
 
 @contextmanager
@@ -66,9 +68,17 @@ def _keep_usage(connection: Connection, connector: Connector) -> None:
 
 
 def needed_secrets(*, kind: str, description: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names of the secrets that a connection of this kind needs. Raises DocumentError."""
+    """The names of the secrets that a person has to enter for a connection of this kind. Raises DocumentError."""
     source = KINDS.get(ConnectionKind(kind))
-    return source.secrets(source.read(description)) if source is not None else ()
+    asked = source.secrets(source.read(description)) if source is not None else ()
+    return tuple(name for name in asked if source is not None and name not in source.granted)
+
+
+def granted_secrets(*, kind: str, description: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of the secrets that such a source gives itself; they may be entered too. Raises DocumentError."""
+    source = KINDS.get(ConnectionKind(kind))
+    asked = source.secrets(source.read(description)) if source is not None else ()
+    return tuple(name for name in asked if source is not None and name in source.granted)
 
 
 def is_pulled(connection: Connection) -> bool:
@@ -103,16 +113,6 @@ def _opened(connection: Connection) -> Connector:
         raise ConnectorError("auth", "no_credentials", name=error.args[0]) from error
 
 
-def _open_rest(_connection: Connection, document: Document, secrets: Secrets, budget: SharedBudget) -> Connector:
-    http = Http(document.base_url, guard=guard(), budget=budget, headers=document.headers)
-    http.auth = rest.auth_of(document.auth, secrets, _way_to)
-    return rest.RestConnector(http, document)
-
-
-def _open_salesforce(_connection: Connection, description: Any, secrets: Secrets, budget: SharedBudget) -> Connector:
-    http = salesforce.open_instance(description, secrets, _way_to)
-    http.budget = budget
-    return salesforce.SalesforceConnector(http, description)
 def _account(connection: Connection, described: Any) -> str:
     """What shares a budget: all connections of the company to one host of a vendor, whose limits know nothing of ours.
 
@@ -127,12 +127,27 @@ def _account(connection: Connection, described: Any) -> str:
     return f"{current_company().pk}:{connection.kind}:{place}"
 
 
+def _open_rest(_connection: Connection, document: Document, secrets: Secrets, budget: SharedBudget) -> Connector:
+    http = Http(document.base_url, guard=guard(), budget=budget, headers=document.headers)
+    http.auth = rest.auth_of(document.auth, secrets, _way_to)
+    return rest.RestConnector(http, document)
+
+
+def _open_salesforce(_connection: Connection, description: Any, secrets: Secrets, budget: SharedBudget) -> Connector:
+    http = salesforce.open_instance(description, secrets, _way_to)
+    http.budget = budget
+    return salesforce.SalesforceConnector(http, description)
 
 
 def _open_hubspot(connection: Connection, source: Any, secrets: Secrets, budget: SharedBudget) -> Connector:
     http = Http(source.base_url, guard=guard(), budget=budget)
     http.auth = hubspot.auth_of(source, secrets, partial(_exchange, connection), http)
     return hubspot.HubSpotConnector(http, source)
+
+
+def hubspot_way(source: Any) -> Http:
+    """A guarded way to an account of HubSpot, without authentication."""
+    return Http(source.base_url, guard=guard())
 
 
 def _exchange(connection: Connection, change: Callable[[Mapping[str, str]], Mapping[str, str]]) -> Mapping[str, str]:
@@ -166,6 +181,7 @@ KINDS: Mapping[str, SourceKind] = {
         _open_hubspot,
         {"calls": Rate(9, 1), "search": Rate(1, 0.25)},
         asks_database=True,
+        granted=frozenset({"refresh_token"}),
     ),
     # At most ten calls within any second; the day's quota of an app is far away at that pace: a page has 500 records.
     ConnectionKind.KINTONE: SourceKind(

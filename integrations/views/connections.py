@@ -41,6 +41,7 @@ from integrations.services.connections import (
     set_pushed_frequency,
     set_stream_frequencies,
 )
+from integrations.services.consent import takes_consent
 from integrations.services.hooks import hook_kind
 from integrations.services.runs import request_run, sync_now
 from integrations.services.sources import is_pulled
@@ -229,6 +230,7 @@ def _source_page(request: HttpRequest, found: Connection) -> HttpResponse:
     state = connection_state(connection=found, now=timezone.now())
     context = {
         "state": state,
+        "takes_consent": takes_consent(found),
         "connection": found,
         "runs": _runs_shown(found),
         "comparison": last_comparison(connection=found),

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
 from tests.fakes.server import Call, FakeServer, Reply
 from tests.fakes.world import Thing, World
@@ -73,6 +73,7 @@ class HubSpotFake(FakeServer):
         self.refresh_token = "refresh-0"
         self.access_token = ""
         self.exchanges = 0
+        self.consent: tuple[str, str] | None = None
 
     def description(self) -> dict[str, Any]:
         return {"auth": self.auth, "objects": list(MODIFIED), "base_url": self.url}
@@ -82,6 +83,12 @@ class HubSpotFake(FakeServer):
             return {"token": KEY}
         return {"client_id": CLIENT, "client_secret": SECRET, "refresh_token": "refresh-0"}
 
+    def agree(self, address: str) -> str:
+        """A person agrees on the page of this address; returns where they are sent."""
+        parts = urlsplit(address)
+        call = Call("GET", parts.path, dict(parse_qsl(parts.query)), {}, b"")
+        return self._consent(call).headers["Location"]
+
     def expire_token(self) -> None:
         """The access token that was given out is worth nothing from now on."""
         self.access_token = ""
@@ -89,6 +96,8 @@ class HubSpotFake(FakeServer):
     def answer(self, call: Call) -> Reply:
         if call.path == f"/oauth/{VERSION}/token":
             return self._token(call)
+        if call.path == "/oauth/authorize":
+            return self._consent(call)
         if not self._is_allowed(call):
             return refused(401, "Authentication credentials not found.", "INVALID_AUTHENTICATION")
         reply = self._route(call)
@@ -290,13 +299,26 @@ class HubSpotFake(FakeServer):
         form = call.form()
         if (form.get("client_id"), form.get("client_secret")) != (CLIENT, SECRET):
             return Reply(401, {"error": "invalid_client", "error_description": f"unknown client {SECRET}"})
-        if form.get("grant_type") != "refresh_token" or form.get("refresh_token") != self.refresh_token:
+        if form.get("grant_type") == "authorization_code":
+            if not self.consent or (form.get("code"), form.get("redirect_uri")) != self.consent:
+                return refused(400, "missing or unknown auth code", "BAD_AUTH_CODE")
+            self.consent = None
+        elif form.get("grant_type") != "refresh_token" or form.get("refresh_token") != self.refresh_token:
             said = f"missing or invalid refresh token {form.get('refresh_token')}"
             return Reply(400, {"status": "BAD_REFRESH_TOKEN", "error": "invalid_grant", "error_description": said})
         self.exchanges += 1
         self.refresh_token, self.access_token = f"refresh-{self.exchanges}", f"access-{self.exchanges}"
         given = {"access_token": self.access_token, "refresh_token": self.refresh_token, "expires_in": 1800}
         return Reply(200, {**given, "token_type": "bearer"})
+
+    def _consent(self, call: Call) -> Reply:
+        """The page of consent, on which everybody agrees at once."""
+        asked = call.query
+        if asked.get("client_id") != CLIENT or not {"oauth", *self.scopes} <= set(asked.get("scope", "").split()):
+            return refused(400, "unknown client, or scopes that the app does not have", "VALIDATION_ERROR")
+        self.consent = (f"code-{self.exchanges}", asked["redirect_uri"])
+        back = urlencode({"code": self.consent[0], "state": asked["state"]})
+        return Reply(302, None, {"Location": f"{asked['redirect_uri']}?{back}"})
 
     def _is_allowed(self, call: Call) -> bool:
         token = KEY if self.auth == "service_key" else self.access_token

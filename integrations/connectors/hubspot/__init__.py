@@ -10,6 +10,6 @@ that a property had, oldest first: `history.dealstage` is a list of {"value", "a
 """
 
 from integrations.connectors.hubspot.connector import HubSpotConnector
-from integrations.connectors.hubspot.source import SECRETS, VERSION, auth_of, read_hubspot
+from integrations.connectors.hubspot.source import SECRETS, VERSION, auth_of, consent_address, read_hubspot, redeem
 
-__all__ = ["SECRETS", "VERSION", "HubSpotConnector", "auth_of", "read_hubspot"]
+__all__ = ["SECRETS", "VERSION", "HubSpotConnector", "auth_of", "consent_address", "read_hubspot", "redeem"]

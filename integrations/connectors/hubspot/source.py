@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
+from urllib.parse import urlencode
 
-from integrations.connectors.auth import Auth, Exchange, Headers, Kept, RotatingTokens, TokenAuth, bearer
+from integrations.connectors.auth import Auth, Exchange, Headers, Kept, RotatingTokens, TokenAuth, bearer, with_tokens
 from integrations.connectors.document import DocumentError, Reader
+from integrations.connectors.errors import ConnectorError
 from integrations.connectors.http import Http
 from kpis.engine.issues import gettext_noop
 
@@ -27,6 +29,15 @@ SECRETS: Mapping[str, tuple[str, ...]] = {
     "oauth": ("client_id", "client_secret", "refresh_token"),
 }
 """What a connection must hold secretly, by kind of authentication."""
+AUTHORIZE = "https://app.hubspot.com/oauth/authorize"
+SCOPES = (
+    "oauth",
+    "crm.objects.contacts.read",
+    "crm.objects.companies.read",
+    "crm.objects.deals.read",
+    "crm.objects.owners.read",
+)
+"""What an app has to be allowed so that everything can be read that is read here."""
 MODIFIED = {"contacts": "lastmodifieddate", "companies": "hs_lastmodifieddate", "deals": "hs_lastmodifieddate"}
 
 
@@ -37,6 +48,11 @@ class HubSpotSource:
     auth: AuthKind
     objects: tuple[str, ...]
     base_url: str = BASE_URL
+
+    @property
+    def authorize_url(self) -> str:
+        """Where a person agrees to be read; a fake has the page itself."""
+        return AUTHORIZE if self.base_url == BASE_URL else f"{self.base_url.rstrip('/')}/oauth/authorize"
 
 
 def read_hubspot(description: object) -> HubSpotSource:
@@ -70,7 +86,10 @@ class _SourceReader(Reader):
 
 
 def auth_of(source: HubSpotSource, secrets: Kept, exchange: Exchange, http: Http) -> Auth:
-    """The authentication a description names. Raises KeyError for a missing secret."""
+    """The authentication a description names. Raises KeyError for a missing secret, ConnectorError `not_connected`
+    where nobody has agreed at HubSpot yet."""
+    if source.auth == "oauth" and not secrets.get("refresh_token"):
+        raise ConnectorError("auth", "not_connected")
     given = {name: secrets[name] for name in SECRETS[source.auth]}
     if source.auth == "service_key":
         return bearer(given["token"])
@@ -81,3 +100,24 @@ def auth_of(source: HubSpotSource, secrets: Kept, exchange: Exchange, http: Http
         return http.call("POST", TOKEN, data=form, auth=hidden).object()
 
     return TokenAuth(RotatingTokens(exchange, ask).fetch, hidden=(given["client_secret"], given["refresh_token"]))
+
+
+def consent_address(source: HubSpotSource, *, client_id: str, redirect_uri: str, state: str) -> str:
+    """Where a person lets our app read the account; HubSpot sends them back to `redirect_uri` with `state`."""
+    asked = {"client_id": client_id, "redirect_uri": redirect_uri, "scope": " ".join(SCOPES), "state": state}
+    return f"{source.authorize_url}?{urlencode(asked)}"
+
+
+def redeem(http: Http, kept: Kept, *, code: str, redirect_uri: str) -> Kept:
+    """The credentials with the tokens that a person's consent is worth. Raises ConnectorError, KeyError."""
+    client = {name: kept[name] for name in ("client_id", "client_secret")}
+    form = {"grant_type": "authorization_code", **client, "redirect_uri": redirect_uri, "code": code}
+    try:
+        answer = http.call("POST", TOKEN, data=form, auth=Headers({}, (kept["client_secret"], code))).object()
+    except ConnectorError as error:
+        if error.code != "refused":
+            raise
+        raise ConnectorError("auth", "consent_refused", error=error.params["message"]) from error
+    if not answer.get("access_token") or not answer.get("refresh_token"):
+        raise ConnectorError("auth", "no_token")
+    return with_tokens(kept, answer)
