@@ -14,7 +14,8 @@ from integrations.forms.connections import (
     ValueForm,
 )
 from integrations.forms.mappings import MappingForm
-from integrations.forms.sources import SETUPS, SourceForm
+from integrations.forms.setups import SETUPS
+from integrations.forms.sources import SourceForm
 
 __all__ = [
     "BY_SAMPLE",

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -56,22 +56,38 @@ class SourceForm(forms.Form):
 
     kind: ClassVar[str]
     example: ClassVar[Mapping[str, Any]] = {}
+    # Where the vendor's screens show what is asked for, step by step.
+    steps: ClassVar[Sequence[str | Promise]] = ()
+    # What the vendor calls a credential, and where it is found.
+    secret_words: ClassVar[Mapping[str, tuple[str | Promise, str | Promise]]] = {}
 
     def __init__(self, data: Any = None, *, connection: Connection | None = None, **options: Any) -> None:
         super().__init__(data, **options)
+        self.connection = connection
         self._known = secret_names(connection=connection) if connection is not None else []
         self.needed = self._needed()
         self.may_stay = bool(self._known) and set(self._known) >= set(self.needed)
         for name in self.needed:
+            label, where = self.secret_words.get(name, (SECRET_LABELS.get(name, name), ""))
             self.fields[f"{PREFIX}{name}"] = forms.CharField(
-                label=SECRET_LABELS.get(name, name),
+                label=label,
                 required=not self.may_stay,
                 strip=True,
                 max_length=10_000,
                 error_messages={"required": _("Enter this credential; the source asks for it.")},
-                help_text=_("Leave it empty to keep what is set.") if self.may_stay else "",
+                help_text=_("Leave it empty to keep what is set.") if self.may_stay else where,
                 widget=KeyInput() if name in LONG else _one_line(),
             )
+
+    @classmethod
+    @abstractmethod
+    def shown(cls, description: Mapping[str, Any]) -> dict[str, Any]:
+        """The values of the fields that show a description."""
+
+    @classmethod
+    def typed(cls, data: QueryDict) -> dict[str, Any]:
+        """The values of the fields as they were sent, to be shown once more; never credentials."""
+        return {name: field.widget.value_from_datadict(data, {}, name) for name, field in cls.base_fields.items()}
 
     @abstractmethod
     def described(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -108,7 +124,7 @@ class SourceForm(forms.Form):
 
     def _needed(self) -> tuple[str, ...]:
         try:
-            return self.needs(self.described(self.data if self.is_bound else self.initial))
+            return self.needs(self.described(self.typed(self.data) if self.is_bound else self.initial))
         except ValueError:
             return ()
 
@@ -121,6 +137,10 @@ class DescribedForm(SourceForm):
         help_text=_("Where the source is and what is read of it. No credentials."),
         widget=forms.Textarea(attrs={"rows": 18, "spellcheck": "false", "class": "mono", **LOOK_AGAIN}),
     )
+
+    @classmethod
+    def shown(cls, description: Mapping[str, Any]) -> dict[str, Any]:
+        return {"description": written(description)}
 
     def described(self, values: Mapping[str, Any]) -> Mapping[str, Any]:
         given = values.get("description") or ""
@@ -157,69 +177,6 @@ class RestForm(DescribedForm):
     def needs(self, description: Mapping[str, Any]) -> tuple[str, ...]:
         auth = description.get("auth")
         return SECRETS.get(str(auth.get("type")), ()) if isinstance(auth, Mapping) else ()
-
-
-class SalesforceForm(DescribedForm):
-    """An organisation of Salesforce."""
-
-    kind = ConnectionKind.SALESFORCE
-    example = {
-        "auth": "client_credentials",
-        "domain": "acme.my",
-        "objects": ["UserRole", "User", "Account", "Lead", "Opportunity", "OpportunityHistory", "Task", "Event"],
-    }
-
-
-class HubSpotForm(DescribedForm):
-    """An account of HubSpot."""
-
-    kind = ConnectionKind.HUBSPOT
-    example = {"auth": "service_key", "objects": ["contacts", "companies", "deals"]}
-
-
-class KintoneForm(DescribedForm):
-    """Apps of kintone."""
-
-    kind = ConnectionKind.KINTONE
-    example = {"subdomain": "example", "apps": [{"app": 1, "name": "deals", "label": "案件"}]}
-
-
-@dataclass(frozen=True)
-class Setup:
-    """One kind of connection as people choose it; without a form of its own it is set up as files are."""
-
-    kind: ConnectionKind
-    intro: str | Promise
-    form: type[SourceForm] | None
-
-
-# Every kind that can be set up on the pages, in the order of the page of choice.
-SETUPS: Mapping[str, Setup] = {
-    each.kind.value: each
-    for each in (
-        Setup(
-            ConnectionKind.FILE,
-            _("CSV or Excel files: uploaded now and then, or taken from a folder by themselves."),
-            None,
-        ),
-        Setup(
-            ConnectionKind.REST,
-            _("Any system with a web API that answers in JSON: read on schedule, only what has changed."),
-            RestForm,
-        ),
-        Setup(
-            ConnectionKind.SALESFORCE,
-            _("Leads, accounts and opportunities with their history, by an app of your organization."),
-            SalesforceForm,
-        ),
-        Setup(
-            ConnectionKind.HUBSPOT,
-            _("Contacts, companies and deals with their stages, by a service key or an app."),
-            HubSpotForm,
-        ),
-        Setup(ConnectionKind.KINTONE, _("The records of kintone apps, by their API tokens."), KintoneForm),
-    )
-}
 
 
 def written(description: Mapping[str, Any]) -> str:

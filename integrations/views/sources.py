@@ -31,7 +31,7 @@ from integrations.forms import (
     SampleForm,
     SourceForm,
 )
-from integrations.forms.sources import PREFIX, written
+from integrations.forms.sources import PREFIX
 from integrations.models import Connection
 from integrations.selectors.comparisons import held_back
 from integrations.selectors.connections import stream_states, streams_read
@@ -49,6 +49,7 @@ from integrations.services.connections import (
     set_frequency,
     set_stream_frequencies,
 )
+from integrations.services.consent import takes_consent
 from integrations.services.credentials import SealedError
 from integrations.services.inspection import Sample, check_source, preview_sample, sample_stream, source_streams
 from integrations.services.resync import resync
@@ -93,8 +94,7 @@ def source_edit(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     if _only_looks(request):
         access = form_of(initial=_shown(request, form_of), connection=found)
         return _anew(request, access, "integrations/source_edit.html", {"connection": found, "access": access})
-    initial = {"description": written(found.description)}
-    access = form_of(request.POST or None, initial=initial, connection=found)
+    access = form_of(request.POST or None, initial=form_of.shown(found.description), connection=found)
     if request.method == "POST" and access.is_valid() and _change(access, found):
         messages.success(request, _("The source is changed. Test it once more."))
         return redirect("source_test", found.public_id)
@@ -108,7 +108,12 @@ def source_edit(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
 def source_test(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     """Call the source, and say whether it can be read or what has to be mended."""
     found = _source(request, connection_id)
-    context = {"connection": found, "verdict": check_source(connection=found), "presets": presets_for(found.kind)}
+    context = {
+        "connection": found,
+        "verdict": check_source(connection=found),
+        "presets": presets_for(found.kind),
+        "takes_consent": takes_consent(found),
+    }
     return render(request, "integrations/source_test.html", context)
 
 
@@ -312,9 +317,7 @@ def _anew(request: HttpRequest, access: SourceForm, template: str, context: dict
 
 def _shown(request: HttpRequest, form_of: type[SourceForm]) -> dict[str, Any]:
     """What the form of a source shows when it is shown anew; never credentials."""
-    if "example" in request.POST:
-        return {"description": written(form_of.example)}
-    return {name: request.POST.get(name, "") for name in form_of.base_fields}
+    return form_of.shown(form_of.example) if "example" in request.POST else form_of.typed(request.POST)
 
 
 def _save(request: HttpRequest, connection: Connection, mapping: StreamMapping) -> HttpResponse:

@@ -142,37 +142,6 @@ class TestSetup:
             assert "t0p-s3cret" not in page
         assert not Connection.objects.exists()
 
-    @pytest.mark.parametrize(
-        ("kind", "names"),
-        [
-            ("salesforce", ["client_id", "client_secret"]),
-            ("hubspot", ["token"]),
-            ("kintone", ["tokens"]),
-        ],
-    )
-    def test_every_vendor_is_set_up_from_its_example(self, owner, in_acme, kind, names):
-        assert reverse(SETUP, args=[kind]) in page_of(owner.get(reverse("connection_new")))
-        address, given = reverse(SETUP, args=[kind]), {"name": kind, "carries": "sfa", "source": kind}
-        page = page_of(owner.post(address, {**given, "description": "", "example": "1"}))
-        assert re.findall(r'name="secret_(\w+)"', page) == names
-        example = unescape(re.search(r"<textarea[^>]*>(.*?)</textarea>", page, re.S)[1])
-        sent = {**given, "description": example, **{f"secret_{name}": "t0p-s3cret" for name in names}}
-        assert owner.post(address, sent).status_code == 302
-        made = Connection.objects.get()
-        assert (made.kind, dict(unseal(connection=made))) == (kind, dict.fromkeys(names, "t0p-s3cret"))
-        assert "t0p-s3cret" not in page_of(owner.get(reverse("source_edit", args=[made.public_id])))
-
-    def test_a_private_key_of_several_lines_is_taken_and_not_shown_again(self, owner, in_acme):
-        description = json.dumps({"auth": "jwt", "domain": "acme.my", "objects": ["Account"]})
-        key = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----"
-        given = {"name": "SF", "carries": "sfa", "source": "sf", "description": description, "secret_client_id": "x"}
-        page = page_of(owner.post(reverse(SETUP, args=["salesforce"]), {**given, "secret_private_key": key}))
-        assert "BEGIN PRIVATE KEY" not in page
-        assert "secret_username" in page
-        sent = {**given, "secret_private_key": key, "secret_username": "sync@example.com"}
-        assert owner.post(reverse(SETUP, args=["salesforce"]), sent).status_code == 302
-        assert unseal(connection=Connection.objects.get())["private_key"].splitlines() == key.splitlines()
-
     def test_leaves_credentials_alone_that_are_being_typed(self, owner, source):
         sent = {"description": json.dumps(EXAMPLE), "look": "1", "secret_token": "half-ty"}
         for address in (reverse(SETUP, args=["rest"]), reverse("source_edit", args=[source.public_id])):
