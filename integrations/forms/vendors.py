@@ -13,6 +13,7 @@ from django import forms
 from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from integrations.choices import ConnectionKind
 from integrations.connectors.document import DocumentError
@@ -92,7 +93,6 @@ class SalesforceForm(VendorForm):
     domain = forms.CharField(
         label=_("My Domain"),
         max_length=200,
-        required=False,
         help_text=_("Copy the address of any page of your Salesforce, or write acme for acme.my.salesforce.com."),
     )
     auth = forms.ChoiceField(
@@ -108,7 +108,6 @@ class SalesforceForm(VendorForm):
         label=_("Objects to read"),
         choices=[(name, name) for name in OBJECTS],
         initial=list(USUAL),
-        required=False,
         widget=forms.CheckboxSelectMultiple,
     )
     others = forms.CharField(
@@ -117,6 +116,13 @@ class SalesforceForm(VendorForm):
         max_length=2000,
         help_text=_("Their API names with commas between, like Visit__c."),
     )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        # Another program may have described it otherwise, which can be saved again as it is.
+        if self.kept:
+            self.fields["domain"].required = "domain" in self.kept
+            self.fields["objects"].required = bool(self.shown(self.kept)["objects"])
 
     @classmethod
     def shown(cls, description: Mapping[str, Any]) -> dict[str, Any]:
@@ -174,7 +180,11 @@ class HubSpotForm(VendorForm):
     )
     objects = forms.MultipleChoiceField(
         label=_("Objects to read"),
-        choices=[("contacts", _("Contacts")), ("companies", _("Companies")), ("deals", _("Deals"))],
+        choices=[
+            ("contacts", _("Contacts")),
+            ("companies", _("Companies")),
+            ("deals", pgettext_lazy("HubSpot", "Deals")),
+        ],
         initial=list(MODIFIED),
         widget=forms.CheckboxSelectMultiple,
     )
