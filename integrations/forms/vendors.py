@@ -11,9 +11,8 @@ from urllib.parse import urlsplit
 
 from django import forms
 from django.utils.text import format_lazy
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext_lazy
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import pgettext_lazy
 
 from integrations.choices import ConnectionKind
 from integrations.connectors.document import DocumentError
