@@ -6,6 +6,7 @@ import pytest
 from django.utils import timezone
 
 from kpis.models import FactStream
+from kpis.selectors.sources import read_sources
 
 pytestmark = pytest.mark.django_db
 
@@ -76,6 +77,15 @@ class TestHealth:
         shown = api.shown("health/")
         assert shown["status"] == "late"
         assert [(row["resource"], row["is_late"]) for row in shown["streams"]] == [("deals", True)]
+
+    def test_one_of_every_five_minutes_is_not_late_while_it_is_being_read(self, api, in_acme):
+        send(api, DEAL)
+        for minutes, status in ((7, "ok"), (21, "late")):
+            FactStream.objects.update(
+                expected_every=timedelta(minutes=5), last_success_at=timezone.now() - timedelta(minutes=minutes)
+            )
+            assert api.shown("health/")["status"] == status
+            assert [each.is_stale for each in read_sources(now=timezone.now())] == [status == "late"]
 
 
 class TestChecklist:
