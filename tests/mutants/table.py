@@ -679,6 +679,48 @@ AREAS: dict[str, list[Mutant]] = {
             f"{DATA}services/test_remapping.py::TestAChangedMapping::test_says_nothing_about_freshness",
         ),
         Mutant(
+            "integrations/services/runs.py",
+            "        note_read(run=run, at=None)\n",
+            "",
+            f"{DATA}services/test_rhythms.py::TestFailing::test_what_failed_by_hand_is_tried_again_soon_though_it_was_not_due",
+        ),
+        Mutant(
+            "integrations/services/runs.py",
+            "is_troubled = outcome.is_partial or (bool(run.streams) and has_troubled_stream(connection=connection))",
+            "is_troubled = outcome.is_partial",
+            f"{DATA}services/test_rhythms.py::TestFailing::test_one_broken_stream_neither_stops_the_others_nor_is_forgotten",
+        ),
+        Mutant(
+            "integrations/services/rhythms.py",
+            "if each.at <= along] if is_any_due else []",
+            "if each.at <= now] if is_any_due else []",
+            f"{DATA}services/test_rhythms.py::TestDue::test_what_is_due_almost_at_once_is_read_along",
+        ),
+        Mutant(
+            "integrations/services/consent.py",
+            "    if {name: said[name] for name in _binding(actor)} != _binding(actor):\n        raise lost\n",
+            "",
+            f"{DATA}views/test_consent.py::TestRefused::test_the_state_of_somebody_else",
+        ),
+        Mutant(
+            "integrations/forms/vendors.py",
+            "return self.kept if self.kept and read(self.kept) == read(written) else written",
+            "return written",
+            f"{DATA}views/test_vendors.py::TestEdit::test_saving_what_is_shown_changes_nothing",
+        ),
+        Mutant(
+            "integrations/services/sources.py",
+            'return f"{current_company().pk}:{connection.kind}:{place}"',
+            "return str(connection.public_id)",
+            f"{DATA}services/test_budgets.py::TestAccounts::test_together_they_get_what_one_would",
+        ),
+        Mutant(
+            "integrations/services/retention.py",
+            "    old.exclude(brought).delete()",
+            "    old.delete()",
+            f"{DATA}services/test_retention.py::TestRuns::test_old_ones_keep_their_counts_and_those_that_brought_nothing_go",
+        ),
+        Mutant(
             "integrations/connectors/changes.py",
             "withdrawn = sorted((before | gone) - {_id_of",
             "withdrawn = sorted(gone - {_id_of",
@@ -940,7 +982,7 @@ AREAS: dict[str, list[Mutant]] = {
         ),
         Mutant(
             "integrations/selectors/checklist.py",
-            "if each.every is not None and each.carries",
+            "if each.promised_every is not None and each.carries",
             "if each.carries",
             f"{DATA}selectors/test_checklist.py::TestAutomatic::test_needs_a_schedule",
         ),

@@ -150,6 +150,15 @@ class TestFailing:
         assert next_run(source) - at < 6 * MINUTE
         assert look(source, next_run(source)).streams == ["leads"]
 
+    def test_what_failed_by_hand_is_tried_again_soon_though_it_was_not_due(self, source, fake):
+        look(source, timezone.now())
+        fake.faults = [Reply(502, None)] * 20
+        assert sync(source).state == RunState.FAILED
+        fake.faults = []
+        at = next_run(source)
+        assert at - timezone.now() < 6 * MINUTE
+        assert look(source, at).streams == []
+
     def test_one_broken_stream_neither_stops_the_others_nor_is_forgotten(self, source, fake):
         look(source, timezone.now())
         set_stream_frequencies(connection=source, minutes={"leads": 5, "deals": 44640}, now=timezone.now())
