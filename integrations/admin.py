@@ -47,7 +47,7 @@ from tenants.backoffice import KeptAdmin, ReadOnlyAdmin
 # Of a connection: what a person says once, and what the system notes. Credentials are in none of them.
 NEW = ("name", "carries", "preset", "source", "every", "is_paused")
 CHANGEABLE = ("every", "keep_days", "is_paused")
-KEPT = ("name", "kind", "carries", "preset", "source", "description")
+KEPT = ("name", "kind", "carries", "preset", "source", "description", "stream_every")
 SYSTEMS_OWN = ("stopped_by", "failure_count", "last_run_at", "last_success_at", "created_at")
 
 
