@@ -53,6 +53,13 @@ class LinkRule(TextChoices):
     PERSON = "person", _("Chosen by a person")
 
 
+class PersonRule(TextChoices):
+    """What says that two people of different sources are one person."""
+
+    EMAIL = "email", _("The same e-mail address")
+    PERSON = "person", _("Said by a person")
+
+
 class ExclusionReason(TextChoices):
     """Why a lead is kept out of the count."""
 

@@ -27,7 +27,6 @@ from integrations.services.refetching import AT_ONCE, Refetching
 from integrations.services.runs import Outcome, request_run
 from integrations.services.sources import opened_source
 from integrations.services.storing import Chunk, Clock, Storing
-from kpis.models.resources import MODELS
 
 SAMPLE = 20
 LISTED_AT_ONCE = 5_000
@@ -131,8 +130,8 @@ class _Comparing:
         self._storing.store(Chunk([], {}, {}, counted=0, more={"report": self.report}))
 
     def _compared(self, stream: str) -> Comparison:
-        facts = [MODELS[mapping.resource] for mapping in self._mappings_called_alike(stream)]
-        return compare_listed(run=self._run, stream=stream, facts=facts)
+        resources = [mapping.resource for mapping in self._mappings_called_alike(stream)]
+        return compare_listed(run=self._run, stream=stream, resources=resources)
 
     def _mend(self, stream: str, comparison: Comparison, found: dict[str, Any]) -> None:
         found |= {"listed": comparison.listed_count, "known": comparison.known_count}

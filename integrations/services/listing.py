@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from django.db import connection, models
+from django.db import connection
 
 from integrations.connectors.comparison import Comparison
 from integrations.models import ListedPart, SyncRun
+from kpis.models.resources import MODELS, gone_column
 
 
 def keep_listed(*, run: SyncRun, stream: str, ids: Sequence[str]) -> None:
@@ -20,12 +21,12 @@ def forget_listed(*, run: SyncRun, stream: str) -> None:
     ListedPart.objects.filter(run=run, stream=stream).delete()
 
 
-def compare_listed(*, run: SyncRun, stream: str, facts: Sequence[type[models.Model]]) -> Comparison:
+def compare_listed(*, run: SyncRun, stream: str, resources: Sequence[str]) -> Comparison:
     """What was listed against the records of the connection that are known.
 
-    `facts`: the models of the rows that are called as the record they come from. One that was withdrawn there although
-    the source has it is missing; one that was refused is known, and no fact was ever made of it: as long as the source
-    has it nothing is missing.
+    `resources`: of the rows that are called as the record they come from. One that was withdrawn there although the
+    source has it is missing; one that was refused is known, and no fact was ever made of it: as long as the source has
+    it nothing is missing.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -36,9 +37,9 @@ def compare_listed(*, run: SyncRun, stream: str, facts: Sequence[type[models.Mod
             ), kept AS MATERIALIZED (
                 SELECT external_id AS id FROM integrations_rawrecord
                 WHERE connection_id = %(connection)s AND stream = %(stream)s AND NOT is_gone
-            ), living AS MATERIALIZED ({_fact_ids(facts, "deleted_at IS NULL")}),
-            dead AS MATERIALIZED ({_fact_ids(facts, "deleted_at IS NOT NULL")} EXCEPT TABLE living),
-            known AS MATERIALIZED ({_KNOWN if facts else "TABLE kept"}),
+            ), living AS MATERIALIZED ({_fact_ids(resources, "IS NULL")}),
+            dead AS MATERIALIZED ({_fact_ids(resources, "IS NOT NULL")} EXCEPT TABLE living),
+            known AS MATERIALIZED ({_KNOWN if resources else "TABLE kept"}),
             lost AS MATERIALIZED (TABLE dead INTERSECT TABLE known INTERSECT TABLE listed),
             here AS MATERIALIZED (TABLE known EXCEPT TABLE lost)
             SELECT (SELECT count(*) FROM listed), (SELECT count(*) FROM here),
@@ -53,9 +54,11 @@ def compare_listed(*, run: SyncRun, stream: str, facts: Sequence[type[models.Mod
 _KNOWN = "TABLE kept INTERSECT (TABLE living UNION TABLE listed)"
 
 
-def _fact_ids(facts: Sequence[type[models.Model]], where: str) -> str:
-    """SQL of the external ids that the source's rows of these models have."""
+def _fact_ids(resources: Sequence[str], is_gone: str) -> str:
+    """SQL of the external ids that the source's rows of these resources have."""
     of_each = (
-        f"SELECT external_id AS id FROM {model._meta.db_table} WHERE source = %(source)s AND {where}" for model in facts
+        f"SELECT external_id AS id FROM {MODELS[each]._meta.db_table}"
+        f" WHERE source = %(source)s AND {gone_column(each)} {is_gone}"
+        for each in resources
     )
     return " UNION ".join(dict.fromkeys(of_each)) or "SELECT NULL::text WHERE false"

@@ -7,10 +7,10 @@ from django.db import models
 from django.http import HttpRequest
 from django.utils import timezone
 
-from kpis.admin.base import ServiceAdmin, ServiceForm
+from kpis.admin.base import ReadOnlyAdmin, ServiceAdmin, ServiceForm
 from kpis.admin.facts import TombstoneFilter, UnmatchedFilter
 from kpis.engine.issues import gettext_noop
-from kpis.models import Person, Team, TeamLeader, TeamMembership
+from kpis.models import Person, PersonLink, Team, TeamLeader, TeamMembership
 from kpis.models.sourced import Sourced
 from kpis.services.facts import upsert_facts
 from kpis.services.people import link_login, remove_team_leader, set_team_leader
@@ -125,6 +125,17 @@ class PersonAdmin(SourcedAdmin):
     search_fields = ("name", "employee_code", "email", "external_id")
     autocomplete_fields = ("user",)
     date_hierarchy = "hired_on"
+
+
+@admin.register(PersonLink)
+class PersonLinkAdmin(ReadOnlyAdmin):
+    """Which people of several sources are one person, and why. The page of links joins and parts them."""
+
+    list_display = ("person", "same_as", "rule", "decided_at", "decided_by", "undone_at", "undone_by")
+    list_select_related = ("person", "same_as", "decided_by", "undone_by")
+    list_filter = ("rule",)
+    search_fields = ("person__name", "person__external_id", "same_as__name", "same_as__external_id")
+    date_hierarchy = "decided_at"
 
 
 @admin.register(Team)

@@ -97,6 +97,7 @@ RESOURCES: Mapping[str, Resource] = MappingProxyType(
                 name=_NAME,
                 employee_code=_text(length=60),
                 email=_text(length=254),
+                email_hash=_ADDRESS,
                 team=_ref("teams"),
                 hired_on=_date(),
                 left_on=_date(),

@@ -25,7 +25,7 @@ from kpis.models.handover import HandoverDefinition
 from kpis.models.inputs import InputReminder
 from kpis.models.joining import LeadExclusion, LeadLink, LeadRules
 from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock, ValuesVersion
-from kpis.models.organisation import Person, Team, TeamLeader, TeamMembership
+from kpis.models.organisation import Person, PersonLink, Team, TeamLeader, TeamMembership
 from kpis.models.parallel import ParallelCheck
 from kpis.models.phases import DealPhase
 from kpis.models.restatements import RestatementDecision
@@ -81,6 +81,7 @@ __all__ = [
     "Period",
     "PeriodTransition",
     "Person",
+    "PersonLink",
     "Product",
     "RestatementDecision",
     "RevenueLine",

@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import DateRangeField, RangeBoundary, RangeO
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from kpis.choices import PersonRule
 from kpis.models.dimensions import DimensionMember
 from kpis.models.sourced import Sourced
 
@@ -39,14 +40,20 @@ class Team(Sourced):
 
 
 class Person(Sourced):
-    """One person of the sales organisation; a login account is optional."""
+    """One person of the sales organisation as one source knows it; a login account is optional.
+
+    `gone_at` is when its own source deleted it. `deleted_at` hides the row: because it is gone everywhere, or because
+    another row stands for the same person (PersonLink).
+    """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(_("Name"), max_length=200)
     employee_code = models.CharField(_("Employee code"), max_length=60, blank=True, default="")
     email = models.EmailField(_("E-mail"), blank=True, default="")
+    email_hash = models.CharField(_("E-mail (keyed hash)"), max_length=128, blank=True, default="")
     hired_on = models.DateField(_("Hired on"), null=True, blank=True)
     left_on = models.DateField(_("Left on"), null=True, blank=True)
+    gone_at = models.DateTimeField(_("Deleted at its source"), null=True, blank=True)
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="person", verbose_name=_("Login")
     )
@@ -60,6 +67,41 @@ class Person(Sourced):
 
     def __str__(self) -> str:
         return self.name
+
+
+class PersonLink(models.Model):
+    """Two rows of people that are one person: `same_as` stands for `person`, by which rule or by whose word.
+
+    `moved` is what went over with it, to be given back: further names, memberships, and rows that people had typed.
+    What a person took off stays, so that no rule brings it back.
+    """
+
+    person = models.ForeignKey(Person, models.CASCADE, related_name="same_links", verbose_name=_("Person"))
+    same_as = models.ForeignKey(Person, models.CASCADE, related_name="stands_for", verbose_name=_("Same person as"))
+    rule = models.CharField(_("Rule"), max_length=6, choices=PersonRule.choices)
+    moved = models.JSONField(_("Taken along"), default=dict, blank=True)
+    decided_at = models.DateTimeField(_("At"))
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("By")
+    )
+    undone_at = models.DateTimeField(_("Taken off at"), null=True)
+    undone_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("Taken off by")
+    )
+
+    class Meta:
+        verbose_name = _("People that are one person")
+        verbose_name_plural = _("People that are one person")
+        ordering = ["-decided_at", "-id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["person"], condition=models.Q(undone_at__isnull=True), name="personlink_one_in_force"
+            ),
+            models.CheckConstraint(condition=~models.Q(person=models.F("same_as")), name="personlink_of_two"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.person} = {self.same_as}"
 
 
 class TeamLeader(models.Model):

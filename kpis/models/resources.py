@@ -43,3 +43,11 @@ MODELS: Mapping[str, type[Sourced]] = MappingProxyType(
         "exchange-rates": ExchangeRate,
     }
 )
+
+
+def gone_column(resource: str) -> str:
+    """The column that says that the source of a record has it no longer.
+
+    A person is hidden (deleted_at) also where another row stands for it, though its source has it.
+    """
+    return "gone_at" if resource == "people" else "deleted_at"

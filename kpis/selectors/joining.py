@@ -1,15 +1,17 @@
 """What the rules for leads found, for people to look at: links, duplicates, card scans, and questions."""
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 
 from django.db.models import Count, Q, QuerySet
 
 from kpis.choices import ExclusionReason
 from kpis.engine.joining import piles
-from kpis.models import Lead, LeadExclusion, LeadLink
+from kpis.models import Lead, LeadExclusion, LeadLink, Person, PersonLink
 from kpis.selectors.lead_rules import find_lead_rules
 
 
@@ -35,6 +37,14 @@ class Scan:
     def ids(self) -> str:
         """Its leads as one text, for a form."""
         return ",".join(str(lead.pk) for lead in self.leads)
+
+
+@dataclass(frozen=True, slots=True)
+class Namesakes:
+    """Two people of different sources with one name, of whom nobody has said whether they are one."""
+
+    person: Person
+    same_as: Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,33 @@ def read_duplicates(limit: int) -> tuple[LeadExclusion, ...]:
     """Leads that point to another, the latest first; one query."""
     rows = LeadExclusion.objects.filter(reason=ExclusionReason.DUPLICATE)
     return tuple(rows.select_related("lead__account", "same_as__account", "verdict_by")[:limit])
+
+
+def read_person_links(limit: int) -> tuple[PersonLink, ...]:
+    """People that are one person, and those that were taken apart again, the latest first; one query."""
+    links = PersonLink.objects.select_related("person", "same_as", "decided_by", "undone_by")
+    return tuple(links[:limit])
+
+
+def read_people() -> tuple[Person, ...]:
+    """Everybody who stands for himself, by name; one query."""
+    return tuple(Person.objects.filter(deleted_at=None).order_by("name", "source", "external_id"))
+
+
+def find_namesakes(people: Sequence[Person], limit: int) -> tuple[Namesakes, ...]:
+    """Pairs with the same name, however it is spaced, in two sources; the one who was there first stays. One query."""
+    told = set(PersonLink.objects.values_list("person", "same_as"))
+    told |= {(same_as, person) for person, same_as in told}
+    by_name: dict[str, list[Person]] = defaultdict(list)
+    for each in sorted(people, key=lambda each: each.pk):
+        by_name["".join(unicodedata.normalize("NFKC", each.name).casefold().split())].append(each)
+    found = (
+        Namesakes(other, first)
+        for first, *others in by_name.values()
+        for other in others
+        if other.source != first.source and (other.pk, first.pk) not in told
+    )
+    return tuple(islice(found, limit))
 
 
 def _ambiguous() -> QuerySet[LeadLink]:

@@ -19,7 +19,7 @@ from psycopg import sql
 
 from kpis.engine.record_batch import Reading, Rejection
 from kpis.engine.resources import Resource
-from kpis.models.resources import MODELS
+from kpis.models.resources import MODELS, gone_column
 from kpis.services import dependents, organisation
 from kpis.services.incoming import (
     LEADING,
@@ -66,6 +66,7 @@ class Batch:
         self.model = MODELS[resource.code]
         self.table = self.model._meta.db_table
         self.is_judged_whole = resource.code in JUDGED_WHOLE
+        self.gone = gone_column(resource.code)
         self.plain = plain_columns(resource)
         self.refs = linked_rows(resource)
         self.sent_refs: tuple[str, ...] = ()
@@ -114,7 +115,7 @@ class Batch:
     def known(self, reading: Reading) -> dict[str, Stored]:
         """The rows of the batch that are stored already, by external id."""
         self.cursor.execute(
-            f"SELECT external_id, id, content_hash, deleted_at IS NOT NULL FROM {self.table}"
+            f"SELECT external_id, id, content_hash, {self.gone} IS NOT NULL FROM {self.table}"
             f" WHERE source = %s AND external_id = {ANY_OF}",
             [self.source, json.dumps([each for group in reading.groups for each in group.external_ids])],
         )
@@ -254,7 +255,7 @@ class Batch:
             SELECT d.*, NOT d.is_deleted AND (d.changes <> '{{}}' OR d.was_deleted OR d.is_moved) AS is_updated,
                    d.is_deleted AND NOT d.was_deleted AS is_removed
             FROM (
-                SELECT m.*, f.deleted_at IS NOT NULL AS was_deleted, {" OR ".join(moved) or "false"} AS is_moved,
+                SELECT m.*, f.{self.gone} IS NOT NULL AS was_deleted, {" OR ".join(moved) or "false"} AS is_moved,
                        {" || ".join(told)} AS changes
                 FROM (
                     SELECT {
@@ -269,7 +270,7 @@ class Batch:
                 )
             }
                     FROM incoming n JOIN {self.table} f ON f.id = n.row_id
-                    WHERE f.content_hash <> n.content_hash OR f.deleted_at IS NOT NULL
+                    WHERE f.content_hash <> n.content_hash OR f.{self.gone} IS NOT NULL
                 ) m JOIN {self.table} f ON f.id = m.id
             ) d
             """
@@ -327,13 +328,13 @@ class Batch:
         written += [f"{name}_id" for name in self.refs]
         assigned = ", ".join(f'"{name}" = d."{name}"' for name in written)
         self.cursor.execute(
-            f"UPDATE {self.table} f SET {assigned}, deleted_at = NULL,"
+            f"UPDATE {self.table} f SET {assigned}, {self.gone} = NULL,"
             " changed_at = CASE WHEN d.is_updated THEN %s ELSE f.changed_at END"
             " FROM delta d WHERE f.id = d.id AND NOT d.is_deleted",
             [self.now],
         )
         self.cursor.execute(
-            f"UPDATE {self.table} f SET deleted_at = %s, changed_at = %s, content_hash = d.content_hash"
+            f"UPDATE {self.table} f SET {self.gone} = %s, changed_at = %s, content_hash = d.content_hash"
             " FROM delta d WHERE f.id = d.id AND d.is_removed",
             [self.now, self.now],
         )

@@ -1,14 +1,15 @@
 """What follows from records about teams, people and products: dimension members, memberships, links, aliases."""
 
 from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 from datetime import date, datetime
 
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from kpis.engine.issues import Issue, gettext_noop
-from kpis.models import ExternalIdentity, Person, Team, TeamLeader, TeamMembership, UnresolvedReference
-from kpis.services import dependents
+from kpis.models import ExternalIdentity, Person, PersonLink, Team, TeamLeader, TeamMembership, UnresolvedReference
+from kpis.services import dependents, same_people
 
 _BACKWARDS = Issue(
     "ends_on", "invalid", gettext_noop("ends_on lies before starts_on. Correct one of the two at the source.")
@@ -64,10 +65,13 @@ def impossible_memberships(cursor: CursorWrapper, *, source: str) -> dict[int, I
 
 def after_upsert(cursor: CursorWrapper, resource: str, *, now: datetime) -> None:
     """Do what follows from the rows in `affected`; nothing for resources without consequences of this kind."""
+    if resource == "people":
+        same_people.hide_gone(cursor)
     if resource in {"teams", "people", "products"}:
         _mirror_members(cursor, resource)
+    regrouped = same_people.find_same_people(cursor, now=now) if resource == "people" else frozenset()
     if resource in {"teams", "people"}:
-        _follow_person_teams(cursor, resource, now=now)
+        _follow_person_teams(cursor, resource, regrouped, now=now)
         _link_teams(cursor)
     if resource == "memberships":
         _drop_derived_memberships(cursor, now=now)
@@ -120,30 +124,47 @@ def name_aliases(cursor: CursorWrapper, *, source: str) -> None:
     )
 
 
-def _follow_person_teams(cursor: CursorWrapper, resource: str, *, now: datetime) -> None:
-    """Keep one membership for each person whose record names a team and for whom no memberships were sent."""
+def _follow_person_teams(cursor: CursorWrapper, resource: str, regrouped: AbstractSet[int], *, now: datetime) -> None:
     if resource == "people":
         cursor.execute("SELECT p.id FROM kpis_person p JOIN affected a USING (id) WHERE p.refs ? 'team'")
     else:
         cursor.execute("SELECT fact_id FROM kpis_unresolvedreference WHERE fact = 'people' AND field = 'team'")
-    people = Person.objects.filter(pk__in=[row[0] for row in cursor.fetchall()]).prefetch_related("memberships")
-    teams = _find_teams(person.refs["team"] for person in people)
+    follow_teams(cursor, {*regrouped, *(row[0] for row in cursor.fetchall())}, now=now)
+
+
+def follow_teams(cursor: CursorWrapper, ids: Iterable[int], *, now: datetime) -> None:
+    """Keep one membership for each of these people whose record names a team and for whom none were sent.
+
+    Of several records of one person the first that names a team is followed.
+    """
+    links = dict(PersonLink.objects.filter(undone_at=None).order_by("person").values_list("person", "same_as"))
+    heads = {links.get(each, each) for each in ids}
+    rows = Person.objects.prefetch_related("memberships").in_bulk(
+        [*heads, *(person for person, head in links.items() if head in heads)]
+    )
+    telling: dict[int, Person] = {}
+    for pk in (*heads, *links):
+        head = links.get(pk, pk)
+        if head in heads and "team" in rows[pk].refs:
+            known = telling.setdefault(head, rows[pk])
+            telling[head] = known if known.refs["team"] else rows[pk]
+    teams = _find_teams(record.refs["team"] for record in telling.values())
     touched: list[int] = []
-    UnresolvedReference.objects.filter(fact="people", field="team", fact_id__in=[each.pk for each in people]).delete()
-    for person in people:
-        reference = person.refs["team"]
+    UnresolvedReference.objects.filter(fact="people", field="team", fact_id__in=list(rows)).delete()
+    for head, record in telling.items():
+        reference = record.refs["team"]
         team = teams.get((reference[0], reference[1])) if reference else None
         if reference and team is None:
             UnresolvedReference.objects.create(
                 fact="people",
-                fact_id=person.pk,
+                fact_id=record.pk,
                 field="team",
                 entity="teams",
                 source=reference[0],
                 external_id=reference[1],
             )
             continue
-        touched += _place_person(cursor, person, team, now=now)
+        touched += _place_person(cursor, rows[head], record, team, now=now)
     if touched:
         dependents.mark_members(cursor, touched)
 
@@ -157,17 +178,20 @@ def _find_teams(references: Iterable[list[str] | None]) -> dict[tuple[str, str],
     return {(each.source, each.external_id): by_id[each.row_id] for each in named if each.row_id in by_id} | found
 
 
-def _place_person(cursor: CursorWrapper, person: Person, team: Team | None, *, now: datetime) -> list[int]:
-    """Move a person into the team of the own record, from the day it changed; ids of the touched memberships."""
+def _place_person(
+    cursor: CursorWrapper, person: Person, record: Person, team: Team | None, *, now: datetime
+) -> list[int]:
+    """Move a person into the team of a record of it, from the day that changed; ids of the touched memberships."""
     live = [each for each in person.memberships.all() if each.deleted_at is None]
     if any(not each.is_derived for each in live):
         return []
     current = next((each for each in live if each.ends_on is None), None)
     if team is not None and current is not None and current.team_id == team.pk:
         return []
-    changed_on = timezone.localdate(person.source_updated_at or now)
+    changed_on = timezone.localdate(record.source_updated_at or now)
     if current is None:
-        return [] if team is None else [_join(person, team, changed_on if live else person.hired_on, now=now)]
+        starts_on = changed_on if live else person.hired_on
+        return [] if team is None else [_join(person, record, team, starts_on, now=now)]
     if current.starts_on is not None and changed_on <= current.starts_on and team is not None:
         current.team = team
         current.save(update_fields=["team"])
@@ -177,19 +201,31 @@ def _place_person(cursor: CursorWrapper, person: Person, team: Team | None, *, n
     current.save(update_fields=["ends_on"])
     if team is None:
         return [current.pk]
-    return [current.pk, _join(person, team, changed_on, now=now)]
+    return [current.pk, _join(person, record, team, changed_on, now=now)]
 
 
-def _join(person: Person, team: Team, starts_on: date | None, *, now: datetime) -> int:
-    membership = TeamMembership.objects.create(
-        source=person.source,
-        external_id=f"{person.external_id}@{team.external_id}@{starts_on or ''}"[:200],
-        person=person,
-        team=team,
-        starts_on=starts_on,
-        is_derived=True,
-        recorded_at=now,
-        changed_at=now,
+def _join(person: Person, record: Person, team: Team, starts_on: date | None, *, now: datetime) -> int:
+    """One that was taken back before is the same one again."""
+    membership, _is_new = TeamMembership.objects.update_or_create(
+        source=record.source,
+        external_id=f"{record.external_id}@{team.external_id}@{starts_on or ''}"[:200],
+        defaults={
+            "person": person,
+            "team": team,
+            "starts_on": starts_on,
+            "ends_on": None,
+            "is_derived": True,
+            "changed_at": now,
+            "deleted_at": None,
+        },
+        create_defaults={
+            "person": person,
+            "team": team,
+            "starts_on": starts_on,
+            "is_derived": True,
+            "recorded_at": now,
+            "changed_at": now,
+        },
     )
     return membership.pk
 

@@ -13,11 +13,21 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from kpis.forms.leads import RulesForm
-from kpis.models import Lead, LeadExclusion, LeadLink
-from kpis.selectors.joining import read_counts, read_duplicates, read_links, read_questions, read_scans
+from kpis.models import Lead, LeadExclusion, LeadLink, Person, PersonLink
+from kpis.selectors.joining import (
+    find_namesakes,
+    read_counts,
+    read_duplicates,
+    read_links,
+    read_people,
+    read_person_links,
+    read_questions,
+    read_scans,
+)
 from kpis.selectors.lead_rules import find_lead_rules
 from kpis.services.joining import choose_lead, count_duplicate, judge_scan, undo_link
 from kpis.services.lead_rules import LeadRulesError, set_lead_rules
+from kpis.services.person_links import join_people, part_people
 from kpis.services.refusal import RefusedError
 from tenants.capabilities import Capability, require
 
@@ -34,7 +44,11 @@ def joining(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid() and _set_rules(request, form):
         messages.success(request, _("The rules are kept. Leads and deals are looked at again."))
         return redirect("lead-joining")
+    people = read_people()
     page = {
+        "people": people,
+        "person_links": read_person_links(SHOWN),
+        "namesakes": find_namesakes(people, SHOWN),
         "counts": read_counts(),
         "questions": read_questions(SHOWN),
         "scans": read_scans(),
@@ -93,6 +107,17 @@ def _count(request: HttpRequest) -> str:
     return _("The lead is counted as one of its own.")
 
 
+def _join(request: HttpRequest) -> str:
+    person, same_as = _row(request, Person, "person"), _row(request, Person, "same_as")
+    join_people(person=person, same_as=same_as, actor=request.user, now=timezone.now())
+    return _("They are one person: %(name)s stands for both.") % {"name": same_as.name}
+
+
+def _part(request: HttpRequest) -> str:
+    part_people(link=_row(request, PersonLink, "link"), actor=request.user, now=timezone.now())
+    return _("They are two people again, each with what was theirs. No rule joins them any more.")
+
+
 def _judge(verdict: str) -> Callable[[HttpRequest], str]:
     def act(request: HttpRequest) -> str:
         leads = [int(each) for each in request.POST.get("leads", "").split(",") if each.isascii() and each.isdigit()]
@@ -108,6 +133,8 @@ _VERDICTS: dict[str, Callable[[HttpRequest], str]] = {
     "undo": _undo,
     "choose": _choose,
     "count": _count,
+    "join": _join,
+    "part": _part,
     "counted": _judge("counted"),
     "left_out": _judge("left_out"),
 }

@@ -222,7 +222,7 @@ def test_after_mending_both_sides_are_equal(connection, listed, kept, living, de
             )
             for each in living | dead
         )
-        result = compare_listed(run=run, stream="deals", facts=[Deal] if is_told_alike else [])
+        result = compare_listed(run=run, stream="deals", resources=["deals"] if is_told_alike else [])
         transaction.set_rollback(True)
     known = (kept & (living | listed)) if is_told_alike else kept
     lost = (dead - living) & known & listed if is_told_alike else set()

@@ -67,6 +67,7 @@ READ_ONLY = {
         "order",
         "period",
         "periodtransition",
+        "personlink",
         "restatementdecision",
         "templateuse",
     ),

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from kpis.models import LeadExclusion, LeadLink, LeadRules
+from kpis.models import LeadExclusion, LeadLink, LeadRules, Person, PersonLink
 from kpis.services.recompute import recompute
 from tests.kpis.joining.conftest import NOW, deal, lead, send
 
@@ -75,6 +75,27 @@ def test_a_duplicate_is_counted_on_its_own(dave_at) -> None:
     assert "1 lead is counted with another" in shown(dave_at)
     dave_at.post(VERDICT, {"verdict": "count", "exclusion": LeadExclusion.objects.get().pk})
     assert not LeadExclusion.objects.filter(is_out=True).exists()
+
+
+def test_one_employee_of_two_systems_is_one_person_by_address_by_name_or_by_word(dave_at) -> None:
+    send("ma", "people", {"external_id": "7", "name": "佐藤 花", "email_hash": MAIL})
+    send("crm", "people", {"external_id": "U1", "name": "佐藤花", "email_hash": MAIL})
+    page = shown(dave_at)
+    assert "crm: U1" in page
+    link = PersonLink.objects.get()
+    assert dave_at.post(VERDICT, {"verdict": "part", "link": link.pk}).status_code == 302
+    assert "Taken apart" in shown(dave_at)
+    dave_at.post(VERDICT, {"verdict": "part", "link": link.pk})
+    assert "These two have been taken apart already." in shown(dave_at)
+    for source in ("ma", "crm"):
+        send(source, "people", {"external_id": "T", "name": "Tanaka" if source == "ma" else "ＴＡＮＡＫＡ"})
+    assert "The same name in crm and ma" in shown(dave_at)
+    one, other = Person.objects.filter(external_id="T").order_by("pk")
+    dave_at.post(VERDICT, {"verdict": "join", "person": other.pk, "same_as": one.pk})
+    page = shown(dave_at)
+    assert "Tanaka stands for both." in page
+    assert "The same name in" not in page
+    assert "Said by a person" in page
 
 
 def test_the_company_changes_the_rules(dave_at) -> None:
