@@ -33,6 +33,7 @@ from integrations.connectors.errors import ConnectorError
 from integrations.connectors.guard import Guard
 from integrations.connectors.http import Answer, Budget, Http, failure_of, retry_after, said_in
 from integrations.connectors.kintone_description import App, Description, auth_of
+from integrations.connectors.links import LINK
 
 PAGE_SIZE = 500
 MAX_ADDRESS = 4000
@@ -133,12 +134,12 @@ class KintoneConnector(Connector):
         """
         app = self._apps[stream]
         form = self._form(app)
-        codes = form.codes(stream, fields)
+        codes, link = form.codes(stream, fields), self._link(app, fields)
         at: Mapping[str, Any] | None = window.resume or _beginning(window)
         counts = not window.resume
         while at is not None:
             body = self._records(app, f"{_condition(form.updated, at)} limit {self._page_size}", codes, counts=counts)
-            records = tuple(_record(stream, row, form.updated, codes) for row in body["records"])
+            records = tuple(_record(stream, row, form.updated, codes, link) for row in body["records"])
             total = int(body["totalCount"]) if counts and body.get("totalCount") else None
             at, counts = _following(form.updated, at, records, is_full=len(records) >= self._page_size), False
             yield Step(records, at, total)
@@ -154,13 +155,13 @@ class KintoneConnector(Connector):
     def read(self, stream: str, ids: Sequence[str], fields: Sequence[str]) -> Sequence[Record]:
         app = self._apps[stream]
         form = self._form(app)
-        codes = form.codes(stream, fields)
+        codes, link = form.codes(stream, fields), self._link(app, fields)
         asked = [each for each in dict.fromkeys(ids) if re.fullmatch(r"[0-9]+", each)]
         found: dict[str, Record] = {}
         for first in range(0, len(asked), self._page_size):
             some = ", ".join(f'"{each}"' for each in asked[first : first + self._page_size])
             rows = self._records(app, f"{ID} in ({some}) limit {self._page_size}", codes)["records"]
-            found |= {_id_of(row): _record(stream, row, form.updated, codes) for row in rows}
+            found |= {_id_of(row): _record(stream, row, form.updated, codes, link) for row in rows}
         return [found.get(each) or Record(each, {}, is_deleted=True) for each in ids]
 
     def check(self) -> Sequence[Finding]:
@@ -185,6 +186,10 @@ class KintoneConnector(Connector):
         running, limit = (_whole(answer.headers.get(f"x-concurrencylimit-{name}")) for name in ("running", "limit"))
         if limit and running * 2 >= limit:
             yield Finding("many_calls_at_once", False, {"running": running, "limit": limit})
+
+    def _link(self, app: App, fields: Sequence[str]) -> str:
+        """What stands before the number of a record in the address of its page; "" where nobody asks."""
+        return f"{self.http.base_url.removesuffix('v1/')}{app.app}/show#record=" if LINK in fields else ""
 
     def _form(self, app: App) -> _Form:
         return _Form.of(app.name, self._ask_form(app))
@@ -233,6 +238,7 @@ class _Form:
         Numbers in a column are places in a list; of a table all columns come.
         """
         known = {each.name for each in self.fields}
+        columns = [column for column in columns if column != LINK]
         gone = [column for column in columns if _without_places(column) not in known]
         if gone:
             raise ConnectorError("config", "field_gone", stream=stream, fields=", ".join(gone))
@@ -275,13 +281,14 @@ def _id_of(row: Mapping[str, Any]) -> str:
     return str(row[ID]["value"])
 
 
-def _record(stream: str, row: Mapping[str, Any], updated: str, codes: Iterable[str]) -> Record:
+def _record(stream: str, row: Mapping[str, Any], updated: str, codes: Iterable[str], link: str) -> Record:
     """A record with plain values. Raises ConnectorError where a field that was asked for has not come."""
     gone = [code for code in codes if code not in row]
     if gone:
         raise ConnectorError("config", "field_gone", stream=stream, fields=", ".join(gone))
     changed = as_utc(datetime.fromisoformat(row[updated]["value"]))
-    return Record(_id_of(row), {code: _plain(row[code]) for code in codes}, changed)
+    address = {LINK: f"{link}{_id_of(row)}"} if link else {}
+    return Record(_id_of(row), {code: _plain(row[code]) for code in codes} | address, changed)
 
 
 def _plain(field: Mapping[str, Any]) -> Any:

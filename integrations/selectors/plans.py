@@ -17,6 +17,7 @@ from integrations.choices import describe_row_problem
 from integrations.connectors.eras import decide_dated
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.file import Table, read_table
+from integrations.connectors.links import LINKING, with_link
 from integrations.connectors.mapping import (
     ATTRIBUTE_PREFIX,
     Accepted,
@@ -122,6 +123,12 @@ def current_mappings(*, connection: Connection) -> list[StreamMapping]:
     """The mappings in force, in the order in which streams are read."""
     found = FieldMapping.objects.filter(connection=connection, is_current=True).order_by("position", "stream")
     return [each.definition for each in found]
+
+
+def reading_mappings(*, connection: Connection) -> list[StreamMapping]:
+    """The mappings in force as records are read by them: with the link to the original where the source tells it."""
+    found = current_mappings(connection=connection)
+    return [with_link(each) for each in found] if connection.kind in LINKING else found
 
 
 def expected_patterns(*, connection: Connection) -> list[str]:

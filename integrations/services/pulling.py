@@ -19,7 +19,7 @@ from integrations.connectors.changes import changes_of, latest, needs_previous
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import StreamMapping, Tally
 from integrations.models import Checkpoint, InboundEvent, SyncRun
-from integrations.selectors.plans import company_zone, current_mappings
+from integrations.selectors.plans import company_zone, reading_mappings
 from integrations.selectors.references import unresolved_references
 from integrations.services import storing
 from integrations.services.ahead import ahead
@@ -40,7 +40,7 @@ def pull(run: SyncRun, *, owner: str, clock: Clock, until: float) -> Outcome | N
 
     Raises ConnectorError for what stops all streams, LostRunError.
     """
-    mappings = current_mappings(connection=run.connection)
+    mappings = reading_mappings(connection=run.connection)
     if not mappings:
         raise ConnectorError("config", "no_mapping")
     if run.streams:

@@ -13,7 +13,7 @@ from integrations.connectors.base import Connector, Record
 from integrations.connectors.changes import changes_of, latest
 from integrations.connectors.mapping import StreamMapping, Tally
 from integrations.models import InboundEvent, RejectedRecord, SyncRun
-from integrations.selectors.plans import company_zone, current_mappings
+from integrations.selectors.plans import company_zone, reading_mappings
 from integrations.services.landing import raw_payloads
 from integrations.services.merging import note_merges
 from integrations.services.storing import Chunk, Storing
@@ -31,7 +31,7 @@ class Refetching:
         self._storing = storing
         self._zone = company_zone()
         self.mappings: dict[str, list[StreamMapping]] = {}
-        for mapping in current_mappings(connection=run.connection):
+        for mapping in reading_mappings(connection=run.connection):
             self.mappings.setdefault(mapping.reads, []).append(mapping)
 
     def read(self, stream: str, ids: Sequence[str]) -> list[Record]:

@@ -20,7 +20,7 @@ from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import Decisions, Row, StreamMapping, Tally
 from integrations.models import RawRecord, SyncRun
 from integrations.selectors.kept import kept_as, mappable
-from integrations.selectors.plans import company_zone, current_mappings
+from integrations.selectors.plans import company_zone, reading_mappings
 from integrations.selectors.references import unresolved_references
 from integrations.services import storing
 from integrations.services.pulling import summed
@@ -34,7 +34,7 @@ def store_kept(run: SyncRun, *, owner: str, clock: Clock, until: float) -> Outco
 
     Raises ConnectorError where nothing is mapped, LostRunError.
     """
-    mappings = current_mappings(connection=run.connection)
+    mappings = reading_mappings(connection=run.connection)
     if not mappings:
         raise ConnectorError("config", "no_mapping")
     remapping = _Remapping(run, Storing(run, clock, owner), mappings)

@@ -149,7 +149,7 @@ class SalesforceConnector(Connector):
             raise
 
     def _select(self, stream: str, fields: Sequence[str]) -> Selection:
-        return select_columns(self._describe(stream), fields, self._describe)
+        return select_columns(self._describe(stream), fields, self._describe, instance=self.http.base_url)
 
     def _describe(self, name: str) -> Described:
         """An object as it is now; asked once. Raises ConnectorError where it is not there for this user."""

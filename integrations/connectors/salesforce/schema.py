@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from integrations.connectors import values
 from integrations.connectors.base import FieldKind, Record, SourceField, as_utc
 from integrations.connectors.errors import BadValueError, ConnectorError
+from integrations.connectors.links import LINK
 from integrations.connectors.salesforce.description import cursors_of
 
 KINDS: Mapping[str, FieldKind] = {
@@ -38,6 +39,8 @@ SHARED_BY_OWNERS: Mapping[str, str] = {
 NAMED = frozenset({"Account", "Campaign", "Group", "Lead", "Opportunity", "Profile", "RecordType", "User", "UserRole"})
 # What else can be mapped of an object that is referred to.
 FURTHER: Mapping[str, tuple[str, FieldKind]] = {"OpportunitySplitType": ("IsTotalValidated", "flag")}
+# Parts of other records, which have no page of their own.
+WITHOUT_PAGE = ("History", "Split", "SplitType", "Stage", "UserRole")
 ZONE = ZoneInfo("UTC")
 
 
@@ -74,6 +77,8 @@ class Selection:
     object: str
     cursor: str
     types: Mapping[str, str]
+    link: str = ""
+    """What stands before the id of a record in the address of its page; "" where it has none, or nobody asks."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -94,7 +99,7 @@ class Selection:
             raise ConnectorError("data", "incomplete_answer", permanent=False, stream=self.object)
         return Record(
             external_id=clean["Id"],
-            values=_nested(clean),
+            values=_nested(clean) | ({LINK: f"{self.link}{clean['Id']}/view"} if self.link else {}),
             updated_at=changed,
             is_deleted=clean.get("IsDeleted") is True,
             merged_into=clean.get("MasterRecordId") or "",
@@ -119,20 +124,22 @@ def read_describe(body: Mapping[str, Any]) -> Described:
     return Described(body["name"], body.get("label") or body["name"], bool(body["queryable"]), by_name)
 
 
-def select_columns(described: Described, wanted: Sequence[str], describe: Describe) -> Selection:
-    """What to ask so that `wanted` and what the reading itself needs is there.
+def select_columns(described: Described, wanted: Sequence[str], describe: Describe, *, instance: str = "") -> Selection:
+    """What to ask so that `wanted` and what the reading itself needs is there; `instance` is the org's address.
 
     Raises ConnectorError naming every wanted field that does not exist or is hidden from the connection's user.
     """
     cursor = next((name for name in cursors_of(described.name) if name in described.fields), "")
     own = ("Id", cursor or cursors_of(described.name)[0])
     if_there = [name for name in ("IsDeleted", "MasterRecordId") if name in described.fields]
-    columns = tuple(dict.fromkeys([*own, *if_there, *wanted]))
+    columns = tuple(dict.fromkeys([*own, *if_there, *(each for each in wanted if each != LINK)]))
     types = {column: _type_at(described, column, describe) for column in columns}
     gone = [column for column, type in types.items() if type is None]
     if gone:
         raise ConnectorError("config", "field_gone", stream=described.name, fields=", ".join(gone))
-    return Selection(described.name, cursor, {column: type for column, type in types.items() if type is not None})
+    has_page = LINK in wanted and not described.name.endswith(WITHOUT_PAGE)
+    link = f"{instance.rstrip('/')}/lightning/r/{described.name}/" if has_page else ""
+    return Selection(described.name, cursor, {column: type for column, type in types.items() if type is not None}, link)
 
 
 def source_fields(described: Described) -> list[SourceField]:
