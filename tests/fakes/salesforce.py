@@ -114,6 +114,7 @@ SCHEMA: dict[str, list[dict[str, Any]]] = {
         _field("Id", "id"),
         _field("Name", "string"),
         *SYSTEM,
+        _field("Email", "email"),
         _field("EmployeeNumber", "string"),
         _field("IsActive", "boolean"),
         _field("Department", "string"),

@@ -19,11 +19,14 @@ from integrations.connectors.hubspot.shapes import (
     HISTORIES,
     MERGED,
     OWN,
+    PAGES,
     associated_fields,
     associations_of,
     field_of,
     history_fields,
     moment_of,
+    owner_row,
+    pages_of,
     records_of,
     stage_row,
 )
@@ -37,6 +40,7 @@ from integrations.connectors.hubspot.source import (
     PROPERTIES,
     HubSpotSource,
 )
+from integrations.connectors.links import LINK
 from integrations.connectors.records import dig
 from kpis.engine.issues import gettext_noop
 
@@ -64,6 +68,7 @@ class _Ask:
     histories: tuple[str, ...]
     associated: Mapping[str, str]
     """As in ASSOCIATED, those that are asked for."""
+    is_linked: bool
 
     @property
     def path(self) -> str:
@@ -84,9 +89,10 @@ def _ask(stream: str, fields: Sequence[str]) -> _Ask:
     histories = dict.fromkeys(path[1] for path in paths if path[0] == "history" and len(path) > 1)
     wanted = {path[1] for path in paths if path[0] == "associations" and len(path) > 1}
     associated = {kind: one for kind, one in ASSOCIATED.get(stream, {}).items() if {kind, one} & wanted}
-    others = {*OWN, "history", "associations"}
+    others = {*OWN, "history", "associations", LINK}
     columns = [name for name, path in zip(fields, paths, strict=True) if path[0] not in others]
-    return _Ask(stream, tuple(dict.fromkeys([*columns, MODIFIED[stream], MERGED])), tuple(histories), associated)
+    asked = tuple(dict.fromkeys([*columns, MODIFIED[stream], MERGED]))
+    return _Ask(stream, asked, tuple(histories), associated, LINK in fields)
 
 
 class HubSpotConnector(Connector):
@@ -98,6 +104,7 @@ class HubSpotConnector(Connector):
         super().__init__(http)
         self._source = source
         self._zone: ZoneInfo | None = None
+        self._portal = ""
         self._knows_account = False
         self._usage: Usage | None = None
         http.classify = self._classify
@@ -150,6 +157,8 @@ class HubSpotConnector(Connector):
             found = {record.external_id: record for step in steps for record in step.records}
         else:
             ask = _ask(stream, fields)
+            if ask.is_linked:
+                self._learn_account()
             found = {record.external_id: record for record in self._records(ask, self._batch(ask, ids))}
         return [found.get(each) or Record(each, {"id": each}, is_deleted=True) for each in ids]
 
@@ -184,7 +193,7 @@ class HubSpotConnector(Connector):
             rows, after = self._listed(OWNERS, {}, archived=at["archived"], after=at.get("after", ""))
             following = {"archived": at["archived"], "after": after} if after is not None else None
             at = following or ({"archived": False} if at["archived"] else None)
-            yield Step(tuple(Record(str(row["id"]), row) for row in rows), at)
+            yield Step(tuple(Record(str(row["id"]), owner_row(row)) for row in rows), at)
 
     def _teams(self) -> Iterator[Record]:
         """Teams have no endpoint that a reader of the CRM may ask: they stand with their owners."""
@@ -288,7 +297,8 @@ class HubSpotConnector(Connector):
                 answer = self.http.post(f"{ASSOCIATIONS}/{ask.object}/{kind}/batch/read", inputs)
                 for id, told in associations_of(kind, single, rows_in(answer.object(), ask.object)).items():
                     linked.setdefault(id, {}).update(told)
-        return records_of(ask.object, [{**row, "associations": linked[str(row["id"])]} for row in rows])
+        link = f"{self._portal}{PAGES[ask.object]}/" if ask.is_linked and self._portal else ""
+        return records_of(ask.object, [{**row, "associations": linked[str(row["id"])]} for row in rows], link=link)
 
     def _batch(self, ask: _Ask, ids: Sequence[str]) -> list[Mapping[str, Any]]:
         """These objects as far as they are there; what was archived meanwhile is left out."""
@@ -328,12 +338,17 @@ class HubSpotConnector(Connector):
         return failure_in(answer, until_midnight=self._until_midnight)
 
     def _learn_account(self) -> None:
-        """The account's time zone, while there are calls left to ask for it: its day begins at midnight there."""
+        """The account's time zone and where its pages are, while there are calls left to ask for it.
+
+        Its day begins at midnight there.
+        """
         if self._knows_account:
             return
         self._knows_account = True
         try:
-            self._zone = ZoneInfo(str(self.http.get(ACCOUNT).object().get("timeZone") or ""))
+            account = self.http.get(ACCOUNT).object()
+            self._portal = pages_of(account)
+            self._zone = ZoneInfo(str(account.get("timeZone") or ""))
         except (ZoneInfoNotFoundError, ValueError):
             return
         except ConnectorError as error:

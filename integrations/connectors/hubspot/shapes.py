@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from integrations.connectors.base import FieldKind, Record, SourceField
 from integrations.connectors.hubspot.source import MODIFIED
+from integrations.connectors.links import LINK
 from kpis.engine.issues import gettext_noop
 
 MERGED = "hs_merged_object_ids"
@@ -32,13 +34,33 @@ KINDS: Mapping[str, FieldKind] = {
 HISTORIES = {"contacts": "lifecyclestage", "companies": "lifecyclestage", "deals": "dealstage"}
 
 
-def records_of(object: str, rows: Sequence[Mapping[str, Any]]) -> list[Record]:
-    """The records, each followed by those that were merged into it: they themselves are archived without a word."""
+PAGES = {"contacts": "0-1", "companies": "0-2", "deals": "0-3"}
+"""How the address of a record's page calls its kind."""
+_UI_DOMAIN = re.compile(r"app(-[a-z0-9]+)?\.hubspot\.com")
+
+
+def pages_of(account: Mapping[str, Any]) -> str:
+    """What the addresses of an account's records begin with; "" where it does not say its number.
+
+    >>> pages_of({"portalId": 62515}), pages_of({"portalId": 7, "uiDomain": "app-eu1.hubspot.com"})
+    ('https://app.hubspot.com/contacts/62515/record/', 'https://app-eu1.hubspot.com/contacts/7/record/')
+    """
+    number, domain = str(account.get("portalId") or ""), str(account.get("uiDomain") or "")
+    host = domain if _UI_DOMAIN.fullmatch(domain) else "app.hubspot.com"
+    return f"https://{host}/contacts/{number}/record/" if number.isdigit() else ""
+
+
+def records_of(object: str, rows: Sequence[Mapping[str, Any]], *, link: str = "") -> list[Record]:
+    """The records, each followed by those that were merged into it: they themselves are archived without a word.
+
+    `link`: what stands before the id of a record in the address of its page.
+    """
     found: list[Record] = []
     for row in rows:
         id, properties = str(row["id"]), row.get("properties") or {}
         changed = moment_of(properties.get(MODIFIED[object]) or row.get("updatedAt"))
-        found.append(Record(id, _values(id, row, properties), changed))
+        address = {LINK: f"{link}{id}"} if link else {}
+        found.append(Record(id, {**_values(id, row, properties), **address}, changed))
         losers = [each.strip() for each in str(properties.get(MERGED) or "").split(";")]
         found += [Record(each, {"id": each}, changed, merged_into=id) for each in losers if each not in {"", id}]
     return found
@@ -65,6 +87,19 @@ def _past(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
             found.append({"value": value, "at": at})
         before = value
     return found
+
+
+def owner_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    """An owner with the primary team beside the list of all; of several of which none is primary there is none.
+
+    >>> owner_row({"teams": [{"id": "1", "primary": False}, {"id": "2", "primary": True}]})["team"]["id"]
+    '2'
+    >>> owner_row({"teams": [{"id": "1"}, {"id": "2"}]})["team"], owner_row({"teams": [{"id": "1"}]})["team"]["id"]
+    (None, '1')
+    """
+    teams = [{**team, "id": str(team.get("id"))} for team in row.get("teams") or ()]
+    primary = [team for team in teams if team.get("primary")] or teams
+    return {**row, "team": primary[0] if len(primary) == 1 else None}
 
 
 def stage_row(pipeline: Mapping[str, Any], stage: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -96,9 +131,8 @@ FIXED_FIELDS: Mapping[str, tuple[SourceField, ...]] = {
         SourceField("lastName", gettext_noop("Last name")),
         SourceField("archived", gettext_noop("Archived"), "flag"),
         SourceField("teams", gettext_noop("Teams"), "list"),
-        SourceField("teams.id", gettext_noop("Team ID")),
-        SourceField("teams.name", gettext_noop("Team name")),
-        SourceField("teams.primary", gettext_noop("Primary team"), "flag"),
+        SourceField("team.id", gettext_noop("Primary team ID")),
+        SourceField("team.name", gettext_noop("Primary team name")),
     ),
     "teams": (SourceField("id", gettext_noop("Team ID")), SourceField("name", gettext_noop("Team name"))),
     "pipelines": (

@@ -19,8 +19,14 @@ HUBSPOT = standard(
         wish(
             "people",
             "owners",
-            {"external_id": "id", "name": FieldRule("name", template="{lastName} {firstName}")},
+            {
+                "external_id": "id",
+                "name": FieldRule("name", template="{lastName} {firstName}"),
+                "team": "team.id",
+                "email_hash": "email",
+            },
         ),
+        wish("teams", "teams", {"external_id": "id", "name": "name"}),
         wish(
             "accounts",
             "companies",

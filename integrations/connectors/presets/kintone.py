@@ -28,6 +28,7 @@ PEOPLE, NUMBERS = ("list", "text"), ("number",)
 ACCOUNT = ("取引先コード", "顧客コード", "会社コード", "取引先名", "顧客名", "会社名", "企業名", "取引先", "顧客")
 OWNER = ("担当者", "営業担当", "営業担当者", "主担当", "主担当者", "社内担当者")
 CREATED = ("作成日", "登録日", "発生日", "案件発生日", "商談開始日", "受付日", "作成日時", "登録日時")
+MAIL = ("メールアドレス", "メール", "Email", "E-mail")
 ID = "$id"
 
 
@@ -44,6 +45,7 @@ LABELS: Mapping[str, Mapping[str, _Labels]] = {
         "external_id": _Labels(("ログイン名", "社員番号", "社員コード", ID), NAMES),
         "name": _Labels(("氏名", "社員名", "名前"), NAMES),
         "employee_code": _Labels(("社員番号", "社員コード"), NAMES),
+        "email_hash": _Labels(MAIL, NAMES),
     },
     "accounts": {
         "external_id": _Labels((*ACCOUNT, ID), NAMES),
@@ -63,8 +65,8 @@ LABELS: Mapping[str, Mapping[str, _Labels]] = {
         "status": _Labels(("ステータス", "状況", "状態"), WORDS),
         "mql_on": _Labels(("MQL日", "MQL化日"), DAYS),
         "sql_on": _Labels(("SQL日", "SQL化日", "商談化日"), DAYS),
-        "email_hash": _Labels(("メールアドレス", "メール", "Email", "E-mail"), NAMES),
-        "email_domain": _Labels(("メールアドレス", "メール", "Email", "E-mail"), NAMES),
+        "email_hash": _Labels(MAIL, NAMES),
+        "email_domain": _Labels(MAIL, NAMES),
     },
     "deals": {
         "external_id": _Labels((ID,), NAMES),

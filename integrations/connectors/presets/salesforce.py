@@ -36,7 +36,13 @@ SALESFORCE = standard(
         wish(
             "people",
             "User",
-            {"external_id": "Id", "name": "Name", "employee_code": "EmployeeNumber", "team": "UserRoleId"},
+            {
+                "external_id": "Id",
+                "name": "Name",
+                "employee_code": "EmployeeNumber",
+                "team": "UserRoleId",
+                "email_hash": "Email",
+            },
         ),
         wish(
             "accounts",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -13,7 +14,7 @@ from django.utils import timezone
 from integrations.choices import RunState
 from integrations.connectors.catalogue import fields_of
 from integrations.connectors.errors import ConnectorError
-from integrations.connectors.mapping import StreamMapping, check_mapping
+from integrations.connectors.mapping import FieldRule, StreamMapping, check_mapping
 from integrations.connectors.presets.kintone import LABELS
 from integrations.models import Connection, FieldMapping
 from integrations.services.connections import ConnectionRequestError, save_mapping
@@ -30,7 +31,7 @@ from kpis.models import (
     Team,
     TeamMembership,
 )
-from tests.fakes.hubspot import HubSpotFake, _property
+from tests.fakes.hubspot import HubSpotFake, _property, refused
 from tests.fakes.kintone import APP, EMPTY_APP, KintoneFake
 from tests.fakes.salesforce import SalesforceFake
 from tests.fakes.server import Reply, served
@@ -43,6 +44,8 @@ SALESFORCE_OBJECTS = (
     *("UserRole", "User", "Account", "Lead", "LeadHistory", "Opportunity", "OpportunityHistory", "OpportunitySplit"),
     *("Task", "Event"),
 )
+AOKI = "Aoki@acme.example"
+TEAMS = [{"id": "T1", "name": "全社", "primary": False}, {"id": "T2", "name": "東日本", "primary": True}]
 HUBSPOT_DEALS = ("hs_is_closed", "hs_is_closed_won", "hs_primary_associated_company")
 
 
@@ -60,7 +63,7 @@ def salesforce() -> Iterator[SalesforceFake]:
             world.now = fake.now() - timedelta(days=2)
         fake.worlds["UserRole"].put("00E1", Name="営業部")
         fake.worlds["UserRole"].put("00E2", Name="営業一課", ParentRoleId="00E1")
-        fake.worlds["User"].put("005A", Name="青木 一郎", EmployeeNumber="E-7", UserRoleId="00E2")
+        fake.worlds["User"].put("005A", Name="青木 一郎", EmployeeNumber="E-7", UserRoleId="00E2", Email=AOKI)
         fake.worlds["Account"].put(
             "001A", Name="さくら商事", OwnerId="005A", Website="https://www.sakura.example/about"
         )
@@ -98,7 +101,9 @@ def hubspot() -> Iterator[HubSpotFake]:
     with served(fake):
         for world in fake.worlds.values():
             world.now = fake.now() - timedelta(days=2)
-        fake.owners = [{"id": "71", "userId": 1, "email": "a@acme.example", "firstName": "一郎", "lastName": "青木"}]
+        fake.owners = [
+            {"id": "71", "userId": 1, "email": AOKI, "firstName": "一郎", "lastName": "青木", "teams": TEAMS}
+        ]
         fake.worlds["companies"].put("C1", name="さくら商事", domain="sakura.example", hubspot_owner_id="71")
         fake.worlds["contacts"].put(
             "P1", email="Hana@Sakura.example", hubspot_owner_id="71", associatedcompanyid="C1",
@@ -269,6 +274,16 @@ class TestHubSpot:
         events = DealStageEvent.objects.order_by("entered_at")
         assert [(each.deal.external_id, each.phase) for each in events] == [("D1", "商談化"), ("D1", "受注")]
 
+    def test_owners_are_in_their_primary_team(self, hubspot):
+        connection = hubspot_connection(hubspot)
+        taken(connection, "hubspot_standard")
+        assert sync(connection).report["unresolved"] == []
+        assert sorted(Team.objects.values_list("name", flat=True)) == ["全社", "東日本"]
+        assert TeamMembership.objects.get().team.name == "東日本"
+        hubspot.owners[0] = {**hubspot.owners[0], "teams": []}
+        sync(connection)
+        assert TeamMembership.objects.get().ends_on is not None
+
     def test_an_account_with_the_older_names_is_read_by_them(self, hubspot, monkeypatch):
         older = [_property(f"hs_lifecyclestage_{name}_date", name, "datetime") for name in ("marketingqualifiedlead",)]
         hubspot.extra["contacts"] += older
@@ -285,6 +300,78 @@ class TestHubSpot:
         (deals,) = [each for each in found.proposals if each.mapping.resource == "deals"]
         assert columns(deals.mapping)["outcome"] == "dealstage"
         assert [(each.field, each.words) for each in deals.open_words] == [("outcome", ("qualified",))]
+
+
+class TestTogether:
+    def test_one_employee_of_both_has_the_leads_of_one_and_the_deals_of_the_other(self, hubspot, salesforce):
+        described = {"source": "ma", "name": "MA", "description": hubspot.description()}
+        marketing = connect(hubspot, kind="hubspot", **described)
+        for connection, preset in (
+            (marketing, "hubspot_standard"),
+            (salesforce_connection(salesforce), "salesforce_standard"),
+        ):
+            taken(connection, preset)
+            assert sync(connection).state == RunState.SUCCEEDED
+        (aoki,) = Person.objects.filter(deleted_at=None)
+        assert {each.owner for each in Lead.objects.all()} == {aoki}
+        assert {each.owner for each in Deal.objects.exclude(owner=None)} == {aoki}
+        assert "aoki@" not in str(list(Person.objects.values())).lower()
+
+
+class TestLinks:
+    """Every record leads to its page at the vendor, though nobody has typed how the address is made."""
+
+    def test_of_salesforce(self, salesforce):
+        connection = salesforce_connection(salesforce)
+        taken(connection, "salesforce_standard")
+        sync(connection)
+        page = f"{salesforce.url}/lightning/r"
+        assert Deal.objects.get(external_id="006W").source_url == f"{page}/Opportunity/006W/view"
+        assert Lead.objects.get().source_url == f"{page}/Lead/00Q1/view"
+        assert Account.objects.get().source_url == f"{page}/Account/001A/view"
+        assert Activity.objects.get(external_id="00T1").source_url == f"{page}/Task/00T1/view"
+        assert DealStageEvent.objects.get().source_url == ""
+
+    def test_of_salesforce_by_a_job(self, salesforce, monkeypatch):
+        monkeypatch.setattr("integrations.connectors.salesforce.connector.JOB_ABOVE", 0)
+        connection = salesforce_connection(salesforce)
+        taken(connection, "salesforce_standard")
+        sync(connection)
+        assert Deal.objects.get(external_id="006W").source_url.endswith("/lightning/r/Opportunity/006W/view")
+
+    def test_of_hubspot(self, hubspot):
+        connection = hubspot_connection(hubspot)
+        taken(connection, "hubspot_standard")
+        sync(connection)
+        page = "https://app.hubspot.com/contacts/62515/record"
+        assert Deal.objects.get().source_url == f"{page}/0-3/D1"
+        assert Lead.objects.get().source_url == f"{page}/0-1/P1"
+        assert Account.objects.get().source_url == f"{page}/0-2/C1"
+        hubspot.worlds["deals"].put("D1", amount="6", at=hubspot.now())
+        sync(connection)
+        assert Deal.objects.get().source_url == f"{page}/0-3/D1"
+
+    def test_of_hubspot_whose_key_may_not_ask_for_the_account_there_is_none(self, hubspot, monkeypatch):
+        monkeypatch.setattr(hubspot, "_account", lambda call: refused(403, "no", "MISSING_SCOPES"))
+        connection = hubspot_connection(hubspot)
+        taken(connection, "hubspot_standard")
+        assert sync(connection).state == RunState.SUCCEEDED
+        assert Deal.objects.get().source_url == ""
+
+    def test_of_kintone(self, kintone):
+        connection = kintone_connection(kintone, "案件管理")
+        taken(connection, "kintone_labels")
+        sync(connection)
+        assert Deal.objects.get().source_url == f"{kintone.url}/k/{APP}/show#record=1"
+
+    def test_what_a_mapping_says_itself_comes_first(self, kintone):
+        connection = kintone_connection(kintone, "案件管理")
+        (found,) = propose_preset(connection=connection, preset="kintone_labels").usable
+        own = FieldRule("source_url", template="https://crm.example/{$id}")
+        mapping = replace(found.mapping, rules=(*found.mapping.rules, own))
+        take_preset(connection=connection, preset="kintone_labels", mappings=[mapping], now=NOW)
+        sync(connection)
+        assert Deal.objects.get().source_url == "https://crm.example/1"
 
 
 def without_v2(reply: Reply) -> Reply:
