@@ -213,6 +213,11 @@ PROBLEMS = {
         "“%(stream)s” no longer has the fields %(fields)s at the source, or the credentials may not see them. Nothing "
         "of it was read; correct the mapping or give the right back."
     ),
+    "read_without_fields": _(
+        "“%(stream)s” no longer has the fields %(fields)s at the source, or the credentials may not see them. The rest "
+        "was read, and what came from them keeps its last values. Correct the mapping or give the right back: what has "
+        "changed meanwhile is read again then."
+    ),
     "quota_left": _("The source allows %(left)s more calls today, of %(most)s."),
     "no_token": _("The source gave no token for these credentials. Enter them anew in the connection."),
     "no_credentials": _("The credential “%(name)s” is missing. Enter it in the connection."),
@@ -264,6 +269,10 @@ PROBLEMS = {
     "locator_gone": _("The source lost its place again and again. Reading goes on behind the last record by itself."),
     "job_failed": _(
         "“%(stream)s”: the source could not prepare its records (%(message)s). It is tried again by itself."
+    ),
+    "fewer_than_told": _(
+        "“%(stream)s”: the source says that there are %(told)s records and gave %(read)s. What came is stored; the "
+        "next import reads the same again by itself. If this is said again, tell whoever runs the source."
     ),
     "incomplete_answer": _(
         "“%(stream)s”: an answer of the source is incomplete. It is not used, and asked for again by itself."

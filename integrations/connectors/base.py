@@ -18,11 +18,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar, Literal, NamedTuple
 
+from integrations.connectors.errors import ConnectorError
 from integrations.connectors.http import Http
 
 FieldKind = Literal["text", "number", "flag", "date", "moment", "choice", "list"]
 Position = Mapping[str, Any]
 REMARKABLE_SKEW_SECONDS = 120
+INCOMPLETE = "fewer_than_told"
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,44 @@ class Usage:
 
     used: int
     limit: int
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many records of a window the source says there are (None: it does not), and how many have come.
+
+    More may come than were told, because some are read again; never fewer, or some got lost on the way.
+    """
+
+    told: int | None = None
+    read: int = 0
+
+    @classmethod
+    def of(cls, resume: Mapping[str, Any]) -> Count:
+        """As it was kept in a position by `kept`."""
+        return cls(resume.get("told"), resume.get("read", 0))
+
+    def more(self, told: int | None, read: int) -> Count:
+        """After another answer: what was told last may be less, where records have gone meanwhile."""
+        lowest = min((each for each in (self.told, told) if each is not None), default=None)
+        return Count(lowest, self.read + read)
+
+    @property
+    def is_short(self) -> bool:
+        return self.told is not None and self.read < self.told
+
+    @property
+    def kept(self) -> dict[str, Any]:
+        return {"told": self.told, "read": self.read}
+
+    def failure(self, stream: str) -> ConnectorError:
+        """What a stream that came short ends with: it is read again from where its window began."""
+        return ConnectorError("data", INCOMPLETE, permanent=False, stream=stream, read=self.read, told=self.told)
+
+
+def begun_anew(position: Position) -> Position:
+    """The position from which the window that this one stands in is read again."""
+    return {"since": position["since"]} if position.get("since") else {}
 
 
 class Connector(ABC):

@@ -19,6 +19,7 @@ import httpx
 
 from integrations.connectors.base import (
     Connector,
+    Count,
     FieldKind,
     Finding,
     Listing,
@@ -135,14 +136,33 @@ class KintoneConnector(Connector):
         app = self._apps[stream]
         form = self._form(app)
         codes, link = form.codes(stream, fields), self._link(app, fields)
-        at: Mapping[str, Any] | None = window.resume or _beginning(window)
+        count, resume = Count.of(window.resume), dict(window.resume)
+        for name in count.kept:
+            resume.pop(name, None)
+        at: Mapping[str, Any] | None = resume or _beginning(window)
         counts = not window.resume
         while at is not None:
             body = self._records(app, f"{_condition(form.updated, at)} limit {self._page_size}", codes, counts=counts)
             records = tuple(_record(stream, row, form.updated, codes, link) for row in body["records"])
             total = int(body["totalCount"]) if counts and body.get("totalCount") else None
-            at, counts = _following(form.updated, at, records, is_full=len(records) >= self._page_size), False
-            yield Step(records, at, total)
+            following = _following(form.updated, at, records, is_full=len(records) >= self._page_size)
+            again = _read_again(form.updated, at, following, records)
+            before, count, counts = count, count.more(total, len(records) - again), False
+            if following is None and count.is_short:
+                # Some may have been deleted while we read.
+                count = count.more(self._existing(app, form, window), 0)
+            is_short = following is None and count.is_short
+            going_on, standing = (at, before) if is_short else (following, count)
+            yield Step(records, None if going_on is None else {**going_on, **standing.kept}, total)
+            if is_short:
+                raise count.failure(stream)
+            at = following
+
+    def _existing(self, app: App, form: _Form, window: Window) -> int | None:
+        """How many records a window has now."""
+        query = f"{_condition(form.updated, _beginning(window))} limit 1"
+        total = self._records(app, query, (ID,), counts=True).get("totalCount")
+        return int(total) if total else None
 
     def ids(self, stream: str, resume: Mapping[str, Any]) -> Iterator[Listing]:
         at: Mapping[str, Any] | None = resume or {"id": 0}
@@ -271,6 +291,15 @@ def _following(
     if "minute" in at:
         return {"from": _minute_text(datetime.fromisoformat(at["minute"]) + MINUTE)}
     return None
+
+
+def _read_again(
+    updated: str, at: Mapping[str, Any], following: Mapping[str, Any] | None, records: Sequence[Record]
+) -> int:
+    """How many of a page come again, because the minute in which it ends is read anew."""
+    if following is None or "minute" not in following or "minute" in at:
+        return 0
+    return sum(_minute_text(datetime.fromisoformat(each.values[updated])) == following["minute"] for each in records)
 
 
 def _minute_text(moment: datetime) -> str:

@@ -24,6 +24,7 @@ from integrations.connectors.auth import (
 )
 from integrations.connectors.base import (
     Connector,
+    Count,
     Finding,
     Listing,
     Record,
@@ -85,7 +86,8 @@ class RestConnector(Connector):
         base: Params = {**spec.params}
         if spec.increment and window.since is not None:
             base[spec.increment.param] = _moment_text(window.since, spec.increment.format)
-        at: Mapping[str, Any] | None = window.resume
+        count, shown = Count.of(window.resume), set[str]()
+        at: Mapping[str, Any] | None = {name: each for name, each in window.resume.items() if name not in count.kept}
         while at is not None:
             answer = self._get(spec, base, at)
             body = answer.json()
@@ -94,10 +96,16 @@ class RestConnector(Connector):
             following = _following(spec.paginator, answer, body, records, at)
             if following is not None and following == at:
                 raise ConnectorError("data", "page_repeats", stream=spec.name)
-            total = dig(body, spec.total) if spec.total else None
-            yield Step(
-                records, following, int(total) if isinstance(total, int | str) and str(total).isdigit() else None
-            )
+            said = dig(body, spec.total) if spec.total else None
+            total = int(said) if isinstance(said, int | str) and str(said).isdigit() else None
+            ids = {record.external_id for record in records}
+            # By place in the list, what was shown may be shown again.
+            before, count, shown = count, count.more(total, len(ids - shown)), ids
+            is_short = following is None and count.is_short
+            going_on, standing = (at, before) if is_short else (following, count)
+            yield Step(records, None if going_on is None else {**going_on, **standing.kept}, total)
+            if is_short:
+                raise count.failure(stream)
             at = following
 
     def ids(self, stream: str, resume: Mapping[str, Any]) -> Iterator[Listing]:

@@ -10,6 +10,7 @@ from typing import Any
 from integrations.connectors.base import Connector
 from integrations.connectors.drift import Drift, drift_of, emptied, filled_in, seen_of
 from integrations.connectors.errors import ConnectorError
+from integrations.connectors.lacking import FIELD_GONE
 from integrations.connectors.mapping import StreamMapping
 from integrations.models import Connection
 from integrations.selectors.plans import current_mappings
@@ -18,8 +19,9 @@ from integrations.services.sources import opened_source
 
 # A source that is read every minute need not describe itself as often.
 LOOK_EVERY = timedelta(hours=1)
-# What a stream fails with when its source lacks a field.
-FIELD_PROBLEMS = frozenset({"missing_fields", "field_gone"})
+WITHOUT_FIELDS = "read_without_fields"
+# What is said of a stream whose source lacks a field.
+FIELD_PROBLEMS = FIELD_GONE | {WITHOUT_FIELDS}
 Seen = dict[str, dict[str, Any]]
 """What is remembered by stream and column; of a source that does not describe itself, by mapping and field."""
 

@@ -14,15 +14,17 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
-from integrations.connectors.base import Connector, Page, Record
+from integrations.connectors.base import INCOMPLETE, Connector, Page, Record, begun_anew
 from integrations.connectors.changes import changes_of, latest, needs_previous
 from integrations.connectors.errors import ConnectorError
+from integrations.connectors.lacking import Lesser, lesser_for
 from integrations.connectors.mapping import StreamMapping, Tally
 from integrations.models import Checkpoint, InboundEvent, SyncRun
 from integrations.selectors.plans import company_zone, reading_mappings
 from integrations.selectors.references import unresolved_references
 from integrations.services import storing
 from integrations.services.ahead import ahead
+from integrations.services.drift import WITHOUT_FIELDS
 from integrations.services.landing import Said, raw_payloads
 from integrations.services.merging import note_merges
 from integrations.services.refetching import not_outdated
@@ -58,6 +60,10 @@ class _Reading:
     is_done: bool = False
     problem: Mapping[str, Any] | None = None
     total: int | None = None
+    lacked: Mapping[str, Any] | None = None
+    """The position from which all has to be read again once fields are back that it goes on without."""
+    later: Mapping[str, Any] | None = None
+    """Where it stands if it turns out that they are not back."""
     tallies: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def as_cursor(self, run: SyncRun) -> dict[str, Any]:
@@ -67,6 +73,8 @@ class _Reading:
             "is_done": self.is_done,
             "problem": self.problem,
             "total": self.total,
+            "lacked": None if self.lacked is None else dict(self.lacked),
+            "later": None if self.later is None else dict(self.later),
             "tallies": self.tallies,
         }
 
@@ -131,21 +139,34 @@ class _Pulling:
         Where it asked for some of them only, what is wrong with these for good is no reason to stop the others.
         """
         problems = {stream: each.problem for stream, each in self._readings.items() if each.problem}
-        first = next(iter(problems.values()), None)
-        if (
-            first is not None
-            and len(problems) == len(self._readings)
-            and not (self._run.streams and first["permanent"])
-        ):
+        failed = [each for each in problems.values() if "dropped" not in each]
+        first = failed[0] if len(failed) == len(self._readings) else None
+        if first is not None and not (self._run.streams and first["permanent"]):
             raise ConnectorError("remote", first["code"], permanent=first["permanent"], **first["params"])
-        hurt = {mapping.resource for stream in problems for mapping in self._streams[stream]}
+        hurt = {
+            mapping.resource
+            for stream, problem in problems.items()
+            for mapping in self._streams[stream]
+            if mapping.stream in problem.get("dropped", [mapping.stream])
+        }
         read = {mapping.resource for mappings in self._streams.values() for mapping in mappings}
         return Outcome(frozenset(read - hurt), self._report(read), is_partial=bool(problems))
 
     def _pull_stream(self, stream: str, reading: _Reading, until: float) -> bool:
         if stream not in self._known:
             raise ConnectorError("config", "unknown_stream", stream=stream)
-        mappings = self._streams[stream]
+        mappings: Sequence[StreamMapping] = self._streams[stream]
+        while True:
+            try:
+                return self._read_on(stream, reading, mappings, until)
+            except ConnectorError as error:
+                lesser = lesser_for(error, mappings)
+                if lesser is None:
+                    raise
+                self._go_without(reading, lesser, error)
+                mappings = lesser.mappings
+
+    def _read_on(self, stream: str, reading: _Reading, mappings: Sequence[StreamMapping], until: float) -> bool:
         columns = tuple(dict.fromkeys(column for mapping in mappings for column in mapping.columns))
         items = self._items(stream, mappings, columns, reading.position, until)
         with closing(ahead(items) if can_be_read_beside(self._run.connection) else items) as coming:
@@ -153,6 +174,23 @@ class _Pulling:
                 decided = some if isinstance(some, _Decided) else self._decide(stream, mappings, some)
                 self._storing.store(self._chunk(stream, reading, decided))
         return reading.is_done
+
+    def _go_without(self, reading: _Reading, lesser: Lesser, error: ConnectorError) -> None:
+        """Note that a stream goes on without fields: what changes meanwhile is read again when they are back."""
+        if reading.later is not None:
+            reading.lacked, reading.position, reading.later = begun_anew(reading.position), reading.later, None
+        elif reading.lacked is None:
+            reading.lacked = begun_anew(reading.position)
+        known = reading.problem or {}
+        names = [str(each["fields"]).split(", ") for each in (known.get("params"), error.params) if each]
+        fields = ", ".join(dict.fromkeys(name for some in names for name in some))
+        reading.problem = {
+            "code": WITHOUT_FIELDS,
+            "params": {**error.params, "fields": fields},
+            "permanent": True,
+            "touched": sorted({*known.get("touched", ()), *lesser.touched, *lesser.dropped}),
+            "dropped": sorted({*known.get("dropped", ()), *lesser.dropped}),
+        }
 
     def _items(
         self,
@@ -228,9 +266,10 @@ class _Pulling:
             return _Reading({})
         cursor = saved.cursor
         if cursor.get("run") != self._run.pk:
-            return _Reading(cursor.get("position", {}))
-        names = ("position", "is_done", "problem", "total", "tallies")
-        return _Reading(**{name: cursor[name] for name in names})
+            stands, lacked = cursor.get("position", {}), cursor.get("lacked")
+            return _Reading(stands) if lacked is None else _Reading(lacked, later=stands)
+        names = ("position", "is_done", "problem", "total", "lacked", "later", "tallies")
+        return _Reading(**{name: cursor[name] for name in names if name in cursor})
 
     def _note_start(self) -> None:
         if not self._run.cursor_before:
@@ -239,6 +278,8 @@ class _Pulling:
 
     def _note_problem(self, stream: str, reading: _Reading, error: ConnectorError) -> None:
         reading.is_done = True
+        if error.code == INCOMPLETE:
+            reading.position = begun_anew(reading.position)
         reading.problem = {"code": error.code, "params": dict(error.params), "permanent": error.permanent}
         self._storing.store(Chunk([], {}, {stream: reading.as_cursor(self._run)}, counted=0))
 
@@ -248,7 +289,7 @@ class _Pulling:
                 "stream": mapping.stream,
                 "resource": mapping.resource,
                 "source_stream": stream,
-                "problem": reading.problem,
+                "problem": _problem_of(reading, mapping),
                 **reading.tallies.get(mapping.stream, Tally().as_report()),
             }
             for stream, reading in self._readings.items()
@@ -258,15 +299,29 @@ class _Pulling:
         return {"streams": streams, "unresolved": unresolved, "ignored": []}
 
 
+def _problem_of(reading: _Reading, mapping: StreamMapping) -> Mapping[str, Any] | None:
+    """What went wrong with one mapping: of a stream that went on, only those that it hurt."""
+    problem = reading.problem
+    return problem if problem and mapping.stream in problem.get("touched", [mapping.stream]) else None
+
+
 def _chunks(pages: Iterator[Page]) -> Iterator[list[Page]]:
-    """Pages that are stored together: up to storing.CHUNK_RECORDS records, or what came in CHUNK_SECONDS."""
+    """Pages that are stored together: up to storing.CHUNK_RECORDS records, or what came in CHUNK_SECONDS.
+
+    What came before a failure is stored too.
+    """
     waiting: list[Page] = []
     began = time.monotonic()
-    for page in pages:
-        waiting.append(page)
-        if _size(waiting) >= storing.CHUNK_RECORDS or page.is_last or time.monotonic() - began >= CHUNK_SECONDS:
+    try:
+        for page in pages:
+            waiting.append(page)
+            if _size(waiting) >= storing.CHUNK_RECORDS or page.is_last or time.monotonic() - began >= CHUNK_SECONDS:
+                yield waiting
+                waiting, began = [], time.monotonic()
+    except ConnectorError:
+        if waiting:
             yield waiting
-            waiting, began = [], time.monotonic()
+        raise
 
 
 def _size(pages: Sequence[Page]) -> int:

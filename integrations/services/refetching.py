@@ -11,6 +11,8 @@ from django.db.models import Max
 from integrations.choices import EventState
 from integrations.connectors.base import Connector, Record
 from integrations.connectors.changes import changes_of, latest
+from integrations.connectors.errors import ConnectorError
+from integrations.connectors.lacking import lesser_for
 from integrations.connectors.mapping import StreamMapping, Tally
 from integrations.models import InboundEvent, RejectedRecord, SyncRun
 from integrations.selectors.plans import company_zone, reading_mappings
@@ -36,9 +38,16 @@ class Refetching:
 
     def read(self, stream: str, ids: Sequence[str]) -> list[Record]:
         """These records as they are at the source; one that is gone comes as deleted. Raises ConnectorError."""
-        mappings = self.mappings[stream]
-        columns = tuple(dict.fromkeys(column for mapping in mappings for column in mapping.columns))
-        return latest(self._connector.read(stream, ids, columns))
+        while True:
+            mappings = self.mappings[stream]
+            columns = tuple(dict.fromkeys(column for mapping in mappings for column in mapping.columns))
+            try:
+                return latest(self._connector.read(stream, ids, columns))
+            except ConnectorError as error:
+                lesser = lesser_for(error, mappings)
+                if lesser is None:
+                    raise
+                self.mappings[stream] = list(lesser.mappings)
 
     def store(self, stream: str, records: Sequence[Record], *, now: datetime) -> None:
         """Store what these records give, unless they are older than what is known. Raises LostRunError."""

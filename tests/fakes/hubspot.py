@@ -235,7 +235,8 @@ class HubSpotFake(FakeServer):
             is_down = sort["direction"] == "DESCENDING"
             found.sort(key=lambda each: self._comparable(kind, each, sort["propertyName"]), reverse=is_down)
         end = min(after + limit, after + self.page_size, self.ceiling)
-        rows = [self._row(kind, each, asked.get("properties") or DEFAULTS[kind], ()) for each in found[after:end]]
+        shown = [each for each in found[after:end] if each.id not in self.swallowed]
+        rows = [self._row(kind, each, asked.get("properties") or DEFAULTS[kind], ()) for each in shown]
         paging = {"paging": {"next": {"after": str(end)}}} if end < len(found) else {}
         return Reply(200, {"total": len(found), "results": rows, **paging})
 

@@ -188,7 +188,9 @@ class KintoneFake(FakeServer):
         is_cut = len(found) > self.aborts_above
         found = query.sorted(found[: self.aborts_above], by_seconds=self.sorts_by_seconds)
         # A code that the form does not have is passed over without a word.
-        shown = [{code: row[code] for code in codes if code in row} for row in query.page(found)]
+        unseen = {str(self._number(name)) for name in self.swallowed}
+        given = [row for row in query.page(found) if row["$id"]["value"] not in unseen]
+        shown = [{code: row[code] for code in codes if code in row} for row in given]
         total = str(len(found)) if str(asked.get("totalCount", "")).lower() == "true" else None
         warning = {"X-Cybozu-Warning": "Filter aborted because of too many search results"} if is_cut else {}
         return Reply(200, {"records": shown, "totalCount": total}, warning)

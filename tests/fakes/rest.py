@@ -98,7 +98,7 @@ class RestFake(FakeServer):
         return self._reply(shown, len(things))
 
     def _reply(self, things: list[Thing], total: int, *, next: Any = None, headers: Any = None) -> Reply:
-        items = [self._item(thing) for thing in things]
+        items = [self._item(thing) for thing in things if thing.id not in self.swallowed]
         return Reply(200, {"data": {"items": items, "total": total}, "paging": {"next": next}}, headers or {})
 
     def _single(self, thing: Thing) -> Reply:

@@ -311,7 +311,7 @@ class SalesforceFake(FakeServer):
         name, columns, ids = self.locators[locator]
         world, end = self.worlds[name], first + self.page_size
         # A locator keeps which records there were; what they hold is looked up when they are given.
-        rows = [self._row(name, world.things[id]) for id in ids[first:end]]
+        rows = [self._row(name, world.things[id]) for id in ids[first:end] if id not in self.swallowed]
         body: dict[str, Any] = {"totalSize": len(ids), "done": end >= len(ids)}
         if end < len(ids):
             body["nextRecordsUrl"] = f"{API}/query/{locator}-{end}"

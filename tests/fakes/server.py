@@ -45,12 +45,16 @@ Answering = Callable[[Call], Reply]
 
 
 class FakeServer:
-    """Answers calls by `answer`. `faults` are answered first, one for each call; `before` runs before every call."""
+    """Answers calls by `answer`. `faults` are answered first, one for each call; `before` runs before every call.
+
+    Records that are `swallowed` are counted in totals, and no page of a list or search shows them.
+    """
 
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.faults: list[Reply | None] = []
         self.before: Callable[[int], None] = lambda number: None
+        self.swallowed: set[str] = set()
         self.clock_ahead = timedelta()
         self.port = 0
         self._lock = Lock()

@@ -9,7 +9,18 @@ from typing import Any
 from urllib.parse import quote
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from integrations.connectors.base import Connector, Finding, Listing, Record, SourceField, Step, Stream, Usage, Window
+from integrations.connectors.base import (
+    Connector,
+    Count,
+    Finding,
+    Listing,
+    Record,
+    SourceField,
+    Step,
+    Stream,
+    Usage,
+    Window,
+)
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.http import Answer, Http
 from integrations.connectors.hubspot.answers import failure_in, rows_in, usage_in
@@ -221,6 +232,8 @@ class HubSpotConnector(Connector):
                     records, at = self._archived_page(ask, window, at)
                 case "list":
                     records, at = self._list_page(ask, at)
+                case "short":
+                    raise Count.of(at).failure(ask.object)
                 case _:
                     records, at = self._search_page(ask, window, at)
             yield Step(tuple(records), at, at.get("total") if at else None)
@@ -258,33 +271,42 @@ class HubSpotConnector(Connector):
 
         Who a record is associated with may change without its stamp.
         """
-        phase, modified, until = at["phase"], MODIFIED[ask.object], window.started + END_MARGIN
+        phase = at["phase"]
+        body = self._found(ask, window, phase, last=at.get("last", "0"))
+        rows = rows_in(body, ask.object)
+        total = at.get("total", body.get("total"))
+        count = Count(total, at.get("read", 0) + len(rows))
+        following: Mapping[str, Any] | None = {"phase": "open"} if ask.associated and phase != "open" else None
+        if rows and dig(body, "paging.next.after") is not None:
+            following = {"phase": phase, "last": str(rows[-1]["id"]), "total": total, "read": count.read}
+        elif count.is_short:
+            # Some may have been changed again, and so have left the window.
+            count = count.more(self._found(ask, window, phase, last="0", limit=1).get("total"), 0)
+            following = {"phase": "short", **count.kept} if count.is_short else following
+        if ask.histories:
+            # Search knows no history.
+            rows = self._batch(ask, [str(row["id"]) for row in rows])
+        return self._records(ask, rows), following
+
+    def _found(
+        self, ask: _Ask, window: Window, phase: str, *, last: str, limit: int = SEARCH_LIMIT
+    ) -> Mapping[str, Any]:
+        """An answer of search: the records of the window, or those that are open, behind an id."""
+        modified, until = MODIFIED[ask.object], window.started + END_MARGIN
         filters = [
             {"propertyName": modified, "operator": "GTE", "value": _milliseconds(window.since or window.started)},
             {"propertyName": modified, "operator": "LTE", "value": _milliseconds(until)},
         ]
         if phase == "open":
             filters = [{"propertyName": "hs_is_closed", "operator": "EQ", "value": "false"}]
-        filters.append({"propertyName": "hs_object_id", "operator": "GT", "value": at.get("last", "0")})
-        body = self.http.post(
-            f"{ask.path}/search",
-            {
-                "filterGroups": [{"filters": filters}],
-                "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
-                "properties": [modified] if ask.histories else list(ask.properties),
-                "limit": SEARCH_LIMIT,
-            },
-            kind="search",
-        ).object()
-        rows = rows_in(body, ask.object)
-        total = at.get("total", body.get("total"))
-        following: Mapping[str, Any] | None = {"phase": "open"} if ask.associated and phase != "open" else None
-        if rows and dig(body, "paging.next.after") is not None:
-            following = {"phase": phase, "last": str(rows[-1]["id"]), "total": total}
-        if ask.histories:
-            # Search knows no history.
-            rows = self._batch(ask, [str(row["id"]) for row in rows])
-        return self._records(ask, rows), following
+        filters.append({"propertyName": "hs_object_id", "operator": "GT", "value": last})
+        asked = {
+            "filterGroups": [{"filters": filters}],
+            "sorts": [{"propertyName": "hs_object_id", "direction": "ASCENDING"}],
+            "properties": [modified] if ask.histories else list(ask.properties),
+            "limit": limit,
+        }
+        return self.http.post(f"{ask.path}/search", asked, kind="search").object()
 
     def _records(self, ask: _Ask, rows: Sequence[Mapping[str, Any]]) -> list[Record]:
         """The records with those whom they are associated with, which no property tells."""

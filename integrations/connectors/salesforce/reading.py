@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from integrations.connectors.base import Record, Step, Window
+from integrations.connectors.base import Count, Record, Step, Window
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.http import Http
 from integrations.connectors.records import dig
@@ -38,6 +38,8 @@ class Place:
     stamp: datetime | None = None
     record_id: str = ""
     next: str = ""
+    read: int = 0
+    """How many records the query has given that `next` goes on with."""
 
     @property
     def reached(self) -> datetime:
@@ -47,7 +49,7 @@ class Place:
     def as_resume(self, selection: Selection) -> dict[str, Any]:
         moments = {"start": self.start, "end": self.end, "stamp": self.stamp}
         kept = {name: value.isoformat() for name, value in moments.items() if value is not None}
-        return {**kept, "id": self.record_id, "next": self.next, "columns": list(selection.columns)}
+        return {**kept, "id": self.record_id, "next": self.next, "read": self.read, "columns": list(selection.columns)}
 
 
 def place_of(window: Window, selection: Selection) -> Place:
@@ -57,7 +59,7 @@ def place_of(window: Window, selection: Selection) -> Place:
     saved = window.resume
     start, end, stamp = (_moment(saved.get(name)) for name in ("start", "end", "stamp"))
     is_same = saved.get("columns") == list(selection.columns)
-    return Place(start, end, stamp, saved.get("id", ""), saved.get("next", "") if is_same else "")
+    return Place(start, end, stamp, saved.get("id", ""), saved.get("next", "") if is_same else "", saved.get("read", 0))
 
 
 @dataclass
@@ -88,7 +90,12 @@ class Reading:
             records = self._records(body)
             following = self._following(place, body, records)
             total = body.get("totalSize") if place == Place(self.window.since) else None
-            yield Step(records, following.as_resume(self.selection) if following else None, total)
+            count = Count(body.get("totalSize"), len(records) + (place.read if place.next else 0))
+            is_short = body["done"] and count.is_short
+            going_on = place if is_short else following
+            yield Step(records, going_on.as_resume(self.selection) if going_on else None, total)
+            if is_short:
+                raise count.failure(self.selection.object)
             place = following
 
     def _path(self, place: Place) -> str:
@@ -109,7 +116,8 @@ class Reading:
 
     def _following(self, place: Place, body: Mapping[str, Any], records: Sequence[Record]) -> Place | None:
         if not body["done"]:
-            return replace(self._behind(place, records), next=body["nextRecordsUrl"])
+            read = len(records) + (place.read if place.next else 0)
+            return replace(self._behind(place, records), next=body["nextRecordsUrl"], read=read)
         if place.end is None:
             return None
         # What one slice bore, twice of it may be tried.

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import stamina
 
-from integrations.connectors.base import Connector
+from integrations.connectors.base import INCOMPLETE, Connector, begun_anew
 from integrations.connectors.document import read_document
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.guard import Guard
@@ -260,6 +260,20 @@ class TestTwentyWaysItGoesWrong:
         case.fill(3)
         case.sync()
         case.world.put("D004", name="同じ瞬間", amount=4)
+        case.sync()
+        assert case.is_complete()
+
+    def test_06_fewer_records_than_the_source_counts_are_no_complete_stream(self, case):
+        case.fill(5)
+        case.sync()
+        case.world.tick(hours=1)
+        case.fill(4, first=6)
+        case.fake.swallowed = {"D008"}
+        with pytest.raises(ConnectorError) as caught:
+            case.sync()
+        assert (caught.value.code, caught.value.permanent) == (INCOMPLETE, False)
+        case.fake.swallowed = set()
+        case.position = begun_anew(case.position)
         case.sync()
         assert case.is_complete()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ import stamina
 from django.urls import reverse
 from django.utils import timezone
 
-from integrations.choices import RunState
+from integrations.choices import RunState, describe_problem
 from integrations.connectors.base import SourceField
 from integrations.connectors.drift import drift_of, emptied, filled_in, seen_of
 from integrations.connectors.mapping import FieldRule, StreamMapping
@@ -23,12 +24,18 @@ from integrations.services.drift import LOOK_EVERY, look_for_drift, refresh_calc
 from integrations.services.inspection import check_source
 from kpis.engine import specs
 from kpis.engine.specs.uses import fields_used
-from kpis.models import Deal, Metric, MetricVersion
+from kpis.models import Deal, DealStageEvent, FactStream, Metric, MetricVersion
 from kpis.selectors.field_uses import metrics_by_field
 from tests.fakes.hubspot import HubSpotFake
 from tests.fakes.server import served
 from tests.integrations.sources import connect, sync
 
+STAGE_RULES = (
+    FieldRule("external_id", template="{id}-{history.dealstage.at}"),
+    FieldRule("deal", column="id"),
+    FieldRule("phase", column="history.dealstage.value"),
+    FieldRule("entered_at", column="history.dealstage.at"),
+)
 TODAY = date(2026, 11, 24)
 MAPPING = StreamMapping(
     "deals",
@@ -68,6 +75,12 @@ def synced(connection: Connection) -> SyncRun:
     look_for_drift(connection=connection, report={}, now=timezone.now(), is_due=True)
     connection.refresh_from_db()
     return run
+
+
+def said(run: SyncRun) -> dict[str, Any]:
+    """What the import says of its stream."""
+    problem = run.report["streams"][0]["problem"]
+    return {"code": problem["code"], "params": problem["params"]}
 
 
 def codes(connection: Connection) -> list[tuple[str, str]]:
@@ -122,13 +135,60 @@ class TestFields:
         rows = fake._properties
         fake._properties = lambda call, kind: _without(rows(call, kind), "amount")
         run = sync(connection)
-        assert run.state == RunState.FAILED
+        assert run.state == RunState.PARTLY
         connection.refresh_from_db()
         assert codes(connection) == [("field_gone", "amount")]
         found = drift_warnings(connections=[connection], day=TODAY)
         assert [metric.code for metric in found[0].metrics] == ["bookings", "double"]
         assert "amount" in found[0].sentence
         assert [len(warnings_for(metric=metric, day=TODAY)) for metric in (hurt, formula)] == [1, 1]
+
+    def test_11_the_stream_goes_on_without_it_and_what_changed_meanwhile_comes_when_it_is_back(self, connection, fake):
+        synced(connection)
+        rows = fake._properties
+        fake._properties = lambda call, kind: _without(rows(call, kind), "amount")
+        for amount in ("1000", "1100"):
+            fake.world.tick(hours=1)
+            fake.world.put("1", amount=amount, dealstage="lost")
+            fake.world.put(amount, amount=amount, dealstage="won")
+            run = sync(connection)
+            assert run.state == RunState.PARTLY
+            assert "amount" in describe_problem(**said(run))
+        told = {each.external_id: (each.outcome, each.amount) for each in Deal.objects.all()}
+        assert told == {"1": ("lost", 900), "1000": ("won", None), "1100": ("won", None)}
+        assert FactStream.objects.get(fact="deals").last_success_at is not None
+        fake._properties = rows
+        assert sync(connection).state == RunState.SUCCEEDED
+        assert dict(Deal.objects.values_list("external_id", "amount")) == {"1": 1100, "1000": 1000, "1100": 1100}
+        fake.calls.clear()
+        assert sync(connection).state == RunState.SUCCEEDED
+        asked = [call.json()["filterGroups"][0]["filters"][0] for call in fake.calls if call.path.endswith("/search")]
+        last = max(thing.updated_at for thing in fake.world)
+        assert [int(each["value"]) for each in asked] == [int((last - timedelta(minutes=10)).timestamp() * 1000)]
+
+    @pytest.mark.parametrize("name", ["dealstage", "createdate"])
+    def test_11_without_what_says_how_a_deal_stands_or_when_it_began_nothing_is_read(self, connection, fake, name):
+        synced(connection)
+        rows = fake._properties
+        fake._properties = lambda call, kind: _without(rows(call, kind), name)
+        run = sync(connection)
+        assert (run.state, run.problem_code) == (RunState.FAILED, "missing_fields")
+
+    def test_11_of_two_mappings_of_a_stream_the_one_that_can_goes_on(self, connection, fake):
+        stages = StreamMapping("stages", "deal-stage-events", 20, "deals", STAGE_RULES, each="history.dealstage")
+        rules = tuple(rule for rule in MAPPING.rules if rule.field != "outcome")
+        save_mapping(connection=connection, mapping=replace(MAPPING, rules=rules), now=timezone.now())
+        save_mapping(connection=connection, mapping=stages, now=timezone.now())
+        synced(connection)
+        assert DealStageEvent.objects.count() == 1
+        rows = fake._properties
+        fake._properties = lambda call, kind: _without(rows(call, kind), "dealstage")
+        fake.world.tick(hours=1)
+        fake.world.put("1", amount="5")
+        run = sync(connection)
+        problems = {each["stream"]: bool(each["problem"]) for each in run.report["streams"]}
+        assert (run.state, problems) == (RunState.PARTLY, {"deals": False, "stages": True})
+        assert Deal.objects.get().amount == 5
 
     def test_is_shown_on_the_page(self, connection, fake, client_for, acme, dave):
         _metric("won", {"kind": "simple", "fact": "deals", "date": "closed_on", "aggregate": "count"})

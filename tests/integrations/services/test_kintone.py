@@ -124,15 +124,16 @@ class TestSync:
         assert problems["deals"] is None
         assert "GAIA_IA02" in describe_problem(problems["activities"]["code"], problems["activities"]["params"])
 
-    def test_a_field_that_is_gone_is_named_and_nothing_stored_is_emptied(self, connection, fake):
+    def test_11_a_field_that_is_gone_is_named_and_nothing_stored_is_emptied(self, connection, fake):
         sync(connection)
         fake.rename("amount", "金額")
         fake.world.tick(hours=1)
         fake.world.put("D001", name="変更")
         run = sync(connection)
-        problems = {each["source_stream"]: each["problem"] for each in run.report["streams"]}
+        problems = {each["stream"]: each["problem"] for each in run.report["streams"]}
+        assert (run.state, problems["lines"]) == (RunState.PARTLY, None)
         assert "amount" in describe_problem(problems["deals"]["code"], problems["deals"]["params"])
-        assert [(each.name, int(each.amount)) for each in Deal.objects.all()] == [("新規導入", 1_200_000)]
+        assert [(each.name, int(each.amount)) for each in Deal.objects.all()] == [("変更", 1_200_000)]
 
 
 class TestCreate:

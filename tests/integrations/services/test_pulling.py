@@ -180,6 +180,18 @@ class TestFailing:
             FactStream.objects.filter(source="crm", fact="deals")
         )
 
+    def test_06_a_stream_that_gives_fewer_than_it_counts_is_partial_and_read_again(self, connection, fake):
+        fill(fake, 7)
+        fake.swallowed = {"D004"}
+        run = sync(connection)
+        # the only stream there is
+        assert (run.state, run.problem_code) == (RunState.FAILED, "fewer_than_told")
+        assert "7" in run.message
+        assert len(stored()) == 6
+        fake.swallowed = set()
+        assert sync(connection).state == RunState.SUCCEEDED
+        assert len(stored()) == 7
+
     def test_wrong_credentials_stop_the_schedule_until_a_person_acts(self, connection, fake):
         change_source(connection=connection, secrets={"token": "wr0ng"}, now=NOW)
         run = sync(connection)

@@ -101,12 +101,20 @@ class TestPulling:
         assert fake.made_jobs == 1
         assert RawRecord.objects.get(external_id="006001").payload["StageName"] == "受注"
 
-    def test_a_hidden_field_stops_the_stream_and_names_the_field(self, connection, fake):
+    def test_11_a_hidden_field_is_named_and_the_rest_is_read(self, connection, fake):
         fill(fake, 2)
         fake.hidden = {"Opportunity.Amount"}
         run = sync(connection)
+        (stream,) = run.report["streams"]
+        assert (run.state, Deal.objects.count()) == (RunState.PARTLY, 2)
+        assert "Amount" in describe_problem(stream["problem"]["code"], stream["problem"]["params"])
+
+    def test_11_a_hidden_field_that_a_record_needs_stops_the_stream(self, connection, fake):
+        fill(fake, 2)
+        fake.hidden = {"Opportunity.StageName", "Opportunity.CreatedDate", "Opportunity.Name"}
+        run = sync(connection)
         assert (run.state, run.problem_code) == (RunState.FAILED, "field_gone")
-        assert "Amount" in describe_problem(run.problem_code, run.problem_params)
+        assert "CreatedDate" in describe_problem(run.problem_code, run.problem_params)
         connection.refresh_from_db()
         assert connection.stopped_by == "field_gone"
 
