@@ -8,7 +8,7 @@ form is looked at before every reading.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -27,6 +27,7 @@ from integrations.connectors.base import (
     SourceField,
     Step,
     Stream,
+    Usage,
     Window,
     as_utc,
 )
@@ -100,8 +101,11 @@ class KintoneConnector(Connector):
 
     kind = "kintone"
 
-    def __init__(self, http: Http, apps: Sequence[App], *, page_size: int = PAGE_SIZE) -> None:
+    def __init__(
+        self, http: Http, apps: Sequence[App], *, page_size: int = PAGE_SIZE, used: Callable[[], Usage | None]
+    ) -> None:
         super().__init__(http)
+        self._used = used
         self._apps = {each.name: each for each in apps}
         self._page_size = page_size
 
@@ -114,11 +118,12 @@ class KintoneConnector(Connector):
         guard: Guard,
         budget: Budget,
         page_size: int = PAGE_SIZE,
+        used: Callable[[], Usage | None] = lambda: None,
     ) -> KintoneConnector:
-        """Raises KeyError for a missing secret, ConnectorError."""
+        """`used`: how many calls of the day are counted. Raises KeyError for a missing secret, ConnectorError."""
         auth = auth_of(description, secrets)
         http = Http(description.base_url, auth=auth, guard=guard, budget=budget, classify=classify)
-        return cls(http, description.apps, page_size=page_size)
+        return cls(http, description.apps, page_size=page_size, used=used)
 
     def streams(self) -> Sequence[Stream]:
         return [
@@ -184,6 +189,9 @@ class KintoneConnector(Connector):
             found |= {_id_of(row): _record(stream, row, form.updated, codes, link) for row in rows}
         return [found.get(each) or Record(each, {}, is_deleted=True) for each in ids]
 
+    def usage(self) -> Usage | None:
+        return self._used()
+
     def check(self) -> Sequence[Finding]:
         found = [each for app in self._apps.values() for each in self._check_app(app)]
         overlap = Finding("reads_again", False, {"minutes": int(LOOK_BACK / MINUTE)})
@@ -192,10 +200,10 @@ class KintoneConnector(Connector):
     def _check_app(self, app: App) -> Iterator[Finding]:
         """Whether an app opens, with a refusal of it as a finding: the others may be in order."""
         try:
-            answer = self._ask_form(app)
+            answer = self._ask_form(app, kind="calls")
             _Form.of(app.name, answer)
             query = f"{_condition('', {'id': 0})} limit 1"
-            body = self._records(app, query, (ID,), counts=True)
+            body = self._records(app, query, (ID,), counts=True, kind="calls")
         except ConnectorError as error:
             if error.code not in UNREADABLE_APP:
                 raise
@@ -214,24 +222,30 @@ class KintoneConnector(Connector):
     def _form(self, app: App) -> _Form:
         return _Form.of(app.name, self._ask_form(app))
 
-    def _ask_form(self, app: App) -> Answer:
-        return self._ask("app/form/fields.json", {"app": app.app})
+    def _ask_form(self, app: App, *, kind: str = "") -> Answer:
+        return self._ask("app/form/fields.json", {"app": app.app}, kind)
 
-    def _records(self, app: App, query: str, codes: Sequence[str], *, counts: bool = False) -> Mapping[str, Any]:
+    def _records(
+        self, app: App, query: str, codes: Sequence[str], *, counts: bool = False, kind: str = ""
+    ) -> Mapping[str, Any]:
         body = {"app": app.app, "query": query, "fields": list(codes), **({"totalCount": True} if counts else {})}
-        answer = self._ask("records.json", body).object()
+        answer = self._ask("records.json", body, kind).object()
         if not isinstance(answer.get("records"), list):
             raise ConnectorError("data", "not_kintone", stream=app.name)
         return answer
 
-    def _ask(self, path: str, body: Mapping[str, Any]) -> Answer:
-        """A question in the address, or where that grows too long in a body that stands for one."""
+    def _ask(self, path: str, body: Mapping[str, Any], kind: str) -> Answer:
+        """A question in the address, or where that grows too long in a body that stands for one.
+
+        Calls are counted by their app, whose calls of a day have a limit; those of a test ("calls") are not.
+        """
+        kind = kind or str(body["app"])
         fields = body.get("fields", ())
         params = {name: value for name, value in body.items() if name != "fields"}
         params |= {f"fields[{index}]": code for index, code in enumerate(fields)}
         if len(fields) > MAX_FIELDS_IN_ADDRESS or len(str(httpx.QueryParams(params))) > MAX_ADDRESS:
-            return self.http.post(path, body, headers={"X-HTTP-Method-Override": "GET"})
-        return self.http.get(path, params)
+            return self.http.post(path, body, headers={"X-HTTP-Method-Override": "GET"}, kind=kind)
+        return self.http.get(path, params, kind=kind)
 
 
 @dataclass(frozen=True)

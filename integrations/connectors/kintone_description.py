@@ -16,6 +16,8 @@ from kpis.engine.issues import gettext_noop
 # Every app has a token of its own, and a call carries no more of them.
 MAX_TOKENS = 9
 
+# Of the usual course; the wide one has ten times as many.
+DAILY_CALLS = 10_000
 _SUBDOMAIN = re.compile(r"[a-z0-9]([a-z0-9-]*[a-z0-9])?", re.IGNORECASE)
 
 
@@ -35,6 +37,8 @@ class Description:
     base_url: str
     apps: tuple[App, ...]
     has_basic_auth: bool = False
+    daily_calls: int = DAILY_CALLS
+    """How many calls a day each app allows, which its course says."""
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -71,7 +75,7 @@ class _DescriptionReader(Reader):
     """Reads a description, noting every fault with its path."""
 
     def description(self, value: object) -> Description:
-        body = self._object(value, "", {"subdomain", "base_url", "guest_space", "basic_auth", "apps"})
+        body = self._object(value, "", {"subdomain", "base_url", "guest_space", "basic_auth", "apps", "daily_calls"})
         root = self._root(body)
         guest = body.get("guest_space")
         if guest is not None:
@@ -80,7 +84,10 @@ class _DescriptionReader(Reader):
         if not isinstance(has_basic_auth, bool):
             self.note("basic_auth", "invalid", gettext_noop("Give true or false."))
         space = f"guest/{guest}/" if guest is not None else ""
-        return Description(f"{root}/k/{space}v1/", tuple(self._apps(body.get("apps"))), has_basic_auth is True)
+        apps, most = tuple(self._apps(body.get("apps"))), DAILY_CALLS
+        if body.get("daily_calls") is not None:
+            most = self._integer(body, "", "daily_calls", default=DAILY_CALLS, least=100, most=10_000_000)
+        return Description(f"{root}/k/{space}v1/", apps, has_basic_auth is True, most)
 
     def _root(self, body: Mapping[str, Any]) -> str:
         subdomain, base_url = self._text(body, "", "subdomain"), self._text(body, "", "base_url")

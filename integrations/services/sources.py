@@ -22,6 +22,7 @@ from integrations.connectors.kintone import KintoneConnector
 from integrations.models import Connection
 from integrations.services.budgets import Rate, SharedBudget
 from integrations.services.credentials import Secrets, exchange, unseal
+from integrations.services.daily_calls import CountedCalls
 from tenants.context import current_company
 
 
@@ -155,7 +156,8 @@ def _exchange(connection: Connection, change: Callable[[Mapping[str, str]], Mapp
 
 
 def _open_kintone(_connection: Connection, description: Any, secrets: Secrets, budget: SharedBudget) -> Connector:
-    return KintoneConnector.of(description, secrets, guard=guard(), budget=budget)
+    counted = CountedCalls(budget, description.base_url, description.daily_calls)
+    return KintoneConnector.of(description, secrets, guard=guard(), budget=counted, used=lambda: counted.usage)
 
 
 def _way_to(url: str) -> Http:
@@ -183,7 +185,7 @@ KINDS: Mapping[str, SourceKind] = {
         asks_database=True,
         granted=frozenset({"refresh_token"}),
     ),
-    # At most ten calls within any second; the day's quota of an app is far away at that pace: a page has 500 records.
+    # At most ten calls within any second; those of a day are counted by app.
     ConnectionKind.KINTONE: SourceKind(
         kintone_description.read_description,
         lambda described: described.secrets,

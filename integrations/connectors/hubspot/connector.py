@@ -52,6 +52,7 @@ from integrations.connectors.hubspot.source import (
     HubSpotSource,
 )
 from integrations.connectors.links import LINK
+from integrations.connectors.quota import DailyShare
 from integrations.connectors.records import dig
 from kpis.engine.issues import gettext_noop
 
@@ -117,7 +118,8 @@ class HubSpotConnector(Connector):
         self._zone: ZoneInfo | None = None
         self._portal = ""
         self._knows_account = False
-        self._usage: Usage | None = None
+        self.share = DailyShare(http.budget, self._until_midnight)
+        http.budget = self.share
         http.classify = self._classify
 
     def streams(self) -> Sequence[Stream]:
@@ -174,21 +176,22 @@ class HubSpotConnector(Connector):
         return [found.get(each) or Record(each, {"id": each}, is_deleted=True) for each in ids]
 
     def usage(self) -> Usage | None:
-        return self._usage
+        return self.share.usage
 
     def check(self) -> Sequence[Finding]:
-        found: list[Finding] = []
-        for name, path in self._places().items():
-            try:
-                answer = self.http.get(path, {"limit": 1})
-            except ConnectorError as error:
-                if error.code != "missing_scopes":
-                    raise
-                found.append(Finding(error.code, True, {"stream": name, **error.params}))
-                continue
-            count = len(rows_in(answer.object(), name))
-            found.append(Finding("stream_read" if count else "stream_empty", False, {"stream": name, "count": count}))
-        return [*found, *_quota(self._usage), *self.clock_findings()]
+        with self.share.ignored():
+            found = [self._check(name, path) for name, path in self._places().items()]
+        return [*found, *_quota(self.share.usage), *self.clock_findings()]
+
+    def _check(self, name: str, path: str) -> Finding:
+        try:
+            answer = self.http.get(path, {"limit": 1})
+        except ConnectorError as error:
+            if error.code != "missing_scopes":
+                raise
+            return Finding(error.code, True, {"stream": name, **error.params})
+        count = len(rows_in(answer.object(), name))
+        return Finding("stream_read" if count else "stream_empty", False, {"stream": name, "count": count})
 
     def _places(self) -> Mapping[str, str]:
         """A path for every right that is needed, by stream."""
@@ -356,7 +359,8 @@ class HubSpotConnector(Connector):
     # What its answers mean.
 
     def _classify(self, answer: Answer) -> ConnectorError | None:
-        self._usage = usage_in(answer) or self._usage
+        if usage := usage_in(answer):
+            self.share.used, self.share.limit = usage.used, usage.limit
         return failure_in(answer, until_midnight=self._until_midnight)
 
     def _learn_account(self) -> None:

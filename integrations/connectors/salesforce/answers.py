@@ -3,47 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.http import Answer, Budget, retry_after, said_in
+from integrations.connectors.quota import DailyShare
 
 # The pool of calls is filled again over 24 hours, so that in an hour some are free.
 REFILL_SECONDS = 3600.0
 CONCURRENCY_SECONDS = 60.0
 TIMEOUT_SECONDS = 300.0
-# The org's other integrations share its calls: what is left belongs to them.
-LARGEST_SHARE = 0.8
 _USAGE = re.compile(r"(?<![\w-])api-usage=(\d+)/(\d+)")
 
 
-class Quota:
-    """The org's calls of the last 24 hours, as its latest answer told; `take` refuses where too many are used.
-
-    It stands before the budget of the connection, which spreads the calls that are made.
-    """
+class Quota(DailyShare):
+    """The org's calls of the last 24 hours."""
 
     def __init__(self, budget: Budget) -> None:
-        self._budget = budget
-        self._is_ignored = False
-        self.used = self.limit = 0
-
-    def take(self, name: str) -> float:
-        if self.limit and self.used > self.limit * LARGEST_SHARE and not self._is_ignored:
-            return REFILL_SECONDS
-        return self._budget.take(name)
-
-    @contextmanager
-    def ignored(self) -> Iterator[None]:
-        """For the few calls that find out how the source is."""
-        self._is_ignored = True
-        try:
-            yield
-        finally:
-            self._is_ignored = False
+        super().__init__(budget, lambda: REFILL_SECONDS)
 
     def classify(self, answer: Answer) -> ConnectorError | None:
         """Notes the usage; what the answer means, where its status alone does not say it."""

@@ -103,7 +103,7 @@ class SalesforceConnector(Connector):
         return [found.get(each) or Record(each, {}, is_deleted=True) for each in ids]
 
     def usage(self) -> Usage | None:
-        return Usage(self.quota.used, self.quota.limit) if self.quota.limit else None
+        return self.quota.usage
 
     def check(self) -> Sequence[Finding]:
         with self.quota.ignored():

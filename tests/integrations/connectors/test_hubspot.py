@@ -457,6 +457,18 @@ class TestFailures:
         fake.fail(*[limited(policy, headers)] * 3)
         assert self.failure(fake).wait == seconds
 
+    def test_16_four_fifths_of_the_day_are_the_most_it_takes(self, fake):
+        fake.world.put("1", dealname="案件")
+        fake.daily = (1000, 199)
+        with pytest.raises(ConnectorError) as caught:
+            read_all(fake, "deals", {})
+        assert (caught.value.kind, caught.value.code, caught.value.permanent) == ("rate_limit", "budget_spent", False)
+        assert 0 < caught.value.wait <= 25 * 3600
+        assert len([call for call in fake.calls if call.method != "HEAD"]) == 1
+        assert not any(each.is_bad for each in connect(fake).check())
+        fake.daily = (1000, 201)
+        assert len(read_all(fake, "deals", {})[0]) == 1
+
     @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/Los_Angeles"])
     def test_the_daily_limit_waits_until_midnight_of_the_account(self, fake, zone):
         fake.zone = zone

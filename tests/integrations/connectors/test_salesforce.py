@@ -428,7 +428,7 @@ class TestLimits:
             read_all(connect(org))
         assert (caught.value.kind, caught.value.wait) == ("rate_limit", 60)
 
-    def test_four_fifths_of_the_calls_are_the_most_it_takes(self, org):
+    def test_16_four_fifths_of_the_calls_are_the_most_it_takes(self, org):
         fill(org, 15)
         org.used, org.limit = 796, 1000
         with pytest.raises(ConnectorError) as caught:

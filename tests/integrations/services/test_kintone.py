@@ -7,12 +7,16 @@ from datetime import timedelta
 
 import pytest
 import stamina
+import time_machine
 from django.utils import timezone
 
 from integrations.choices import RunState, describe_problem
 from integrations.connectors.mapping import FieldRule, StreamMapping
-from integrations.models import Connection
+from integrations.models import Connection, SyncRun
+from integrations.services import pulling
 from integrations.services.connections import ConnectionRequestError, change_source
+from integrations.services.inspection import check_source
+from integrations.services.sync import run_sync
 from kpis.models import Deal, DealLine
 from tests.fakes.kintone import APP, EMPTY_APP, TOKEN, KintoneFake
 from tests.fakes.server import served
@@ -90,6 +94,16 @@ def connection(fake: KintoneFake) -> Connection:
     return connect_kintone(fake, DEALS, LINES, ACTIVITIES, apps=apps)
 
 
+def spent(connection: Connection) -> SyncRun:
+    """Reads until the source may be called no more today; the run that waits then."""
+    for _ in range(60):
+        run = sync(connection)
+        if run.state != RunState.SUCCEEDED:
+            assert run.state == RunState.QUEUED
+            return run
+    raise AssertionError("the calls never end")
+
+
 def lines() -> dict[str, int]:
     return {each.external_id: int(each.amount) for each in DealLine.objects.filter(deleted_at=None)}
 
@@ -134,6 +148,31 @@ class TestSync:
         assert (run.state, problems["lines"]) == (RunState.PARTLY, None)
         assert "amount" in describe_problem(problems["deals"]["code"], problems["deals"]["params"])
         assert [(each.name, int(each.amount)) for each in Deal.objects.all()] == [("変更", 1_200_000)]
+
+
+class TestDailyCalls:
+    """kintone counts the calls of an app from nine to nine in Japan, and tells nobody."""
+
+    @pytest.fixture
+    def few(self, fake, monkeypatch) -> Connection:
+        # Each test has a cache of its own, of which a thread beside would know nothing.
+        monkeypatch.setattr(pulling, "can_be_read_beside", lambda connection: False)
+        return connect_kintone(fake, DEALS, daily_calls=100)
+
+    def test_16_four_fifths_of_an_apps_day_are_the_most_it_takes(self, few, fake):
+        with time_machine.travel("2026-11-25T08:00:00+09:00", tick=False):
+            run = spent(few)
+            assert run.problem_code == "budget_spent"
+            assert (run.not_before - timezone.now()).total_seconds() == pytest.approx(3600, abs=5)
+            assert len(fake.calls) == 80
+            few.refresh_from_db()
+            assert (few.quota["used"], few.quota["limit"]) == (80, 100)
+        with time_machine.travel("2026-11-25T09:00:10+09:00", tick=False):
+            assert run_sync(run_id=run.pk, owner="late", now=timezone.now()).state == RunState.SUCCEEDED
+
+    def test_16_a_test_of_the_connection_is_possible_all_the_same(self, few):
+        spent(few)
+        assert check_source(connection=few).is_good
 
 
 class TestCreate:
