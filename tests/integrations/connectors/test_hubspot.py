@@ -105,7 +105,7 @@ def called(fake: HubSpotFake, end: str) -> list[Any]:
 
 
 class TestSearch:
-    def test_reads_a_window_with_more_results_than_search_gives(self, fake):
+    def test_06_reads_a_window_with_more_results_than_search_gives(self, fake):
         fake.ceiling = 12
         _, position = read_all(fake, "deals", {})
         for number in range(1, 41):
@@ -132,7 +132,7 @@ class TestSearch:
         totals = [page.total for page in connect(fake).pages("deals", since, COLUMNS)]
         assert totals == [None, 7, 7, None]
 
-    def test_what_search_did_not_show_yet_comes_with_the_next_run(self, fake):
+    def test_02_what_search_did_not_show_yet_comes_with_the_next_run(self, fake):
         fake.lag = timedelta(minutes=4)
         fake.world.now = fake.now() - timedelta(hours=1)
         fake.world.put("1", dealname="古い")
@@ -156,7 +156,7 @@ class TestSearch:
 
 
 class TestArchive:
-    def test_only_what_was_archived_since_then_comes_again(self, fake):
+    def test_07_only_what_was_archived_since_then_comes_again(self, fake):
         for number in range(1, 6):
             fake.world.put(str(number), dealname="案件")
         fake.world.delete("1")
@@ -168,7 +168,7 @@ class TestArchive:
         records, _ = read_all(fake, "deals", position)
         assert {record.external_id for record in records if record.is_deleted} == {"2"}
 
-    def test_a_chain_of_merges_ends_at_who_is_left(self, fake):
+    def test_08_a_chain_of_merges_ends_at_who_is_left(self, fake):
         for number in range(1, 4):
             fake.world.put(str(number), dealname="案件")
         fake.world.merge("1", "2")
@@ -247,7 +247,7 @@ class TestAssociations:
         assert found["1"] == {"contacts": ["71"], "contact": "71", "companies": ["81", "82"], "company": None}
         assert found["2"] == found["3"] == {"contacts": [], "contact": None, "companies": [], "company": None}
 
-    def test_a_change_that_leaves_no_stamp_is_seen_while_a_deal_is_open(self, fake, three):
+    def test_10_a_change_that_leaves_no_stamp_is_seen_while_a_deal_is_open(self, fake, three):
         _, position = three
         fake.associate("deals", "2", "contacts", "72")
         fake.associate("deals", "3", "contacts", "73")
@@ -273,7 +273,7 @@ class TestAssociations:
 
 
 class TestProperties:
-    def test_more_names_than_an_address_holds_go_in_a_body(self, fake):
+    def test_12_more_names_than_an_address_holds_go_in_a_body(self, fake):
         names = tuple(f"a_rather_long_property_name_{number}" for number in range(300))
         fake.extra["deals"] = [{"name": name, "label": name, "type": "string"} for name in names]
         fake.world.put("1", dealname="案件", **{names[-1]: "x"})
@@ -282,7 +282,7 @@ class TestProperties:
         assert len(called(fake, "/batch/read")) == 1
         assert sum(map(len, names)) > MAX_QUERY_BYTES
 
-    def test_one_that_is_gone_stops_the_stream_and_is_named(self, fake):
+    def test_11_one_that_is_gone_is_named(self, fake):
         fake.world.put("1", dealname="案件")
         with pytest.raises(ConnectorError) as caught:
             read_all(fake, "deals", {}, ("dealname", "rank", "history.route.value"))
@@ -296,7 +296,7 @@ class TestProperties:
         assert found["hs_v2_date_entered_won"].kind == "moment"
         assert found["history.dealstage.value"].choices == found["dealstage"].choices
 
-    def test_every_path_has_the_version(self, fake):
+    def test_21_every_path_has_the_version(self, fake):
         fake.world.put("1", dealname="案件", dealstage="won")
         for stream in ("owners", "teams", "pipelines", "deals"):
             read_all(fake, stream, {})
@@ -347,7 +347,7 @@ class TestOwnersAndStages:
 
 
 class TestRotation:
-    def test_each_exchange_is_kept_before_its_token_is_used(self, oauth):
+    def test_15_each_exchange_is_kept_before_its_token_is_used(self, oauth):
         store = Store(oauth)
         with connect(oauth, store).http as http:
             http.get(f"crm/owners/{VERSION}")
@@ -389,7 +389,7 @@ class TestRotation:
         with connect(oauth, Late(oauth)).http as http:
             assert http.get(f"crm/owners/{VERSION}").status == 200
 
-    def test_another_workers_token_is_used_instead_of_a_second_exchange(self, oauth):
+    def test_15_another_workers_token_is_used_instead_of_a_second_exchange(self, oauth):
         store = Store(oauth)
         with connect(oauth, store).http as first, connect(oauth, store).http as second:
             first.get(f"crm/owners/{VERSION}")

@@ -210,7 +210,7 @@ class TestCredentials:
 
 
 class TestAsking:
-    def test_goes_by_id_at_first_and_by_the_minute_afterwards_never_by_offset(self, fake, source):
+    def test_06_goes_by_id_at_first_and_by_the_minute_afterwards_never_by_offset(self, fake, source):
         for number in range(7):
             fake.world.tick(minutes=10)
             fake.world.put(f"D{number}", name="案件")
@@ -254,7 +254,7 @@ class TestAsking:
         assert [each.external_id for each in found if not each.is_deleted] == ["450"]
         assert [call.method for call in fake.calls] == ["GET", "POST"]
 
-    def test_more_fields_than_an_address_may_name_are_asked_in_a_body(self, fake, source):
+    def test_12_more_fields_than_an_address_may_name_are_asked_in_a_body(self, fake, source):
         codes = [f"f{number}" for number in range(120)]
         fake.fields |= {code: {"type": "SINGLE_LINE_TEXT", "code": code, "label": code} for code in codes}
         fake.world.put("D001", **dict.fromkeys(codes, "x"))
@@ -346,7 +346,7 @@ class TestForm:
         assert found[1].updated_at == fake.world.things["D002"].updated_at
 
     @pytest.mark.parametrize(("code", "column"), [("name", "name"), ("明細", "明細.商品"), ("担当者", "担当者.0")])
-    def test_a_mapped_field_that_is_gone_is_named_before_anything_is_read(self, fake, source, code, column):
+    def test_11_a_mapped_field_that_is_gone_is_named_before_anything_is_read(self, fake, source, code, column):
         fake.world.put("D001", name="案件", amount=5)
         fake.rename(code, "別のコード")
         error = refusal(source, "amount", column)

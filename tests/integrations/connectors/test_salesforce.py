@@ -319,7 +319,7 @@ class TestSelecting:
             ("", "Gone__r.Name"),
         ],
     )
-    def test_a_field_that_is_gone_or_hidden_is_named(self, org, hidden, asked):
+    def test_11_a_field_that_is_gone_or_hidden_is_named(self, org, hidden, asked):
         fill(org, 1)
         org.hidden = {hidden}
         with pytest.raises(ConnectorError) as caught:
@@ -367,7 +367,7 @@ class TestSelecting:
 
 
 class TestSlowQueries:
-    def test_the_window_is_cut_until_the_source_bears_it(self, org):
+    def test_12_the_window_is_cut_until_the_source_bears_it(self, org):
         fill(org, 40)
         org.slow_above, org.page_size, org.takes_jobs = 6, 2, False
         records, end = read_all(connect(org))

@@ -214,7 +214,7 @@ class TestRotationOfTokens:
         assert unseal(connection=Connection.objects.get())["refresh_token"] == fake.refresh_token
         assert [int(each.amount) for each in Deal.objects.all()] == [5000]
 
-    def test_two_workers_that_renew_at_once_both_go_on(self, account, fake):
+    def test_15_two_workers_that_renew_at_once_both_go_on(self, account, fake):
         stale = [Connection.objects.get() for _ in range(2)]
         for each in stale:
             with opened_source(each) as connector:

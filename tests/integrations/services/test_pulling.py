@@ -164,7 +164,7 @@ class TestReading:
 
 
 class TestFailing:
-    def test_one_stream_that_fails_does_not_hold_the_others_up(self, connection, fake):
+    def test_17_one_stream_that_fails_does_not_hold_the_others_up(self, connection, fake):
         document = fake.document()
         document["streams"].append({"name": "gone", "path": "v1/gone"})
         change_source(connection=connection, description=document, now=NOW)

@@ -82,11 +82,11 @@ class TestWonThenLost:
         deal("2026-06-05", "lost", "cleo")
         deal("2026-09-10", "lost", "bob", closed_on="2026-06-05")  # handed over after it closed
 
-    def test_the_win_is_taken_back(self, tree: KpiTree) -> None:
+    def test_14_the_win_is_taken_back(self, tree: KpiTree) -> None:
         for code in ("won", "bookings", "cycle", "median_cycle"):
             assert told(tree, code) == {}
 
-    def test_the_loss_is_credited_to_who_lost_it_and_the_team_of_that_day(self, tree: KpiTree) -> None:
+    def test_14_the_loss_is_credited_to_who_lost_it_and_the_team_of_that_day(self, tree: KpiTree) -> None:
         assert told(tree, "lost", "person") == {("cleo", JUNE): 1}
         assert told(tree, "lost", "team") == {("south", JUNE): 1}
 
@@ -102,14 +102,14 @@ class TestLostThenWon:
         deal("2026-09-15", "won", "cleo")
         deal("2026-10-20", "won", "bob", closed_on="2026-09-15")  # handed over after it closed
 
-    def test_the_loss_is_taken_back(self, tree: KpiTree) -> None:
+    def test_14_the_loss_is_taken_back(self, tree: KpiTree) -> None:
         assert told(tree, "lost") == {}
 
-    def test_the_win_is_credited_to_who_won_it_and_the_team_of_that_day(self, tree: KpiTree) -> None:
+    def test_14_the_win_is_credited_to_who_won_it_and_the_team_of_that_day(self, tree: KpiTree) -> None:
         assert told(tree, "bookings", "person") == {("cleo", SEPTEMBER): 500}
         assert told(tree, "bookings", "team") == {("north", SEPTEMBER): 500}
 
-    def test_the_cycle_runs_from_the_first_creation_to_the_last_win(self, tree: KpiTree) -> None:
+    def test_14_the_cycle_runs_from_the_first_creation_to_the_last_win(self, tree: KpiTree) -> None:
         days = (date(2026, 9, 15) - date(2026, 3, 2)).days
         for code in ("cycle", "median_cycle"):
             assert told(tree, code, "team") == {("north", SEPTEMBER): days}
@@ -118,7 +118,7 @@ class TestLostThenWon:
 class TestWonTwice:
     """Bob wins it in April in north; opened again, he wins it in June, when he is in south."""
 
-    def test_counts_once_where_and_when_it_was_won_last(self, tree: KpiTree) -> None:
+    def test_14_counts_once_where_and_when_it_was_won_last(self, tree: KpiTree) -> None:
         deal("2026-04-10", "won", "bob")
         assert told(tree, "won", "team") == {("north", APRIL): 1}
         deal("2026-05-20", "open", "bob")

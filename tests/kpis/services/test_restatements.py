@@ -123,7 +123,7 @@ class TestApprove:
             100,
         )
 
-    def test_keeps_the_old_number_with_who_when_and_why(
+    def test_14_keeps_the_old_number_with_who_when_and_why(
         self, nodes: dict[str, KpiNode], october: Period, dave: Any
     ) -> None:
         sell("D2", 80, "west")
