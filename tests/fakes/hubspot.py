@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
 
-from tests.fakes.server import Call, FakeServer, Reply
+from tests.fakes.server import Call, FakeServer, Reply, RollingLimit
 from tests.fakes.world import Thing, World
 
 VERSION = "2026-09"
@@ -48,6 +48,12 @@ class HubSpotWorld(World):
         super().merge(loser, winner)
         self.merged.setdefault(winner, []).extend([loser, *self.merged.pop(loser, [])])
 
+    def merge_into_new(self, first: str, second: str, new: str) -> None:
+        """Both are archived, and a record with an id of its own takes them over."""
+        self.put(new, **{**self.things[second].values, **self.things[first].values})
+        self.merge(second, new)
+        self.merge(first, new)
+
     def _stamp(self, moment: datetime) -> datetime:
         return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
 
@@ -65,6 +71,8 @@ class HubSpotFake(FakeServer):
         self.lag = timedelta()
         self.zone = "Asia/Tokyo"
         self.daily = (250_000, 249_000)
+        self.rates: dict[str, RollingLimit] = {}
+        self.refusals = 0
         self.scopes = {f"crm.objects.{name}.read" for name in (*MODIFIED, "owners")}
         self.extra: dict[str, list[dict[str, Any]]] = {name: [] for name in MODIFIED}
         self.owners: list[dict[str, Any]] = []
@@ -93,6 +101,11 @@ class HubSpotFake(FakeServer):
         """The access token that was given out is worth nothing from now on."""
         self.access_token = ""
 
+    def keep_rates(self, *, calls: int = 100, daily: int = 250_000) -> None:
+        """From now on calls are counted: in any ten seconds, of searches in any second, and of the day."""
+        self.rates = {"TEN_SECONDLY_ROLLING": RollingLimit(calls, 10), "SECONDLY": RollingLimit(5, 1)}
+        self.daily = (daily, daily)
+
     def answer(self, call: Call) -> Reply:
         if call.path == f"/oauth/{VERSION}/token":
             return self._token(call)
@@ -100,12 +113,30 @@ class HubSpotFake(FakeServer):
             return self._consent(call)
         if not self._is_allowed(call):
             return refused(401, "Authentication credentials not found.", "INVALID_AUTHENTICATION")
+        is_search = call.path.endswith("/search")
+        if over := self._over(is_search=is_search):
+            self.refusals += 1
+            return limited(over)
         reply = self._route(call)
-        if call.path.endswith("/search"):
+        if is_search:
             return reply
         most, left = self.daily
         limits = {"X-HubSpot-RateLimit-Daily": str(most), "X-HubSpot-RateLimit-Daily-Remaining": str(left)}
         return Reply(reply.status, reply.body, {**limits, **reply.headers})
+
+    def _over(self, *, is_search: bool) -> str:
+        """The policy that a call breaks; "" where it breaks none, and then it is counted."""
+        if not self.rates:
+            return ""
+        most, left = self.daily
+        if not left:
+            return "DAILY"
+        if is_search and not self.rates["SECONDLY"].takes(self.now()):
+            return "SECONDLY"
+        if not self.rates["TEN_SECONDLY_ROLLING"].takes(self.now()):
+            return "TEN_SECONDLY_ROLLING"
+        self.daily = (most, left - 1)
+        return ""
 
     def _route(self, call: Call) -> Reply:
         for pattern, scope, handler in self._routes():

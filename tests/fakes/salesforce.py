@@ -220,10 +220,12 @@ class SalesforceFake(FakeServer):
         if call.path == "/services/oauth2/token":
             return self._token(call)
         try:
+            if self.used >= self.limit:
+                raise OrgError(403, "REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.")
             reply = self._api(call)
         except OrgError as error:
             reply = error.reply
-        self.used += 1
+        self.used += self.used < self.limit
         usage = f"api-usage={self.used}/{self.limit}; per-app-api-usage=1/2(appName=mawaru)"
         return Reply(reply.status, reply.body, {"Sforce-Limit-Info": usage, **reply.headers}, reply.raw)
 

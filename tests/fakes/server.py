@@ -41,6 +41,21 @@ class Reply:
     raw: bytes | None = None
 
 
+class RollingLimit:
+    """So many calls within any stretch of so many seconds, by the clock of the source; a refused call counts not."""
+
+    def __init__(self, calls: int, seconds: float) -> None:
+        self._calls, self._seconds = calls, timedelta(seconds=seconds)
+        self._made: list[datetime] = []
+
+    def takes(self, now: datetime) -> bool:
+        self._made = [at for at in self._made if now - at < self._seconds]
+        if len(self._made) >= self._calls:
+            return False
+        self._made.append(now)
+        return True
+
+
 Answering = Callable[[Call], Reply]
 
 

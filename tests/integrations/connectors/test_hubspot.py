@@ -17,7 +17,7 @@ from integrations.connectors.changes import changes_of
 from integrations.connectors.document import DocumentError
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.guard import Guard
-from integrations.connectors.http import Http
+from integrations.connectors.http import Http, NoBudget
 from integrations.connectors.hubspot import VERSION, HubSpotConnector, auth_of, read_hubspot
 from integrations.connectors.hubspot.connector import MAX_QUERY_BYTES
 from integrations.connectors.mapping import FieldRule, StreamMapping, Tally
@@ -167,6 +167,16 @@ class TestArchive:
         fake.world.delete("2")
         records, _ = read_all(fake, "deals", position)
         assert {record.external_id for record in records if record.is_deleted} == {"2"}
+
+    def test_08_both_of_a_merge_may_go_on_under_a_new_id(self, fake):
+        for number in range(1, 3):
+            fake.world.put(str(number), dealname=f"案件{number}")
+        _, position = read_all(fake, "deals", {})
+        fake.world.tick(hours=1)
+        fake.world.merge_into_new("1", "2", "9")
+        records, _ = read_all(fake, "deals", position)
+        ends = {record.external_id: record.merged_into for record in records if not record.is_deleted}
+        assert ends == {"9": "", "1": "9", "2": "9"}
 
     def test_08_a_chain_of_merges_ends_at_who_is_left(self, fake):
         for number in range(1, 4):
@@ -456,6 +466,32 @@ class TestFailures:
     def test_a_limit_waits_as_its_policy_says(self, fake, policy, headers, seconds):
         fake.fail(*[limited(policy, headers)] * 3)
         assert self.failure(fake).wait == seconds
+
+    def test_16_limits_that_are_really_kept_are_waited_out(self, fake):
+        for number in range(1, 41):
+            fake.world.put(str(number), dealname=f"案件{number}")
+        fake.keep_rates()
+
+        def pass_time(call: int) -> None:
+            fake.clock_ahead += timedelta(milliseconds=150)
+
+        fake.before = pass_time
+        with stamina.set_testing(True, attempts=10, cap=True):
+            since = {"since": (fake.world.now - timedelta(hours=1)).isoformat()}
+            records, _ = read_all(fake, "deals", since)
+        assert [record.external_id for record in records] == [str(number) for number in range(1, 41)]
+        assert fake.refusals > 0
+
+    def test_16_a_day_that_is_used_up_by_others_is_put_off(self, fake):
+        fake.keep_rates(daily=2)
+        with connect(fake).http as http, pytest.raises(ConnectorError) as caught:
+            for _ in range(4):
+                http.budget = NoBudget()
+                http.get(f"crm/owners/{VERSION}")
+        assert (caught.value.code, caught.value.params["message"]) == (
+            "too_many_calls",
+            "You have reached your daily limit. (correlationId c0ffee-4711)",
+        )
 
     def test_16_four_fifths_of_the_day_are_the_most_it_takes(self, fake):
         fake.world.put("1", dealname="案件")

@@ -422,6 +422,17 @@ class TestLimits:
             read_all(connect(org))
         assert (caught.value.kind, caught.value.permanent, caught.value.wait) == ("rate_limit", False, 3600)
 
+    def test_16_a_pool_that_others_empty_meanwhile_is_patience(self, org):
+        fill(org, 9)
+
+        def others(call: int) -> None:
+            org.used = org.limit if call > 3 else org.used
+
+        org.before = others
+        with pytest.raises(ConnectorError) as caught:
+            read_all(connect(org))
+        assert (caught.value.kind, caught.value.permanent, caught.value.wait) == ("rate_limit", False, 3600)
+
     def test_too_many_at_once_is_a_shorter_patience(self, org):
         org.fail(None, refusal(403, "REQUEST_LIMIT_EXCEEDED", "ConcurrentRequests Limit exceeded."))
         with pytest.raises(ConnectorError) as caught:

@@ -274,6 +274,21 @@ class TestHubSpot:
         events = DealStageEvent.objects.order_by("entered_at")
         assert [(each.deal.external_id, each.phase) for each in events] == [("D1", "商談化"), ("D1", "受注")]
 
+    def test_08_deals_of_two_companies_follow_to_the_new_one_that_took_both_over(self, hubspot):
+        companies = hubspot.worlds["companies"]
+        companies.put("C2", name="さくら商事（旧）")
+        hubspot.worlds["deals"].put("D2", dealname="更新", hs_primary_associated_company="C2", dealstage="won",
+                                    hs_is_closed="true", hs_is_closed_won="true")  # fmt: skip
+        connection = hubspot_connection(hubspot)
+        taken(connection, "hubspot_standard")
+        sync(connection)
+        companies.now = hubspot.now()
+        companies.merge_into_new("C1", "C2", "C9")
+        assert sync(connection).state == RunState.SUCCEEDED
+        left = Account.objects.get(deleted_at=None)
+        assert left.external_id == "C9"
+        assert {each.account for each in Deal.objects.all()} == {left}
+
     def test_owners_are_in_their_primary_team(self, hubspot):
         connection = hubspot_connection(hubspot)
         taken(connection, "hubspot_standard")
