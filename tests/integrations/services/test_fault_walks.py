@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,12 +20,13 @@ from django.utils import timezone
 
 from integrations.choices import RunState
 from integrations.connectors.mapping import FieldRule, StreamMapping
-from integrations.models import Checkpoint, RawRecord, SyncRun
+from integrations.models import Checkpoint, Connection, RawRecord, SyncRun
 from integrations.services import storing
 from integrations.services.resync import resync
 from integrations.services.runs import sync_now
 from integrations.services.sync import run_sync
 from kpis.models import Deal, FactChange
+from tests.fakes.hubspot import HubSpotFake, _property, limited, refused
 from tests.fakes.rest import PAGING, RestFake
 from tests.fakes.server import Reply, served
 from tests.integrations.lost_workers import LOST, kill_somewhere
@@ -67,21 +69,29 @@ FAULTS = [
 class Walk:
     """A source, a connection to it, and the time that passes for both; the source's clock is off all along."""
 
+    faults = FAULTS
+
     def __init__(self, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         self.chance = random.Random(seed)
-        auth = self.chance.choice(["bearer", "oauth2_client_credentials"])
-        self.fake = RestFake(self.chance.choice(PAGING), auth, page_size=self.chance.randint(1, 7))
+        self.fake = self.source()
         self.passed = timedelta()
         self.skew = timedelta(minutes=self.chance.uniform(-30, 30))
         self.workers = 0
         self._monkeypatch = monkeypatch
         monkeypatch.setattr(storing, "CHUNK_RECORDS", self.chance.randint(1, 9))
 
+    def source(self) -> Any:
+        auth = self.chance.choice(["bearer", "oauth2_client_credentials"])
+        return RestFake(self.chance.choice(PAGING), auth, page_size=self.chance.randint(1, 7))
+
+    def connected(self) -> Connection:
+        return connect(self.fake, MAPPING)
+
     def begin(self) -> None:
         self.pass_time(seconds=0)
         for _ in range(self.chance.randint(0, 15)):
             self.create()
-        self.connection = connect(self.fake, MAPPING)
+        self.connection = self.connected()
 
     def now(self) -> datetime:
         return timezone.now() + self.passed
@@ -126,7 +136,7 @@ class Walk:
     # What goes wrong on the way.
 
     def fail(self) -> None:
-        self.fake.fail(*self.chance.choices([None, *FAULTS], k=self.chance.randint(1, 6)))
+        self.fake.fail(*self.chance.choices([None, *self.faults], k=self.chance.randint(1, 6)))
 
     def expire(self) -> None:
         if self.fake.auth != "bearer":
@@ -222,6 +232,38 @@ class Walk:
         return self.chance.choice(names) if names else ""
 
 
+class HubSpotWalk(Walk):
+    """An account of HubSpot: a first load by list, then windows of a search that lags, each behind its archive."""
+
+    faults = (
+        *FAULTS,
+        limited("SECONDLY"),
+        limited("TEN_SECONDLY_ROLLING"),
+        limited("DAILY"),
+        refused(423, "locked", "LOCKED"),
+        Reply(207, {"results": [], "errors": [{"category": "INTERNAL", "message": "shard away"}]}),
+    )
+
+    def source(self) -> HubSpotFake:
+        fake = HubSpotFake("deals", self.chance.choice(["service_key", "oauth"]), self.chance.randint(1, 7))
+        fake.extra["deals"] = [_property(name, name) for name in ("created", "closed", "stage")]
+        fake.lag = timedelta(seconds=self.chance.choice([0, 30, 120]))
+        return fake
+
+    def connected(self) -> Connection:
+        own = tuple(replace(rule, column="id") if rule.field == "external_id" else rule for rule in MAPPING.rules)
+        description = {**self.fake.description(), "objects": ["deals"]}
+        return connect(self.fake, replace(MAPPING, rules=own), kind="hubspot", description=description)
+
+    def merge(self) -> None:
+        """Who is left keeps its id, or gets a new one."""
+        alive = self._alive()
+        if len(alive) > 1 and self.chance.random() < 0.5:
+            self.fake.world.merge_into_new(*self.chance.sample(alive, 2), f"D{len(self.fake.world.things) + 1:04}")
+        else:
+            super().merge()
+
+
 def mapped(values: Mapping[str, Any]) -> tuple[Any, ...]:
     closed = date.fromisoformat(values["closed"]) if values["closed"] else None
     created, amount = date.fromisoformat(values["created"]), Decimal(values["amount"])
@@ -237,7 +279,8 @@ def stored() -> dict[str, tuple[Any, ...]]:
 
 @pytest.fixture
 def walk(request: pytest.FixtureRequest, in_acme: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Walk]:
-    made = Walk(request.param, monkeypatch)
+    kind, seed = request.param
+    made = kind(seed, monkeypatch)
     with served(made.fake), stamina.set_testing(True, attempts=2, cap=True):
         made.begin()
         yield made
@@ -245,7 +288,11 @@ def walk(request: pytest.FixtureRequest, in_acme: Any, monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize(
     "walk",
-    [pytest.param(seed, marks=() if seed < QUICK else pytest.mark.gate) for seed in range(SEEDS)],
+    [
+        pytest.param((kind, seed), id=f"{name}-{seed}", marks=() if seed < QUICK else pytest.mark.gate)
+        for name, kind in (("rest", Walk), ("hubspot", HubSpotWalk))
+        for seed in range(SEEDS)
+    ],
     indirect=True,
 )
 def test_ends_equal_to_what_is_true_at_the_source(walk: Walk):
