@@ -256,7 +256,7 @@ def _link_teams(cursor: CursorWrapper) -> None:
             f"""
             CREATE TEMPORARY TABLE named ON COMMIT DROP AS
             SELECT t.id AS team_id, r->>0 AS source, r->>1 AS external_id,
-                   coalesce(x.id, i.row_id) AS target_id
+                   coalesce(CASE WHEN x.deleted_at IS NULL THEN x.id END, i.row_id, x.id) AS target_id
             FROM kpis_team t CROSS JOIN jsonb_array_elements(t.refs->'{field}') AS r
             LEFT JOIN {table} x ON x.source = r->>0 AND x.external_id = r->>1
             LEFT JOIN kpis_externalidentity i ON i.entity = '{entity}' AND i.source = r->>0 AND i.external_id = r->>1

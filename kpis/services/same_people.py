@@ -15,7 +15,7 @@ from django.db.backends.utils import CursorWrapper
 from kpis.choices import PersonRule
 from kpis.engine.addresses import find_address
 from kpis.engine.same_people import Known, decide_same_people
-from kpis.models import ExternalIdentity, Person, PersonLink, TeamMembership
+from kpis.models import DimensionMember, ExternalIdentity, Person, PersonLink, TeamMembership
 from kpis.models.resources import MODELS
 from kpis.services import dependents
 from kpis.services.merges import TakeOver, references_to, take_over
@@ -71,9 +71,7 @@ def find_same_people(cursor: CursorWrapper, *, now: datetime) -> frozenset[int]:
     return frozenset({*changed, *(found[pk] for pk in changed & found.keys()), *(each for each in people)})
 
 
-def join(
-    cursor: CursorWrapper, person: Person, same_as: Person, *, rule: str, actor: models.Model | None, now: datetime
-) -> PersonLink:
+def join(cursor: CursorWrapper, person: Person, same_as: Person, *, rule: str, actor: Any, now: datetime) -> PersonLink:
     """Let one row stand for another of the same person: records, memberships and what people typed follow."""
     names = [[person.source, person.external_id]]
     further = ExternalIdentity.objects.filter(entity=PEOPLE, row_id=person.pk)
@@ -93,7 +91,7 @@ def join(
     return link
 
 
-def part(cursor: CursorWrapper, link: PersonLink, *, actor: models.Model | None, now: datetime) -> None:
+def part(cursor: CursorWrapper, link: PersonLink, *, actor: Any, now: datetime) -> None:
     """Give back what followed: every record to the person its source named. The caller closes or deletes the link."""
     person, head = link.person, link.same_as
     names = link.moved["names"]
@@ -130,9 +128,7 @@ def _known() -> Iterator[Known]:
         yield Known(each.pk, each.source, key, each.gone_at is None, weight)
 
 
-def _give_back(
-    cursor: CursorWrapper, fact: str, field: str, link: PersonLink, *, actor: models.Model | None, now: datetime
-) -> None:
+def _give_back(cursor: CursorWrapper, fact: str, field: str, link: PersonLink, *, actor: Any, now: datetime) -> None:
     table = MODELS[fact]._meta.db_table
     named = "(SELECT FROM own_names n WHERE f.refs->%(sent)s->>0 = n.source AND f.refs->%(sent)s->>1 = n.external_id)"
     which = f"EXISTS {named}"
@@ -147,7 +143,7 @@ def _give_back(
             OR EXISTS {named} AND NOT EXISTS (SELECT FROM kpis_factchange c WHERE c.fact = 'deals'
                     AND c.fact_id = f.id AND c.changes ? 'owner' AND c.at > %(since)s)
         )"""
-    told = {
+    told: dict[str, Any] = {
         "sent": "owner" if field == "owner_at_close" else field,
         "source": link.person.source,
         "name": link.person.external_id,
@@ -224,14 +220,13 @@ def _prefix(link: PersonLink) -> str:
 
 def _places() -> Iterator[tuple[type[models.Model], str]]:
     """Every column of what people typed that points at a person or at its member of the dimension."""
-    sourced = set(MODELS.values())
-    for target in (Person, Person._meta.get_field("member").related_model):
+    own = {Person, DimensionMember, *MODELS.values()}
+    for target in (Person, DimensionMember):
         for relation in target._meta.get_fields(include_hidden=True):
-            model = relation.related_model
-            if not relation.auto_created or relation.concrete or model in sourced or model._meta.label in _STAYING:
+            if not isinstance(relation, models.ManyToOneRel) or relation.related_model in own:
                 continue
-            if not model._meta.auto_created and not relation.one_to_one and model is not target:
-                yield model, relation.field.name
+            if relation.related_model._meta.label not in _STAYING:
+                yield relation.related_model, relation.field.name
 
 
 def _sides(model: type[models.Model], field: str, person: Person, head: Person) -> tuple[int | None, int | None]:

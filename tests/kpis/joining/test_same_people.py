@@ -14,6 +14,7 @@ from kpis.models import (
     Person,
     PersonLink,
     Target,
+    TeamLeader,
     TeamMembership,
 )
 from kpis.services.definitions import create_metric
@@ -207,6 +208,12 @@ class TestMemberships:
         assert sorted(held.values_list("external_id", flat=True)) == ["a", "m"]
         part_people(link=link, actor=dave, now=NOW)
         assert list(held.values_list("external_id", flat=True)) == ["m"]
+
+    def test_who_leads_a_team_by_the_other_name_leads_it_as_the_one_person(self) -> None:
+        person("crm", "U1", email_hash=MAIL, employee_code="1")
+        person("ma", "7", email_hash=MAIL)
+        send("ma", "teams", {"external_id": "T", "name": "East", "leaders": ["7"]})
+        assert TeamLeader.objects.get().person == row("crm", "U1")
 
     def test_the_team_of_whoever_stands_for_both_counts_else_that_of_the_other(self) -> None:
         for source in ("ma", "crm"):
