@@ -799,6 +799,26 @@ AREAS: dict[str, list[Mutant]] = {
             f"{DATA}connectors/test_eras.py::TestEras::test_13_a_word_means_what_it_meant_on_its_day",
         ),
         Mutant(
+            "kpis/engine/same_people.py",
+            "if max(Counter(each.source for each in group).values()) > 1:",
+            "if False:",
+            f"{KPIS}joining/test_same_people.py::TestByAddress::test_an_address_that_several_share_is_nobodys",
+        ),
+        Mutant(
+            "integrations/services/pulling.py",
+            "            reading.position = begun_anew(reading.position)\n",
+            "            pass\n",
+            f"{DATA}services/test_pulling.py::TestFailing::"
+            "test_06_a_stream_that_gives_fewer_than_it_counts_is_partial_and_read_again",
+        ),
+        Mutant(
+            "integrations/services/pulling.py",
+            "return _Reading(stands) if lacked is None else _Reading(lacked, later=stands)",
+            "return _Reading(stands)",
+            f"{DATA}services/test_drift.py::TestFields::"
+            "test_11_the_stream_goes_on_without_it_and_what_changed_meanwhile_comes_when_it_is_back",
+        ),
+        Mutant(
             "kpis/services/fact_batch.py",
             'wanted, "deleted_at IS NULL")',
             "wanted)",
