@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("kpis", "0023_dirty_of_itself"),
+        ("kpis", "0029_achievement_formula"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
