@@ -12,19 +12,25 @@ from kpis.models import ValuesVersion
 KEPT_FOR = 3600  # seconds: longer than anybody reads one page again, shorter than what is kept matters
 
 
+def values_version() -> str:
+    """The version of the company's values, "" where they were never computed. One query."""
+    version = ValuesVersion.objects.values_list("version", flat=True).first()
+    return "" if version is None else str(version)
+
+
 def read_kept(sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:
     """The rows of a query over facts and events alone, read once for each version of the values.
 
     The version is read before the rows, so that what is kept is never older than its version says. A company whose
     values were never computed keeps nothing.
     """
-    version = ValuesVersion.objects.values_list("version", flat=True).first()
+    version = values_version()
     asked = hashlib.sha256(repr((sql, sorted(params.items()))).encode()).hexdigest()
     key = f"rows:{version}:{asked}"
-    rows: list[tuple[Any, ...]] | None = None if version is None else cache.get(key)
+    rows: list[tuple[Any, ...]] | None = cache.get(key) if version else None
     if rows is None:
         rows = read_rows(sql, params)
-        if version is not None:
+        if version:
             cache.set(key, rows, KEPT_FOR)
     return rows
 

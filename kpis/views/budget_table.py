@@ -22,6 +22,7 @@ from kpis.views.budget_pdf import budget_pdf
 from kpis.views.budget_remarks import remark_words
 from kpis.views.choices import Choice, address, chosen_org, org_choices
 from kpis.views.downloads import PDF_TYPE, XLSX_TYPE, attachment, data_as_of
+from kpis.views.refreshing import refreshing
 from kpis.views.target_grid import chosen_tree
 from tenants.capabilities import Capability, has_capability, require
 from tenants.settings.selectors import company_settings
@@ -31,6 +32,7 @@ SEGMENTS = (DimensionCode.TEAM, DimensionCode.PERSON)
 
 @login_required
 @require_GET
+@refreshing
 def budget_table(request: HttpRequest) -> HttpResponse:
     """Months with quarters, halves and the year; rows are the tree, teams or people."""
     require(request.user, Capability.READ_RESULTS)

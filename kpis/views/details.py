@@ -49,12 +49,14 @@ from kpis.views.choices import (
     org_choices,
     period_switch,
 )
+from kpis.views.refreshing import refreshing
 from tenants.capabilities import Capability, has_capability, require
 from tenants.registry import panels_of
 
 
 @login_required
 @require_GET
+@refreshing
 def detail(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     """Target beside actual, the trend, the segments, the records behind, the definition and the targets."""
     require(request.user, Capability.READ_RESULTS)

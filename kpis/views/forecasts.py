@@ -33,6 +33,7 @@ from kpis.views.downloads import PDF_TYPE, XLSX_TYPE, attachment, data_as_of
 from kpis.views.forecast_lines import PARTS, since_text
 from kpis.views.forecast_pdf import forecast_pdf
 from kpis.views.forecast_workbook import forecast_workbook
+from kpis.views.refreshing import refreshing
 from kpis.views.target_grid import chosen_tree
 from tenants.capabilities import Capability, require, scope_of
 from tenants.settings.selectors import company_settings
@@ -53,6 +54,7 @@ class Place:
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@refreshing
 def table(request: HttpRequest) -> HttpResponse:
     """Won and open deals of the period with foot and landing; POST makes the manager's call."""
     require(request.user, Capability.READ_RESULTS)

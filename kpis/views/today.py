@@ -12,12 +12,14 @@ from django.views.decorators.http import require_GET
 from kpis.models import KpiTree
 from kpis.selectors.today import active_trees, read_today
 from kpis.selectors.visibility import sight_of
+from kpis.views.refreshing import refreshing
 from tenants.capabilities import Capability, Scope, has_capability, require, scope_of
 from tenants.registry import panels_of
 
 
 @login_required
 @require_GET
+@refreshing
 def today(request: HttpRequest) -> HttpResponse:
     """Where things stand, what asks for an answer, whose numbers; `?tree=` chooses among several trees in force."""
     if not has_capability(request.user, Capability.READ_RESULTS) and has_capability(request.user, Capability.USE_ADMIN):

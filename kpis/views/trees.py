@@ -18,6 +18,7 @@ from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.today import find_tree
 from kpis.selectors.visibility import Sight, sight_of
 from kpis.views.choices import chosen_period, chosen_segment, org_choices, period_switch
+from kpis.views.refreshing import refreshing
 from tenants.capabilities import Capability, has_capability, require
 
 
@@ -32,6 +33,7 @@ class Option:
 
 @login_required
 @require_GET
+@refreshing
 def tree(request: HttpRequest) -> HttpResponse:
     """KGI → KSF → KPI with values, targets and verdicts of one period."""
     require(request.user, Capability.READ_RESULTS)

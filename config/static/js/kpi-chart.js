@@ -2,6 +2,7 @@
 // {labels, unit, open: index|null, actual: [n|null], target: [n|null], before: [n|null]|null,
 //  landing: {value, low, high}|null, names: {actual, target, landing, before}, texts, notes}
 const drawn = new Map();
+const read = new WeakMap(); // canvas → the JSON it was drawn from
 
 function colour(name) {
   const probe = document.createElement("span");
@@ -83,9 +84,12 @@ function options(data) {
   };
 }
 
+const textOf = (figure) => figure.querySelector("script[type='application/json']").textContent;
+
 function draw(figure) {
-  const data = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
+  const data = JSON.parse(textOf(figure));
   const canvas = figure.querySelector("canvas");
+  read.set(canvas, textOf(figure));
   drawn.get(canvas)?.destroy();
   drawn.set(canvas, new window.Chart(canvas, { data: { labels: data.labels, datasets: datasets(data) }, options: options(data) }));
 }
@@ -103,5 +107,8 @@ function redraw() {
 
 drawAll(document);
 document.addEventListener("htmx:load", (event) => drawAll(event.target));
+document.addEventListener("page:refreshed", () => {
+  for (const figure of document.querySelectorAll("[data-chart]")) if (read.get(figure.querySelector("canvas")) !== textOf(figure)) draw(figure);
+});
 document.addEventListener("theme:changed", redraw);
 window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

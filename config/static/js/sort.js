@@ -11,10 +11,9 @@ function compare(a, b) {
   return a.localeCompare(b, document.documentElement.lang);
 }
 
-function sortBy(header) {
+function sortBy(header, descending = header.getAttribute("aria-sort") !== "descending") {
   const table = header.closest("table");
   const index = header.cellIndex;
-  const descending = header.getAttribute("aria-sort") !== "descending";
   for (const other of header.parentElement.cells) other.removeAttribute("aria-sort");
   header.setAttribute("aria-sort", descending ? "descending" : "ascending");
   const rows = [...table.tBodies[0].rows].filter((row) => !row.classList.contains("row-total"));
@@ -26,7 +25,15 @@ function sortBy(header) {
   table.tBodies[0].append(...rows);
 }
 
-function prepare(root) {
+// Bring a newer table into the order that the reader has given to the one it replaces.
+export function sortAlike(current, newer) {
+  if (current.localName !== "table") return;
+  const header = current.tHead?.querySelector("th[aria-sort]");
+  const twin = newer.tHead?.rows[header?.parentElement.rowIndex]?.cells[header.cellIndex];
+  if (twin?.matches("[data-sort]")) sortBy(twin, header.getAttribute("aria-sort") === "descending");
+}
+
+export function prepare(root) {
   for (const header of root.querySelectorAll("th[data-sort]:not(:has(.sort))")) {
     const button = document.createElement("button");
     button.type = "button";
