@@ -10,8 +10,8 @@ GROUPED := -n 2 --dist loadgroup
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-reset check test gate proof proof-properties proof-counts proof-journeys journeys \
-	screenshots bench-engine bench-sync messages
+.PHONY: help setup demo demo-event demo-reset check test gate proof proof-properties proof-counts proof-journeys journeys \
+	screenshots bench-engine bench-sync bench-live messages
 
 help: ## Show these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sort | awk -F ':.*## ' '{printf "  make %-17s %s\n", $$1, $$2}'
@@ -28,6 +28,9 @@ setup: ## Make .venv and install the locked requirements, when they changed
 
 demo: setup ## Set the demo up with a real sync and serve it (PORT=8000)
 	@DEBUG=1 $(VENV)/bin/python manage.py demo $(if $(PORT),--port $(PORT)) $(if $(MAVEN),--maven "$(MAVEN)")
+
+demo-event: setup ## Win a deal in the CRM of the running demo, which calls us; open pages follow
+	@DEBUG=1 $(VENV)/bin/python manage.py demo_event
 
 demo-reset: setup ## Delete the demo's data
 	@DEBUG=1 $(VENV)/bin/python -m config.demo.reset

@@ -69,10 +69,11 @@ def _import(stage: Stage, connection: Connection, paths: Iterable[Path]) -> None
         for path in paths:
             shutil.copy2(path, folder / path.name)
         run = sync_now(connection=connection, actor=None, now=timezone.now())
-    _follow(stage, connection, run)
+    follow(stage, connection, run)
 
 
-def _follow(stage: Stage, connection: Connection, run: SyncRun) -> None:
+def follow(stage: Stage, connection: Connection, run: SyncRun) -> None:
+    """Stay with an import until the worker has ended it. Raises DemoError where it brought nothing in."""
     spoken = [0.0]
 
     def has_ended() -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from config.demo import maven
 from config.demo.agreeing import ensure_handover, ensure_own_targets
+from config.demo.calling import ensure_calls
 from config.demo.companies import (
     CONSOLE_USERS,
     MAVEN,
@@ -51,6 +52,7 @@ class Story:
         lines += [
             "",
             f"  Password of every login: {PASSWORD}",
+            "  make demo-event wins a deal in the CRM of sakura, which calls: open pages follow by themselves.",
             f"  The data was made for {self.made_on}; make demo-reset makes it anew for today.",
             "  Ctrl-C stops everything.",
             "",
@@ -78,8 +80,8 @@ def _maven_delivery(export: Path) -> Delivery:
     return Delivery("CRM export", MAVEN.slug, Carries.BOTH, "crm_opportunities", paths)
 
 
-def play(stage: Stage, *, console: Company, export: Path | None) -> Story:
-    """Bring console and companies to the state that the demo shows."""
+def play(stage: Stage, *, console: Company, export: Path | None, crm_port: int, web_port: int) -> Story:
+    """Bring console and companies to the state that the demo shows; the ports are those of its CRM and of its pages."""
     ensure_users(console, CONSOLE_USERS)
     if export is None:
         stage.report("Company B is left out: its CRM export is not at hand (give --maven PATH or set MAVEN_CRM_DIR).")
@@ -87,6 +89,7 @@ def play(stage: Stage, *, console: Company, export: Path | None) -> Story:
     companies = ensure_companies(stage, demos)
     ensure_grants(console, companies.values())
     _fill(stage, SAKURA, companies, company_plan(today=stage.today), _sakura_deliveries(stage), months_in_use=1)
+    ensure_calls(stage, companies[SAKURA.slug], crm_port=crm_port, web_port=web_port)
     ensure_own_targets(companies[SAKURA.slug])
     ensure_handover(companies[SAKURA.slug])
     if export is not None:

@@ -15,6 +15,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from config import embedded
+from config.demo.calling import start_crm
 from config.demo.keeping import AlreadyRunningError, made_on, only_one
 from config.demo.maven import MavenMissingError, find_directory
 from config.demo.play import play
@@ -49,7 +50,7 @@ class Command(BaseCommand):
     def _run(self, port: int, export: Path | None) -> None:
         check_port(port)
         home = embedded.directory()
-        with Supervisor(home / "logs", environment={**os.environ, "PUBLIC_PORT": str(port)}) as supervisor:
+        with Supervisor(home / "logs", environment=environment(port)) as supervisor:
             today = made_on(home, today=timezone.localdate())
             stage = Stage(directory=home, today=today, supervisor=supervisor, say=self._say)
             stage.report("Preparing the database …")
@@ -64,7 +65,8 @@ class Command(BaseCommand):
                 when_orphaned=signal.SIGQUIT,  # a worker asked politely would finish its task first
             )
             supervisor.start("beat", [*celery, "beat", "--pidfile=", f"--schedule={home / 'beat-schedule'}"])
-            story = play(stage, console=console, export=export)
+            crm_port = start_crm(stage)
+            story = play(stage, console=console, export=export, crm_port=crm_port, web_port=port)
             supervisor.start("web", web_server(port))
             stage.wait_for(lambda: is_served(port), what="Starting the web server", seconds=SERVING_SECONDS)
             stage.report("Ready.")
@@ -74,6 +76,11 @@ class Command(BaseCommand):
     def _say(self, text: str) -> None:
         self.stdout.write(text)
         self.stdout.flush()
+
+
+def environment(port: int) -> dict[str, str]:
+    """What the demo's processes are told: where its pages are, and that a source of it is on this machine."""
+    return {**os.environ, "PUBLIC_PORT": str(port), "SOURCES_ON_LOOPBACK": "1"}
 
 
 def web_server(port: int) -> list[str]:
