@@ -80,6 +80,9 @@ bench-sync: setup ## Measure how fast records come in, and write docs/benchmarks
 	DEBUG=1 SOURCES_ON_LOOPBACK=1 MAWARU_EMBEDDED_DIR=/var/tmp/mawaru-bench $(RUN)/python manage.py bench_sync \
 		$(if $(DLT),--dlt)
 
+bench-live: setup ## Measure how soon open pages of the demo show an event, and write docs/benchmarks/live.md (minutes)
+	$(RUN)/python -m tests.journeys.live
+
 messages: setup ## Collect the texts of pages and code into the catalogue, and compile it
 	DEBUG=1 $(RUN)/python -m config.catalogue extract
 	DEBUG=1 $(RUN)/python -m config.catalogue compile

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,7 +20,7 @@ from config.demo.delivery import EVERY, follow
 from config.demo.keeping import write_whole
 from config.demo.selling import ask, folder_of
 from config.demo.stage import DemoError, Stage
-from integrations.choices import DELIVERED, Carries, RunState
+from integrations.choices import DELIVERED, Carries, ConnectionKind, RunState
 from integrations.connectors.mapping import FieldRule, StreamMapping
 from integrations.models import Connection, InboundHook, SyncRun
 from integrations.services.connections import change_source, create_source, save_mapping, set_frequency
@@ -63,16 +64,7 @@ def ensure_calls(stage: Stage, company: Company, *, crm_port: int, web_port: int
         now = timezone.now()
         connection = Connection.objects.filter(name=NAME).first()
         if connection is None:
-            connection = create_source(
-                name=NAME,
-                kind="rest",
-                source=SAKURA.slug,
-                carries=Carries.SFA,
-                description=description,
-                secrets={},
-                now=now,
-            )
-            save_mapping(connection=connection, mapping=StreamMapping("deals", "deals", 10, "deals", RULES), now=now)
+            connection = _connected(description)
         if connection.description != description:
             change_source(connection=connection, description=description, now=now)
         if not SyncRun.objects.filter(connection=connection, state__in=DELIVERED).exists():
@@ -81,6 +73,22 @@ def ensure_calls(stage: Stage, company: Company, *, crm_port: int, web_port: int
         if connection.every is None:
             set_frequency(connection=connection, every=EVERY, now=now)
         _tell_where_to_call(folder_of(stage.directory) / "hook.json", connection, port=web_port)
+
+
+@transaction.atomic
+def _connected(description: dict[str, Any]) -> Connection:
+    now = timezone.now()
+    made = create_source(
+        name=NAME,
+        kind=ConnectionKind.REST,
+        source=SAKURA.slug,
+        carries=Carries.SFA,
+        description=description,
+        secrets={},
+        now=now,
+    )
+    save_mapping(connection=made, mapping=StreamMapping("deals", "deals", 10, "deals", RULES), now=now)
+    return made
 
 
 def describe(port: int) -> dict[str, Any]:
