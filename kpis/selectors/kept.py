@@ -10,12 +10,18 @@ from django.db import connection
 from kpis.models import ValuesVersion
 
 KEPT_FOR = 3600  # seconds: longer than anybody reads one page again, shorter than what is kept matters
+CHANGED_KEY = "values-changed"  # set by kpis.services.changed_values
 
 
 def values_version() -> str:
     """The version of the company's values, "" where they were never computed. One query."""
     version = ValuesVersion.objects.values_list("version", flat=True).first()
     return "" if version is None else str(version)
+
+
+def shown_version() -> str:
+    """What pages show changes with it: the version of the values, and the last change that no recompute follows."""
+    return f"{values_version()}.{cache.get(CHANGED_KEY, '')}"
 
 
 def read_kept(sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:

@@ -14,9 +14,8 @@ from kpis.engine import specs
 from kpis.engine.issues import Issue, gettext_noop
 from kpis.models import DimensionMember, ManualEntry, Metric, MetricVersion, Period
 from kpis.services.calendar import ensure_calendar
+from kpis.services.changed_values import announce_changed_values
 from kpis.services.refusal import RefusedError
-from tenants.context import current_company
-from tenants.outbox.services import emit
 
 
 class EntryError(RefusedError):
@@ -98,7 +97,7 @@ def enter_values(*, entries: Sequence[ValueEntry], actor: Any, now: datetime) ->
         _lock_entries({entry.metric for entry in entries})
         _refuse(entries)
         rows = tuple(_write(entry, actor, now) for entry in entries)
-        emit(topic="values.changed", company_id=current_company().pk)
+        announce_changed_values()
     return rows
 
 
@@ -128,7 +127,7 @@ def withdraw_value(*, entry: ManualEntry, seen_at: datetime | None = None, actor
         if seen_at is not None and found.entered_at != seen_at:
             raise _changed(found)
         found.delete()
-        emit(topic="values.changed", company_id=current_company().pk)
+        announce_changed_values()
 
 
 def _refuse(entries: Sequence[ValueEntry]) -> None:

@@ -11,11 +11,10 @@ from kpis.engine.issues import Issue, gettext_noop
 from kpis.models import Period, RestatementDecision
 from kpis.selectors.restatements import Restatement, find_restatements_of
 from kpis.selectors.visibility import OPEN
+from kpis.services.changed_values import announce_changed_values
 from kpis.services.locks import relock_cells
 from kpis.services.recompute import recompute
 from kpis.services.refusal import RefusedError
-from tenants.context import current_company
-from tenants.outbox.services import emit
 
 
 class RestatementError(RefusedError):
@@ -60,7 +59,7 @@ def decide_restatements(
         )
         if not is_refusal:
             relock_cells(cells=[each.cell for each in asked], now=now)
-            emit(topic="values.changed", company_id=current_company().pk)
+            announce_changed_values()
     return decisions
 
 

@@ -18,9 +18,8 @@ from kpis.engine.proration import Proration
 from kpis.models import DimensionMember, KpiNode, KpiTree, Period, Target, TargetRequest, TargetRevision
 from kpis.selectors.approvals import approval_steps
 from kpis.services.calendar import ensure_fiscal_year
+from kpis.services.changed_values import announce_changed_values
 from kpis.services.refusal import RefusedError
-from tenants.context import current_company
-from tenants.outbox.services import emit
 
 OFFICIAL = "official"
 BATCH = 1000
@@ -80,7 +79,7 @@ def set_targets(
             _refuse_unapproved([each.entry for each in changes], actor, now)
         targets = writer.write(actor, now, request)
         if writer.is_changed:
-            emit(topic="values.changed", company_id=current_company().pk)
+            announce_changed_values()
     return targets
 
 

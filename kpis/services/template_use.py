@@ -22,6 +22,7 @@ from kpis.models import KpiNode, KpiTree, Metric, TemplateUse
 from kpis.selectors.calendar import find_period
 from kpis.selectors.template_use import find_use, preview_use
 from kpis.services.calendar import ensure_calendar
+from kpis.services.changed_values import announce_changed_values
 from kpis.services.definitions import create_metric, update_metric
 from kpis.services.fitness import check_tree
 from kpis.services.nodes import TreeError, add_node, change_node, remove_node
@@ -129,7 +130,7 @@ def take_offer(*, use: TemplateUse, actor: Any, now: datetime) -> Taking:
         use.version, use.document, use.taken_at = use.offered_version or use.version, use.offered_document, now
         _settle(use, TAKEN, offer_id)
         check_tree(tree=tree, today=timezone.localdate(now))
-        emit(topic="values.changed", company_id=current_company().pk)
+        announce_changed_values()
     return Taking(merged, left)
 
 

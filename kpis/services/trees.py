@@ -15,6 +15,7 @@ from kpis.engine.tree import blocking, keeping_from_use
 from kpis.models import KpiNode, KpiTree, Target
 from kpis.selectors.trees import places_of, tree_issues
 from kpis.services.calendar import ensure_fiscal_year
+from kpis.services.changed_values import announce_changed_values
 from kpis.services.fitness import check_tree
 from kpis.services.nodes import (
     NodeFields,
@@ -25,8 +26,6 @@ from kpis.services.nodes import (
     number_nodes,
     remove_node,
 )
-from tenants.context import current_company
-from tenants.outbox.services import emit
 
 
 class TreeFields(TypedDict, total=False):
@@ -185,4 +184,4 @@ def delete_node(*, node: KpiNode, actor: Any, now: datetime) -> None:
 
 def _look_again(tree: KpiTree, now: datetime) -> None:
     check_tree(tree=tree, today=timezone.localdate(now))
-    emit(topic="values.changed", company_id=current_company().pk)
+    announce_changed_values()

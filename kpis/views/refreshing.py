@@ -9,7 +9,7 @@ from django.utils.cache import get_conditional_response
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
-from kpis.selectors.kept import values_version
+from kpis.selectors.kept import shown_version
 from tenants.capabilities import Capability, require
 
 View = Callable[..., HttpResponse]
@@ -24,7 +24,7 @@ def refreshing(view: View) -> View:
     @wraps(view)
     def with_version(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if request.method == "GET":  # what was refused on POST would be gone with the next look
-            request.values_version = values_version()  # type: ignore[attr-defined]
+            request.values_version = shown_version()  # type: ignore[attr-defined]
         return view(request, *args, **kwargs)
 
     return with_version
@@ -40,7 +40,7 @@ def version(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return HttpResponse(status=401)
     require(request.user, Capability.READ_RESULTS)
-    found = values_version()
+    found = shown_version()
     etag = f'"{found}"'
     answer = get_conditional_response(request, etag=etag, response=JsonResponse({"version": found}))
     answer["ETag"] = etag

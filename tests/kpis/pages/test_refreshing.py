@@ -1,6 +1,8 @@
 """Open pages: which version they show, and what they are told when they ask whether it is still the one."""
 
 import re
+from datetime import date
+from decimal import Decimal
 
 import pytest
 from django.urls import reverse
@@ -8,7 +10,9 @@ from django.urls import reverse
 from kpis.models import ValuesVersion
 from kpis.selectors.today import read_today
 from kpis.services.recompute import recompute
+from kpis.services.targets import TargetEntry, set_target
 from kpis.views import today
+from tenants.context import tenant_context
 from tests.kpis.pages.conftest import NOW, send
 
 pytestmark = pytest.mark.django_db
@@ -36,13 +40,24 @@ class TestVersion:
     def test_is_the_one_the_page_names_until_something_is_computed(self, world, alice, acme, client_for):
         client = client_for(alice, acme)
         version = shown_version(client, "/")
-        assert version == str(ValuesVersion.objects.get().version)
+        assert str(ValuesVersion.objects.get().version) in version
         assert client.get(ASK, headers={"if-none-match": f'"{version}"'}).status_code == 304
         win_a_deal()
         answer = client.get(ASK, headers={"if-none-match": f'"{version}"'})
         assert answer.status_code == 200
         assert answer.json() == {"version": shown_version(client, "/")} != {"version": version}
         assert answer.headers["ETag"] == f'"{answer.json()["version"]}"'
+
+    def test_is_another_one_when_a_target_was_set(
+        self, world, alice, dave, acme, client_for, django_capture_on_commit_callbacks
+    ):
+        """No recompute follows, but what pages show is another verdict."""
+        client = client_for(alice, acme)
+        version = shown_version(client, "/")
+        with tenant_context(acme), django_capture_on_commit_callbacks(execute=True):
+            entry = TargetEntry(world.goal, date(2026, 11, 1), Decimal(7), reason="found too high")
+            set_target(entry=entry, actor=dave, now=NOW)
+        assert client.get(ASK, headers={"if-none-match": f'"{version}"'}).status_code == 200
 
     def test_is_never_kept_by_a_browser(self, world, alice, acme, client_for):
         assert "no-store" in client_for(alice, acme).get(ASK).headers["Cache-Control"]
@@ -58,7 +73,7 @@ class TestVersion:
 
         monkeypatch.setattr(today, "read_today", read_late)
         assert shown_version(client, "/") == before
-        assert str(ValuesVersion.objects.get().version) != before
+        assert client.get(ASK, headers={"if-none-match": f'"{before}"'}).status_code == 200
 
     @pytest.mark.parametrize("language", ["ja", "en"])
     def test_what_is_said_is_in_the_readers_language(self, world, alice, acme, client_for, language):
