@@ -8,8 +8,7 @@ const SELDOM = 6_000; // where nothing has come, and nobody has done anything, f
 const A_WHILE = 5 * 60_000;
 const AWAY = 15_000; // where the server does not answer
 const PATIENCE = 20_000;
-const WORKED_OUT = 5_000; // after the values workers find out what follows from them: misses, for example
-const SHARE = 3; // as many times as long as fetching the page has taken it waits at least
+const WORKED_OUT = 5_000; // after the values workers find out what follows from them: misses, which panels show
 const SHOWN = 3_000; // how long a change is marked
 const QUIET = 10_000; // between two things that are read aloud
 const NUMBERS = ".num, .diff, .lead strong";
@@ -107,10 +106,10 @@ async function look() {
     if (isNew || isDue) await refresh();
     if (isNew) {
       stirred = Date.now();
-      again = stirred + WORKED_OUT;
+      again = "panels" in note().dataset ? stirred + WORKED_OUT : 0;
     } else if (isDue) again = 0;
     const pace = Date.now() - stirred < A_WHILE ? OFTEN : SELDOM;
-    wait = Math.max(pace, SHARE * (performance.now() - began));
+    wait = Math.max(pace, performance.now() - began); // the slower the server, the less it is asked
   } catch (error) {
     if (error instanceof SignedOutError) end();
   } finally {
