@@ -25,6 +25,7 @@ from integrations.models import (
     FieldMapping,
     InboundEvent,
     InboundHook,
+    ListedPart,
     MergedRecord,
     RawRecord,
     RejectedRecord,
@@ -169,6 +170,13 @@ class SyncRunAdmin(ReadOnlyAdmin):
     def cancel(self, request: HttpRequest, queryset: QuerySet[SyncRun]) -> None:
         stopped = sum(cancel_run(run=run, now=timezone.now()) for run in queryset)
         messages.success(request, _("Changed: %(count)s") % {"count": stopped})
+
+
+@admin.register(ListedPart)
+class ListedPartAdmin(ReadOnlyAdmin):
+    list_display = ("stream", "run")
+    list_filter = ("stream",)
+    list_select_related = ("run",)
 
 
 @admin.register(RejectedRecord)

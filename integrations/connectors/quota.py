@@ -19,7 +19,7 @@ class DailyShare:
     """
 
     def __init__(self, budget: Budget, refilled_in: Callable[[], float]) -> None:
-        self._budget = budget
+        self.budget = budget
         self._refilled_in = refilled_in
         self._is_ignored = False
         self.used = self.limit = 0
@@ -32,7 +32,7 @@ class DailyShare:
     def take(self, name: str) -> float:
         if self.limit and self.used > self.limit * LARGEST_SHARE and not self._is_ignored:
             return self._refilled_in()
-        return self._budget.take(name)
+        return self.budget.take(name)
 
     @contextmanager
     def ignored(self) -> Iterator[None]:

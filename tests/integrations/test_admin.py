@@ -7,7 +7,17 @@ from django.apps import apps
 from django.contrib import admin
 from django.urls import reverse
 
-from integrations.models import ApiKey, Connection, DataKey, FieldMapping, InboundEvent, InboundHook, MergedRecord
+from integrations.models import (
+    ApiKey,
+    Connection,
+    DataKey,
+    FieldMapping,
+    InboundEvent,
+    InboundHook,
+    ListedPart,
+    MergedRecord,
+    SyncRun,
+)
 from integrations.services.connections import create_source
 from integrations.services.credentials import seal
 from tenants.models import DueSync
@@ -31,6 +41,7 @@ def test_lists_and_shows_each_model(owner, connection, sync, key_for, name):
     InboundHook.objects.create(connection=connection, token="t0ken-of-the-address", opened_at=NOW)
     InboundEvent.objects.create(connection=connection, event_id="e1", stream="deals", external_id="D1", received_at=NOW)
     MergedRecord.objects.create(connection=connection, resource="deals", loser="D8", winner="D1", noted_at=NOW)
+    ListedPart.objects.create(run=SyncRun.objects.first(), stream="deals", ids=["D1"])
     assert owner.get(reverse(f"admin:integrations_{name}_changelist")).status_code == 200
     row = apps.get_model("integrations", name)._default_manager.first()
     shown = owner.get(reverse(f"admin:integrations_{name}_change", args=[row.pk]))

@@ -355,7 +355,7 @@ class TestSelecting:
         world.put("0174", LeadId="00Q1", Field="Status", NewValue="SQL")
         later, _ = read_all(connector, "NewValue", stream="LeadHistory", position=position)
         assert "0174" in {each.external_id for each in later}
-        assert [id for part in connector.ids("LeadHistory") for id in part] == ["0172", "0174"]
+        assert [id for part in connector.ids("LeadHistory", {}) for id in part.ids] == ["0172", "0174"]
         assert connector.check()[0].params["count"] == 1
 
     def test_a_query_too_long_for_an_address_is_refused(self, org, monkeypatch):

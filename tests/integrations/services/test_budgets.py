@@ -63,7 +63,7 @@ class TestAccounts:
             now=timezone.now(),
         )
         with opened_source(made) as connector:
-            return connector.http.budget.account
+            return connector.http.budget.budget.account
 
     @pytest.mark.django_db
     def test_two_connections_to_one_host_share_it_and_another_host_and_company_do_not(self, globex):

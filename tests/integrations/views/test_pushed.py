@@ -91,7 +91,8 @@ class TestPushedFrequency:
 class TestOneRule:
     @pytest.mark.parametrize(("minutes", "is_late"), [(70, False), (76, True)])
     def test_connection_strip_and_api_agree(self, connection, minutes, is_late):
-        connection.every, connection.last_success_at = timedelta(hours=1), NOW
+        connection.every = connection.read_every = timedelta(hours=1)
+        connection.last_success_at = NOW
         FactStream.objects.create(
             source=connection.source, fact="deals", last_success_at=NOW, expected_every=timedelta(hours=1)
         )
