@@ -13,7 +13,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from kpis.choices import Grain
+from kpis.choices import Direction, Grain
 from kpis.engine import specs
 from kpis.engine.catalogue import CATALOGUE
 from kpis.forms.definitions import FIRST, RATE, SAVE, USUAL, DefinitionForm, Typed, typed_of
@@ -114,6 +114,7 @@ def _beginning(request: HttpRequest) -> Typed:
     else:
         typed = typed_of(DEFAULT)
         typed["unit"], typed["accumulation"] = USUAL["simple"]
+        typed["direction"] = Direction.UP
     typed["since"] = FIRST
     return typed
 

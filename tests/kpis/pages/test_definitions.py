@@ -141,6 +141,11 @@ class TestMake:
         sent(owner, "/metrics/new/", {**BASICS, **DEALS, **large, "code": "large"}, 302)
         assert Metric.objects.get(code="large").versions.get().spec["filters"][0]["value"] == 300_000
 
+    def test_begins_without_a_complaint(self, world, owner):
+        page = shown(owner, "/metrics/new/")
+        assert '<option value="up" selected>' in page
+        assert "このフィールドは必須です" not in page.split('id="id_direction"')[1][:600]
+
     def test_begins_with_another_metric(self, world, owner):
         page = shown(owner, f"/metrics/new/?like={Metric.objects.get(code='won_deals').public_id}")
         assert 'value="closed_on" selected' in page
