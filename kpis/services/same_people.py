@@ -241,14 +241,14 @@ def _move_typed(person: Person, head: Person) -> Iterator[tuple[str, list[int]]]
         mine, theirs = _sides(model, field, person, head)
         if mine is None or theirs is None:
             continue
-        pks = list(model._default_manager.filter(**{field: mine}).order_by("pk").values_list("pk", flat=True))
+        pks = list(model._base_manager.filter(**{field: mine}).order_by("pk").values_list("pk", flat=True))
         if moved := _repoint(model, field, pks, mine, theirs):
             yield f"{model._meta.label}.{field}", moved
 
 
 def _repoint(model: type[models.Model], field: str, pks: list[int], old: int | None, new: int | None) -> list[int]:
     """Point these rows at `new` where they still point at `old` and nothing stands there; the ids of those moved."""
-    rows = model._default_manager.filter(**{field: old})
+    rows = model._base_manager.filter(**{field: old})
     try:
         with transaction.atomic():
             rows.filter(pk__in=pks).update(**{field: new})
