@@ -250,7 +250,10 @@ def load(stage: Stage, from_: Connection, *, profile: Path | None = None) -> Tak
     """What our import takes, in a process of its own: from the beginning after `_empty`, else an increment."""
     with transaction.atomic():
         run = sync_now(connection=from_, actor=None, now=timezone.now())
-    return work(stage.company, run, profile=profile)
+    taken = work(stage.company, run, profile=profile)
+    if Deal.objects.count() != stage.count:
+        raise RuntimeError(f"{Deal.objects.count():,} of {stage.count:,} deals were stored.")
+    return taken
 
 
 def work(company: Company, run: SyncRun, *, profile: Path | None = None) -> Taken:

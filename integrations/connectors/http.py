@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any, Protocol, Self
 
@@ -198,7 +199,7 @@ class Http:
 
     def _url(self, path: str) -> httpx.URL:
         try:
-            base = httpx.URL(self.base_url if self.base_url.endswith("/") else f"{self.base_url}/")
+            base = _base(self.base_url)
         except httpx.InvalidURL as error:
             raise ConnectorError("config", "bad_address", url=self.base_url[:MESSAGE_LENGTH]) from error
         try:
@@ -210,6 +211,11 @@ class Http:
             # Where an answer says to go on: it must not send the credentials to somebody else.
             raise ConnectorError("data", "foreign_address", host=url.host)
         return url
+
+
+@lru_cache
+def _base(address: str) -> httpx.URL:
+    return httpx.URL(address if address.endswith("/") else f"{address}/")
 
 
 def failure_of(answer: Answer) -> ConnectorError | None:

@@ -15,7 +15,8 @@ from integrations.connectors.values import Cell, text_of
 from kpis.engine.record_table import RecordTable
 
 SCALARS = (str, int, float, Decimal, datetime, date, time, timedelta)
-PLAIN = frozenset({*SCALARS, bool, type(None)})
+_THERE = frozenset({*SCALARS, bool})
+PLAIN = _THERE | {type(None)}
 SEPARATOR = ","
 
 
@@ -60,6 +61,19 @@ def dig(values: Any, path: str) -> Any:
 def text_at(values: Mapping[str, Any], path: str) -> str:
     """What lies at a path as a text; '' where there is nothing."""
     return text_of(cell_of(dig(values, path)))
+
+
+def cells_at(rows: Sequence[Mapping[str, Any]], path: str) -> list[Cell]:
+    """What lies at a path of each row, as a mapping reads it."""
+    found = [row.get(path) for row in rows]
+    if _THERE.issuperset(map(type, found)):
+        return found
+    return [cell_of(dig(row, path)) for row in rows]
+
+
+def texts_at(rows: Sequence[Mapping[str, Any]], path: str) -> list[str]:
+    """What lies at a path of each row as a text; '' where there is nothing."""
+    return list(map(text_of, cells_at(rows, path)))
 
 
 def has_path(values: Any, path: str) -> bool:

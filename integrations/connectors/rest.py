@@ -38,10 +38,11 @@ from integrations.connectors.base import (
 from integrations.connectors.document import AuthSpec, Document, PaginatorSpec, StreamSpec
 from integrations.connectors.errors import BadValueError, ConnectorError
 from integrations.connectors.http import Answer, Http
-from integrations.connectors.records import cell_of, dig, has_path, text_at
+from integrations.connectors.records import cells_at, dig, has_path, texts_at
 
 SAMPLE = 20
 # What a source answers for a record that it does not have any more.
+_UTC = ZoneInfo("UTC")
 GONE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.GONE})
 # What is wrong with the source as a whole, not with one stream of it.
 HOST_FAULTS = frozenset({"bad_address", "not_https", "closed_address"})
@@ -92,7 +93,7 @@ class RestConnector(Connector):
             answer = self._get(spec, base, at)
             body = answer.json()
             rows = _rows(spec, body)
-            records = tuple(_record(spec, row) for row in rows)
+            records = _records(spec, rows)
             following = _following(spec.paginator, answer, body, records, at)
             if following is not None and following == at:
                 raise ConnectorError("data", "page_repeats", stream=spec.name)
@@ -135,7 +136,7 @@ class RestConnector(Connector):
         row = dig(body, spec.single_record) if spec.single_record else body
         if not isinstance(row, dict):
             raise ConnectorError("data", "no_records_at", stream=spec.name, path=spec.single_record or "·")
-        record = _record(spec, row)
+        (record,) = _records(spec, [row])
         if record.external_id != external_id:
             raise ConnectorError("data", "other_record", stream=spec.name, asked=external_id, given=record.external_id)
         return record
@@ -229,37 +230,37 @@ def _rows(spec: StreamSpec, body: Any) -> list[Mapping[str, Any]]:
     return found
 
 
-def _record(spec: StreamSpec, row: Mapping[str, Any]) -> Record:
-    external_id = text_at(row, spec.id)
-    if not external_id:
+def _records(spec: StreamSpec, rows: Sequence[Mapping[str, Any]]) -> tuple[Record, ...]:
+    """What a page tells of its records."""
+    ids = texts_at(rows, spec.id)
+    if not all(ids):
         raise ConnectorError("data", "record_without_id", stream=spec.name, path=spec.id)
-    gone = spec.deleted_field and text_at(row, spec.deleted_field) in spec.deleted_values
-    return Record(
-        external_id=external_id,
-        values=row,
-        updated_at=_changed_at(spec, row),
-        is_deleted=bool(gone),
-        merged_into=text_at(row, spec.merged_into) if spec.merged_into else "",
-    )
+    gone, merged = [False] * len(rows), [""] * len(rows)
+    if spec.deleted_field:
+        gone = [mark in spec.deleted_values for mark in texts_at(rows, spec.deleted_field)]
+    if spec.merged_into:
+        merged = texts_at(rows, spec.merged_into)
+    columns = zip(ids, rows, _changes(spec, rows), gone, merged, strict=True)
+    return tuple(Record(*each) for each in columns)
 
 
-def _total(spec: StreamSpec, body: Any) -> int | None:
-    found = values.text_of(cell_of(dig(body, spec.total))) if spec.total else ""
-    return int(found) if found.isdigit() else None
-
-
-def _changed_at(spec: StreamSpec, row: Mapping[str, Any]) -> datetime | None:
+def _changes(spec: StreamSpec, rows: Sequence[Mapping[str, Any]]) -> list[datetime | None]:
+    """When each row was last changed; None where it does not say, or nobody can read it."""
     if spec.increment is None:
-        return None
-    value = cell_of(dig(row, spec.increment.field))
+        return [None] * len(rows)
+    form = spec.increment.format
+    return [_moment_of(cell, form) for cell in cells_at(rows, spec.increment.field)]
+
+
+def _moment_of(cell: values.Cell, form: str) -> datetime | None:
     try:
-        match spec.increment.format:
+        match form:
             case "epoch":
-                return datetime.fromtimestamp(float(str(value)), UTC)
+                return datetime.fromtimestamp(float(str(cell)), UTC)
             case "epoch_ms":
-                return datetime.fromtimestamp(float(str(value)) / 1000, UTC)
+                return datetime.fromtimestamp(float(str(cell)) / 1000, UTC)
             case _:
-                found = values.parse_moment(value, zone=ZoneInfo("UTC"))
+                found = values.parse_moment(cell, zone=_UTC)
                 return as_utc(found) if found else None
     except (BadValueError, ValueError, OverflowError):
         return None

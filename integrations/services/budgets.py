@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from django.core.cache import caches
@@ -47,7 +48,10 @@ class SharedBudget:
         rate = self.rates.get(name)
         if rate is None:
             return 0.0
+        key = caches["default"].make_key(f"budget:{self.account}:{name}")
+        return float(self._redis.eval(TAKE, 1, key, rate.calls / rate.seconds, rate.calls, LONGEST_QUEUE_SECONDS))
+
+    @cached_property
+    def _redis(self) -> Any:
         cache: Any = caches["default"]
-        client = cache._cache.get_client(None, write=True)
-        key = cache.make_key(f"budget:{self.account}:{name}")
-        return float(client.eval(TAKE, 1, key, rate.calls / rate.seconds, rate.calls, LONGEST_QUEUE_SECONDS))
+        return cache._cache.get_client(None, write=True)

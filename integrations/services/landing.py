@@ -33,14 +33,13 @@ _COLUMNS = "connection_id, stream, external_id, payload, digest, is_gone, receiv
 
 
 class Said(NamedTuple):
-    """What a source said about one record, written for COPY, and the mark by which it is known again."""
+    """What a source said about one record, written for COPY after its id, and the mark by which it is known again."""
 
     text: str
     mark: tuple[str, bool]
 
 
-_GONE = Said(f"{NULL}\t\tt", ("", True))
-_THERE = Said(f"{NULL}\t\tf", ("", False))
+_GONE, _THERE = ("", True), ("", False)
 
 
 def heard(
@@ -50,7 +49,7 @@ def heard(
 
     Mail addresses are sealed but for those in the columns of `plain`.
     """
-    return {external_id: _said(values, keeps=keeps, plain=plain) for external_id, values in told}
+    return {name: _said(escaped(name), values, keeps=keeps, plain=plain) for name, values in told}
 
 
 def land(*, connection: Connection, stream: str, said: Mapping[str, Said], now: datetime) -> None:
@@ -61,14 +60,14 @@ def land(*, connection: Connection, stream: str, said: Mapping[str, Said], now: 
     head, tail = f"{connection.pk}\t{escaped(stream)}\t", f"\t{now.isoformat()}\n"
     with database.cursor() as cursor:
         if fresh:
-            text = "".join(f"{head}{escaped(name)}\t{line.text}{tail}" for name, line in fresh.items())
+            text = head + f"{tail}{head}".join(line.text for line in fresh.values()) + tail
             copy_in(cursor, f"COPY integrations_rawrecord ({_COLUMNS}) FROM STDIN", text)
         if other:
             cursor.execute(
                 "CREATE TEMPORARY TABLE landed (external_id text, payload jsonb, digest text, is_gone bool)"
                 " ON COMMIT DROP"
             )
-            text = "".join(f"{escaped(name)}\t{line.text}\n" for name, line in other.items())
+            text = "".join(f"{line.text}\n" for line in other.values())
             copy_in(cursor, "COPY landed FROM STDIN", text)
             cursor.execute(
                 "UPDATE integrations_rawrecord r SET payload = l.payload, digest = l.digest, is_gone = l.is_gone,"
@@ -93,11 +92,11 @@ def forget(*, connection: Connection, now: datetime) -> int:
     return old.update(payload=None, digest="")
 
 
-def _said(values: Mapping[str, Any] | None, *, keeps: bool, plain: frozenset[str]) -> Said:
+def _said(name: str, values: Mapping[str, Any] | None, *, keeps: bool, plain: frozenset[str]) -> Said:
     if values is None:
-        return _GONE
+        return Said(f"{name}\t{NULL}\t\tt", _GONE)
     if not keeps:
-        return _THERE
+        return Said(f"{name}\t{NULL}\t\tf", _THERE)
     payload = _ENCODER.encode(values)
     if "@" in payload:
         payload = _ENCODER.encode(masked(values, plain, seal_address))
@@ -109,7 +108,7 @@ def _said(values: Mapping[str, Any] | None, *, keeps: bool, plain: frozenset[str
         payload = _UNKEEPABLE.sub("\\1\ufffd", payload)
         content = payload.encode()
     digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    return Said(f"{escaped(payload)}\t{digest}\tf", (digest, False))
+    return Said(f"{name}\t{escaped(payload)}\t{digest}\tf", (digest, False))
 
 
 def _known(connection: Connection, stream: str, external_ids: list[str]) -> dict[str, tuple[str, bool]]:

@@ -44,26 +44,31 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """A column of references: what was sent, each once, and for every row the place of its own in it."""
+    """A column of references: what was sent, each once, and for every row the place of its own in it.
+
+    `names`: source and external id of each of the distinct ones, None where nothing or a list is referred to.
+    """
 
     distinct: Sequence[Any]
     places: Sequence[int]
+    names: Sequence[tuple[str, str] | None]
 
     @classmethod
     def of(cls, column: Sequence[Any]) -> References:
         """References that were sent alike are one and the same list."""
         distinct = {id(value): value for value in column}
         place_of = {name: place for place, name in enumerate(distinct)}
-        return cls(list(distinct.values()), [place_of[id(value)] for value in column])
+        names = [(each[0], each[1]) if _is_one(each) else None for each in distinct.values()]
+        return cls(list(distinct.values()), [place_of[id(value)] for value in column], names)
 
     def only(self, places: Sequence[int]) -> References:
         """Those of the rows at these places; what none of them has may still be among the distinct ones."""
-        return References(self.distinct, [self.places[at] for at in places])
+        return replace(self, places=[self.places[at] for at in places])
 
     @property
     def wanted(self) -> set[tuple[str, str]]:
         """Source and external id of all that is referred to."""
-        return {(each[0], each[1]) for place in set(self.places) if (each := self.distinct[place])}
+        return {name for place in set(self.places) if (name := self.names[place])}
 
     def texts(self) -> list[str]:
         """Each row's as JSON."""
@@ -72,7 +77,7 @@ class References:
 
     def ids(self, found: Mapping[tuple[str, str], int]) -> list[str]:
         """The id of the row that each points at, as COPY reads it."""
-        known = [found.get((each[0], each[1])) if each else None for each in self.distinct]
+        known = [found.get(name) if name else None for name in self.names]
         become = [NULL if each is None else str(each) for each in known]
         return [become[place] for place in self.places]
 
@@ -285,8 +290,12 @@ def _refs(references: Mapping[str, References], count: int) -> list[str]:
 def _reference_text(value: Any) -> str:
     if value is None:
         return "null"
-    is_one = len(value) == 2 and isinstance(value[0], str)
-    return escaped(f"[{_quoted(value[0])}, {_quoted(value[1])}]" if is_one else _ENCODER.encode(value))
+    return escaped(f"[{_quoted(value[0])}, {_quoted(value[1])}]" if _is_one(value) else _ENCODER.encode(value))
+
+
+def _is_one(value: Any) -> bool:
+    """Whether this is one reference: nothing, and a list of them, are none."""
+    return value is not None and len(value) == 2 and isinstance(value[0], str)
 
 
 def _differs(is_deleted: bool, digest: str, stored: Stored | None) -> bool:

@@ -101,6 +101,16 @@ class TestReading:
         assert Deal.objects.get(external_id="D003").source_url == "https://crm.example.com/deals/D003"
         assert FactStream.objects.get(source="crm", fact="deals").last_success_at is not None
 
+    @pytest.mark.parametrize("told", [(), ("deleted",), ("merged_into",), ("total",)])
+    def test_a_source_that_tells_less_of_its_records_is_read_whole(self, in_acme, fake, told):
+        fill(fake, 10)
+        document = fake.document(increments=False)
+        (stream,) = document["streams"]
+        for name in {"deleted", "merged_into", "total"} - set(told):
+            del stream[name]
+        run = sync(connect(fake, DEALS, description=document))
+        assert (run.inserted_count, len(stored())) == (10, 10)
+
     def test_a_second_run_changes_nothing(self, connection, fake):
         fill(fake, 5)
         sync(connection)
