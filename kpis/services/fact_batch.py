@@ -7,7 +7,7 @@ is remembered, what became dirty is marked.
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import repeat
@@ -147,18 +147,17 @@ class Batch:
             text = "\n".join(each.lines(some, known, self.resolved(each, some)))
             copy_in(self.cursor, f"COPY incoming ({names}) FROM STDIN", f"{text}\n")
 
-    def insert_all(self, groups: Iterable[Alike]) -> int:
+    def insert_all(self, groups: Sequence[Alike]) -> int:
         """Write rows of which none is stored straight into the table."""
-        indexes = sorted(index for each in groups for index in each.group.indexes)
+        count = sum(len(each.group) for each in groups)
         self.cursor.execute(
             # looked up once: a name would be, for every number
             "WITH ids AS MATERIALIZED (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS ids)"
             " SELECT string_agg(nextval(ids)::text, ',') FROM ids, generate_series(1, %s)",
-            [self.table, len(indexes)],
+            [self.table, count],
         )
-        ids = dict(zip(indexes, self.cursor.fetchone()[0].split(","), strict=True))
-        for each in groups:
-            own = [ids[index] for index in each.group.indexes]
+        fresh = self.cursor.fetchone()[0].split(",")
+        for each, own in zip(groups, _shared_out(fresh, groups), strict=True):
             columns, shared = self.new_columns(each)
             names = ", ".join(f'"{name}"' for name in ("id", *(name for some in columns for name in some), *shared))
             rest = repeat("\t".join(shared.values()), len(own))
@@ -166,7 +165,7 @@ class Batch:
             copy_in(self.cursor, f"COPY {self.table} ({names}) FROM STDIN", "\n".join(lines) + "\n")
             made = zip(own, each.keys["external_id"], strict=True)
             copy_in(self.cursor, "COPY affected FROM STDIN", "".join(f"{row}\t{name}\tt\n" for row, name in made))
-        return len(indexes)
+        return count
 
     def new_columns(self, group: Alike) -> tuple[dict[tuple[str, ...], Sequence[str]], dict[str, str]]:
         """The columns of rows that are all new, as COPY reads them: those with a text for each row (several columns in
@@ -392,3 +391,13 @@ def default_of(column: Column) -> str | None:
     if value is None:
         return None
     return sql.Literal(json.dumps(value) if isinstance(value, list | dict) else value).as_string()
+
+
+def _shared_out(ids: list[str], groups: Sequence[Alike]) -> Iterator[list[str]]:
+    """The ids of the rows of each group, so that they ascend as the records came."""
+    if len(groups) == 1:
+        yield ids
+        return
+    of_index = dict(zip(sorted(index for each in groups for index in each.group.indexes), ids, strict=True))
+    for each in groups:
+        yield [of_index[index] for index in each.group.indexes]

@@ -87,7 +87,8 @@ class Alike:
     """Rows that carry the same fields as COPY reads them: the columns they fill, and each row's text and digest.
 
     The digest is of what was sent, so that the same again is known without being written anywhere; `keys` are what a
-    row has besides: its external id, and when the source last changed it.
+    row has besides: its external id, and when the source last changed it. `told` is all of a row that asks the database
+    nothing: keys, digest and contents.
     """
 
     group: RowGroup
@@ -96,6 +97,7 @@ class Alike:
     texts: Mapping[str, Sequence[str]]
     contents: Sequence[str]
     digests: Sequence[str]
+    told: Sequence[str]
     present: str
 
     @property
@@ -126,6 +128,7 @@ class Alike:
             texts={name: [column[at] for at in places] for name, column in self.texts.items()},
             contents=[self.contents[at] for at in places],
             digests=[self.digests[at] for at in places],
+            told=[self.told[at] for at in places],
         )
 
     def lines(
@@ -152,14 +155,15 @@ class Alike:
     ) -> dict[tuple[str, ...], Sequence[str]]:
         """All rows as the columns of their table, where none of them is stored; `defaults` where nothing was sent.
 
-        The plain columns are one, joined as they are in `contents`, where nothing has to be put in for what is null.
+        What a row tells is one, joined as it is in `told`, where nothing has to be put in for what is null.
         """
-        own: dict[tuple[str, ...], Sequence[str]] = {(name,): texts for name, texts in self.keys.items()}
+        own: dict[tuple[str, ...], Sequence[str]]
+        own = {(f"{name}_id",): column.ids(ids[name]) for name, column in self.refs.items()}
+        if not any(NULL in texts for name, texts in self.texts.items() if name in defaults):
+            return own | {(*self.keys, "content_hash", *self.columns): self.told}
+        own |= {(name,): texts for name, texts in self.keys.items()}
         own["content_hash",] = self.digests
-        own |= {(f"{name}_id",): column.ids(ids[name]) for name, column in self.refs.items()}
-        if any(NULL in texts for name, texts in self.texts.items() if name in defaults):
-            return own | {(name,): _without_nulls(texts, defaults.get(name)) for name, texts in self.texts.items()}
-        return own | {self.columns: self.contents}
+        return own | {(name,): _without_nulls(texts, defaults.get(name)) for name, texts in self.texts.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +252,8 @@ def _alike(group: RowGroup, plain: frozenset[str], linked: frozenset[str]) -> Al
     digests = [hashlib.md5(f"{head}{each}{tail}".encode(), usedforsecurity=False).hexdigest() for each in contents]
     refs = {name: column for name, column in references.items() if name in linked}
     keys = {"external_id": _texts(group.external_ids), "source_updated_at": _texts(group.updated_at)}
-    return Alike(group, refs, keys, texts, contents, digests, named)
+    told = list(map("\t".join, zip(*keys.values(), digests, contents, strict=True)))
+    return Alike(group, refs, keys, texts, contents, digests, told, named)
 
 
 def _without_nulls(texts: Sequence[str], default: str | None) -> Sequence[str]:
