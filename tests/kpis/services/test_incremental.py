@@ -12,7 +12,9 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kpis.engine import specs
 from kpis.engine.joining import LINK_RULES
+from kpis.engine.specs import Simple
 from kpis.models import (
     DimensionMember,
     KpiEvent,
@@ -402,6 +404,13 @@ def test_events_are_weighed_as_they_are_counted(company: count) -> None:
         recompute_all(now=NOW)
         assert KpiEvent.objects.filter(kind="deals.closed_on", weight=Decimal("0.5")).count() == 2
         assert blocks_of_june() == counted
+        september = {
+            (measure, number)
+            for group, grain, start, member, measure, number in blocks()
+            if group.endswith("closed_on:revenue:exact") and (grain, start.month, member) == ("month", 9, None)
+        }
+        median = specs.measure_key(Simple("deals", "closed_on", "median", field="amount"))
+        assert (median, 70) in september, "a deal in two halves is one of 70"
         transaction.set_rollback(True)
 
 
