@@ -18,9 +18,10 @@ from kpis.engine import specs
 from kpis.engine.cells import EXACT
 from kpis.engine.specs import Simple
 from kpis.models import Person, Team
+from kpis.selectors.event_cells import BASE_GRAINS
 from kpis.selectors.measures import are_whole, condition, measure, value_of
 from kpis.services import dependents
-from kpis.services.blocks import ALL_GRAINS, BASE_GRAINS, dimensions_in_use
+from kpis.services.blocks import dimensions_in_use
 from kpis.services.facts import upsert_facts
 from kpis.services.measured import mark_groups, measured_terms
 from kpis.services.recompute import recompute
@@ -97,9 +98,10 @@ def _bare() -> float:
             found, of_term = _plain(term, whole=whole)
             values += found
             params |= of_term
-        grains = ALL_GRAINS if name.endswith(EXACT) else BASE_GRAINS
         columns = ["", *(f"e.{each}_id" for each in dimensions_in_use())]
-        sets = ", ".join(f"({', '.join(filter(None, [f'd.{grain}', each]))})" for grain in grains for each in columns)
+        sets = ", ".join(
+            f"({', '.join(filter(None, [f'd.{grain}', each]))})" for grain in BASE_GRAINS for each in columns
+        )
         named = ", ".join(f"{value} AS v{n}" for n, value in enumerate(values))
         fact = f"JOIN {dependents.FACT_TABLES[kind.split('.', 1)[0]]} f ON f.id = e.fact_id" if "f." in named else ""
         with timed() as taken, transaction.atomic(), connection.cursor() as cursor:

@@ -18,7 +18,7 @@ from kpis.engine.formula import CompiledFormula, parse_formula
 from kpis.engine.freshness import Delivery, is_late
 from kpis.engine.graph import calculation_order, needed
 from kpis.engine.pace import Due
-from kpis.engine.specs import Formula, Manual, Snapshot, Spec, Term
+from kpis.engine.specs import Formula, Manual, Simple, Snapshot, Spec, Term
 from kpis.engine.values import Absence, Value
 from kpis.models import (
     DealPhase,
@@ -33,6 +33,7 @@ from kpis.models import (
 )
 from kpis.selectors.curves import read_usual
 from kpis.selectors.matrix.axes import Members, Periods
+from kpis.selectors.matrix.exact import is_stored, read_exact
 from kpis.selectors.matrix.shapes import OFFICIAL, MatrixQuery
 from kpis.selectors.streams import Deliveries, deliveries_of
 
@@ -168,12 +169,15 @@ def load_steps(terms: Iterable[Term]) -> frozenset[int]:
 
 
 def load_blocks(query: MatrixQuery, definitions: Definitions, periods: Periods, members: Members) -> Blocks:
-    """Blocks of the groups that are needed, added up to the asked periods and to every ancestor."""
+    """Blocks of the groups that are needed, added up to the asked periods and to every ancestor.
+
+    What does not add up is told by the block of the period itself, or read from the events where it has none.
+    """
     terms = [term for each in definitions.values() for term in each.terms]
     if not terms or not periods.asked:
         return {}
     additive = sorted({block_group(term) for term in terms if specs.is_additive(term)})
-    exact = sorted({block_group(term) for term in terms if not specs.is_additive(term)})
+    exact = sorted({block_group(term) for term in terms if is_stored(term, query.grain)} - set(additive))
     into = {start: period for period, starts in periods.base_starts.items() for start in starts}
     asked = [period.start for period in periods.asked]
     with connection.cursor() as cursor:
@@ -200,6 +204,10 @@ def load_blocks(query: MatrixQuery, definitions: Definitions, periods: Periods, 
         places.append(known[who])
     told = {(group, start) for (group, start, *_), here in zip(found, places, strict=True) if here}
     blocks: dict[tuple[str, date], dict[str, dict[int | None, Decimal]]] = defaultdict(lambda: defaultdict(dict))
+    unstored = [term for term in terms if isinstance(term, Simple) and not is_stored(term, query.grain)]
+    for group, start, measure, member, number in read_exact(unstored, query.grain, asked, query.dimension):
+        if member is None or member in members.lineage:
+            blocks[group, start][measure][members.lineage[member][0] if member else None] = number
     for (group, start, measures, ids, numbers), here in zip(found, places, strict=True):
         if not here and ((group, start) in told or ids[0] is not None):
             continue
