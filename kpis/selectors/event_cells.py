@@ -49,11 +49,25 @@ class EventCells:
         named = {name: value for each in self._measures.values() for name, value in each.params.items()}
         self.params = {"kind": kind, "credit": credit, **dated, **named}
 
-    def additive(self, dimensions: Iterable[str]) -> str:
-        """One statement for months and weeks of all dimensions."""
+    def differences(self, dimensions: Iterable[str]) -> str:
+        """The same of `changed_event`, a table of events with a sign: by how much what came is more than what went.
+
+        Only where the events of either side are whole, so that all numbers add up; 0 where both are the same.
+        """
+        sums = ", ".join(f"coalesce(sum(sign * v{n}), 0) AS v{n}" for n in range(len(self.keys)))
+        return f"""
+            SELECT grain, period_start, dimension, member_id, {sums}
+            FROM ({self.additive(dimensions, events="changed_event", beside=("sign",))}) AS cells GROUP BY 1, 2, 3, 4
+        """
+
+    def additive(self, dimensions: Iterable[str], *, events: str = "kpis_kpievent", beside: Sequence[str] = ()) -> str:
+        """One statement for months and weeks of all dimensions; `beside`: columns of `events` to group by as well."""
         columns = {each: f"e.{each}_id" for each in dimensions if each != DimensionCode.COMPANY}
         ways = [*([""] if DimensionCode.COMPANY in dimensions else []), *columns.values()]
-        sets = ", ".join(f"({', '.join(filter(None, [f'd.{grain}', way]))})" for grain in BASE_GRAINS for way in ways)
+        apart = [f"e.{column}" for column in beside]
+        sets = ", ".join(
+            f"({', '.join(filter(None, [*apart, f'd.{grain}', way]))})" for grain in BASE_GRAINS for way in ways
+        )
         named = " ".join(f"WHEN GROUPING({column}) = 0 THEN '{each}'" for each, column in columns.items())
         grains = " ".join(f"WHEN GROUPING(d.{grain}) = 0 THEN '{grain}'" for grain in BASE_GRAINS)
         return f"""
@@ -61,8 +75,8 @@ class EventCells:
                    coalesce({", ".join(f"d.{grain}" for grain in BASE_GRAINS)}) AS period_start,
                    {f"CASE {named} ELSE 'company' END" if columns else "'company'"} AS dimension,
                    {f"coalesce({', '.join(columns.values())})" if columns else "NULL::bigint"} AS member_id,
-                   {self._values}
-            FROM kpis_kpievent e JOIN kpis_calendarday d ON d.day = e.date {self._joins}
+                   {", ".join([*apart, self._values])}
+            FROM {events} e JOIN kpis_calendarday d ON d.day = e.date {self._joins}
             WHERE {self._limits} GROUP BY GROUPING SETS ({sets}) HAVING {self._having}
         """
 

@@ -13,11 +13,12 @@ from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
-from kpis.choices import DIMENSIONS, DimensionCode
+from kpis.choices import DIMENSIONS, Credit, DimensionCode
 from kpis.engine.cells import EXACT, WINDOW
 from kpis.engine.specs import Simple, Term, Window
 from kpis.models import DimensionMember
 from kpis.selectors.event_cells import BASE_GRAINS, PATHS, EventCells, Starts
+from kpis.services.differences import Differences, starts_of
 from kpis.services.windows import WINDOW_GRAINS, window_cells
 
 _OF_PEOPLE = (DimensionCode.TEAM, DimensionCode.PERSON)
@@ -30,16 +31,26 @@ def dimensions_in_use() -> tuple[str, ...]:
 
 
 def rebuild(
-    cursor: CursorWrapper, touched: Mapping[str, set[date] | None], terms: Mapping[str, Mapping[str, Term]]
+    cursor: CursorWrapper,
+    touched: Mapping[str, set[date] | None],
+    terms: Mapping[str, Mapping[str, Term]],
+    by_difference: Collection[str],
 ) -> None:
-    """Exchange the blocks of these groups in the periods that hold their dates (None = all periods)."""
+    """Bring the blocks of these groups up to date in the periods that hold their dates (None = all periods).
+
+    `by_difference`: the groups that changed by nothing but the events in `changed_event`.
+    """
     cursor.execute("DROP TABLE IF EXISTS path")
     cursor.execute(f"CREATE TEMPORARY TABLE path ON COMMIT DROP AS {PATHS} SELECT * FROM path")
     cursor.execute("ANALYZE path")
     unassigned = list(DimensionMember.objects.filter(is_unassigned=True).values_list("id", flat=True))
     used = dimensions_in_use()
     for name in sorted(touched):
-        _Group(cursor, name, used, unassigned).rebuild(touched[name], terms.get(name, {}))
+        group, dates = _Group(cursor, name, used, unassigned), touched[name]
+        if dates and name in by_difference:
+            dates = group.move(dates, terms.get(name, {}))
+        if dates is None or dates:
+            group.rebuild(dates, terms.get(name, {}))
 
 
 @dataclass(frozen=True)
@@ -59,6 +70,21 @@ class _Group:
     def grains(self) -> tuple[str, ...]:
         return WINDOW_GRAINS if WINDOW in self.name else BASE_GRAINS
 
+    @property
+    def ways(self) -> list[str]:
+        """The dimensions by which the group is told.
+
+        Everybody else's credit beside the revenue is a matter of people: a company's sum of it would say nothing.
+        """
+        if not self.name.removesuffix(EXACT).endswith(f":{Credit.REVENUE}"):
+            return list(_OF_PEOPLE)
+        return [DimensionCode.COMPANY, *(each for each in DIMENSIONS if each in self.used)]
+
+    def move(self, dates: set[date], terms: Mapping[str, Term]) -> set[date]:
+        """Bring the blocks up to date by what changed; the days whose periods have to be rebuilt all the same."""
+        counted = {key: term for key, term in terms.items() if isinstance(term, Simple)}
+        return Differences(self.cursor, self.name, counted, self.ways, self._repeating).add(dates)
+
     def rebuild(self, dates: set[date] | None, terms: Mapping[str, Term]) -> None:
         starts = self._clear(dates)
         for window in terms.values():
@@ -69,26 +95,21 @@ class _Group:
             return
         kind, credit = self.name.removesuffix(EXACT).rsplit(":", 1)
         events = EventCells(self.cursor, kind, credit, counted, starts)
-        # Everybody else's credit beside the revenue is a matter of people: a company's sum of it would say nothing.
-        dimensions = [each for each in DIMENSIONS if each in self.used] if credit == "revenue" else _OF_PEOPLE
-        ways = [DimensionCode.COMPANY, *dimensions] if credit == "revenue" else list(dimensions)
         if self.is_exact:
             for are_people in (False, True):
-                some = [each for each in ways if (each == DimensionCode.PERSON) is are_people]
+                some = [each for each in self.ways if (each == DimensionCode.PERSON) is are_people]
                 if some:
                     cells = " UNION ALL ".join(events.exact(each, BASE_GRAINS) for each in some)
                     self._store(cells, events.keys, events.params)
         else:
-            self._store(events.additive(ways), events.keys, events.params)
+            self._store(events.additive(self.ways), events.keys, events.params)
 
     def _clear(self, dates: set[date] | None) -> Starts | None:
         """Delete what is to be exchanged; the starts of those periods by grain, None for all."""
         if dates is None:
             self.cursor.execute('DELETE FROM kpis_measureblock WHERE "group" = %s', [self.name])
             return None
-        columns = ", ".join(f"array_agg(DISTINCT {grain})" for grain in self.grains)
-        self.cursor.execute(f"SELECT {columns} FROM kpis_calendarday WHERE day = ANY(%s)", [list(dates)])
-        starts = {grain: days or [] for grain, days in zip(self.grains, self.cursor.fetchone(), strict=True)}
+        starts = starts_of(self.cursor, dates, self.grains)
         for grain, days in starts.items():
             self.cursor.execute(
                 'DELETE FROM kpis_measureblock WHERE "group" = %s AND grain = %s AND period_start = ANY(%s)',

@@ -1,6 +1,7 @@
 """Exchanging the events of facts that were derived again: what is derived no longer goes, what is new comes."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import date
 
 from django.db.backends.utils import CursorWrapper
@@ -19,8 +20,23 @@ _EVENT_COLUMNS = (
 _SAID = f"hash_record_extended(ROW({', '.join(f'e.{column}' for column in _EVENT_COLUMNS)}), 0)"
 
 
-def exchange_events(cursor: CursorWrapper, read_records: Collection[str]) -> dict[str, set[date]]:
-    """Put the events of `placed` in the place of those of the facts in `stale`; the dates that changed, per group.
+# So many new events of facts that had none are a first load: what they change is nearly everything.
+FIRST_LOAD = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What an exchange of events touched: measure group → dates.
+
+    `is_noted`: whether `changed_event`, a temporary table, has every event that came (sign 1) or went (sign -1).
+    """
+
+    dates: dict[str, set[date]]
+    is_noted: bool
+
+
+def exchange_events(cursor: CursorWrapper, read_records: Collection[str]) -> Exchange:
+    """Put the events of `placed` in the place of those of the facts in `stale`.
 
     Events that say the same stay where they are. In the groups of `read_records` all dates of these facts count.
     """
@@ -55,14 +71,17 @@ def exchange_events(cursor: CursorWrapper, read_records: Collection[str]) -> dic
         """,
         [[fact for fact, _kind in kinds], [kind for _fact, kind in kinds]],
     )
-    if cursor.rowcount:
-        found = _compare(cursor, derived, unassigned, read_records)
-    else:
+    had_none = not cursor.rowcount
+    cursor.execute("SELECT count(*) FROM placed")
+    is_first_load = had_none and cursor.fetchone()[0] >= FIRST_LOAD
+    if is_first_load:
         cursor.execute(f"INSERT INTO kpis_kpievent ({', '.join(_EVENT_COLUMNS)}) {derived}", unassigned)
         cursor.execute("SELECT kind || ':' || credit, array_agg(DISTINCT date) FROM placed GROUP BY 1")
         found = cursor.fetchall()
+    else:
+        found = _compare(cursor, derived, unassigned, read_records)
     cursor.execute("DROP TABLE earlier")
-    return {group: set(dates) for group, dates in found}
+    return Exchange({group: set(dates) for group, dates in found}, is_noted=not is_first_load)
 
 
 def _compare(
@@ -74,6 +93,10 @@ def _compare(
     cursor.execute(f"CREATE TEMPORARY TABLE derived ON COMMIT DROP AS SELECT {columns} FROM kpis_kpievent WITH NO DATA")
     cursor.execute(f"INSERT INTO derived {derived}", unassigned)
     cursor.execute("ANALYZE earlier, derived")
+    cursor.execute("DROP TABLE IF EXISTS changed_event")
+    cursor.execute(
+        f"CREATE TEMPORARY TABLE changed_event ON COMMIT DROP AS SELECT 1 AS sign, {columns} FROM derived WITH NO DATA"
+    )
     cursor.execute(
         f"""
         WITH now AS (
@@ -85,9 +108,11 @@ def _compare(
             SELECT {columns} FROM now
             WHERE NOT EXISTS (SELECT FROM earlier b WHERE b.said = now.said AND b.nth = now.nth)
         ), deleted AS (
-            DELETE FROM kpis_kpievent WHERE id IN (SELECT id FROM gone)
+            DELETE FROM kpis_kpievent WHERE id IN (SELECT id FROM gone) RETURNING {columns}
         ), stored AS (
             INSERT INTO kpis_kpievent ({columns}) SELECT {columns} FROM come ORDER BY kind, date
+        ), noted AS (
+            INSERT INTO changed_event SELECT -1, {columns} FROM deleted UNION ALL SELECT 1, {columns} FROM come
         )
         SELECT "group", array_agg(DISTINCT date) FROM (
             SELECT "group", date FROM gone UNION ALL SELECT kind || ':' || credit, date FROM come

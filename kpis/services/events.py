@@ -5,7 +5,6 @@ events of the dirty facts are exchanged. Returned are the dates that were touche
 """
 
 from collections.abc import Collection, Mapping
-from datetime import date
 from types import MappingProxyType
 
 from django.conf import settings
@@ -15,7 +14,7 @@ from kpis.choices import VALUE_DIMENSIONS
 from kpis.engine.records import YEN_LIKE
 from kpis.engine.specs import DEAL_STEPS
 from kpis.services.dependents import FACT_TABLES
-from kpis.services.event_exchange import SEGMENTS, exchange_events
+from kpis.services.event_exchange import SEGMENTS, Exchange, exchange_events
 
 # After a large delivery the planner still believes the tables to be empty, until the server looks by itself a minute
 # later: joins that take a second then take many minutes.
@@ -290,8 +289,8 @@ def _grown_tables(cursor: CursorWrapper) -> list[str]:
     return [row[0] for row in cursor.fetchall()]
 
 
-def derive_events(cursor: CursorWrapper, *, currency: str, read_records: Collection[str]) -> dict[str, set[date]]:
-    """Derive the events of all facts in `stale` again and drop it; measure group → dates on which one went or came.
+def derive_events(cursor: CursorWrapper, *, currency: str, read_records: Collection[str]) -> Exchange:
+    """Derive the events of all facts in `stale` again and drop it; the dates on which one went or came.
 
     `read_records`: the groups that measure more of a record than its events say; all of its dates count there.
 
@@ -300,15 +299,15 @@ def derive_events(cursor: CursorWrapper, *, currency: str, read_records: Collect
     """
     cursor.execute("SELECT DISTINCT fact FROM stale ORDER BY fact")
     facts = [row[0] for row in cursor.fetchall()]
-    touched: dict[str, set[date]] = {}
+    exchange = Exchange({}, is_noted=False)
     if facts:
         _gather(cursor, facts, currency=currency)
         _place(cursor)
         _add_members(cursor)
-        touched = exchange_events(cursor, read_records)
+        exchange = exchange_events(cursor, read_records)
         cursor.execute("DROP TABLE base, placed, value_member")
     cursor.execute("DROP TABLE stale")
-    return touched
+    return exchange
 
 
 def _gather(cursor: CursorWrapper, facts: list[str], *, currency: str) -> None:

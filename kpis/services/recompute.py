@@ -53,17 +53,18 @@ def recompute(*, now: datetime) -> RecomputeResult:
         ValuesVersion.objects.update_or_create(id=1, defaults={"version": uuid.uuid4(), "computed_at": now})
         join_leads(cursor, now=now)
         terms = measured_terms()
-        events = derive_events(cursor, currency=settings.currency, read_records=groups_reading_records(terms))
-        touched: dict[str, Dates] = dict(events)
+        exchange = derive_events(cursor, currency=settings.currency, read_records=groups_reading_records(terms))
+        touched: dict[str, Dates] = dict(exchange.dates)
         dates = set().union(*(each for each in touched.values() if each))
         if dates:
             ensure_calendar(first_day=min(dates), last_day=max(dates))
-        _take_ranges(cursor, touched)
+        by_difference = set(touched) if exchange.is_noted else set()
+        by_difference -= _take_ranges(cursor, touched)
         if not touched:
             return RecomputeResult({})
         windows = {name: term for name, of in terms.items() for term in of.values() if isinstance(term, Window)}
         touched |= affected_windows(cursor, touched, windows)
-        blocks.rebuild(cursor, touched, terms)
+        blocks.rebuild(cursor, touched, terms, by_difference)
         emit(topic="values.changed", company_id=current_company().pk)
     return RecomputeResult({name: None if each is None else frozenset(each) for name, each in touched.items()})
 
@@ -78,10 +79,11 @@ def recompute_all(*, now: datetime) -> RecomputeResult:
         return recompute(now=now)
 
 
-def _take_ranges(cursor: CursorWrapper, touched: dict[str, Dates]) -> None:
-    """Add the noted ranges to what the events touched; an ":exact" twin is touched with its group."""
+def _take_ranges(cursor: CursorWrapper, touched: dict[str, Dates]) -> set[str]:
+    """Add the noted ranges to what the events touched, and name their groups; an ":exact" twin goes with its group."""
     cursor.execute('DELETE FROM kpis_dirtyrange RETURNING "group", start_date, end_date')
-    for name, start, end in cursor.fetchall():
+    ranges = cursor.fetchall()
+    for name, start, end in ranges:
         if start is None or end is None:
             touched[name] = None
         elif touched.get(name, set()) is not None:
@@ -93,3 +95,4 @@ def _take_ranges(cursor: CursorWrapper, touched: dict[str, Dates]) -> None:
             touched[twin] = None
         else:
             touched[twin] = (touched.get(twin) or set()) | (dates or set()) if dates is not None else None
+    return {name for name, _start, _end in ranges}

@@ -11,6 +11,7 @@ from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 from kpis.services.facts import upsert_facts
 from kpis.services.measured import mark_groups, measured_terms
 from kpis.services.recompute import recompute
+from tenants.models import Company
 from tests.remembering import remembered
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -329,6 +330,73 @@ class TestDefinitions:
         KpiNode.objects.create(tree=tree, level="kpi", code="lost", name="lost", metric=metric)
         mark_groups(measured_terms())
         assert matrix(tree, "lost").value[0][0][0] == 1
+
+
+class TestByDifference:
+    """Where few of a period's events changed its block takes over what came and went; else it is computed anew."""
+
+    @pytest.fixture(autouse=True)
+    def _quotes(self, in_acme: Company) -> None:
+        spec = {"kind": "simple", "fact": "deals", "date": "created_on", "aggregate": "sum", "field": "amount"}
+        metric = Metric.objects.create(code="quotes", name="quotes", unit="jpy", accumulation="sum")
+        MetricVersion.objects.create(metric=metric, number=1, spec=spec)
+        send("people", {"external_id": "p", "name": "p"}, {"external_id": "q", "name": "q"})
+        send("deals", *(quote(number, "p") for number in range(20)), quote(20, "q"))
+        mark_groups(measured_terms())
+        recompute(now=NOW)
+
+    def test_the_blocks_stay_where_they_are(self) -> None:
+        before = quotes()
+        send("deals", quote(0, "p", 1), quote(1, "p", 0), quote(2, "p", None))
+        recompute(now=NOW)
+        assert quotes().keys() == before.keys()
+        assert quotes() != before
+        assert_as_if_all_were_computed()
+
+    def test_a_sum_of_nothing_but_zero_is_zero(self) -> None:
+        send("deals", quote(20, "q", 0))
+        recompute(now=NOW)
+        assert Decimal(0) in {number for cells in quotes().values() for *_of, number in cells}
+        assert_as_if_all_were_computed()
+
+    def test_members_come_and_go(self) -> None:
+        before = quotes()
+        send("deals", quote(20, "p"), quote(0, None))
+        recompute(now=NOW)
+        assert not quotes().keys() & before.keys()
+        assert_as_if_all_were_computed()
+
+    def test_periods_begin_and_end(self) -> None:
+        send("deals", quote(20, "q") | {"created_on": "2026-07-01"})
+        recompute(now=NOW)
+        assert_as_if_all_were_computed()
+        send("deals", quote(20, "q"))
+        recompute(now=NOW)
+        assert_as_if_all_were_computed()
+
+    def test_a_shared_deal_is_weighed(self) -> None:
+        send("deal-credits", {"external_id": "c", "deal": "0", "person": "q", "kind": "revenue", "share": 0.5})
+        recompute(now=NOW)
+        assert_as_if_all_were_computed()
+        send("deal-credits", {"external_id": "c", "deleted": True})
+        recompute(now=NOW)
+        assert_as_if_all_were_computed()
+
+
+def quote(number: int, owner: str | None, amount: int | None = 50) -> dict:
+    return {"external_id": str(number), "created_on": "2026-09-05", "owner": owner, "amount": amount}
+
+
+def quotes() -> dict[int, list]:
+    blocks = MeasureBlock.objects.filter(group="deals.created_on:revenue")
+    return {block.pk: [(block.grain, block.period_start, *cell) for cell in block.cells()] for block in blocks}
+
+
+def assert_as_if_all_were_computed() -> None:
+    by_difference = sorted(quotes().values(), key=repr)
+    mark_groups(measured_terms())
+    recompute(now=NOW)
+    assert by_difference == sorted(quotes().values(), key=repr)
 
 
 class TestByItself:
