@@ -56,6 +56,7 @@ class KpiEvent(models.Model):
     amount = models.DecimalField(max_digits=38, decimal_places=8, null=True)
     gross_profit = models.DecimalField(max_digits=38, decimal_places=8, null=True)
     is_rate_missing = models.BooleanField(default=False)
+    created_on = models.DateField(null=True, help_text=_("When the deal was created; empty for other facts"))
 
     class Meta:
         verbose_name = _("Event")

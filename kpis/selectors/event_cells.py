@@ -80,37 +80,48 @@ class EventCells:
             WHERE {self._limits} GROUP BY GROUPING SETS ({sets}) HAVING {self._having}
         """
 
-    def exact(self, dimension: str, grains: Iterable[str]) -> str:
-        """One dimension, by the table `path`: a fact counts once for each ancestor, whatever credits and lines it has.
+    def exact(self, dimensions: Sequence[str], grains: Sequence[str]) -> str:
+        """These dimensions, by the table `path`: for each ancestor a fact counts once, whatever its credits and lines.
 
-        Each grain by itself: to tell a week, only that week is sorted, though its month is looked at too.
+        Whole events are read once for all. Each grain by itself: to tell a week, only that week is sorted.
         """
-        is_company = dimension == DimensionCode.COMPANY
+        of_dimension = {each: f"e.{each}_id" for each in dimensions if each != DimensionCode.COMPANY}
+        if self.is_whole:
+            sources = {"whole": self._facts([f"{column} AS {each}" for each, column in of_dimension.items()], grains)}
+        else:
+            sources = {
+                each: self._facts(
+                    [f"path.ancestor_id AS {each}"] if each in of_dimension else [],
+                    grains,
+                    f"JOIN path ON path.id = {of_dimension[each]}" if each in of_dimension else "",
+                    f"GROUP BY {'path.ancestor_id, ' if each in of_dimension else ''}d.day, e.fact_id",
+                )
+                for each in dimensions
+            }
+        cells = " UNION ALL ".join(self._told(each, grain) for each in dimensions for grain in grains)
+        gathered = ", ".join(f"of_{name} AS MATERIALIZED ({source})" for name, source in sources.items())
+        return f"(WITH {gathered} {cells})"
+
+    def _facts(self, members: Sequence[str], grains: Sequence[str], join: str = "", group_by: str = "") -> str:
+        """Facts that count, with their periods, their members and what is measured of each."""
         counts = " OR ".join(dict.fromkeys(each.where for each in self._measures.values()))
-        of_fact = ", ".join(
-            f'{value} AS "{name}"' for each in self._measures.values() for name, value in each.of_fact.items()
-        )
-        of_grain = """
-            SELECT '{grain}' AS grain, d.{grain} AS period_start, '{dimension}' AS dimension, e.member_id, {values}
-            FROM of_{dimension} e JOIN kpis_calendarday d ON d.day = e.date
-            WHERE {asked} GROUP BY d.{grain}, e.member_id
-        """
-        cells = " UNION ALL ".join(
-            of_grain.format(
-                grain=grain,
-                dimension=dimension,
-                values=self._values,
-                asked=f"d.{grain} = ANY(%(starts_{grain})s)" if self._is_dated else "true",
-            )
-            for grain in grains
-        )
+        of_fact = [f'{value} AS "{name}"' for each in self._measures.values() for name, value in each.of_fact.items()]
         return f"""
-            (WITH of_{dimension} AS MATERIALIZED (
-                SELECT {"NULL::bigint" if is_company else "path.ancestor_id"} AS member_id, e.date, {of_fact}
-                FROM kpis_kpievent e JOIN kpis_calendarday d ON d.day = e.date
-                {"" if is_company else f"JOIN path ON path.id = e.{dimension}_id"} {self._joins}
-                WHERE {self._limits} AND ({counts}) {"" if self.is_whole else "GROUP BY 1, e.date, e.fact_id"}
-            ) {cells})
+            SELECT {", ".join([*(f"d.{grain}" for grain in grains), *members, *of_fact])}
+            FROM kpis_kpievent e JOIN kpis_calendarday d ON d.day = e.date {join} {self._joins}
+            WHERE {self._limits} AND ({counts}) {group_by}
+        """
+
+    def _told(self, dimension: str, grain: str) -> str:
+        is_company = dimension == DimensionCode.COMPANY
+        source = "of_whole" if self.is_whole else f"of_{dimension}"
+        member = "NULL::bigint" if is_company else "path.ancestor_id" if self.is_whole else f"e.{dimension}"
+        is_of_all = is_company or not self.is_whole
+        return f"""
+            SELECT '{grain}' AS grain, e.{grain} AS period_start, '{dimension}' AS dimension, {member} AS member_id,
+                   {self._values}
+            FROM {source} e {"" if is_of_all else f"JOIN path ON path.id = e.{dimension}"}
+            WHERE {f"e.{grain} = ANY(%(starts_{grain})s)" if self._is_dated else "true"} GROUP BY 2, 4
         """
 
 

@@ -31,8 +31,12 @@ _LATER_JOINS = {
 }
 # The date by which a window finds what a customer did.
 _WINDOW_AXES = {"contracts": "starts_on", "orders": "ordered_on", "deals": "closed_on", "revenues": "recognized_on"}
-# What the event says, because the fact may say another thing by now.
-_OF_EVENTS = {("deals", "outcome"): "e.outcome", ("contracts", "renewed"): "(e.outcome = 'renewed')"}
+# What the event says: because the fact may say another thing by now, or to measure the deal cycle by events alone.
+_OF_EVENTS = {
+    ("deals", "outcome"): "e.outcome",
+    ("deals", "created_on"): "e.created_on",
+    ("contracts", "renewed"): "(e.outcome = 'renewed')",
+}
 # What may differ between the events of one fact: the product of a line, the region of who is credited.
 _OF_PARTS = frozenset({"product", "region"})
 _OF_ACCOUNT = "(SELECT a.{column} FROM kpis_account a WHERE a.id = e.account_id)"
@@ -233,7 +237,7 @@ def _is_won_within(reached: Reached) -> str:
 
 def _date(term: Simple, name: str) -> str:
     """The axis of the event carries the date that was derived; other dates are the fact's own."""
-    return "e.date" if name == term.date else f"f.{name}"
+    return "e.date" if name == term.date else _OF_EVENTS.get((term.fact, name), f"f.{name}")
 
 
 def weighted_value(term: Simple) -> str:

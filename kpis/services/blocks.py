@@ -99,8 +99,7 @@ class _Group:
             for are_people in (False, True):
                 some = [each for each in self.ways if (each == DimensionCode.PERSON) is are_people]
                 if some:
-                    cells = " UNION ALL ".join(events.exact(each, BASE_GRAINS) for each in some)
-                    self._store(cells, events.keys, events.params)
+                    self._store(events.exact(some, BASE_GRAINS), events.keys, events.params)
         else:
             self._store(events.additive(self.ways), events.keys, events.params)
 

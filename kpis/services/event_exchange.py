@@ -14,7 +14,7 @@ SEGMENTS = ("seg1", "seg2", "seg3", "seg4", "seg5")
 MEMBER_COLUMNS = ("person", "team", "product", *VALUE_DIMENSIONS, *SEGMENTS)
 _EVENT_COLUMNS = (
     *("kind", "credit", "date", "fact_id", "account_id", "outcome", "weight", "amount", "gross_profit"),
-    *("is_rate_missing", *(f"{code}_id" for code in MEMBER_COLUMNS)),
+    *("is_rate_missing", "created_on", *(f"{code}_id" for code in MEMBER_COLUMNS)),
 )
 # All that an event says, as one number. Among a million events two that differ have the same once in ten million runs.
 _SAID = f"hash_record_extended(ROW({', '.join(f'e.{column}' for column in _EVENT_COLUMNS)}), 0)"
@@ -58,7 +58,7 @@ def exchange_events(cursor: CursorWrapper, read_records: Collection[str]) -> Exc
     derived = (
         "SELECT e.kind, e.credit, e.date, e.fact_id, e.account_id, e.outcome, e.weight, e.amount, e.gross_profit,"
         # Side by side as they are read: all of one kind, by their dates.
-        f" e.is_rate_missing, {members} FROM placed e {joins} ORDER BY e.kind, e.date"
+        f" e.is_rate_missing, e.created_on, {members} FROM placed e {joins} ORDER BY e.kind, e.date"
     )
     kinds = [(fact, kind) for fact in FACTS for kind in event_kinds(fact)]
     cursor.execute(

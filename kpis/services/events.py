@@ -30,7 +30,7 @@ READ_TABLES = (
 
 _COLUMNS = (
     "kind, credit, date, fact_id, account_id, person_id, product_id, region, lead_source, sales_channel, partner,"
-    " customer_type, attributes, outcome, weight, amount, gross_profit, is_rate_missing"
+    " customer_type, attributes, outcome, weight, amount, gross_profit, is_rate_missing, created_on"
 )
 # How one unit of the record's currency is counted: 1 for the company's own, null where no rate is known on the day.
 _RATE = (
@@ -42,28 +42,28 @@ _ON = "({moment} AT TIME ZONE %(zone)s)::date"
 
 # A step that was skipped counts as passed when a later one, or the win, is reached.
 _DEALS = f"""
-    WITH passed AS (
+    WITH own AS MATERIALIZED (
+        SELECT f.* FROM stale s JOIN kpis_deal f ON f.id = s.fact_id
+        WHERE s.fact = 'deals' AND f.deleted_at IS NULL AND f.outcome <> 'void'
+    ), passed AS (
         SELECT e.deal_id, p.step, {_ON.format(moment="e.entered_at")} AS day
         FROM stale s JOIN kpis_dealstageevent e ON e.deal_id = s.fact_id JOIN kpis_dealphase p ON p.code = e.phase
         WHERE s.fact = 'deals' AND e.deleted_at IS NULL
         UNION ALL
-        SELECT f.id, {DEAL_STEPS}, f.closed_on FROM stale s JOIN kpis_deal f ON f.id = s.fact_id
-        WHERE s.fact = 'deals' AND f.outcome = 'won'
+        SELECT id, {DEAL_STEPS}, closed_on FROM own WHERE outcome = 'won'
     ), dated AS (
-        SELECT f.id, x.axis, x.day FROM stale s JOIN kpis_deal f ON f.id = s.fact_id
+        SELECT f.id, x.axis, x.day FROM own f
         CROSS JOIN LATERAL (VALUES
             ('created_on', f.created_on), ('expected_close_on', f.expected_close_on),
             ('closed_on', CASE WHEN f.outcome IN ('won', 'lost', 'no_decision') THEN f.closed_on END)
         ) AS x (axis, day)
-        WHERE s.fact = 'deals'
         UNION ALL
         SELECT p.deal_id, 'step' || known.step || '_on', min(p.day)
         FROM (SELECT DISTINCT step FROM kpis_dealphase WHERE step IS NOT NULL) known
         JOIN passed p ON p.step >= known.step GROUP BY p.deal_id, known.step
     ), picked AS (
         SELECT f.*, l.lead_source AS lead_lead_source, x.axis, x.day, {_RATE.format(f="f", day="x.day")} AS rate
-        FROM dated x JOIN kpis_deal f ON f.id = x.id LEFT JOIN kpis_lead l ON l.id = f.lead_id
-        WHERE f.deleted_at IS NULL AND f.outcome <> 'void' AND x.day IS NOT NULL
+        FROM dated x JOIN own f ON f.id = x.id LEFT JOIN kpis_lead l ON l.id = f.lead_id WHERE x.day IS NOT NULL
     ), lines AS (
         SELECT p.id, p.axis, l.product_id, round(l.amount * p.rate, %(unit)s) AS amount,
                round(l.gross_profit * p.rate, %(unit)s) AS gross_profit,
@@ -113,7 +113,7 @@ _DEALS = f"""
     SELECT 'deals.' || p.axis, c.credit, p.day, p.id, p.account_id, c.person_id, x.product_id, p.region,
            coalesce(nullif(p.lead_source, ''), p.lead_lead_source), p.sales_channel, p.partner, p.customer_type,
            p.attributes, p.outcome, CASE WHEN x.is_main THEN c.weight ELSE 0 END, x.amount * c.weight,
-           x.gross_profit * c.weight, p.rate IS NULL
+           x.gross_profit * c.weight, p.rate IS NULL, p.created_on
     FROM picked p JOIN parts x USING (id, axis) JOIN credits c ON c.deal_id = p.id
 """
 
@@ -146,7 +146,7 @@ _LEADS = f"""
         ) AS deals GROUP BY lead_id
     )
     SELECT 'leads.' || x.axis, 'revenue', x.day, f.id, f.account_id, f.owner_id, NULL::bigint, '', f.lead_source, '',
-           '', '', f.attributes, '', 1::numeric, NULL::numeric, NULL::numeric, false
+           '', '', f.attributes, '', 1::numeric, NULL::numeric, NULL::numeric, false, NULL::date
     FROM stale s JOIN kpis_lead f ON f.id = s.fact_id
     LEFT JOIN own ON own.lead_id = f.id LEFT JOIN stages ON stages.lead_id = f.id
     LEFT JOIN linked ON linked.lead_id = f.id
@@ -163,7 +163,7 @@ _LEADS = f"""
 _LEAD_STAGES = f"""
     SELECT 'lead-stage-events.entered_at', 'revenue', {_ON.format(moment="f.entered_at")}, f.id, l.account_id,
            l.owner_id, NULL::bigint, '', l.lead_source, '', '', '', l.attributes || f.attributes, '', 1::numeric,
-           NULL::numeric, NULL::numeric, false
+           NULL::numeric, NULL::numeric, false, NULL::date
     FROM stale s JOIN kpis_leadstageevent f ON f.id = s.fact_id JOIN kpis_lead l ON l.id = f.lead_id
     WHERE s.fact = 'lead-stage-events' AND f.deleted_at IS NULL AND l.deleted_at IS NULL
 """
@@ -172,7 +172,8 @@ _DEAL_STAGES = f"""
     SELECT 'deal-stage-events.entered_at', 'revenue', {_ON.format(moment="f.entered_at")}, f.id, d.account_id,
            coalesce(d.owner_at_close_id, d.owner_id), d.product_id, d.region,
            coalesce(nullif(d.lead_source, ''), l.lead_source), d.sales_channel, d.partner, d.customer_type,
-           d.attributes || f.attributes, d.outcome, 1::numeric, NULL::numeric, NULL::numeric, false
+           d.attributes || f.attributes, d.outcome, 1::numeric, NULL::numeric, NULL::numeric, false,
+           NULL::date
     FROM stale s JOIN kpis_dealstageevent f ON f.id = s.fact_id JOIN kpis_deal d ON d.id = f.deal_id
     LEFT JOIN kpis_lead l ON l.id = d.lead_id
     WHERE s.fact = 'deal-stage-events' AND f.deleted_at IS NULL AND d.deleted_at IS NULL AND d.outcome <> 'void'
@@ -181,7 +182,8 @@ _DEAL_STAGES = f"""
 _ACTIVITIES = """
     SELECT 'activities.happened_on', 'revenue', f.happened_on, f.id, coalesce(f.account_id, d.account_id, l.account_id),
            f.owner_id, d.product_id, d.region, coalesce(nullif(d.lead_source, ''), l.lead_source), d.sales_channel,
-           d.partner, d.customer_type, f.attributes, f.outcome, 1::numeric, NULL::numeric, NULL::numeric, false
+           d.partner, d.customer_type, f.attributes, f.outcome, 1::numeric, NULL::numeric, NULL::numeric, false,
+           NULL::date
     FROM stale s JOIN kpis_activity f ON f.id = s.fact_id
     LEFT JOIN kpis_deal d ON d.id = f.deal_id LEFT JOIN kpis_lead l ON l.id = coalesce(f.lead_id, d.lead_id)
     WHERE s.fact = 'activities' AND f.deleted_at IS NULL
@@ -211,7 +213,7 @@ _CONTRACTS = f"""
     SELECT 'contracts.' || x.axis, 'revenue', x.day, f.id, f.account_id, f.owner_id, f.product_id, '', '', '', '', '',
            f.attributes, CASE WHEN x.renewed THEN 'renewed' ELSE '' END, 1::numeric,
            round(f.mrr * {_RATE.format(f="f", day="x.day")}, %(unit)s), NULL::numeric,
-           {_RATE.format(f="f", day="x.day")} IS NULL
+           {_RATE.format(f="f", day="x.day")} IS NULL, NULL::date
     FROM dated x JOIN kpis_contract f ON f.id = x.id
     WHERE f.deleted_at IS NULL AND x.day IS NOT NULL
 """
@@ -219,7 +221,7 @@ _CONTRACTS = f"""
 _ORDERS = f"""
     SELECT 'orders.ordered_on', 'revenue', f.ordered_on, f.id, f.account_id, f.owner_id, f.product_id, '', '', '', '',
            '', f.attributes, '', 1::numeric, round(f.amount * {_RATE.format(f="f", day="f.ordered_on")}, %(unit)s),
-           NULL::numeric, {_RATE.format(f="f", day="f.ordered_on")} IS NULL
+           NULL::numeric, {_RATE.format(f="f", day="f.ordered_on")} IS NULL, NULL::date
     FROM stale s JOIN kpis_order f ON f.id = s.fact_id
     WHERE s.fact = 'orders' AND f.deleted_at IS NULL
 """
@@ -230,7 +232,7 @@ _REVENUES = f"""
            coalesce(nullif(d.lead_source, ''), l.lead_source), d.sales_channel, d.partner, d.customer_type,
            f.attributes, '', 1::numeric, round(f.amount * {_RATE.format(f="f", day="f.recognized_on")}, %(unit)s),
            round(f.gross_profit * {_RATE.format(f="f", day="f.recognized_on")}, %(unit)s),
-           {_RATE.format(f="f", day="f.recognized_on")} IS NULL
+           {_RATE.format(f="f", day="f.recognized_on")} IS NULL, NULL::date
     FROM stale s JOIN kpis_revenueline f ON f.id = s.fact_id
     LEFT JOIN kpis_deal d ON d.id = f.deal_id LEFT JOIN kpis_lead l ON l.id = d.lead_id
     WHERE s.fact = 'revenues' AND f.deleted_at IS NULL
@@ -238,7 +240,7 @@ _REVENUES = f"""
 
 _SURVEYS = """
     SELECT 'surveys.answered_on', 'revenue', f.answered_on, f.id, f.account_id, f.owner_id, NULL::bigint, '', '', '',
-           '', '', f.attributes, '', 1::numeric, NULL::numeric, NULL::numeric, false
+           '', '', f.attributes, '', 1::numeric, NULL::numeric, NULL::numeric, false, NULL::date
     FROM stale s JOIN kpis_surveyresponse f ON f.id = s.fact_id
     WHERE s.fact = 'surveys' AND f.deleted_at IS NULL
 """
@@ -315,7 +317,7 @@ def _gather(cursor: CursorWrapper, facts: list[str], *, currency: str) -> None:
         "CREATE TEMPORARY TABLE base (kind text, credit text, date date, fact_id bigint, account_id bigint,"
         " person_id bigint, product_id bigint, region text, lead_source text, sales_channel text, partner text,"
         " customer_type text, attributes jsonb, outcome text, weight numeric, amount numeric, gross_profit numeric,"
-        " is_rate_missing bool) ON COMMIT DROP"
+        " is_rate_missing bool, created_on date) ON COMMIT DROP"
     )
     params = {"currency": currency, "unit": 0 if currency in YEN_LIKE else 2, "zone": settings.TIME_ZONE}
     for fact in facts:
@@ -338,7 +340,7 @@ def _place(cursor: CursorWrapper) -> None:
         f"""
         CREATE TEMPORARY TABLE placed ON COMMIT DROP AS
         SELECT b.kind, b.credit, b.date, b.fact_id, b.account_id, b.outcome, b.weight, b.amount, b.gross_profit,
-               b.is_rate_missing, p.member_id AS person, t.member_id AS team, x.member_id AS product,
+               b.is_rate_missing, b.created_on, p.member_id AS person, t.member_id AS team, x.member_id AS product,
                coalesce(nullif(b.region, ''), nullif(t.region, ''), nullif(a.region, '')) AS region,
                nullif(b.lead_source, '') AS lead_source, nullif(b.sales_channel, '') AS sales_channel,
                nullif(b.partner, '') AS partner, nullif(b.customer_type, '') AS customer_type, {segments}

@@ -24,8 +24,9 @@ from tenants.context import current_company
 from tenants.outbox.services import emit
 from tenants.settings.selectors import company_settings
 
-# Grouping by many dimensions at once is several times quicker where nothing has to be spilled to disk.
-WORK_MEM = "128MB"
+# Grouping by many dimensions at once is several times quicker where nothing has to be spilled to disk. Where a page of
+# a table costs as if a disk had to turn for it, a hundredth of the deals is looked for by reading all of them.
+PLANNING = {"work_mem": "128MB", "random_page_cost": "1.1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,8 @@ def recompute(*, now: datetime) -> RecomputeResult:
     settings = company_settings()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ':recompute'))")
-        cursor.execute("SELECT set_config('work_mem', %s, true)", [WORK_MEM])
+        for name, value in PLANNING.items():
+            cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
         take_stale(cursor)
         cursor.execute("SELECT EXISTS (SELECT FROM stale) OR EXISTS (SELECT FROM kpis_dirtyrange)")
         if not cursor.fetchone()[0]:

@@ -33,7 +33,7 @@ def read_exact(
         with connection.cursor() as cursor:
             events = EventCells(cursor, kind, credit, of_group, {grain: starts})
         for _grain, start, _dimension, member, *numbers in read_kept(
-            f"{PATHS} SELECT * FROM {events.exact(dimension, [grain])} AS cells", events.params
+            f"{PATHS} SELECT * FROM {events.exact([dimension], [grain])} AS cells", events.params
         ):
             for key, number in zip(events.keys, numbers, strict=True):
                 if number is not None:
