@@ -112,7 +112,7 @@ class _Group:
         for grain, days in starts.items():
             self.cursor.execute(
                 'DELETE FROM kpis_measureblock WHERE "group" = %s AND grain = %s AND period_start = ANY(%s)',
-                [self.name, grain, days],
+                [self.name, grain, list(days)],
             )
         return starts
 

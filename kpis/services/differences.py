@@ -92,7 +92,7 @@ class Differences:
         self.cursor.execute(
             "SELECT id, grain, period_start, is_of_people, measures, member_ids, numbers FROM kpis_measureblock"
             f' WHERE "group" = %(group)s AND ({inside})',
-            {"group": self.name, **starts},
+            {"group": self.name, **{grain: list(days) for grain, days in starts.items()}},
         )
         return {
             (grain, start, is_of_people): _Block(
@@ -120,7 +120,8 @@ def starts_of(cursor: CursorWrapper, dates: set[date], grains: Sequence[str]) ->
 
 def _tells_of(block: _Block, dimension: str) -> bool:
     """Whether a block has members of a dimension; where all is unassigned it has none."""
-    return DimensionMember.objects.filter(dimension__code=dimension, pk__in=block.at).exists()
+    told = [member for member in block.at if member is not None]
+    return DimensionMember.objects.filter(dimension__code=dimension, pk__in=told).exists()
 
 
 def _move(block: _Block, at: int, keys: Sequence[str], numbers: Sequence[Decimal]) -> None:
