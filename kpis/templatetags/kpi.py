@@ -187,7 +187,8 @@ def trend_data(context: Context, points: list[Any], landing: dict[str, float | N
             ],
             names["target"]: texts([figure.target for figure in figures]),
             names["before"]: texts(before),
-            names["landing"]: ["" for _figure in figures[1:]] + [_landing_text(texts, landing) if landing else ""],
+            names["landing"]: ["" for _figure in figures[1:]]
+            + [_landing_text(texts, landing, last.unit) if landing else ""],
         },
         "notes": [_cases_note(context, figure) for figure in figures],
     }
@@ -199,9 +200,11 @@ def has_year_before(points: list[Any]) -> bool:
     return any(point.year_before is not None for point in points)
 
 
-def _landing_text(texts: Callable[[list[formats.Number | None]], list[str]], landing: dict[str, float | None]) -> str:
+def _landing_text(
+    texts: Callable[[list[formats.Number | None]], list[str]], landing: dict[str, float | None], unit: str
+) -> str:
     """The value, and between which the views lie."""
-    value, low, high = texts([landing["value"], landing["low"], landing["high"]])
+    value, low, high = texts([expected(landing[each], unit) for each in ("value", "low", "high")])
     return _("%(value)s (%(low)s to %(high)s)") % {"value": value, "low": low, "high": high} if low else value
 
 
@@ -429,6 +432,12 @@ def exact(value: formats.Number | None) -> str:
         return ""
     text = f"{formats.as_decimal(value):f}"
     return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+@register.filter
+def expected(value: formats.Number | None, unit: str) -> formats.Number | None:
+    """A landing, or its distance to the target, as it is shown."""
+    return None if value is None else formats.expected(value, unit)
 
 
 @register.filter

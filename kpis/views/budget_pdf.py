@@ -112,12 +112,17 @@ def _lines(row: BudgetRow, column: BudgetColumn, cell: BudgetCell, style: dict[s
             return ""
         return formats.write_difference(value, unit=row.unit, **style, language=language_code()).text
 
-    shown = [each if isinstance(each, str) else number(each) for each in shown_numbers(column, cell, absence_text)]
+    def expected(value: Decimal | None) -> Decimal | None:
+        return None if value is None else formats.as_decimal(formats.expected(value, row.unit))
+
+    target, actual, landing = shown_numbers(column, cell, absence_text)
+    landing = landing if isinstance(landing, str) else expected(landing)
+    shown = [each if isinstance(each, str) else number(each) for each in (target, actual, landing)]
     is_rate = row.accumulation == "rate"
     grown = difference(cell.year_on_year) if is_rate else number(cell.year_on_year, "percent")
     return [
         *shown,
-        difference(cell.variance),
+        difference(cell.variance if cell.landing is None else expected(cell.variance)),
         number(cell.achievement, "percent"),
         number(cell.before),
         grown,

@@ -24,9 +24,12 @@ WIDTHS = (44, 58, 23, 23, 14, 26, 21, 13, 21)
 
 
 def forecast_pdf(
-    found: ForecastTable, annex: ForecastAnnex, *, head: PageHead, currency: str, target: Decimal | None
+    found: ForecastTable, annex: ForecastAnnex, *, head: PageHead, unit: str, currency: str, target: Decimal | None
 ) -> bytes:
-    """Group after group with its sum, the foot that runs from what is won to the landing, then the lists around it."""
+    """Group after group with its sum, the foot that runs from what is won to the landing, then the lists around it.
+
+    `unit` is that of the metric that lands.
+    """
     widths = [width * mm for width in WIDTHS]
     widths.append(usable_width(PAPER) - sum(widths))
     rows: list[list[Any]] = [_headings()]
@@ -36,7 +39,11 @@ def forecast_pdf(
         rows.append([_group_name(group), *([""] * 4), _money(group.total, currency), *([""] * 4)])
         commands += [("BACKGROUND", (0, number), (-1, number), TOTAL_FILL), ("SPAN", (0, number), (4, number))]
         rows += [_line(row, currency) for row in group.rows]
-    content: list[Flowable] = [table(rows, widths, style=commands), Spacer(1, 6 * mm), _foot(found, currency, target)]
+    content: list[Flowable] = [
+        table(rows, widths, style=commands),
+        Spacer(1, 6 * mm),
+        _foot(found, unit, currency, target),
+    ]
     for lines in annex_lines(annex):
         content += [Spacer(1, 6 * mm), text(lines.title, size=10), Spacer(1, 2 * mm), _list(lines, currency)]
     return render_pdf(content, head, paper=PAPER)
@@ -95,7 +102,7 @@ def _line(row: TableRow, currency: str) -> list[Any]:
     ]
 
 
-def _foot(found: ForecastTable, currency: str, target: Decimal | None) -> Flowable:
+def _foot(found: ForecastTable, unit: str, currency: str, target: Decimal | None) -> Flowable:
     """Won, then each rank added to what is surer; the weighted landing, what is left out, and the target."""
     foot = found.foot
     rows: list[list[Any]] = [[_("Foot"), _("Weight"), _("In this rank"), _("Cumulative")]]
@@ -105,7 +112,8 @@ def _foot(found: ForecastTable, currency: str, target: Decimal | None) -> Flowab
         rows.append(
             [f"+{step.rank.name}", f"{share}%", _money(step.amount, currency), _money(step.cumulative, currency)]
         )
-    rows.append([_("Landing forecast (weighted)"), "", "", _money(foot.value, currency)])
+    value = foot.value if isinstance(foot.value, Absence) else formats.as_decimal(formats.expected(foot.value, unit))
+    rows.append([_("Landing forecast (weighted)"), "", "", _money(value, currency)])
     rows.append([_("Left out until checked"), "", "", _money(foot.left_out_amount, currency)])
     if target is not None:
         rows.append([_("Target"), "", "", _money(target, currency)])

@@ -134,7 +134,10 @@ def export_pdf(request: HttpRequest) -> HttpResponse:
         str(STATE_WORDS.get(place.period.state, "")),
     )
     target = landing.target if landing and _is_whole(place) else None
-    content = forecast_pdf(found, _annex(place, found), head=head, currency=settings.currency, target=target)
+    metric_unit = place.goal.metric.unit if place.goal.metric else ""
+    content = forecast_pdf(
+        found, _annex(place, found), head=head, unit=metric_unit, currency=settings.currency, target=target
+    )
     return attachment(content, name=f"{_('Deal forecast table')}_{label}.pdf", content_type=PDF_TYPE)
 
 
