@@ -1,5 +1,6 @@
 """The deal forecast table as a PDF to be printed on A4."""
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -24,11 +25,18 @@ WIDTHS = (44, 58, 23, 23, 14, 26, 21, 13, 21)
 
 
 def forecast_pdf(
-    found: ForecastTable, annex: ForecastAnnex, *, head: PageHead, unit: str, currency: str, target: Decimal | None
+    found: ForecastTable,
+    annex: ForecastAnnex,
+    *,
+    head: PageHead,
+    unit: str,
+    currency: str,
+    target: Decimal | None,
+    notes: Sequence[str] = (),
 ) -> bytes:
     """Group after group with its sum, the foot that runs from what is won to the landing, then the lists around it.
 
-    `unit` is that of the metric that lands.
+    `unit` is that of the metric that lands; `notes` stand at the end.
     """
     widths = [width * mm for width in WIDTHS]
     widths.append(usable_width(PAPER) - sum(widths))
@@ -46,6 +54,8 @@ def forecast_pdf(
     ]
     for lines in annex_lines(annex):
         content += [Spacer(1, 6 * mm), text(lines.title, size=10), Spacer(1, 2 * mm), _list(lines, currency)]
+    for note in notes:
+        content += [Spacer(1, 4 * mm), text(note)]
     return render_pdf(content, head, paper=PAPER)
 
 

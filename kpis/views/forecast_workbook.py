@@ -1,6 +1,7 @@
 """The deal forecast table as an Excel workbook: frozen panes, live formulas, one line per deal."""
 
 import io
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -21,26 +22,31 @@ BOLD, SHADE = Font(bold=True), PatternFill("solid", fgColor="EEEBE4")
 MONEY, DAY, SHARE = "#,##0;△#,##0", "yyyy/mm/dd", "0%"
 
 
-def forecast_workbook(found: ForecastTable, annex: ForecastAnnex, *, title: str, target: Decimal | None) -> bytes:
+def forecast_workbook(
+    found: ForecastTable, annex: ForecastAnnex, *, title: str, target: Decimal | None, notes: Sequence[str] = ()
+) -> bytes:
     """The deals on the first sheet, then deals to check, changes and losses on their own, each in full.
 
-    The foot is formulas over the lines: who corrects a rank or an amount sees the landing move.
+    The foot is formulas over the lines: who corrects a rank or an amount sees the landing move. `notes` stand in a line
+    below the title of every sheet.
     """
     workbook = Workbook()
     sheet: Worksheet = workbook.active
     sheet.title = _("Deal forecast table")
-    last = _write_lines(sheet, deal_lines(found), title=title)
+    last = _write_lines(sheet, deal_lines(found), title=title, notes=notes)
     _write_foot(sheet, found, first=HEAD_ROW + 1, last=last, target=target)
     for lines in annex_lines(annex):
-        _write_lines(workbook.create_sheet(lines.name[:31]), lines, title=f"{title} · {lines.title}")
+        _write_lines(workbook.create_sheet(lines.name[:31]), lines, title=f"{title} · {lines.title}", notes=notes)
     stored = io.BytesIO()
     workbook.save(stored)
     return stored.getvalue()
 
 
-def _write_lines(sheet: Worksheet, lines: Lines, *, title: str) -> int:
+def _write_lines(sheet: Worksheet, lines: Lines, *, title: str, notes: Sequence[str]) -> int:
     """Title, headings and lines below frozen panes; returns the number of the last line."""
     _write(sheet, "A1", title, font=Font(bold=True, size=14))
+    if notes:
+        _write(sheet, "A2", " · ".join(notes))
     for number, column in enumerate(lines.columns, start=1):
         _write(sheet, f"{get_column_letter(number)}{HEAD_ROW}", column.heading, font=BOLD, fill=SHADE)
         sheet.column_dimensions[get_column_letter(number)].width = column.width

@@ -24,10 +24,10 @@ from kpis.selectors.details import Segment, read_groups
 from kpis.selectors.forecast_annex import ForecastAnnex, read_forecast_annex
 from kpis.selectors.forecast_table import BY_OWNER, BY_RANK, ForecastTable, read_forecast_table
 from kpis.selectors.landings import Landing, read_landing
-from kpis.selectors.matrix.freshness import FRESH, read_freshness
+from kpis.selectors.matrix.freshness import FRESH, Freshness, read_freshness
 from kpis.selectors.visibility import Sight, sight_of
 from kpis.services.calls import CallError, make_call
-from kpis.templatetags.kpi import STATE_WORDS, language_code, unit_word
+from kpis.templatetags.kpi import STATE_WORDS, language_code, stale_text, unit_word
 from kpis.views.choices import Choice, address, chosen_period, chosen_segment, period_switch
 from kpis.views.downloads import PDF_TYPE, XLSX_TYPE, attachment, data_as_of
 from kpis.views.forecast_lines import PARTS, since_text
@@ -87,7 +87,7 @@ def export(request: HttpRequest) -> HttpResponse:
     landing = _landing(place)
     title = " · ".join(filter(None, [_("Deal forecast table"), label, str(place.segment.member or "")]))
     target = landing.target if landing and _is_whole(place) else None
-    content = forecast_workbook(found, _annex(place, found), title=title, target=target)
+    content = forecast_workbook(found, _annex(place, found), title=title, notes=_notes(place), target=target)
     return attachment(content, name=f"{_('Deal forecast table')}_{label}.xlsx", content_type=XLSX_TYPE)
 
 
@@ -96,7 +96,7 @@ def export(request: HttpRequest) -> HttpResponse:
 def export_csv(request: HttpRequest, part: str) -> HttpResponse:
     """One list in full as CSV: the table, changes, losses, to-check; UTF-8 with BOM, or `?encoding=cp932`.
 
-    Raises Http404 for another list, and where there is no table.
+    A note stands below it where a source is late. Raises Http404 for another list, and where there is no table.
     """
     require(request.user, Capability.READ_RESULTS)
     place = _place(request) if part in PARTS else None
@@ -107,7 +107,10 @@ def export_csv(request: HttpRequest, part: str) -> HttpResponse:
     encoding = request.GET.get("encoding", "")
     encoding = encoding if encoding in CSV_ENCODINGS else "utf-8-sig"
     return attachment(
-        write_csv([[column.heading for column in lines.columns], *lines.rows], encoding=encoding),
+        write_csv(
+            [[column.heading for column in lines.columns], *lines.rows, *([note] for note in _notes(place))],
+            encoding=encoding,
+        ),
         name=f"{_('Deal forecast table')}_{period_namer()(place.period)}_{part}.csv",
         content_type=f"text/csv; charset={encoding}",
     )
@@ -136,7 +139,13 @@ def export_pdf(request: HttpRequest) -> HttpResponse:
     target = landing.target if landing and _is_whole(place) else None
     metric_unit = place.goal.metric.unit if place.goal.metric else ""
     content = forecast_pdf(
-        found, _annex(place, found), head=head, unit=metric_unit, currency=settings.currency, target=target
+        found,
+        _annex(place, found),
+        head=head,
+        unit=metric_unit,
+        currency=settings.currency,
+        target=target,
+        notes=_notes(place),
     )
     return attachment(content, name=f"{_('Deal forecast table')}_{label}.pdf", content_type=PDF_TYPE)
 
@@ -163,7 +172,6 @@ def _place(request: HttpRequest) -> Place | None:
 def _page(request: HttpRequest, place: Place) -> dict[str, Any]:
     segment, period = place.segment, place.period
     by = _chosen_by(request)
-    metric = place.goal.metric.code if place.goal.metric else ""
     found = _table(request, place)
     annex = _annex(place, found, changes=CHANGES, losses=LOSSES) if found else None
     return {
@@ -184,12 +192,23 @@ def _page(request: HttpRequest, place: Place) -> dict[str, Any]:
         "unexplained": annex.to_check.by_fault.get(Fault.NO_REASON, 0) if annex else 0,
         "since": since_text(annex.since) if annex else "",
         "landing": _landing(place),
-        "freshness": read_freshness([metric], now=timezone.now()).get(metric, FRESH),
+        "freshness": _freshness(place),
         "is_whole": _is_whole(place),
         "calls": _calls(place),
         "currency": company_settings().currency,
         "export_url": address(request),
     }
+
+
+def _freshness(place: Place) -> Freshness:
+    metric = place.goal.metric.code if place.goal.metric else ""
+    return read_freshness([metric], now=timezone.now()).get(metric, FRESH)
+
+
+def _notes(place: Place) -> list[str]:
+    """What stands on every list in a file: that the numbers depend on a source that is late."""
+    fresh = _freshness(place)
+    return [f"{stale_text(fresh.as_of)}: {place.goal.name}"] if fresh.is_stale else []
 
 
 def _chosen_by(request: HttpRequest) -> str:

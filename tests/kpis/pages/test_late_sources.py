@@ -220,6 +220,19 @@ class TestMark:
         deliver(now=NOW)
         assert MARK not in content_of("/budget/table.csv").decode("utf-8-sig")
 
+    def test_the_files_of_the_deal_forecast_table_too(self, content_of):
+        note = f"{MARK}: 受注額"
+        for part in ("table", "changes", "losses", "to-check"):
+            rows = list(csv.reader(io.StringIO(content_of(f"/forecast/{part}.csv").decode("utf-8-sig"))))
+            assert rows[-1] == [note], part
+        book = load_workbook(io.BytesIO(content_of("/forecast/export/")))
+        assert [sheet["A2"].value for sheet in book] == [note] * len(book.sheetnames)
+        assert any(MARK in page for page in pages_of(content_of("/forecast/table.pdf")))
+        deliver(now=NOW)
+        assert MARK not in content_of("/forecast/table.csv").decode("utf-8-sig")
+        assert load_workbook(io.BytesIO(content_of("/forecast/export/"))).active["A2"].value is None
+        assert not any(MARK in page for page in pages_of(content_of("/forecast/table.pdf")))
+
 
 class TestClosing:
     def test_warns_of_what_was_not_read_since_the_period_ended(self, silent, page_of, alice):
