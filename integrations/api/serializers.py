@@ -36,9 +36,9 @@ class QuotaSerializer(serializers.Serializer[Any]):
 
 class ConnectionSerializer(serializers.ModelSerializer[Connection]):
     """One connection; `every_minutes` says how often data is due (null = only by hand), `stream_every_minutes` which
-    streams of a source are due at a rhythm of their own ({"deals": 5}; all of them are replaced), `next_run_at` when it
-    is asked next (null = not on schedule), `keep_days` how long what the source said is kept for being mapped again
-    (0 = not at all).
+    streams of a source are due at a rhythm of their own ({"deals": 5, "prices": null}; null = only by hand; all of them
+    are replaced), `next_run_at` when it is asked next (null = not on schedule), `keep_days` how long what the source
+    said is kept for being mapped again (0 = not at all).
 
     A connection of kind `file` has a `preset`; one that is called has a `description` (see docs/generic-rest.md) and
     `secrets`, which are never shown: `secrets_set` names those that are there. `stopped_by` is the code of what a
@@ -60,7 +60,9 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
     quota = serializers.SerializerMethodField()
     every_minutes = serializers.IntegerField(min_value=1, max_value=527_040, allow_null=True, default=None)
     stream_every_minutes = serializers.DictField(
-        source="stream_every", child=serializers.IntegerField(min_value=1, max_value=527_040), required=False
+        source="stream_every",
+        child=serializers.IntegerField(min_value=1, max_value=527_040, allow_null=True),
+        required=False,
     )
     next_run_at = serializers.DateTimeField(read_only=True, allow_null=True)
     keep_days = serializers.IntegerField(min_value=0, max_value=KEEP_AT_MOST_DAYS, default=KEEP_DAYS)

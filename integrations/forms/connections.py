@@ -17,7 +17,7 @@ from integrations.connectors.presets import PRESETS
 from integrations.models import Connection
 from integrations.selectors.labels import RHYTHMS, frequency_label
 
-STREAM_PREFIX = "every."
+STREAM_PREFIX, HAND = "every.", "hand"
 BY_HAND, FREQUENCY = _("Only by hand"), _("Frequency")
 
 
@@ -25,6 +25,10 @@ def _minutes(every: timedelta) -> str:
     """An interval as the value of a choice: whole minutes as such."""
     minutes = every / timedelta(minutes=1)
     return str(int(minutes)) if minutes == int(minutes) else repr(minutes)
+
+
+def _interval(choice: str) -> timedelta | str:
+    return HAND if choice == HAND else timedelta(minutes=float(choice))
 
 
 # In place of a preset: a sample shows what the columns are called.
@@ -51,7 +55,7 @@ class FrequencyField(forms.TypedChoiceField):
             choices=[("", empty), *((_minutes(every), lazy(frequency_label, str)(every)) for every in rhythms)],
             required=False,
             empty_value=None,
-            coerce=lambda minutes: timedelta(minutes=float(minutes)),
+            coerce=_interval,
             initial=current,
             label=label,
             **options,
@@ -59,6 +63,18 @@ class FrequencyField(forms.TypedChoiceField):
 
     def prepare_value(self, value: Any) -> Any:
         return _minutes(value) if isinstance(value, timedelta) else value
+
+
+class StreamFrequencyField(FrequencyField):
+    """How often a stream is due: None = as the connection, HAND = only by hand whatever the connection is."""
+
+    def __init__(self, *, stream: str, connection: Connection) -> None:
+        own = connection.stream_every.get(stream)
+        every = None if own is None else timedelta(minutes=own)
+        super().__init__(current=every, empty=_("As the connection"), label=stream)
+        self.choices = [*self.choices, (HAND, BY_HAND)]  # type: ignore[misc]
+        if own is None and stream in connection.stream_every:
+            self.initial = HAND
 
 
 class IdentityForm(forms.Form):
@@ -112,10 +128,7 @@ class FrequencyForm(forms.Form):
         self.fields["every"] = FrequencyField(current=connection.every)
         self._streams = list(dict.fromkeys(streams))
         for stream in self._streams:
-            own = connection.stream_every.get(stream)
-            self.fields[f"{STREAM_PREFIX}{stream}"] = FrequencyField(
-                current=None if own is None else timedelta(minutes=own), empty=_("As the connection"), label=stream
-            )
+            self.fields[f"{STREAM_PREFIX}{stream}"] = StreamFrequencyField(stream=stream, connection=connection)
 
     @property
     def stream_fields(self) -> list[forms.BoundField]:
@@ -127,14 +140,17 @@ class FrequencyForm(forms.Form):
         return any(field.value() for field in self.stream_fields)
 
     @property
-    def stream_minutes(self) -> dict[str, int]:
-        """The rhythms of single streams as chosen; a stream that was not asked about keeps its own. Of a valid form."""
-        found = {}
+    def stream_minutes(self) -> dict[str, int | None]:
+        """The rhythms of single streams as chosen (None = only by hand); one that was not asked about keeps its own.
+
+        Of a valid form.
+        """
+        found: dict[str, int | None] = {}
         for stream in self._streams:
             name = f"{STREAM_PREFIX}{stream}"
             every = self.cleaned_data[name] if name in self.data else self.fields[name].initial
             if every is not None:
-                found[stream] = every // timedelta(minutes=1)
+                found[stream] = None if every == HAND else every // timedelta(minutes=1)
         return found
 
 

@@ -85,12 +85,16 @@ class Connection(models.Model):
     @property
     def promised_every(self) -> timedelta | None:
         """How often something of it is due; None = only by hand."""
-        return self.read_every or self.every
+        # Streams are named here only while they are mapped: one that is read by hand leaves nothing to what is not.
+        is_all_by_hand = self.read_every is None and None in self.stream_every.values()
+        return None if is_all_by_hand else self.read_every or self.every
 
     def rhythm_of(self, stream: str) -> timedelta | None:
         """How often a stream of the source is due: at its own rhythm or the connection's; None = only by hand."""
-        own = self.stream_every.get(stream)
-        return self.every if own is None else timedelta(minutes=own)
+        if stream not in self.stream_every:
+            return self.every
+        own = self.stream_every[stream]
+        return None if own is None else timedelta(minutes=own)
 
 
 class FieldMapping(models.Model):

@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import transaction
 
-from integrations.choices import RunKind, RunState
+from integrations.choices import RunKind, RunState, Trigger
 from integrations.connectors.base import Connector
 from integrations.connectors.changes import is_own_id
 from integrations.connectors.comparison import Comparison, is_called_alike
@@ -50,6 +50,8 @@ def request_comparison(
 def compare_with_source(run: SyncRun, *, owner: str, clock: Clock, until: float) -> Outcome | None:
     """Compare every mapped stream; None when the time was over before the end. A list goes on where it stopped.
 
+    On schedule a stream that is read only by hand is left out.
+
     Raises ConnectorError for what stops all streams, LostRunError.
     """
     with opened_source(run.connection) as connector:
@@ -80,7 +82,10 @@ class _Comparing:
 
     def streams_left(self) -> list[str]:
         known = {each.name for each in self._connector.streams()}
-        return [name for name in self._fetching.mappings if name in known and not self.found.get(name, {}).get("done")]
+        left = [name for name in self._fetching.mappings if name in known]
+        if self._run.trigger == Trigger.SCHEDULE:
+            left = [name for name in left if self._run.connection.rhythm_of(name) is not None]
+        return [name for name in left if not self.found.get(name, {}).get("done")]
 
     def compare(self, stream: str, until: float) -> bool:
         """Whether there was time for it, from the place where the list stopped the last time.

@@ -244,8 +244,9 @@ def set_frequency(*, connection: Connection, every: timedelta | None, now: datet
 
 
 @transaction.atomic
-def set_stream_frequencies(*, connection: Connection, minutes: Mapping[str, int], now: datetime) -> None:
-    """Say which streams are due at a rhythm of their own (stream → minutes); all others follow the connection.
+def set_stream_frequencies(*, connection: Connection, minutes: Mapping[str, int | None], now: datetime) -> None:
+    """Say which streams are due at a rhythm of their own (stream → minutes; None = only by hand); all others follow the
+    connection.
 
     Raises ConnectionRequestError for a stream that is not read.
     """

@@ -63,8 +63,9 @@ def note_read(*, run: SyncRun, at: datetime | None) -> None:
 
 
 def has_troubled_stream(*, connection: Connection) -> bool:
-    """Whether a mapped stream could not be read the last time it was asked for."""
-    problems = Checkpoint.objects.filter(connection=connection, stream__in=_rhythms(connection))
+    """Whether a stream that is read on schedule could not be read the last time it was asked for."""
+    scheduled = [stream for stream, every in _rhythms(connection).items() if every is not None]
+    problems = Checkpoint.objects.filter(connection=connection, stream__in=scheduled)
     return any(problems.values_list("cursor__problem", flat=True))
 
 

@@ -73,6 +73,8 @@ class TestFrequency:
         assert (changed["every_minutes"], changed["stream_every_minutes"]) == (1440, {"deals": 5})
         assert changed["next_run_at"] is not None
         assert api.shown(ROOT)["results"][0]["next_run_at"] == changed["next_run_at"]
+        by_hand = api.patch(address, {"stream_every_minutes": {"deals": None}}).json()
+        assert (by_hand["stream_every_minutes"], by_hand["next_run_at"]) == ({"deals": None}, None)
 
     def test_refuses_a_stream_that_is_not_read_and_changes_nothing(self, api, made, address, fake):
         answer = api.patch(address, {"every_minutes": 5, "stream_every_minutes": {"quotes": 5}})

@@ -13,6 +13,7 @@ from django.utils import timezone
 from integrations.choices import DUE_CONNECTION, Health, RunState, Trigger
 from integrations.models import Checkpoint, Connection, SyncRun
 from integrations.selectors.connections import health_of, stream_states
+from integrations.services.comparing import request_comparison
 from integrations.services.connections import (
     ConnectionRequestError,
     create_source,
@@ -137,6 +138,51 @@ class TestDue:
         for stream in ("leads", "deals"):
             request_run(connection=source, streams=[stream], trigger=Trigger.SCHEDULE, actor=None, now=timezone.now())
         assert SyncRun.objects.get().streams == ["deals", "leads"]
+
+
+class TestOnlyByHand:
+    @pytest.fixture
+    def source(self, source):
+        set_stream_frequencies(connection=source, minutes={"leads": 5, "deals": None}, now=timezone.now())
+        return source
+
+    def test_no_schedule_reads_it_and_a_person_does(self, source, fake):
+        fill(fake, 2)
+        assert look(source, timezone.now()).streams == ["leads"]
+        assert look(source, timezone.now() + timedelta(days=90)).streams == ["leads"]
+        run = sync(source)
+        assert (run.streams, {each["stream"] for each in run.report["streams"]}) == ([], {"leads", "deals"})
+        assert look(source, timezone.now() + timedelta(days=180)).streams == ["leads"]
+
+    def test_it_is_never_late(self, source, fake):
+        sync(source)
+        assert dict(FactStream.objects.values_list("fact", "expected_every")) == {"leads": 5 * MINUTE, "deals": None}
+        assert {each.mapping.stream: each.every for each in stream_states(connection=source)}["deals"] is None
+
+    def test_its_trouble_does_not_make_the_connection_late(self, source, fake):
+        document = source.description
+        document["streams"][0]["path"] = "v1/nowhere"
+        Connection.objects.update(description=document)
+        assert sync(Connection.objects.get()).state == RunState.PARTLY
+        assert look(source, timezone.now() + 6 * MINUTE).streams == ["leads"]
+        source.refresh_from_db()
+        assert health_of(connection=source, now=timezone.now() + 7 * MINUTE) == Health.HEALTHY
+
+    def test_where_nothing_else_is_read_nothing_is_promised(self, source, fake):
+        set_stream_frequencies(connection=source, minutes={"leads": None, "deals": None}, now=timezone.now())
+        sync(source)
+        source.refresh_from_db()
+        assert (source.every, source.promised_every) == (60 * MINUTE, None)
+        assert not DueSync.objects.filter(object_id=str(source.public_id)).exists()
+        assert health_of(connection=source, now=timezone.now() + timedelta(days=90)) == Health.HEALTHY
+
+    def test_the_night_does_not_compare_it_and_a_person_does(self, source, fake):
+        fill(fake, 1)
+        sync(source)
+        for trigger, streams in ((Trigger.SCHEDULE, {"leads"}), (Trigger.MANUAL, {"leads", "deals"})):
+            run = request_comparison(connection=source, trigger=trigger, actor=None, now=timezone.now())
+            done = run_sync(run_id=run.pk, owner="worker", now=timezone.now())
+            assert set(done.report["comparison"]) == streams
 
 
 class TestFailing:

@@ -453,6 +453,23 @@ class TestFrequency:
         loaded.refresh_from_db()
         assert (loaded.every, loaded.stream_every) == (timedelta(hours=1), {"deals": 7})
 
+    def test_a_stream_may_be_read_only_by_hand_and_the_page_says_so(self, owner, loaded):
+        said = '<span class="tag">手動のみ</span>'
+        owner.post(reverse("frequency", args=[loaded.public_id]), {"every": "60"})
+        assert said not in page_of(owner.get(reverse("connection", args=[loaded.public_id])))
+        owner.post(reverse("frequency", args=[loaded.public_id]), {"every": "60", "every.deals": "hand"})
+        loaded.refresh_from_db()
+        assert loaded.stream_every == {"deals": None}
+        page = page_of(owner.get(reverse("connection", args=[loaded.public_id])))
+        assert selected(page, "every.deals") == "hand"
+        assert said in page
+        owner.post(reverse("frequency", args=[loaded.public_id]), {"every": "60"})
+        loaded.refresh_from_db()
+        assert loaded.stream_every == {"deals": None}
+        owner.post(reverse("frequency", args=[loaded.public_id]), {"every": "60", "every.deals": ""})
+        loaded.refresh_from_db()
+        assert loaded.stream_every == {}
+
     def test_what_is_not_offered_is_refused(self, owner, loaded):
         owner.post(reverse("frequency", args=[loaded.public_id]), {"every": "60", "every.deals": "3"})
         loaded.refresh_from_db()
