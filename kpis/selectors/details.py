@@ -24,7 +24,8 @@ JUDGED = 13
 TREND = {Grain.WEEK: 13, Grain.MONTH: 13, Grain.QUARTER: 9, Grain.HALF: 7, Grain.YEAR: 4}
 LONGEST_DAYS = {Grain.WEEK: 7, Grain.MONTH: 31, Grain.QUARTER: 92, Grain.HALF: 184, Grain.YEAR: 366}
 SEGMENT_TREND = 6
-COMPARED = (Grain.MONTH, Grain.QUARTER, Grain.HALF)  # with the same period of the year before
+COMPARED = (Grain.WEEK, Grain.MONTH, Grain.QUARTER, Grain.HALF)  # with the same period of the year before
+WEEKS_OF_A_YEAR = timedelta(weeks=52)
 FIRST_DIMENSIONS = ("team", "person", "region", "product", "lead_source")
 
 
@@ -100,10 +101,12 @@ def read_trend(node: KpiNode, segment: Segment, period: Period, *, now: datetime
         (column.row, by_year.get(column.row.fiscal_year.start_year, own)[index][1])
         for index, (column, _figure) in enumerate(own)
     ]
-    values = {(row.fiscal_year.start_year, row.ordinal): figure.value for row, figure in placed}
+    values = {_place_of(row): figure.value for row, figure in placed}
     name = period_namer()
     return [
-        PeriodFigure(name(row), figure, _year_before(row, values)) for row, figure in placed if row.start_date >= first
+        PeriodFigure(name(row), figure, values.get(_place_before(row)))
+        for row, figure in placed
+        if row.start_date >= first
     ]
 
 
@@ -112,9 +115,23 @@ def drawn(trend: Sequence[PeriodFigure], grain: str) -> Sequence[PeriodFigure]:
     return trend[-TREND[Grain(grain)] :]
 
 
-def _year_before(row: Period, values: Mapping[tuple[int, int], Decimal | None]) -> Decimal | None:
-    """Weeks have no counterpart in the year before, and a year stands beside it anyway."""
-    return values.get((row.fiscal_year.start_year - 1, row.ordinal)) if row.grain in COMPARED else None
+Place = tuple[int, int] | tuple[date, date] | None
+
+
+def _place_of(row: Period) -> Place:
+    """By what a period is found from the one that is compared with it: weeks by their days, others by their number."""
+    return (row.start_date, row.end_date) if row.grain == Grain.WEEK else (row.fiscal_year.start_year, row.ordinal)
+
+
+def _place_before(row: Period) -> Place:
+    """The same period of the year before; None for a year, which stands beside it anyway.
+
+    Of a week it is the one 52 weeks earlier, which has the same weekdays. One that is cut at the end of a month has
+    none unless that one is cut alike.
+    """
+    if row.grain == Grain.WEEK:
+        return row.start_date - WEEKS_OF_A_YEAR, row.end_date - WEEKS_OF_A_YEAR
+    return (row.fiscal_year.start_year - 1, row.ordinal) if row.grain in COMPARED else None
 
 
 def _periods_of(

@@ -8,7 +8,7 @@ from datetime import date
 import pytest
 
 from kpis.models import KpiNode, KpiTree, Period, Target, TargetRequest, TargetRequestDecision, TargetRevision
-from kpis.selectors.calendar import find_period
+from kpis.selectors.calendar import find_period, period_namer
 from kpis.selectors.details import read_targets
 from kpis.services.calendar import ensure_calendar
 from kpis.services.periods import close_period
@@ -75,6 +75,22 @@ class TestDetail:
         quarter = open_kpi(dave, world.goal, "?grain=quarter&start=2026-10-01")
         assert '"before": [' in quarter and "420000.0" in quarter
         assert '"before": null' in open_kpi(dave, world.goal, "?grain=year")
+
+    def test_last_year_of_a_week_is_the_one_52_weeks_earlier(self, world, dave, open_kpi):
+        created = {"owner": "bob", "created_on": "2025-09-01", "name": "old", "outcome": "won"}
+        deals = {"2025-10-20": 1000, "2025-10-26": 20_000, "2025-10-30": 300_000, "2025-11-01": 4_000_000}
+        send("deals", *({"external_id": day, "closed_on": day, "amount": n, **created} for day, n in deals.items()))
+        recompute(now=NOW)
+        page = open_kpi(dave, world.goal, "?grain=week&start=2026-11-09")
+        data = json.loads(re.search(r'<script type="application/json">(.*?)</script>', page, re.S)[1])
+        before = dict(zip(data["labels"], data["before"], strict=True))
+        weeks = Period.objects.filter(grain="week", start_date__range=(date(2026, 10, 19), date(2026, 11, 1)))
+        assert [(each.start_date.day, before[period_namer()(each)]) for each in weeks.order_by("start_date")] == [
+            (19, 21_000),
+            (26, None),  # cut at the end of October where the one of last year has two days more
+            (1, None),
+        ]
+        assert "前年同期" in page
 
     def test_last_year_is_what_its_own_tree_locked(self, world, dave, open_kpi):
         created = {"owner": "bob", "created_on": "2025-09-01", "name": "old", "outcome": "won", "external_id": "old"}
