@@ -9,6 +9,7 @@ from kpis.api.fields import Number, OpenObject
 from kpis.api.queries import CellParameters
 from kpis.engine.cells import Cell
 from kpis.engine.evidence import Happening
+from kpis.engine.sides import SIDES
 from kpis.engine.values import Absence
 from kpis.services.evidence import ChangedRecord, Evidence
 from kpis.templatetags.evidence import evidence_text
@@ -59,7 +60,7 @@ class PartSerializer(serializers.Serializer):
 class ChangedRecordSerializer(serializers.Serializer):
     """One record that counts otherwise than it did; a part that is null was not counted."""
 
-    side = serializers.ChoiceField(["numerator", "denominator"])
+    side = serializers.ChoiceField(SIDES)
     resource = serializers.CharField(source="fact")
     source = serializers.CharField(source="row.source")
     external_id = serializers.CharField(source="row.external_id")

@@ -1,5 +1,6 @@
 """Cells of what is counted customer by customer: retention, repeat purchases, the value of a customer."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
@@ -113,6 +114,19 @@ def clv_cell(spec: Clv, *readings: WindowReading) -> Cell:
             return _without_cost(read) or read.over(read.part("gross_profit"), read.part("customers"))
         case _:
             return _subscription_value(spec, read, readings[1], per_year)
+
+
+def subscription_cell(spec: Clv, totals: Mapping[str, Decimal]) -> Cell:
+    """The value of a subscription from the five numbers that it is made of (kpis.engine.sides.VALUE_PARTS).
+
+    >>> totals = {"mrr": 100, "customers": 2, "lost": 1, "gross_profit": 50, "revenue": 200}
+    >>> spec = Clv("subscription", window_months=12, years=5)
+    >>> subscription_cell(spec, {name: Decimal(number) for name, number in totals.items()}).value
+    Decimal('300.00')
+    """
+    contracts = {name: totals[name] for name in ("mrr", "customers", "lost")}
+    revenues = {"gross_profit": totals["gross_profit"], "amount": totals["revenue"]}
+    return clv_cell(spec, WindowReading(contracts, True, True), WindowReading(revenues, True, True))
 
 
 def _subscription_value(spec: Clv, contracts: WindowReading, revenues: WindowReading, per_year: Decimal) -> Cell:

@@ -115,12 +115,13 @@ _PARTS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     },
 }
 
-# Subject → a record's weight in its window, and what is measured of it.
+# Subject, or a part that is measured otherwise → a record's weight in its window, and what is measured of it.
 _RECORDS: Mapping[str, tuple[str, str]] = {
     "retention": ("before", "after"),
     "purchases": ("1", "amount"),
     "history": ("1", "amount"),
     "margin": ("1", "gross_profit"),
+    "revenue": ("1", "amount"),
 }
 
 
@@ -190,7 +191,7 @@ def read_window_parts(
     Of retention the weight is what it paid at the start, and measured what at the end.
     """
     tables, params = _tables(side.window, period, where)
-    weight, measured = _RECORDS[side.window.subject]
+    weight, measured = _RECORDS.get(side.part) or _RECORDS[side.window.subject]
     with connection.cursor() as cursor:
         cursor.execute(
             f"WITH {tables} SELECT fact_id, customer, date, coalesce({weight}, 0)::numeric, {measured} FROM record"

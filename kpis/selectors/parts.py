@@ -38,12 +38,27 @@ def read_parts(
     people: Collection[int] | None = None,
 ) -> dict[int, Part]:
     """Of these facts those which a term counts, with their part; one query (and one for the members below)."""
-    rows, params = matching_events(term, (period.start_date, period.end_date), Where(dimension, member, people))
+    return _parts_of(term, (period.start_date, period.end_date), Where(dimension, member, people), ids)
+
+
+def read_window_term(term: Simple, stretch: tuple[date, date], where: Where) -> dict[int, Part]:
+    """Every fact which a term counts from a day to before a day, with its part; as many queries."""
+    return _parts_of(term, stretch, where, None)
+
+
+def share_of(term: Simple, part: Part) -> Decimal | None:
+    """What a fact adds to a term that counts or sums."""
+    return part.measured if term.aggregate in NUMERIC else part.weight
+
+
+def _parts_of(term: Simple, stretch: tuple[date, date], where: Where, ids: Collection[int] | None) -> dict[int, Part]:
+    rows, params = matching_events(term, stretch, where)
     measured = f"sum({weighted_value(term)})" if term.aggregate in NUMERIC else "NULL::numeric"
+    asked = "" if ids is None else "AND e.fact_id = ANY(%(ids)s)"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT e.fact_id, sum(e.weight), {measured} {rows} AND e.fact_id = ANY(%(ids)s) GROUP BY e.fact_id",
-            {**params, "ids": list(ids)},
+            f"SELECT e.fact_id, sum(e.weight), {measured} {rows} {asked} GROUP BY e.fact_id",
+            {**params, "ids": list(ids or ())},
         )
         return {fact: Part(weight, value) for fact, weight, value in cursor.fetchall()}
 

@@ -9,19 +9,20 @@ from typing import Any
 from django.db.models import Min
 from django.utils import timezone
 
-from kpis.choices import Outcome
+from kpis.choices import Grain, Outcome
 from kpis.engine.cells import Cell, ratio_cell
 from kpis.engine.evidence import Cause, CauseCount, Happening, History, Part, cause_of, count_causes, differing
 from kpis.engine.issues import Issue, gettext_noop
-from kpis.engine.sides import DENOMINATOR, NUMERATOR, Counted, Customers, Side, Signed
-from kpis.engine.specs import Simple, Window
+from kpis.engine.sides import NUMERATOR, VALUE_PARTS, Counted, Customers, Side, Sides, Signed
+from kpis.engine.specs import Clv, Simple, Window
+from kpis.engine.windows import subscription_cell
 from kpis.models import Metric, Period
 from kpis.models.resources import MODELS
 from kpis.selectors.changes import RecordChange, read_changes
 from kpis.selectors.customers import read_shares, read_window_parts
-from kpis.selectors.grounds import CellAddress, find_sides, names_of, read_side, stretch_of
+from kpis.selectors.grounds import CellAddress, find_sides, find_spec, names_of, read_side, stretch_of
 from kpis.selectors.measures import is_money
-from kpis.selectors.parts import facts_of, read_cell, read_parts
+from kpis.selectors.parts import facts_of, read_cell, read_parts, read_window_term, share_of
 from kpis.selectors.records import RecordPage, Where, read_rows
 from kpis.services.past import facts_as_of
 from kpis.services.refusal import RefusedError
@@ -58,12 +59,12 @@ class ChangedRecord:
 class Evidence:
     """A number then and now, why it differs, and the records that explain it (at most 100, of those in sight).
 
-    `fact` is what is counted (above, of a rate; "" of a number made of other numbers). `causes` count every record
-    once, whoever may see it; `hidden_count` are those not listed.
+    `facts` are the kinds that are counted, first what stands above. `causes` count every record once, whoever may see
+    it; `hidden_count` are those not listed.
     """
 
     moment: datetime
-    fact: str
+    facts: tuple[str, ...]
     then: Cell
     now: Cell
     causes: tuple[CauseCount, ...]
@@ -126,18 +127,19 @@ def compare_all_with_past(
 ) -> list[Evidence | None]:
     """The same for several numbers of one period, going back once for all of them. Raises HistoryError.
 
-    Once more for each kind of fact whose customers are counted over a window of months; where of such a kind alone
-    nothing is remembered, its numbers are None.
+    Once more for each kind of fact (or kinds, of a number made of several) that is counted over a window of months;
+    where of such a kind alone nothing is remembered, its numbers are None.
     """
     windows = [_window_sides(address) for address in addresses]
     of_records = [number for number, sides in enumerate(windows) if not sides]
     found = dict(
         zip(of_records, _compare_records([addresses[n] for n in of_records], moment, people, now), strict=True)
     )
-    for fact in {side.fact for sides in windows for side in sides.values()}:
-        asked = [n for n, sides in enumerate(windows) if fact in {side.fact for side in sides.values()}]
+    read = [frozenset(side.fact for side in sides.values()) for sides in windows]
+    for facts in set(filter(None, read)):
+        asked = [n for n, own in enumerate(read) if own == facts]
         try:
-            found |= _compare_windows({n: (addresses[n], windows[n]) for n in asked}, fact, moment, people, now)
+            found |= _compare_windows({n: (addresses[n], windows[n]) for n in asked}, facts, moment, people, now)
         except HistoryError:
             if len(asked) == len(addresses):
                 raise
@@ -171,69 +173,81 @@ def _compare_records(
     ]
 
 
-def _window_sides(address: CellAddress) -> Mapping[str, Customers]:
-    """The sides of a number that is counted customer by customer; none of others, and of values with more than two."""
+def _window_sides(address: CellAddress) -> Sides:
+    """The sides of a number that looks back over months: customers, or records that fell due; none of others."""
     sides = find_sides(address.metric, address.period)
-    found = {name: side for name, side in sides.items() if isinstance(side, Customers)}
-    return found if found and found.keys() == sides.keys() <= {NUMERATOR, DENOMINATOR} else {}
+    is_window = all(isinstance(side, Customers) or side.months for side in sides.values())
+    return sides if is_window and address.period.grain != Grain.WEEK else {}
 
 
 @dataclass(frozen=True, slots=True)
 class _WindowSide:
-    """One side at one moment: customer → what it gives, and of the records that may differ their part."""
+    """One side at one moment: customer (or record) → what it gives, and of the records that may differ their part."""
 
     shares: Mapping[str, Decimal | None]
     parts: Mapping[int, tuple[str, date, Part]]
     in_sight: frozenset[int]
 
     @property
-    def total(self) -> Cell:
-        return Cell(sum((share for share in self.shares.values() if share is not None), ZERO))
+    def total(self) -> Decimal:
+        return sum((share for share in self.shares.values() if share is not None), ZERO)
 
 
 def _compare_windows(
-    places: Mapping[int, tuple[CellAddress, Mapping[str, Customers]]],
-    fact: str,
+    places: Mapping[int, tuple[CellAddress, Sides]],
+    facts: Collection[str],
     moment: datetime,
     people: Collection[int] | None,
     now: datetime,
 ) -> dict[int, Evidence | None]:
-    """Of numbers that are counted customer by customer over windows of one kind of fact."""
-    check_moment(moment, facts=[fact], now=now)
+    """Of numbers that are counted over windows of the same kinds of fact."""
+    check_moment(moment, facts=facts, now=now)
     stretches = [stretch_of(side, address.period) for address, sides in places.values() for side in sides.values()]
     stretch = min(start for start, _end in stretches), max(end for _start, end in stretches)
 
-    def read(changed: Collection[int]) -> dict[int, dict[str, _WindowSide]]:
+    def read(changed: Mapping[str, Collection[int]]) -> dict[int, dict[str, _WindowSide]]:
         return {number: _read_window(*place, changed, people) for number, place in places.items()}
 
-    with facts_as_of(moment, facts=[fact], stretch=stretch) as by_fact:
-        changed = by_fact[fact]
+    with facts_as_of(moment, facts=sorted(facts), stretch=stretch) as changed:
         then = read(changed)
     current = read(changed)
-    return {
-        number: _window_evidence(sides, fact, moment, then[number], current[number])
-        for number, (_address, sides) in places.items()
-    }
+    return {number: _window_evidence(*place, moment, then[number], current[number]) for number, place in places.items()}
 
 
 def _read_window(
-    address: CellAddress, sides: Mapping[str, Customers], changed: Collection[int], people: Collection[int] | None
+    address: CellAddress, sides: Sides, changed: Mapping[str, Collection[int]], people: Collection[int] | None
 ) -> dict[str, _WindowSide]:
     period, where = address.period, Where(address.dimension, address.member, org=address.org)
     seen = replace(where, people=people)
-    return {
-        name: _WindowSide(
+
+    def of(side: Side) -> _WindowSide:
+        ids = changed[side.fact]
+        if isinstance(side, Counted):
+            return _read_looking_back(side.parts[0].term, stretch_of(side, period), where, seen, ids)
+        return _WindowSide(
             read_shares(side, period, where),
-            read_window_parts(side, period, where, ids=changed),
-            frozenset(read_window_parts(side, period, seen, ids=changed)),
+            read_window_parts(side, period, where, ids=ids),
+            frozenset(read_window_parts(side, period, seen, ids=ids)),
         )
-        for name, side in sides.items()
-    }
+
+    return {name: of(side) for name, side in sides.items()}
+
+
+def _read_looking_back(
+    term: Simple, stretch: tuple[date, date], where: Where, seen: Where, ids: Collection[int]
+) -> _WindowSide:
+    """Of records, each of which gives something by itself; the day on which it does decides nothing more."""
+    parts = read_window_term(term, stretch, where)
+    return _WindowSide(
+        {str(pk): share_of(term, part) for pk, part in parts.items()},
+        {pk: (str(pk), stretch[0], part) for pk, part in parts.items() if pk in ids},
+        frozenset(read_window_term(term, stretch, seen)),
+    )
 
 
 def _window_evidence(
-    sides: Mapping[str, Customers],
-    fact: str,
+    address: CellAddress,
+    sides: Sides,
     moment: datetime,
     then: Mapping[str, _WindowSide],
     now: Mapping[str, _WindowSide],
@@ -243,16 +257,20 @@ def _window_evidence(
         for name, side in sides.items()
         for record in _moved_records(name, side, then[name], now[name], moment)
     ]
-    return _evidence(fact, moment, _window_cell(then), _window_cell(now), moved)
+    facts = [side.fact for side in sides.values()]
+    return _evidence(facts, moment, _window_cell(address, then), _window_cell(address, now), moved)
 
 
-def _window_cell(sides: Mapping[str, _WindowSide]) -> Cell:
-    totals = [side.total for side in sides.values()]
+def _window_cell(address: CellAddress, sides: Mapping[str, _WindowSide]) -> Cell:
+    spec = find_spec(address.metric, day=address.period.start_date)
+    if isinstance(spec, Clv) and sides.keys() == set(VALUE_PARTS):
+        return subscription_cell(spec, {name: side.total for name, side in sides.items()})
+    totals = [Cell(side.total) for side in sides.values()]
     return ratio_cell(*totals) if len(totals) == 2 else totals[0]
 
 
 def _moved_records(
-    name: str, side: Customers, then: _WindowSide, now: _WindowSide, moment: datetime
+    name: str, side: Side, then: _WindowSide, now: _WindowSide, moment: datetime
 ) -> Iterator[ChangedRecord]:
     """The records that changed in the window, of customers who give something else than they did."""
 
@@ -266,7 +284,11 @@ def _moved_records(
 
     moved = sorted(pk for pk in then.parts.keys() | now.parts.keys() if is_moved(pk))
     parts = [(pk, part(then, pk), part(now, pk)) for pk in moved]
-    yield from _told(name, side.window, side.fact, parts, moment, is_money=True)
+    if isinstance(side, Customers):
+        yield from _told(name, side.window, side.fact, parts, moment, is_money=True)
+    else:
+        term = side.parts[0].term
+        yield from _told(name, term, side.fact, parts, moment, is_money=is_money(term))
 
 
 @dataclass(frozen=True, slots=True)
@@ -298,17 +320,17 @@ def _compared(address: CellAddress, moment: datetime, then: _Reading, now: _Read
         for side, part in terms
         for record in _changed_records(side, part.term, then.parts[part], now.parts[part], moment)
     ]
-    return _evidence(next((part.term.fact for _side, part in terms), ""), moment, then.cell, now.cell, moved)
+    return _evidence([part.term.fact for _side, part in terms], moment, then.cell, now.cell, moved)
 
 
 def _evidence(
-    fact: str, moment: datetime, then: Cell, now: Cell, moved: Sequence[tuple[ChangedRecord, bool]]
+    facts: Sequence[str], moment: datetime, then: Cell, now: Cell, moved: Sequence[tuple[ChangedRecord, bool]]
 ) -> Evidence:
     """`moved` are the records with whether they are in sight."""
     shown = [record for record, is_in_sight in moved if is_in_sight][:LISTED]
     return Evidence(
         moment=moment,
-        fact=fact,
+        facts=tuple(dict.fromkeys(facts)),
         then=then,
         now=now,
         causes=count_causes(each.cause for each in _once([record for record, _is_in_sight in moved])),

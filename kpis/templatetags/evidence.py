@@ -1,6 +1,6 @@
 """Words of evidence: what a number was and is, why it differs, and what happened to a record."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -32,6 +32,15 @@ ACTION_WORDS = {
     "deleted": gettext_lazy("Deleted"),
     "restored": gettext_lazy("Restored"),
 }
+SIDE_WORDS = {
+    "numerator": gettext_lazy("Numerator"),
+    "denominator": gettext_lazy("Denominator"),
+    "mrr": gettext_lazy("Monthly amounts at the start"),
+    "customers": gettext_lazy("Customers at the start"),
+    "lost": gettext_lazy("Lost customers"),
+    "gross_profit": gettext_lazy("Gross profit"),
+    "revenue": gettext_lazy("Revenue"),
+}
 
 
 def evidence_text(evidence: Evidence, *, unit: str, currency: str, scale: str, kind: str = "") -> str:
@@ -43,7 +52,7 @@ def evidence_text(evidence: Evidence, *, unit: str, currency: str, scale: str, k
     moved = str(THEN_WORDS[kind]) % {"then": written(evidence.then), "now": written(evidence.now)}
     if not evidence.causes:
         return _("%(moved)s: no record behind it was changed") % {"moved": moved}
-    causes = _listed(cause_text(each, evidence.fact) for each in evidence.causes)
+    causes = _listed(cause_text(each, evidence.facts) for each in evidence.causes)
     return _("%(moved)s: %(causes)s") % {"moved": moved, "causes": causes}
 
 
@@ -54,8 +63,8 @@ def evidence_sentence(context: Context, evidence: Evidence, unit: str, kind: str
     return evidence_text(evidence, unit=unit, currency=style["currency"], scale=style["scale"], kind=kind)
 
 
-def cause_text(counted: CauseCount, fact: str) -> str:
-    """How many records one cause explains, as "3 × Close date changed"."""
+def cause_text(counted: CauseCount, facts: Sequence[str]) -> str:
+    """How many records one cause explains, as "3 × Close date changed"; they are of one of these kinds."""
     count, name = counted.count, counted.cause.name
     match counted.cause.happening:
         case Happening.ARRIVED:
@@ -66,7 +75,7 @@ def cause_text(counted: CauseCount, fact: str) -> str:
             text = ngettext("%(count)s record restored", "%(count)s records restored", count)
         case Happening.CHANGED:
             text = ngettext("%(name)s changed in %(count)s record", "%(name)s changed in %(count)s records", count)
-            name = field_words(fact, name)
+            name = next((words for fact in facts if (words := field_words(fact, name)) != name), name)
         case Happening.LINKED:
             text = ngettext(
                 "%(count)s record through changed %(name)s", "%(count)s records through changed %(name)s", count
@@ -105,8 +114,8 @@ def changed_fields(change: RecordChange) -> list[tuple[str, str, str]]:
 
 @register.filter
 def side_words(side: str) -> str:
-    """Numerator or denominator."""
-    return _("Denominator") if side == "denominator" else _("Numerator")
+    """What stands on a side of a number."""
+    return str(SIDE_WORDS[side])
 
 
 @register.simple_tag(takes_context=True)

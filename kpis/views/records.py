@@ -12,7 +12,6 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from kpis.choices import DimensionCode, Unit
@@ -37,6 +36,7 @@ from kpis.selectors.records import RecordPage, Where
 from kpis.selectors.restatements import find_refusal
 from kpis.selectors.visibility import Sight, sight_of
 from kpis.services.evidence import Evidence, HistoryError, compare_with_past, read_side_as_of
+from kpis.templatetags.evidence import side_words
 from kpis.templatetags.kpi import language_code
 from kpis.views.choices import Choice, address, chosen_period, chosen_segment
 from kpis.views.details import find_node
@@ -45,15 +45,6 @@ from tenants.registry import NotedNumber, noted_numbers
 from tenants.settings.selectors import company_settings
 
 PAGE = 10
-SIDE_WORDS = {
-    "numerator": gettext_lazy("Numerator"),
-    "denominator": gettext_lazy("Denominator"),
-    "mrr": gettext_lazy("Monthly amounts at the start"),
-    "customers": gettext_lazy("Customers at the start"),
-    "lost": gettext_lazy("Lost customers"),
-    "gross_profit": gettext_lazy("Gross profit"),
-    "revenue": gettext_lazy("Revenue"),
-}
 # Locked numbers are kept with so many decimals; less than this is the same number.
 ROUNDING = 8
 
@@ -282,4 +273,4 @@ def _sides(request: HttpRequest, sides: Sides, current: str) -> list[Choice]:
     """A choice only where a number has several sides."""
     if len(sides) < 2:
         return []
-    return [Choice(str(SIDE_WORDS[name]), address(request, side=name, offset=None), name == current) for name in sides]
+    return [Choice(side_words(name), address(request, side=name, offset=None), name == current) for name in sides]

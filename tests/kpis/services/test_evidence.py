@@ -3,10 +3,11 @@
 import os
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from django.db import transaction
+from django.utils import translation
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -33,6 +34,7 @@ from kpis.services.evidence import Evidence, HistoryError, compare_all_with_past
 from kpis.services.facts import upsert_facts
 from kpis.services.recompute import recompute
 from kpis.services.snapshots import take_snapshots
+from kpis.templatetags.evidence import evidence_text
 from tests.remembering import remembered
 
 pytestmark = pytest.mark.usefixtures("in_acme")
@@ -179,6 +181,61 @@ class TestCustomersWithPast:
     def test_value_by_frequency(self, customers: None) -> None:
         send("orders", order("O3", "A2", "2026-10-12", amount=150), at=LATER)
         found = self.of({"kind": "clv", "formula": "frequency", "years": 3})
+        assert causes(found) == [("changed", "amount", 1)]
+
+    RENEWAL: ClassVar = {"kind": "retention", "measure": "renewal_rate", "window_months": 12}
+    SUBSCRIPTION: ClassVar = {"kind": "clv", "formula": "subscription", "window_months": 3, "years": 5}
+
+    def test_renewals_of_twelve_months(self, customers: None) -> None:
+        due = {"renewal_due_on": "2026-05-31", "owner": "bob"}
+        send("people", {"external_id": "bob", "name": "Bob"})
+        send("contracts", contract("C1", "A1", renewed=True, **due), contract("C2", "A2", renewed=True, **due),
+             contract("C3", "A3", renewed=False, **due), contract("C4", "A4", **due))  # fmt: skip
+        send("contracts", contract("C1", "A1", renewed=False, **due), {"external_id": "C3", "deleted": True}, at=LATER)
+        found = self.of(self.RENEWAL)
+        assert (found.then.numerator, found.then.denominator) == (2, 4)
+        assert (found.now.numerator, found.now.denominator) == (1, 3)
+        assert causes(found) == [("changed", "renewed", 1), ("deleted", "", 1)]
+        assert {record.is_money for record in found.records} == {False}
+
+    def test_the_same_by_amount_of_those_in_sight(self, customers: None) -> None:
+        due = {"renewal_due_on": "2026-05-31", "renewed": True}
+        send("contracts", contract("C1", "A1", **due), contract("C2", "A2", **{**due, "renewed": False}))
+        send("contracts", contract("C1", "A1", **{**due, "mrr": 300}), at=LATER)
+        found = self.of({**self.RENEWAL, "weight": "amount"})
+        assert (found.then.value, found.now.value) == (Decimal("0.5"), Decimal("0.75"))
+        assert causes(found) == [("changed", "mrr", 1)]
+        hidden = compare_with_past(
+            CellAddress(Metric.objects.get(code="number"), month()), moment=MEETING, people=(), now=NOW
+        )
+        assert hidden is not None and hidden.records == () and hidden.hidden_count == 2
+
+    def test_the_value_of_a_subscription_is_told_by_contracts_and_sales(self, customers: None) -> None:
+        send("contracts", contract("C4", "A4", ends_on="2026-09-30"))
+        sale = {"external_id": "R1", "account": "A1", "recognized_on": "2026-09-10", "amount": 1000}
+        send("revenues", {**sale, "gross_profit": 500})
+        # It tells nothing of itself before the window was read to its end.
+        FactStream.objects.update(last_success_at=NOW)
+        send("contracts", contract("C1", "A1", mrr=500), contract("C4", "A4", ends_on=None), at=LATER)
+        send("revenues", {**sale, "gross_profit": 250}, at=LATER)
+        FactStream.objects.update(last_success_at=NOW)
+        found = self.of(self.SUBSCRIPTION)
+        # 100 a month × 12 at a margin of a half for the one year that one of four lost in a quarter stays
+        assert found.then.value == 600
+        assert found.now.value == 200 * 12 * Decimal("0.25") * 5
+        assert causes(found) == [("changed", "ends_on", 1), ("changed", "gross_profit", 1), ("changed", "mrr", 1)]
+        assert {record.fact for record in found.records} == {"contracts", "revenues"}
+        with translation.override("ja"):
+            sentence = evidence_text(found, unit="amount", currency="JPY", scale="one")
+        assert "600円 → 現在 3,000円" in sentence and "粗利額の変更1件" in sentence
+
+    def test_a_sale_whose_amount_alone_changed_is_told_of_such_a_value(self, customers: None) -> None:
+        sale = {"external_id": "R1", "account": "A1", "recognized_on": "2026-09-10", "gross_profit": 500}
+        send("revenues", {**sale, "amount": 1000})
+        send("revenues", {**sale, "amount": 2000}, at=LATER)
+        FactStream.objects.update(last_success_at=NOW)
+        found = self.of(self.SUBSCRIPTION)
+        assert (found.then.value, found.now.value) == (3000, 1500)
         assert causes(found) == [("changed", "amount", 1)]
 
     def test_what_the_number_does_not_read_is_not_told(self, customers: None) -> None:
