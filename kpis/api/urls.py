@@ -31,6 +31,7 @@ from kpis.api.views.inputs import InputRequestsView
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.parallel import ParallelCheckViewSet
 from kpis.api.views.periods import PeriodViewSet
+from kpis.api.views.person_links import PersonLinksView, PersonLinkVerdictView
 from kpis.api.views.proposals import TargetProposalView
 from kpis.api.views.restatements import DecisionViewSet, RestatementsView
 from kpis.api.views.results import BreakdownView, ContributionsView, MatrixView, RecordsView
@@ -95,6 +96,8 @@ urlpatterns = [
     path("lead-links/<int:pk>/verdict/", LeadLinkVerdictView.as_view(), name="api-lead-link-verdict"),
     path("lead-exclusions/", LeadExclusionsView.as_view(), name="api-lead-exclusions"),
     path("lead-exclusions/<int:pk>/verdict/", LeadExclusionVerdictView.as_view(), name="api-lead-exclusion-verdict"),
+    path("person-links/", PersonLinksView.as_view(), name="api-person-links"),
+    path("person-links/<int:pk>/verdict/", PersonLinkVerdictView.as_view(), name="api-person-link-verdict"),
     path("checklist/", ChecklistView.as_view(), name="checklist"),
     path("health/", HealthView.as_view(), name="health"),
 ]
