@@ -433,7 +433,7 @@ class TestReadRecordsAsOf:
         lost = find_sides(churn, month())["numerator"]
         page = read_side_as_of(moment=MEETING, now=NOW, side=lost, period=month(), where=Where())
         assert [row.name for row in page.records] == ["B"]
-        assert [row.name for row in read_side(lost, month(), Where()).records] == ["A", "B"]
+        assert {row.name for row in read_side(lost, month(), Where()).records} == {"A", "B"}
 
 
 class TestSnapshots:
