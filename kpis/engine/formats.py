@@ -2,13 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 SCALES = {"one": 1, "thousand": 1_000, "million": 1_000_000}
 NEGATIVE = {"ja": "△", "en": "−"}
 WEEKDAYS = {"ja": "月火水木金土日", "en": ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")}
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-HALF = Decimal("0.5")
 Number = Decimal | float | int
 
 
@@ -69,14 +68,20 @@ def count_places(value: Decimal) -> int:
 def expected(value: Number, unit: str) -> Number:
     """What is shown of a forecast: of things that are counted, whole ones; everything else as it is.
 
-    A half goes up, below zero too, so that the distance of a landing to a whole target is that of the numbers shown.
-
-    >>> expected(Decimal("162.48"), "count"), expected(Decimal("162.5"), "count"), expected(Decimal("-17.5"), "count")
-    (Decimal('162'), Decimal('163'), Decimal('-17'))
-    >>> expected(Decimal("0.75"), "percent")
-    Decimal('0.75')
+    >>> expected(Decimal("162.48"), "count"), expected(Decimal("162.5"), "count"), expected(Decimal("0.75"), "percent")
+    (Decimal('162'), Decimal('163'), Decimal('0.75'))
     """
-    return (as_decimal(value) + HALF).to_integral_value(ROUND_FLOOR) if unit == "count" else value
+    return as_decimal(value).to_integral_value(ROUND_HALF_UP) if unit == "count" else value
+
+
+def expected_distance(distance: Number, value: Number, unit: str) -> Decimal:
+    """How far a forecast of `value` lies from its target, by the number that is shown of it; none stays none.
+
+    >>> expected_distance(Decimal("-17.5"), Decimal("162.5"), "count")
+    Decimal('-17.0')
+    """
+    shown = as_decimal(distance)
+    return shown + as_decimal(expected(value, unit)) - as_decimal(value) if shown else shown
 
 
 def write_number(

@@ -436,8 +436,14 @@ def exact(value: formats.Number | None) -> str:
 
 @register.filter
 def expected(value: formats.Number | None, unit: str) -> formats.Number | None:
-    """A landing, or its distance to the target, as it is shown."""
+    """A landing as it is shown."""
     return None if value is None else formats.expected(value, unit)
+
+
+@register.simple_tag
+def expected_distance(distance: formats.Number | None, value: formats.Number, unit: str) -> formats.Number | None:
+    """How far a landing lies from its target, by the number that is shown of it."""
+    return None if distance is None else formats.expected_distance(distance, value, unit)
 
 
 @register.filter

@@ -112,17 +112,18 @@ def _lines(row: BudgetRow, column: BudgetColumn, cell: BudgetCell, style: dict[s
             return ""
         return formats.write_difference(value, unit=row.unit, **style, language=language_code()).text
 
-    def expected(value: Decimal | None) -> Decimal | None:
-        return None if value is None else formats.as_decimal(formats.expected(value, row.unit))
-
     target, actual, landing = shown_numbers(column, cell, absence_text)
-    landing = landing if isinstance(landing, str) else expected(landing)
+    distance = cell.variance
+    if isinstance(landing, Decimal):
+        if distance is not None:
+            distance = formats.expected_distance(distance, landing, row.unit)
+        landing = formats.as_decimal(formats.expected(landing, row.unit))
     shown = [each if isinstance(each, str) else number(each) for each in (target, actual, landing)]
     is_rate = row.accumulation == "rate"
     grown = difference(cell.year_on_year) if is_rate else number(cell.year_on_year, "percent")
     return [
         *shown,
-        difference(cell.variance if cell.landing is None else expected(cell.variance)),
+        difference(distance),
         number(cell.achievement, "percent"),
         number(cell.before),
         grown,

@@ -49,6 +49,15 @@ def test_a_table_shows_whole_things_and_their_distance_to_the_target(won, get):
     assert (lines[0], lines[1], lines[2], lines[3], lines[4]) == ("4", "1", "3", "△1", "70.0%")
 
 
+def test_what_is_shown_adds_up_where_the_target_is_no_whole_number(won, get):
+    Target.objects.filter(node=won).update(value=Decimal("2.32"))
+    page = get("/budget/", tree=str(won.tree.public_id)).decode()
+    november = columns(page)[0].index("2026年11月")
+    assert [measure[november] for measure in block(page, "受注件数")][:4] == ["2.32", "1", "3", "+0.68"]
+    sentence = get("/forecast/", "en", tree=str(won.tree.public_id)).decode()
+    assert "(<strong>0.68</strong> above it)" in sentence
+
+
 def test_the_pdf_of_it_too(won, get):
     (page,) = pages_of(get("/budget/table.pdf", tree=str(won.tree.public_id)))
     assert "2.8" not in page and "70.0%" in page
