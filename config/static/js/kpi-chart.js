@@ -47,10 +47,13 @@ function datasets(data) {
   ];
 }
 
-// The same periods of the year before: a thin quiet line over the bars.
+// The same periods of the year before: a thin quiet line over the bars, and a dot where one stands between gaps.
 function beforeSets(data, line) {
   if (!data.before) return [];
-  return [{ ...line, label: data.names.before, data: data.before, borderWidth: 1.5, borderColor: colour("--chart-before"), order: 1 }];
+  const missing = (index) => (data.before[index] ?? null) === null;
+  const pointRadius = data.before.map((_, index) => (missing(index - 1) && missing(index + 1) ? 2 : 0));
+  const shade = colour("--chart-before");
+  return [{ ...line, label: data.names.before, data: data.before, pointRadius, borderWidth: 1.5, borderColor: shade, backgroundColor: shade, order: 1 }];
 }
 
 // Where there is no actual the tooltip says why: an unseen point that only the pointer finds, and its text is a word.
