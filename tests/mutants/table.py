@@ -470,8 +470,8 @@ AREAS: dict[str, list[Mutant]] = {
         ),
         Mutant(
             "kpis/selectors/details.py",
-            "values.get((row.fiscal_year.start_year - 1, row.ordinal))",
-            "values.get((row.fiscal_year.start_year, row.ordinal))",
+            "return (row.fiscal_year.start_year - 1, row.ordinal) if",
+            "return (row.fiscal_year.start_year, row.ordinal) if",
             f"{KPIS}pages/test_details.py::TestDetail::test_last_year_stands_beside_in_chart_and_table",
         ),
     ],
