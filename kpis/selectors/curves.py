@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.core.cache import cache
 from django.db import connection
 
 from kpis.choices import Grain
@@ -18,9 +17,11 @@ from kpis.models.resources import MODELS
 from kpis.selectors.measures import measure
 from kpis.selectors.pipeline import Place
 from kpis.selectors.streams import Deliveries, read_deliveries, term_coverage
+from tenants.cache import find, find_many, keep, keep_many
 
 HISTORY = {Grain.WEEK: 13, Grain.MONTH: 12, Grain.QUARTER: 8, Grain.HALF: 4, Grain.YEAR: 3}
 KEPT_FOR = 3600  # seconds: ended periods hardly change
+USUAL_KEPT_FOR = 1800  # seconds: an answer that shows it may be kept for as long again (kpis.selectors.kept)
 ZERO = Decimal(0)
 
 Curves = Mapping[int | None, Sequence[PastPeriod]]
@@ -33,10 +34,10 @@ def read_curves(term: Simple, *, period: Period, place: Place) -> Curves:
     the hour.
     """
     key = f"curves:{specs.measure_key(term)}:{period.grain}:{period.start_date}:{place.dimension}:{place.today}"
-    curves: Curves | None = cache.get(key)
+    curves: Curves | None = find(key)
     if curves is None:
         curves = _read(term, period, place)
-        cache.set(key, curves, KEPT_FOR)
+        keep(key, curves, KEPT_FOR)
     return curves
 
 
@@ -46,16 +47,16 @@ def read_usual(
     """Code → how much of what a term counts is usually there after `elapsed` of `total` business days.
 
     By the company's own curve, as `read_curves` reads it, else by business days; `deliveries` say which past periods
-    are known. At most one query for all terms together; what was read is kept for an hour.
+    are known. At most one query for all terms together; what was read is kept for half an hour.
     """
     place = f"{period.grain}:{period.start_date}:{today}:{elapsed}/{total}"
     keys = {code: f"usual:{specs.measure_key(term)}:{place}" for code, term in terms.items()}
-    known: dict[str, Due] = cache.get_many(keys.values())
+    known: dict[str, Due] = find_many(keys.values())
     unknown = {keys[code]: term for code, term in terms.items() if keys[code] not in known}
     if unknown:
         past = _read_past(unknown, period, today, deliveries)
         read = {key: usual_share(elapsed, total, past.get(key, ())) for key in unknown}
-        cache.set_many(read, KEPT_FOR)
+        keep_many(read, USUAL_KEPT_FOR)
         known |= read
     return {code: known[key] for code, key in keys.items()}
 
