@@ -65,7 +65,26 @@ def is_late(
     """
     if expected_every is None:
         return False
-    return last_success_at is None or now > last_success_at + intervals * expected_every + GRACE
+    until = in_time_until(last_success_at, expected_every, intervals=intervals)
+    return until is None or now > until
+
+
+def in_time_until(
+    last_success_at: datetime | None, expected_every: timedelta | None, *, intervals: int = 1
+) -> datetime | None:
+    """The last moment at which a source is not late if it does not deliver until then.
+
+    None where no moment changes anything: it has no rhythm and never is, or was never read and always is.
+
+    >>> from datetime import UTC
+    >>> in_time_until(datetime(2026, 11, 25, 9, tzinfo=UTC), timedelta(hours=1)).isoformat()
+    '2026-11-25T10:15:00+00:00'
+    >>> in_time_until(None, timedelta(hours=1)) is None, in_time_until(datetime(2026, 11, 25, 9), None) is None
+    (True, True)
+    """
+    if last_success_at is None or expected_every is None:
+        return None
+    return last_success_at + intervals * expected_every + GRACE
 
 
 def coverage(deliveries: Iterable[Delivery], beside: Iterable[Delivery] = ()) -> Coverage:
