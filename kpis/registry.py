@@ -26,15 +26,18 @@ from kpis.services.calendar import seed_calendar
 from kpis.services.templates import instantiate_requested, typed_fields
 from kpis.tasks import (
     DUE_FITNESS,
+    DUE_FOLDING,
     DUE_INPUTS,
     DUE_PERIODS,
     DUE_SNAPSHOTS,
     check_fitness,
+    fold_shown_changes,
     move_periods,
     note_snapshots,
     recompute_values,
     remind_of_inputs,
     seed_clock,
+    seed_folding_clock,
     seed_input_clock,
     seed_snapshot_clock,
 )
@@ -88,6 +91,7 @@ PROVISION_STEPS = (
     ProvisionStep("period clock", CompanyType.COMPANY, seed_clock, 31),
     ProvisionStep("snapshot clock", CompanyType.COMPANY, seed_snapshot_clock, 32),
     ProvisionStep("input clock", CompanyType.COMPANY, seed_input_clock, 33),
+    ProvisionStep("folding clock", CompanyType.COMPANY, seed_folding_clock, 34),
 )
 MODEL_CAPABILITIES = {
     Capability.MANAGE_PEOPLE: ("person", "team", "teammembership", "teamleader"),
@@ -200,6 +204,7 @@ def register() -> None:
     registry.due_kinds.register(DueKind(DUE_FITNESS, check_fitness, retry_after=timedelta(hours=1)))
     registry.due_kinds.register(DueKind(DUE_SNAPSHOTS, note_snapshots, retry_after=timedelta(hours=1)))
     registry.due_kinds.register(DueKind(DUE_INPUTS, remind_of_inputs, retry_after=timedelta(hours=1)))
+    registry.due_kinds.register(DueKind(DUE_FOLDING, fold_shown_changes, retry_after=timedelta(hours=1)))
     registry.health_signals.register(HealthSignal("goal", read_goal, 20))
     registry.number_notes.register(NumberNotes("closing", read_locked_numbers, 10))
     registry.health_signals.register(HealthSignal("template", read_template, 21))

@@ -10,6 +10,7 @@ from kpis.services.fitness import check_kpis
 from kpis.services.periods import advance_periods
 from kpis.services.recompute import recompute
 from kpis.services.reminders import send_reminders
+from kpis.services.shown_changes import fold_changes
 from kpis.services.snapshots import take_snapshots
 from tenants.registry import ProvisionRequest
 from tenants.services.due import schedule_due
@@ -19,9 +20,11 @@ DUE_PERIODS = "periods"
 DUE_FITNESS = "fitness"
 DUE_SNAPSHOTS = "snapshots"
 DUE_INPUTS = "inputs"
+DUE_FOLDING = "folding"
 BEFORE_WORK = time(8, 30)  # when people are reminded of values that they type
 END_OF_WORK = time(23)  # what a day brought is in by then; a snapshot is of the day on which it is taken
 CALENDAR_AHEAD = timedelta(days=365)
+FOLDING_EVERY = timedelta(hours=1)
 
 
 @shared_task(base=CompanyTask)
@@ -63,6 +66,18 @@ def remind_of_inputs(*, company_id: str, object_id: str = "") -> None:
     now = timezone.now()
     send_reminders(now=now)
     schedule_due(company_id=company_id, kind=DUE_INPUTS, next_run_at=_next(BEFORE_WORK, now))
+
+
+@shared_task(base=CompanyTask)
+def fold_shown_changes(*, company_id: str, object_id: str = "") -> None:
+    """Add up the changes of what is shown, and come again in an hour."""
+    fold_changes()
+    schedule_due(company_id=company_id, kind=DUE_FOLDING, next_run_at=timezone.now() + FOLDING_EVERY)
+
+
+def seed_folding_clock(request: ProvisionRequest) -> None:
+    """Let a new company's changes of what is shown be added up from the first hour on."""
+    schedule_due(company_id=request.company.pk, kind=DUE_FOLDING, next_run_at=request.now + FOLDING_EVERY)
 
 
 def seed_input_clock(request: ProvisionRequest) -> None:

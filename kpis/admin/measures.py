@@ -15,6 +15,7 @@ from kpis.models import (
     LockedCell,
     MeasureBlock,
     RestatementDecision,
+    ShownChange,
     UnresolvedReference,
     ValuesVersion,
 )
@@ -152,3 +153,10 @@ class ValuesVersionAdmin(ReadOnlyAdmin):
     """Which computation the values are of."""
 
     list_display = ("version", "computed_at")
+
+
+@admin.register(ShownChange)
+class ShownChangeAdmin(ReadOnlyAdmin):
+    """What changed that is shown, as numbers that add up to its version."""
+
+    list_display = ("id", "number")

@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any
 
+from django.http import HttpResponse, HttpResponseNotModified
 from django.utils.http import parse_etags
 from django.utils.translation import gettext as _
 from rest_framework import status
@@ -32,10 +33,23 @@ def check_if_match(request: Request, data: Any) -> None:
         )
 
 
+def answer_rendered(request: Request, body: bytes, digest: str) -> HttpResponse:
+    """`body`, JSON that was rendered before, with the hash of it as ETag; 304 when a reader already has it."""
+    etag = f'"{digest[:32]}"'
+    if is_known(request, etag):
+        return HttpResponseNotModified(headers={"ETag": etag})
+    return HttpResponse(body, content_type=JSONRenderer.media_type, headers={"ETag": etag})
+
+
+def is_known(request: Request, etag: str) -> bool:
+    """Whether `If-None-Match` names this version."""
+    known = parse_etags(request.headers.get("If-None-Match", ""))
+    return etag in known or "*" in known
+
+
 def answer(request: Request, data: Any, *, code: int = status.HTTP_200_OK) -> Response:
     """`data` with its ETag; 304 without a body when a reader already has this version."""
     etag = etag_of(data)
-    known = parse_etags(request.headers.get("If-None-Match", ""))
-    if request.method in ("GET", "HEAD") and (etag in known or "*" in known):
+    if request.method in ("GET", "HEAD") and is_known(request, etag):
         return Response(status=status.HTTP_304_NOT_MODIFIED, headers={"ETag": etag})
     return Response(data, status=code, headers={"ETag": etag})

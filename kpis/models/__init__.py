@@ -24,7 +24,15 @@ from kpis.models.forecasts import ConfidenceRank, ForecastCall, MetricSnapshot
 from kpis.models.handover import HandoverDefinition
 from kpis.models.inputs import InputReminder
 from kpis.models.joining import LeadExclusion, LeadLink, LeadRules
-from kpis.models.measures import DirtyFact, DirtyRange, KpiEvent, LockedCell, MeasureBlock, ValuesVersion
+from kpis.models.measures import (
+    DirtyFact,
+    DirtyRange,
+    KpiEvent,
+    LockedCell,
+    MeasureBlock,
+    ShownChange,
+    ValuesVersion,
+)
 from kpis.models.organisation import Person, PersonLink, Team, TeamLeader, TeamMembership
 from kpis.models.parallel import ParallelCheck
 from kpis.models.phases import DealPhase
@@ -85,6 +93,7 @@ __all__ = [
     "Product",
     "RestatementDecision",
     "RevenueLine",
+    "ShownChange",
     "SurveyResponse",
     "Target",
     "TargetRequest",

@@ -125,6 +125,23 @@ class ValuesVersion(models.Model):
         return f"{self.version}"
 
 
+class ShownChange(models.Model):
+    """One statement that changed something that pages and answers show; triggers write it, nobody else.
+
+    `number` was drawn at random, and the sum of all is the version of what is shown (kpis.selectors.kept). Rows are
+    only added, so that nobody who saves waits for another; now and then they become one, which leaves the sum.
+    """
+
+    number = models.DecimalField(_("Number"), max_digits=40, decimal_places=0)
+
+    class Meta:
+        verbose_name = _("Change of what is shown")
+        verbose_name_plural = _("Changes of what is shown")
+
+    def __str__(self) -> str:
+        return f"{self.number}"
+
+
 class DirtyFact(models.Model):
     """A fact whose events have to be derived again.
 

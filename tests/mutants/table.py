@@ -28,6 +28,7 @@ class Mutant:
 
 TENANTS = "tests/tenants/"
 ENGINE = "tests/kpis/engine/"
+KEPT = "tests/kpis/api/test_kept_answers.py"
 KPIS = "tests/kpis/"
 DATA = "tests/integrations/"
 REVIEWS = "tests/reviews/"
@@ -339,6 +340,38 @@ AREAS: dict[str, list[Mutant]] = {
             "issues.append(\n                Issue(\n                    cycle[0],",
             "[].append(\n                Issue(\n                    cycle[0],",
             f"{KPIS}test_definitions.py::TestCreateMetric::test_refuses_a_formula_that_goes_in_a_circle",
+        ),
+    ],
+    "answers that are kept": [
+        Mutant(
+            "kpis/selectors/kept.py",
+            "kept.version == version and ",
+            "",
+            f"{KEPT}::TestChanged::test_by_a_service_is_shown_at_once",
+        ),
+        Mutant(
+            "kpis/selectors/kept.py",
+            'aggregate(total=Sum("number"))["total"] or 0',
+            "count()",
+            f"{KEPT}::TestChanged::test_what_was_rolled_back_is_not_shown",
+        ),
+        Mutant(
+            "kpis/selectors/kept.py",
+            "_code(), get_language(), asked)",
+            "_code(), asked)",
+            f"{KEPT}::TestOwn::test_languages_have_answers_of_their_own",
+        ),
+        Mutant(
+            "kpis/selectors/kept.py",
+            " and now < kept.ends_at",
+            "",
+            f"{KEPT}::TestTime::test_a_source_is_late_at_its_time",
+        ),
+        Mutant(
+            "kpis/api/views/results.py",
+            "request.accepted_media_type, named, seen)",
+            "request.accepted_media_type, named)",
+            f"{KEPT}::TestOwn::test_each_sees_what_is_in_sight",
         ),
     ],
     "sources that are late": [

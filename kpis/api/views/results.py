@@ -1,10 +1,12 @@
 """What was achieved: the matrix, why the KGI is not its target, the records behind a cell."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from django.http import HttpResponse
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import PermissionDenied, ValidationError
@@ -27,14 +29,17 @@ from kpis.api.serializers import (
     RecordPageSerializer,
     RecordSerializer,
 )
+from kpis.api.versions import answer_rendered
 from kpis.choices import DimensionCode, Level
 from kpis.selectors.breakdown import BreakdownError, BreakdownQuery, read_breakdown
 from kpis.selectors.calendar import period_namer
 from kpis.selectors.contributions import read_contributions
 from kpis.selectors.details import Segment, read_effects
 from kpis.selectors.grounds import read_side
+from kpis.selectors.kept import read_answer
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.records import Record, RecordPage, Where
+from kpis.selectors.visibility import Sight
 from kpis.services.calendar import cover_stretch
 from kpis.services.evidence import read_side_as_of
 from tenants.capabilities import Capability
@@ -46,20 +51,37 @@ def _read(serializer: type[Any], request: Request) -> dict[str, Any]:
     return parameters.validated_data
 
 
+MATRIX_PARAMETERS = tuple(MatrixParameters().fields)
+
+
 class MatrixView(CompanyAPIView):
-    """Nodes by members by periods."""
+    """Nodes by members by periods; the answer is kept until anything that it shows has changed."""
 
     capabilities = {"get": Capability.READ_RESULTS}
 
     @extend_schema(summary="Matrix", parameters=[MatrixParameters], responses=MatrixSerializer)
-    def get(self, request: Request) -> Response:
-        """Value, target, achievement and status of every cell; a value that is null has a code in `absence`."""
+    def get(self, request: Request) -> HttpResponse:
+        """Value, target, achievement and status of every cell; a value that is null has a code in `absence`.
+
+        Has an ETag: with `If-None-Match` 304 where nothing has changed. `generated_at` is when the numbers were read;
+        nothing that they show has changed since.
+        """
+        now, sight = timezone.now(), self.sight
+        # What was found right when the answer was kept is right as long as it is: trees and nodes are shown by it.
+        named = [(name, request.query_params.get(name)) for name in MATRIX_PARAMETERS]
+        seen = sorted((dimension, sorted(members)) for dimension, members in sight.members.items())
+        asked = ("matrix", request.accepted_media_type, named, seen)
+        answer = read_answer(asked, lambda: self._render(request, sight, now), now=now)
+        return answer_rendered(request, answer.body, answer.digest)
+
+    def _render(self, request: Request, sight: Sight, now: datetime) -> bytes:
         asked = _read(MatrixParameters, request)
         cover_stretch(start=asked["start"], end=asked["end"])
         live = asked.pop("live")
-        visible = self.sight.members.get(asked["dimension"])
-        query = MatrixQuery(**asked, is_live=live, member_ids=visible)
-        return Response(matrix_data(build_matrix(query, now=timezone.now()), period_namer()))
+        query = MatrixQuery(**asked, is_live=live, member_ids=sight.members.get(asked["dimension"]))
+        data = matrix_data(build_matrix(query, now=now), period_namer())
+        body: bytes = request.accepted_renderer.render(data, request.accepted_media_type)
+        return body
 
 
 class BreakdownView(CompanyAPIView):

@@ -71,7 +71,7 @@ READ_ONLY = {
         "restatementdecision",
         "templateuse",
     ),
-    *("product", "revenueline", "surveyresponse", "unresolvedreference", "valuesversion"),
+    *("product", "revenueline", "shownchange", "surveyresponse", "unresolvedreference", "valuesversion"),
     *("targetrequest", "targetrequestcell", "targetrequestdecision", "targetrevision"),
 }
 WON = {
