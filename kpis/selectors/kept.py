@@ -4,7 +4,7 @@ import hashlib
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -110,15 +110,13 @@ def read_answer(asked: object, render: Callable[[], bytes], *, now: datetime) ->
 
 
 def shown_until(now: datetime) -> datetime:
-    """The moment from which an answer may say something else though nothing was written. One query.
+    """The moment from which an answer may say something else on the same day though nothing was written. One query.
 
-    Midnight of the company, the moment at which a source becomes late, and half an hour at most.
+    The one at which a source becomes late, and half an hour at most.
     """
-    tomorrow = timezone.localdate(now) + timedelta(days=1)
-    midnight = timezone.make_aware(datetime.combine(tomorrow, time.min))
     streams = FactStream.objects.values_list("last_success_at", "expected_every")
     late = [in_time_until(*stream) for stream in streams]
-    return min([now + ANSWERS_KEPT_FOR, midnight, *(each for each in late if each is not None and each >= now)])
+    return min([now + ANSWERS_KEPT_FOR, *(each for each in late if each is not None and each >= now)])
 
 
 def read_kept(sql: str, params: Mapping[str, Any]) -> list[tuple[Any, ...]]:

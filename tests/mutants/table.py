@@ -357,6 +357,12 @@ AREAS: dict[str, list[Mutant]] = {
         ),
         Mutant(
             "kpis/selectors/kept.py",
+            "(answers_version(), timezone.localdate(now))",
+            "(answers_version(),)",
+            f"{KEPT}::TestTime::test_a_day_begins_at_midnight_of_the_company",
+        ),
+        Mutant(
+            "kpis/selectors/kept.py",
             "_code(), get_language(), asked)",
             "_code(), asked)",
             f"{KEPT}::TestOwn::test_languages_have_answers_of_their_own",
