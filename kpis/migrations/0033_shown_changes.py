@@ -29,7 +29,7 @@ TABLES = (
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("kpis", "0030_same_people"),
+        ("kpis", "0032_kpievent_created_on"),
         ("company_settings", "0002_target_approval"),
     ]
 
