@@ -306,18 +306,19 @@ def _problem_of(reading: _Reading, mapping: StreamMapping) -> Mapping[str, Any] 
 
 
 def _chunks(pages: Iterator[Page]) -> Iterator[list[Page]]:
-    """Pages that are stored together: up to storing.CHUNK_RECORDS records, or what came in CHUNK_SECONDS.
+    """Pages that are stored together: some more each time, up to storing.CHUNK_RECORDS, or what came in CHUNK_SECONDS.
 
     What came before a failure is stored too.
     """
     waiting: list[Page] = []
-    began = time.monotonic()
+    began, enough = time.monotonic(), min(storing.FIRST_CHUNK_RECORDS, storing.CHUNK_RECORDS)
     try:
         for page in pages:
             waiting.append(page)
-            if _size(waiting) >= storing.CHUNK_RECORDS or page.is_last or time.monotonic() - began >= CHUNK_SECONDS:
+            is_enough = _size(waiting) >= enough
+            if is_enough or page.is_last or time.monotonic() - began >= CHUNK_SECONDS:
                 yield waiting
-                waiting, began = [], time.monotonic()
+                waiting, began, enough = [], time.monotonic(), min(2 * enough, storing.CHUNK_RECORDS)
     except ConnectorError:
         if waiting:
             yield waiting

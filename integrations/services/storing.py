@@ -26,7 +26,9 @@ from kpis.services.incoming import Prepared, prepared
 from kpis.services.sealing import seal_address
 from tenants.settings.selectors import company_settings
 
-CHUNK_RECORDS = 4_000
+# The first chunk is small, so that storing begins soon. Each next one is twice as large: a transaction has its price.
+FIRST_CHUNK_RECORDS = 1_000
+CHUNK_RECORDS = 8_000
 
 
 class LostRunError(Exception):
@@ -118,10 +120,15 @@ class Storing:
         results = [self._store_part(part, now) for part in chunk.parts]
         for stream, said in chunk.raw.items():
             land(connection=self._run.connection, stream=stream, said=said, now=now)
-        for stream, cursor in chunk.checkpoints.items():
-            Checkpoint.objects.update_or_create(
-                connection_id=self._run.connection_id, stream=stream, defaults={"cursor": cursor, "saved_at": now}
-            )
+        Checkpoint.objects.bulk_create(
+            [
+                Checkpoint(connection_id=self._run.connection_id, stream=stream, cursor=cursor, saved_at=now)
+                for stream, cursor in chunk.checkpoints.items()
+            ],
+            update_conflicts=True,
+            unique_fields=["connection", "stream"],
+            update_fields=["cursor", "saved_at"],
+        )
         self._count(chunk, results, now)
 
     def _store_part(self, part: Part, now: datetime) -> tuple[BulkResult, int]:

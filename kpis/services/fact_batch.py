@@ -26,8 +26,10 @@ from kpis.services.incoming import (
     NULL,
     Alike,
     Column,
+    Found,
     Prepared,
     Stored,
+    Wanted,
     copy_in,
     linked_rows,
     plain_columns,
@@ -190,38 +192,37 @@ class Batch:
         told = {name for some in columns for name in some}
         return columns, {name: text for name, text in shared.items() if name not in told}
 
-    def resolved(self, group: Alike, places: Sequence[int]) -> dict[str, dict[tuple[str, str], int]]:
+    def resolved(self, group: Alike, places: Sequence[int]) -> dict[str, Found]:
         """For each reference that was sent, the ids of the rows it points at: by their own id, else a further name.
 
         The id of a record that was merged away is a name of the one that is left, though its own row is still there.
         """
-        found: dict[str, dict[tuple[str, str], int]] = {}
+        found: dict[str, Found] = {}
         for name, column in group.refs.items():
             wanted = column.only(places).wanted
             entity = self.refs[name]
             table = MODELS[entity]._meta.db_table
-            found[name] = self.ids_of(table, "id", wanted, "deleted_at IS NULL")
-            if missing := wanted - found[name].keys():
-                found[name] |= self.ids_of("kpis_externalidentity", "row_id", missing, "entity = %s", entity)
-            if missing := wanted - found[name].keys():
-                found[name] |= self.ids_of(table, "id", missing)
-            if wanted - found[name].keys():
+            rows = self.ids_of(table, "id", wanted, "deleted_at IS NULL")
+            if missing := _missing(wanted, rows):
+                _add(rows, self.ids_of("kpis_externalidentity", "row_id", missing, "entity = %s", entity))
+            if missing := _missing(wanted, rows):
+                _add(rows, self.ids_of(table, "id", missing))
+            if _missing(wanted, rows):
                 self.dangling.add(name)
+            found[name] = rows
         return found
 
     def ids_of(
-        self, table: str, column: str, wanted: Iterable[tuple[str, str]], where: str = "true", *params: str
-    ) -> dict[tuple[str, str], int]:
-        by_source: dict[str, list[str]] = {}
-        for source, external_id in wanted:
-            by_source.setdefault(source, []).append(external_id)
-        found: dict[tuple[str, str], int] = {}
-        for source, ids in by_source.items():
+        self, table: str, column: str, wanted: Wanted, where: str = "true", *params: str
+    ) -> dict[str, dict[str, str]]:
+        found = {}
+        for source, ids in wanted.items():
             self.cursor.execute(
-                f"SELECT external_id, {column} FROM {table} WHERE source = %s AND external_id = {ANY_OF} AND {where}",
-                [source, json.dumps(ids), *params],
+                f"SELECT external_id, {column}::text FROM {table}"
+                f" WHERE source = %s AND external_id = {ANY_OF} AND {where}",
+                [source, json.dumps(list(ids)), *params],
             )
-            found |= {(source, external_id): row_id for external_id, row_id in self.cursor.fetchall()}
+            found[source] = dict(self.cursor.fetchall())
         return found
 
     def refuse_impossible(self, reading: Reading) -> tuple[Rejection, ...]:
@@ -364,6 +365,16 @@ class Batch:
                 f" WHERE n.{name}_id IS NULL AND jsonb_typeof(n.refs->'{name}') = 'array'",
                 [self.resource.code, name, self.refs[name]],
             )
+
+
+def _missing(wanted: Wanted, found: Found) -> Wanted:
+    left = {source: ids - found[source].keys() for source, ids in wanted.items()}
+    return {source: ids for source, ids in left.items() if ids}
+
+
+def _add(rows: dict[str, dict[str, str]], more: Mapping[str, dict[str, str]]) -> None:
+    for source, ids in more.items():
+        rows[source] |= ids
 
 
 def _told(old: str, new: str, name: str, path: str = "", *, column: str = "") -> str:

@@ -24,6 +24,8 @@ from kpis.models.resources import MODELS
 
 NULL = r"\N"
 Column: TypeAlias = "models.Field[Any, Any]"
+Wanted: TypeAlias = Mapping[str, set[str]]  # source → external ids
+Found: TypeAlias = Mapping[str, Mapping[str, str]]  # source → external id → id of the row, as COPY reads it
 LEADING = ("index", "row_id", "external_id", "is_deleted", "present", "content_hash", "source_updated_at")
 _ENCODER = json.JSONEncoder(sort_keys=True, ensure_ascii=False, default=str)
 _quoted: Callable[[str], str] = json.encoder.encode_basestring
@@ -46,12 +48,14 @@ class Stored:
 class References:
     """A column of references: what was sent, each once, and for every row the place of its own in it.
 
-    `names`: source and external id of each of the distinct ones, None where nothing or a list is referred to.
+    `names`: source and external id of each of the distinct ones, None where nothing or a list is referred to; `wanted`
+    are those of the rows.
     """
 
     distinct: Sequence[Any]
     places: Sequence[int]
     names: Sequence[tuple[str, str] | None]
+    wanted: Wanted
 
     @classmethod
     def of(cls, column: Sequence[Any]) -> References:
@@ -59,26 +63,24 @@ class References:
         distinct = {id(value): value for value in column}
         place_of = {name: place for place, name in enumerate(distinct)}
         names = [(each[0], each[1]) if _is_one(each) else None for each in distinct.values()]
-        return cls(list(distinct.values()), [place_of[id(value)] for value in column], names)
+        places = [place_of[id(value)] for value in column]
+        return cls(list(distinct.values()), places, names, _by_source(names))
 
     def only(self, places: Sequence[int]) -> References:
         """Those of the rows at these places; what none of them has may still be among the distinct ones."""
-        return replace(self, places=[self.places[at] for at in places])
-
-    @property
-    def wanted(self) -> set[tuple[str, str]]:
-        """Source and external id of all that is referred to."""
-        return {name for place in set(self.places) if (name := self.names[place])}
+        if len(places) == len(self.places):
+            return self
+        some = [self.places[at] for at in places]
+        return replace(self, places=some, wanted=_by_source(self.names[place] for place in set(some)))
 
     def texts(self) -> list[str]:
         """Each row's as JSON."""
         become = [_reference_text(value) for value in self.distinct]
         return [become[place] for place in self.places]
 
-    def ids(self, found: Mapping[tuple[str, str], int]) -> list[str]:
+    def ids(self, found: Found) -> list[str]:
         """The id of the row that each points at, as COPY reads it."""
-        known = [found.get(name) if name else None for name in self.names]
-        become = [NULL if each is None else str(each) for each in known]
+        become = [found.get(name[0], {}).get(name[1], NULL) if name else NULL for name in self.names]
         return [become[place] for place in self.places]
 
 
@@ -131,9 +133,7 @@ class Alike:
             told=[self.told[at] for at in places],
         )
 
-    def lines(
-        self, places: Sequence[int], known: Mapping[str, Stored], ids: Mapping[str, Mapping[tuple[str, str], int]]
-    ) -> Iterator[str]:
+    def lines(self, places: Sequence[int], known: Mapping[str, Stored], ids: Mapping[str, Found]) -> Iterator[str]:
         """Some rows as COPY reads them: the columns of LEADING, the ids of the rows referred to, and `columns`."""
         some, count = self.only(places), len(places)
         stored = [known.get(external_id) for external_id in some.group.external_ids]
@@ -151,7 +151,7 @@ class Alike:
         return map("\t".join, zip(*columns, strict=True))
 
     def new_columns(
-        self, ids: Mapping[str, Mapping[tuple[str, str], int]], defaults: Mapping[str, str]
+        self, ids: Mapping[str, Found], defaults: Mapping[str, str]
     ) -> dict[tuple[str, ...], Sequence[str]]:
         """All rows as the columns of their table, where none of them is stored; `defaults` where nothing was sent.
 
@@ -290,6 +290,14 @@ def _refs(references: Mapping[str, References], count: int) -> list[str]:
     shape = "{" + ", ".join(f'"{name}": %s' for name in names) + "}"
     columns = [references[name].texts() for name in names]
     return [shape % each for each in zip(*columns, strict=True)]
+
+
+def _by_source(names: Iterable[tuple[str, str] | None]) -> Wanted:
+    found: dict[str, set[str]] = {}
+    for name in set(names):
+        if name is not None:
+            found.setdefault(name[0], set()).add(name[1])
+    return found
 
 
 def _reference_text(value: Any) -> str:

@@ -247,7 +247,7 @@ AREAS: dict[str, list[Mutant]] = {
         ),
         Mutant(
             "kpis/services/recompute.py",
-            "        touched: dict[str, Dates] = dict(events)\n",
+            "        touched: dict[str, Dates] = dict(exchange.dates)\n",
             "        touched: dict[str, Dates] = {name: each and {max(each)} for name, each in events.items()}\n",
             f"{KPIS}services/test_recompute.py::TestLeads::"
             "test_a_sql_is_dated_by_its_stage_or_its_deal_whichever_is_earlier",

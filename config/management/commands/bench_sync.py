@@ -27,8 +27,8 @@ ABOUT = (
     " mapping, validation and change detection into the table of a company, as a worker does it. The bare limit fetches"
     " the same pages, COPYs them into a temporary table and runs one `INSERT … ON CONFLICT … WHERE distinct` into the"
     " same table with the same indexes, in one transaction: references by join, no rules, no reasons, no history,"
-    " nothing marked for recomputing. Of several rounds in turn the quickest of either side counts; PostgreSQL with"
-    " the settings of `config/embedded.py`.",
+    " nothing marked for recomputing. Of several rounds, in which what is compared follows one another, the ratio in"
+    " the middle counts, and seconds are the quickest; PostgreSQL with the settings of `config/embedded.py`.",
 )
 
 
