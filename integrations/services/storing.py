@@ -28,7 +28,7 @@ from tenants.settings.selectors import company_settings
 
 # The first chunk is small, so that storing begins soon. Each next one is twice as large: a transaction has its price.
 FIRST_CHUNK_RECORDS = 1_000
-CHUNK_RECORDS = 8_000
+CHUNK_RECORDS = 6_000
 
 
 class LostRunError(Exception):
