@@ -102,6 +102,7 @@ class Http:
     def __post_init__(self) -> None:
         self._knows_clock = False
         self._attempts = ATTEMPTS
+        self._last: tuple[str, httpx.URL] | None = None
         self._client = httpx.Client(
             transport=guarded_transport(self.guard), timeout=TIMEOUT, follow_redirects=False, trust_env=False
         )
@@ -198,6 +199,12 @@ class Http:
         self._knows_clock = True
 
     def _url(self, path: str) -> httpx.URL:
+        """The address of a path. Page after page has the same, so that it is taken apart once."""
+        if self._last is None or self._last[0] != path:
+            self._last = (path, self._joined(path))
+        return self._last[1]
+
+    def _joined(self, path: str) -> httpx.URL:
         try:
             base = _base(self.base_url)
         except httpx.InvalidURL as error:
