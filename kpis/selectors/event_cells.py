@@ -28,14 +28,24 @@ class EventCells:
     """SQL of the cells of one kind and credit: rows (grain, period_start, dimension, member_id, v0, v1, …).
 
     There is one v for each of `keys`, the measures of `terms` with their suffixes; member_id is null for the company.
-    `starts` limits the cells to these periods; None = all that have events. Statements go with `params`.
+    `starts` limits the cells to these periods; None = all that have events. Statements go with `params`. `signed`: of
+    `changed_event`, a table of events with a sign, by how much what came is more than what went; only where events are
+    whole and by what adds up.
     """
 
     def __init__(
-        self, cursor: CursorWrapper, kind: str, credit: str, terms: Mapping[str, Simple], starts: Starts | None
+        self,
+        cursor: CursorWrapper,
+        kind: str,
+        credit: str,
+        terms: Mapping[str, Simple],
+        starts: Starts | None,
+        *,
+        signed: bool = False,
     ) -> None:
         self.is_whole = are_whole(cursor, kind, credit)
-        self._measures = {key: measure(term, whole=self.is_whole) for key, term in terms.items()}
+        self._table = "changed_event" if signed else "kpis_kpievent"
+        self._measures = {key: measure(term, whole=self.is_whole, signed=signed) for key, term in terms.items()}
         limits, self._having, dated = _within(cursor, starts)
         self._limits = f"e.kind = %(kind)s AND e.credit = %(credit)s AND {limits}"
         self._is_dated = bool(dated)
@@ -49,25 +59,11 @@ class EventCells:
         named = {name: value for each in self._measures.values() for name, value in each.params.items()}
         self.params = {"kind": kind, "credit": credit, **dated, **named}
 
-    def differences(self, dimensions: Iterable[str]) -> str:
-        """The same of `changed_event`, a table of events with a sign: by how much what came is more than what went.
-
-        Only where the events of either side are whole, so that all numbers add up; 0 where both are the same.
-        """
-        sums = ", ".join(f"coalesce(sum(sign * v{n}), 0) AS v{n}" for n in range(len(self.keys)))
-        return f"""
-            SELECT grain, period_start, dimension, member_id, {sums}
-            FROM ({self.additive(dimensions, events="changed_event", beside=("sign",))}) AS cells GROUP BY 1, 2, 3, 4
-        """
-
     def additive(self, dimensions: Iterable[str], *, events: str = "kpis_kpievent", beside: Sequence[str] = ()) -> str:
         """One statement for months and weeks of all dimensions; `beside`: columns of `events` to group by as well."""
         columns = {each: f"e.{each}_id" for each in dimensions if each != DimensionCode.COMPANY}
         ways = [*([""] if DimensionCode.COMPANY in dimensions else []), *columns.values()]
-        apart = [f"e.{column}" for column in beside]
-        sets = ", ".join(
-            f"({', '.join(filter(None, [*apart, f'd.{grain}', way]))})" for grain in BASE_GRAINS for way in ways
-        )
+        sets = ", ".join(f"({', '.join(filter(None, [f'd.{grain}', way]))})" for grain in BASE_GRAINS for way in ways)
         named = " ".join(f"WHEN GROUPING({column}) = 0 THEN '{each}'" for each, column in columns.items())
         grains = " ".join(f"WHEN GROUPING(d.{grain}) = 0 THEN '{grain}'" for grain in BASE_GRAINS)
         return f"""
@@ -75,8 +71,8 @@ class EventCells:
                    coalesce({", ".join(f"d.{grain}" for grain in BASE_GRAINS)}) AS period_start,
                    {f"CASE {named} ELSE 'company' END" if columns else "'company'"} AS dimension,
                    {f"coalesce({', '.join(columns.values())})" if columns else "NULL::bigint"} AS member_id,
-                   {", ".join([*apart, self._values])}
-            FROM {events} e JOIN kpis_calendarday d ON d.day = e.date {self._joins}
+                   {self._values}
+            FROM {self._table} e JOIN kpis_calendarday d ON d.day = e.date {self._joins}
             WHERE {self._limits} GROUP BY GROUPING SETS ({sets}) HAVING {self._having}
         """
 

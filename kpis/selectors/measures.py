@@ -78,10 +78,11 @@ def are_whole(cursor: CursorWrapper, kind: str, credit: str) -> bool:
     return bool(cursor.fetchone()[0])
 
 
-def measure(term: Simple, *, whole: bool = False) -> Measure:
+def measure(term: Simple, *, whole: bool = False, signed: bool = False) -> Measure:
     """The SQL of a term. Weights make counts and amounts follow the credit; absence of cases leaves the key out.
 
-    `whole` gives the same numbers more quickly where `are_whole`: to count costs half of adding weights up.
+    `whole` gives the same numbers more quickly where `are_whole`: to count costs half of adding weights up. `signed`,
+    of what adds up and of whole events only: each counts as often as its `sign` says, -1 taking away.
     """
     conditions = _Conditions(term)
     clauses = [conditions.of(each) for each in term.filters]
@@ -96,7 +97,7 @@ def measure(term: Simple, *, whole: bool = False) -> Measure:
     columns, of_fact = (
         _exact(term, where, whole=whole)
         if term.aggregate in {"median", "distinct"}
-        else (_columns(term, where, whole=whole), {})
+        else (_columns(term, where, whole=whole, signed=signed), {})
     )
     expressions = (*columns.values(), *of_fact.values())
     needs_fact = any("f." in expression for expression in expressions)
@@ -106,29 +107,35 @@ def measure(term: Simple, *, whole: bool = False) -> Measure:
     return Measure(columns, of_fact, counts, conditions.params, needs_fact, join, reads_record)
 
 
-def _columns(term: Simple, where: str, *, whole: bool) -> dict[str, str]:
+def _columns(term: Simple, where: str, *, whole: bool, signed: bool) -> dict[str, str]:
     value = value_of(term)
     columns: dict[str, str]
     match term.aggregate:
         case "count":
-            return {"": _cases(where, whole=whole)}
+            return {"": _cases(where, whole=whole, signed=signed)}
         case "sum" | "average":
-            added = value if whole else weighted_value(term)
+            added = f"e.sign * {value}" if signed else value if whole else weighted_value(term)
             columns = {
                 "": f"trim_scale(sum({added}) FILTER (WHERE {where}))",
-                COUNT: _cases(f"{where} AND {value} IS NOT NULL", whole=whole),
+                COUNT: _cases(f"{where} AND {value} IS NOT NULL", whole=whole, signed=signed),
             }
         case _:
             raise ValueError(term.aggregate)
     if term.field in _EVENT_AMOUNTS:
-        columns[RATE_MISSING] = f"nullif(count(*) FILTER (WHERE {where} AND e.is_rate_missing), 0)"
+        columns[RATE_MISSING] = _cases(f"{where} AND e.is_rate_missing", whole=True, signed=signed)
     if term.field == "gross_profit":
         without = f"{where} AND e.gross_profit IS NULL AND NOT e.is_rate_missing"
-        columns[WITHOUT_COST] = f"nullif(count(DISTINCT e.fact_id) FILTER (WHERE {without}), 0)"
+        columns[WITHOUT_COST] = (
+            _cases(without, whole=True, signed=signed)
+            if whole
+            else f"nullif(count(DISTINCT e.fact_id) FILTER (WHERE {without}), 0)"
+        )
     return columns
 
 
-def _cases(where: str, *, whole: bool) -> str:
+def _cases(where: str, *, whole: bool, signed: bool) -> str:
+    if signed:
+        return f"nullif(sum(e.sign) FILTER (WHERE {where}), 0)"
     if whole:
         return f"nullif(count(*) FILTER (WHERE {where}), 0)"
     return f"trim_scale(sum(e.weight) FILTER (WHERE {where}))"

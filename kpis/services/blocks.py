@@ -46,11 +46,11 @@ def rebuild(
     unassigned = list(DimensionMember.objects.filter(is_unassigned=True).values_list("id", flat=True))
     used = dimensions_in_use()
     for name in sorted(touched):
-        group, dates = _Group(cursor, name, used, unassigned), touched[name]
-        if dates and name in by_difference:
-            dates = group.move(dates, terms.get(name, {}))
-        if dates is None or dates:
-            group.rebuild(dates, terms.get(name, {}))
+        group, dates, of_group = _Group(cursor, name, used, unassigned), touched[name], terms.get(name, {})
+        if dates and of_group and name in by_difference:
+            dates = group.move(dates, of_group)
+        if dates is None or (dates and of_group):  # where nothing is measured any more all of it is dirty
+            group.rebuild(dates, of_group)
 
 
 @dataclass(frozen=True)
@@ -95,13 +95,8 @@ class _Group:
             return
         kind, credit = self.name.removesuffix(EXACT).rsplit(":", 1)
         events = EventCells(self.cursor, kind, credit, counted, starts)
-        if self.is_exact:
-            for are_people in (False, True):
-                some = [each for each in self.ways if (each == DimensionCode.PERSON) is are_people]
-                if some:
-                    self._store(events.exact(some, BASE_GRAINS), events.keys, events.params)
-        else:
-            self._store(events.additive(self.ways), events.keys, events.params)
+        cells = events.exact(self.ways, BASE_GRAINS) if self.is_exact else events.additive(self.ways)
+        self._store(cells, events.keys, events.params)
 
     def _clear(self, dates: set[date] | None) -> Starts | None:
         """Delete what is to be exchanged; the starts of those periods by grain, None for all."""
@@ -132,6 +127,7 @@ class _Group:
             ) AS told
             WHERE dimension = 'company' OR members > 1 OR NOT member_id = ANY(%(unassigned)s)
             GROUP BY grain, dimension = 'person', period_start
+            ORDER BY grain, dimension = 'person', period_start -- as the index has them, which fills its pages
             """,
             {**params, "group": self.name, "keys": list(keys), "unassigned": self._repeating},
         )

@@ -53,15 +53,15 @@ class Differences:
         """Bring the blocks that hold these dates up to date; days whose periods have to be computed from all events."""
         kind, credit = self.name.rsplit(":", 1)
         is_told_by_events = not any(measure(term).reads_record for term in self.terms.values())
-        if credit != Credit.REVENUE or not self.terms or not is_told_by_events:
+        if credit != Credit.REVENUE or not is_told_by_events:
             return dates
-        events = EventCells(self.cursor, kind, credit, self.terms, None)
+        events = EventCells(self.cursor, kind, credit, self.terms, None, signed=True)
         if not events.is_whole or not self._is_worth_it(kind, credit, dates):
             return dates
         stored = self._load(starts_of(self.cursor, dates, BASE_GRAINS))
         blocks = {place: block for place, block in stored.items() if block.lines.keys() == set(events.keys)}
         left = stored.keys() - blocks.keys()
-        self.cursor.execute(events.differences(self.ways), events.params)
+        self.cursor.execute(events.additive(self.ways), events.params)
         for grain, start, dimension, member, *numbers in self.cursor.fetchall():
             if any(numbers):
                 place = (grain, start, dimension == DimensionCode.PERSON)
@@ -81,11 +81,14 @@ class Differences:
             [kind, credit],
         )
         changed, are_whole = self.cursor.fetchone()
+        if not are_whole:
+            return False
+        least = changed * WORTH
         self.cursor.execute(
-            "SELECT count(*) FROM kpis_kpievent WHERE kind = %s AND date BETWEEN %s AND %s",
-            [kind, min(dates), max(dates)],
+            "SELECT count(*) FROM (SELECT FROM kpis_kpievent WHERE kind = %s AND date BETWEEN %s AND %s LIMIT %s) e",
+            [kind, min(dates), max(dates), least],
         )
-        return bool(are_whole) and changed * WORTH <= self.cursor.fetchone()[0]
+        return bool(self.cursor.fetchone()[0] >= least)
 
     def _load(self, starts: Starts) -> dict[Place, _Block]:
         inside = " OR ".join(f"(grain = '{grain}' AND period_start = ANY(%({grain})s))" for grain in starts)
@@ -124,7 +127,7 @@ def _tells_of(block: _Block, dimension: str) -> bool:
     return DimensionMember.objects.filter(dimension__code=dimension, pk__in=told).exists()
 
 
-def _move(block: _Block, at: int, keys: Sequence[str], numbers: Sequence[Decimal]) -> None:
+def _move(block: _Block, at: int, keys: Sequence[str], numbers: Sequence[Decimal | None]) -> None:
     """Add a difference to the numbers of one member."""
     for key, number in zip(keys, numbers, strict=True):
         if number:
