@@ -76,8 +76,8 @@ class MeasureBlock(models.Model):
     """The measures of one measure group in one period: for people, or for the company and all other dimensions.
 
     `numbers` has a line for each of `measures` (keys of kpis.engine.specs.measure_key) with a number for each of
-    `member_ids` (None, the first, is the company), written as "3,0.5,,2"; empty where nothing was counted. Members in
-    which nothing happened are left out, and so is a dimension in which everything is unassigned.
+    `member_ids` (None, the first, is the company), written as "3,0.5,,2"; empty where nothing was counted. Measures and
+    members of which nothing was counted are left out, and so is a dimension in which everything is unassigned.
     """
 
     group = models.CharField(max_length=60)

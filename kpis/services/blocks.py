@@ -116,18 +116,23 @@ class _Group:
         columns = [f"v{n}" for n in range(len(keys))]
         ordered = "ORDER BY member_id NULLS FIRST"
         lines = ", ".join(f"string_agg(coalesce({column}::numeric::text, ''), ',' {ordered})" for column in columns)
+        told = "FROM unnest(%(keys)s::text[], lines) WITH ORDINALITY AS line (key, text, nth) WHERE text ~ '[^,]'"
         self.cursor.execute(
             f"""
             INSERT INTO kpis_measureblock ("group", grain, is_of_people, period_start, measures, member_ids, numbers)
-            SELECT %(group)s, grain, dimension = 'person', period_start, %(keys)s, array_agg(member_id {ordered}),
-                   ARRAY[{lines}]
+            SELECT %(group)s, grain, is_of_people, period_start, ARRAY(SELECT key {told} ORDER BY nth), member_ids,
+                   ARRAY(SELECT text {told} ORDER BY nth)
             FROM (
-                SELECT *, count(*) OVER (PARTITION BY grain, period_start, dimension) AS members
-                FROM ({cells}) AS cells WHERE num_nonnulls({", ".join(columns)}) > 0
-            ) AS told
-            WHERE dimension = 'company' OR members > 1 OR NOT member_id = ANY(%(unassigned)s)
-            GROUP BY grain, dimension = 'person', period_start
-            ORDER BY grain, dimension = 'person', period_start -- as the index has them, which fills its pages
+                SELECT grain, dimension = 'person' AS is_of_people, period_start,
+                       array_agg(member_id {ordered}) AS member_ids, ARRAY[{lines}] AS lines
+                FROM (
+                    SELECT *, count(*) OVER (PARTITION BY grain, period_start, dimension) AS members
+                    FROM ({cells}) AS cells WHERE num_nonnulls({", ".join(columns)}) > 0
+                ) AS told
+                WHERE dimension = 'company' OR members > 1 OR NOT member_id = ANY(%(unassigned)s)
+                GROUP BY 1, 2, 3
+            ) AS block
+            ORDER BY grain, is_of_people, period_start -- as the index has them, which fills its pages
             """,
             {**params, "group": self.name, "keys": list(keys), "unassigned": self._repeating},
         )

@@ -58,9 +58,8 @@ class Differences:
         events = EventCells(self.cursor, kind, credit, self.terms, None, signed=True)
         if not events.is_whole or not self._is_worth_it(kind, credit, dates):
             return dates
-        stored = self._load(starts_of(self.cursor, dates, BASE_GRAINS))
-        blocks = {place: block for place, block in stored.items() if block.lines.keys() == set(events.keys)}
-        left = stored.keys() - blocks.keys()
+        blocks = self._load(starts_of(self.cursor, dates, BASE_GRAINS), events.keys)
+        left = {place for place, block in blocks.items() if block.lines.keys() > set(events.keys)}
         self.cursor.execute(events.additive(self.ways), events.params)
         for grain, start, dimension, member, *numbers in self.cursor.fetchall():
             if any(numbers):
@@ -90,7 +89,7 @@ class Differences:
         )
         return bool(self.cursor.fetchone()[0] >= least)
 
-    def _load(self, starts: Starts) -> dict[Place, _Block]:
+    def _load(self, starts: Starts, keys: Sequence[str]) -> dict[Place, _Block]:
         inside = " OR ".join(f"(grain = '{grain}' AND period_start = ANY(%({grain})s))" for grain in starts)
         self.cursor.execute(
             "SELECT id, grain, period_start, is_of_people, measures, member_ids, numbers FROM kpis_measureblock"
@@ -102,15 +101,17 @@ class Differences:
                 pk,
                 members,
                 {member: n for n, member in enumerate(members)},
-                {key: line.split(",") for key, line in zip(measures, numbers, strict=True)},
+                {key: [""] * len(members) for key in keys}
+                | {key: line.split(",") for key, line in zip(measures, numbers, strict=True)},
             )
             for pk, grain, start, is_of_people, measures, members, numbers in self.cursor.fetchall()
         }
 
     def _save(self, blocks: Iterator[_Block]) -> None:
+        told = ((each.id, {key: line for key, line in each.lines.items() if any(line)}) for each in blocks)
         self.cursor.executemany(
-            "UPDATE kpis_measureblock SET numbers = %s WHERE id = %s",
-            [(list(map(",".join, each.lines.values())), each.id) for each in blocks],
+            "UPDATE kpis_measureblock SET measures = %s, numbers = %s WHERE id = %s",
+            [(list(lines), list(map(",".join, lines.values())), pk) for pk, lines in told],
         )
 
 
