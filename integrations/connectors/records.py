@@ -73,7 +73,8 @@ def cells_at(rows: Sequence[Mapping[str, Any]], path: str) -> list[Cell]:
 
 def texts_at(rows: Sequence[Mapping[str, Any]], path: str) -> list[str]:
     """What lies at a path of each row as a text; '' where there is nothing."""
-    return list(map(text_of, cells_at(rows, path)))
+    cells = cells_at(rows, path)
+    return list(map(str.strip if {str}.issuperset(map(type, cells)) else text_of, cells))  # type: ignore[arg-type]
 
 
 def has_path(values: Any, path: str) -> bool:

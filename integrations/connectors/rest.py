@@ -240,8 +240,7 @@ def _records(spec: StreamSpec, rows: Sequence[Mapping[str, Any]]) -> tuple[Recor
         gone = [mark in spec.deleted_values for mark in texts_at(rows, spec.deleted_field)]
     if spec.merged_into:
         merged = texts_at(rows, spec.merged_into)
-    columns = zip(ids, rows, _changes(spec, rows), gone, merged, strict=True)
-    return tuple(Record(*each) for each in columns)
+    return tuple(map(Record._make, zip(ids, rows, _changes(spec, rows), gone, merged, strict=True)))
 
 
 def _changes(spec: StreamSpec, rows: Sequence[Mapping[str, Any]]) -> list[datetime | None]:
