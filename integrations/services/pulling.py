@@ -308,14 +308,15 @@ def _problem_of(reading: _Reading, mapping: StreamMapping) -> Mapping[str, Any] 
 def _chunks(pages: Iterator[Page]) -> Iterator[list[Page]]:
     """Pages that are stored together: some more each time, up to storing.CHUNK_RECORDS, or what came in CHUNK_SECONDS.
 
-    What came before a failure is stored too.
+    What came before a failure is stored too, and at once where a page without records has brought it to: a job that the
+    source was given would be given again.
     """
     waiting: list[Page] = []
     began, enough = time.monotonic(), min(storing.FIRST_CHUNK_RECORDS, storing.CHUNK_RECORDS)
     try:
         for page in pages:
             waiting.append(page)
-            is_enough = _size(waiting) >= enough
+            is_enough = _size(waiting) >= enough or not page.records
             if is_enough or page.is_last or time.monotonic() - began >= CHUNK_SECONDS:
                 yield waiting
                 waiting, began, enough = [], time.monotonic(), min(2 * enough, storing.CHUNK_RECORDS)

@@ -189,11 +189,15 @@ class TestProvisioning:
 
 @pytest.mark.gate
 class TestKilledProvisioning:
-    def test_is_never_served_and_repair_heals_it(self, committed_db, console):
-        """A process that is killed in the middle of the migrations leaves a schema with half of its tables."""
+    @pytest.mark.parametrize("moment", ["apply_migration", "record_migration"])
+    def test_is_never_served_and_repair_heals_it(self, committed_db, console, moment):
+        """A process that is killed in the middle of the migrations leaves a schema with half of its tables.
+
+        Also where it has just made tables and was about to note so.
+        """
         company = request_company(slug="umbrella", name="Umbrella", now=NOW)
         killed = subprocess.run(
-            [sys.executable, "-c", _KILLED_WHILE_MIGRATING, str(company.id)],
+            [sys.executable, "-c", _KILLED_WHILE_MIGRATING, str(company.id), moment],
             env=os.environ | {"DATABASE_URL": database.url(), "MAWARU_TESTING": "1"},
             capture_output=True,
             text=True,
@@ -273,12 +277,12 @@ django.setup()
 from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from tenants.services.provisioning import provision_company
-apply, seen = MigrationExecutor.apply_migration, []
-def apply_some(self, *args, **kwargs):
+step, seen = getattr(MigrationExecutor, sys.argv[2]), []
+def some_steps(self, *args, **kwargs):
     seen.append(args)
     if len(seen) > 12:
         os.kill(os.getpid(), signal.SIGKILL)
-    return apply(self, *args, **kwargs)
-MigrationExecutor.apply_migration = apply_some
+    return step(self, *args, **kwargs)
+setattr(MigrationExecutor, sys.argv[2], some_steps)
 provision_company(company_id=sys.argv[1], now=timezone.now())
 """
