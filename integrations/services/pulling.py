@@ -168,11 +168,15 @@ class _Pulling:
 
     def _read_on(self, stream: str, reading: _Reading, mappings: Sequence[StreamMapping], until: float) -> bool:
         columns = tuple(dict.fromkeys(column for mapping in mappings for column in mapping.columns))
-        items = self._items(stream, mappings, columns, reading.position, until)
+        pages = self._connector.pages(stream, reading.position, columns)
+        items = self._items(stream, mappings, pages, until)
         with closing(ahead(items) if can_be_read_beside(self._run.connection) else items) as coming:
             for some in coming:
                 decided = some if isinstance(some, _Decided) else self._decide(stream, mappings, some)
                 self._storing.store(self._chunk(stream, reading, decided))
+        if reading.is_done:
+            # What is left to do behind the last page, as to forget a job, waits until that is stored.
+            next(iter(pages), None)
         return reading.is_done
 
     def _go_without(self, reading: _Reading, lesser: Lesser, error: ConnectorError) -> None:
@@ -196,14 +200,13 @@ class _Pulling:
         self,
         stream: str,
         mappings: Sequence[StreamMapping],
-        columns: tuple[str, ...],
-        position: Mapping[str, Any],
+        pages: Iterator[Page],
         until: float,
     ) -> Generator[Sequence[Page] | _Decided]:
         """Chunks of pages, or what was decided about them where that can be; none is begun when the time is over."""
-        for pages in _chunks(self._connector.pages(stream, position, columns)):
-            yield self._decide_early(stream, mappings, pages) or pages
-            if time.monotonic() >= until:
+        for some in _chunks(pages):
+            yield self._decide_early(stream, mappings, some) or some
+            if some[-1].is_last or time.monotonic() >= until:
                 return
 
     def _decide(self, stream: str, mappings: Sequence[StreamMapping], pages: Sequence[Page]) -> _Decided:
@@ -308,15 +311,14 @@ def _problem_of(reading: _Reading, mapping: StreamMapping) -> Mapping[str, Any] 
 def _chunks(pages: Iterator[Page]) -> Iterator[list[Page]]:
     """Pages that are stored together: some more each time, up to storing.CHUNK_RECORDS, or what came in CHUNK_SECONDS.
 
-    What came before a failure is stored too, and at once where a page without records has brought it to: a job that the
-    source was given would be given again.
+    What came before a failure is stored too.
     """
     waiting: list[Page] = []
     began, enough = time.monotonic(), min(storing.FIRST_CHUNK_RECORDS, storing.CHUNK_RECORDS)
     try:
         for page in pages:
             waiting.append(page)
-            is_enough = _size(waiting) >= enough or not page.records
+            is_enough = _size(waiting) >= enough
             if is_enough or page.is_last or time.monotonic() - began >= CHUNK_SECONDS:
                 yield waiting
                 waiting, began, enough = [], time.monotonic(), min(2 * enough, storing.CHUNK_RECORDS)
