@@ -280,7 +280,8 @@ from tenants.services.provisioning import provision_company
 step, seen = getattr(MigrationExecutor, sys.argv[2]), []
 def some_steps(self, *args, **kwargs):
     seen.append(args)
-    if len(seen) > 12:
+    # of its first migration kpis makes keys last, which Django notes apart
+    if len(seen) > 12 and (sys.argv[2] == "apply_migration" or args[0].app_label == "kpis"):
         os.kill(os.getpid(), signal.SIGKILL)
     return step(self, *args, **kwargs)
 setattr(MigrationExecutor, sys.argv[2], some_steps)
