@@ -1,7 +1,8 @@
 """What sources said, kept as they said it: the latest of each record, for as long as its connection keeps it.
 
-Mail addresses are sealed in it, as they are among the facts. A record that was deleted or merged away at the source
-keeps its id only. So does one that is too old, and every record of a connection that keeps nothing.
+Mail addresses are sealed in it, as they are among the facts; what else tells of a person and is read by no mapping is
+left out. A record that was deleted or merged away at the source keeps its id only. So does one that is too old, and
+every record of a connection that keeps nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connection as database
 
-from integrations.connectors.masking import masked
+from integrations.connectors.masking import NOTHING_READ, Columns, masked, may_be_personal
 from integrations.models import Connection, RawRecord
 from kpis.services.incoming import NULL, copy_in, escaped
 from kpis.services.sealing import seal_address
@@ -43,13 +44,13 @@ _GONE, _THERE = ("", True), ("", False)
 
 
 def heard(
-    told: Iterable[tuple[str, Mapping[str, Any] | None]], *, keeps: bool, plain: frozenset[str] = frozenset()
+    told: Iterable[tuple[str, Mapping[str, Any] | None]], *, keeps: bool, columns: Columns = NOTHING_READ
 ) -> dict[str, Said]:
     """What is kept of records, by external id; None: that it is gone. Asks the database nothing.
 
-    Mail addresses are sealed but for those in the columns of `plain`.
+    What tells of persons is masked, as `columns` are read.
     """
-    return {name: _said(escaped(name), values, keeps=keeps, plain=plain) for name, values in told}
+    return {name: _said(escaped(name), values, keeps=keeps, columns=columns) for name, values in told}
 
 
 def land(*, connection: Connection, stream: str, said: Mapping[str, Said], now: datetime) -> None:
@@ -92,14 +93,14 @@ def forget(*, connection: Connection, now: datetime) -> int:
     return old.update(payload=None, digest="")
 
 
-def _said(name: str, values: Mapping[str, Any] | None, *, keeps: bool, plain: frozenset[str]) -> Said:
+def _said(name: str, values: Mapping[str, Any] | None, *, keeps: bool, columns: Columns) -> Said:
     if values is None:
         return Said(f"{name}\t{NULL}\t\tt", _GONE)
     if not keeps:
         return Said(f"{name}\t{NULL}\t\tf", _THERE)
     payload = _ENCODER.encode(values)
-    if "@" in payload:
-        payload = _ENCODER.encode(masked(values, plain, seal_address))
+    if may_be_personal(values, payload):
+        payload = _ENCODER.encode(masked(values, columns, seal_address))
     try:
         content = payload.encode()
     except UnicodeEncodeError:

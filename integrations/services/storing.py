@@ -13,7 +13,7 @@ from django.db.models import F
 
 from integrations.choices import RunState
 from integrations.connectors.mapping import Accepted, Decisions, Refused, StreamMapping
-from integrations.connectors.masking import columns_read_plain, masked
+from integrations.connectors.masking import columns_of, masked
 from integrations.models import Checkpoint, RejectedRecord, SyncRun
 from integrations.services.landing import Said, heard, land
 from integrations.services.runs import LEASE
@@ -108,7 +108,7 @@ class Storing:
         self, told: Iterable[tuple[str, Mapping[str, Any] | None]], mappings: Iterable[StreamMapping]
     ) -> dict[str, Said]:
         """What a source said about records (None: that one is gone) that these mappings read, made ready to be kept."""
-        return heard(told, keeps=self._run.connection.keep_days > 0, plain=columns_read_plain(mappings))
+        return heard(told, keeps=self._run.connection.keep_days > 0, columns=columns_of(mappings))
 
     @transaction.atomic
     def store(self, chunk: Chunk) -> None:
@@ -160,7 +160,7 @@ class Storing:
             row=part.rows_before + source.row.number,
             external_id=external_id[:200],
             problems=problems,
-            raw=masked(source.row.as_text, columns_read_plain([part.mapping]), seal_address),
+            raw=masked(source.row.as_text, columns_of([part.mapping]), seal_address),
         )
 
     def _count(self, chunk: Chunk, results: Sequence[tuple[BulkResult, int]], now: datetime) -> None:

@@ -224,6 +224,35 @@ class TestKeeping:
         again = Lead.objects.get()
         assert (again.email_hash, again.email_domain) == (known.email_hash, "example.co.jp") != ("", "")
 
+    def test_of_persons_only_what_is_mapped_is_kept(self, fake):
+        made = connect(fake, DEALS)
+        asked = {"電話番号": "03-1234-5678", "Last-Name": "佐藤", "region": "関東"}
+        contact = {"name": "佐藤 花", "id": "C1", "mobilePhone": "090-1234-5678"}
+        fill(fake, 1, **asked, contact=contact, others=[{"phone": "1"}, {"region": "東北"}])
+        fake.world.put("D002", created="2026-10-05", stage="謎", **asked)
+        fake.world.put("D003", created="2026-10-05", closed="2026-10-20", stage="受注", **asked)
+        run(sync_now(connection=made, actor=None, now=NOW))
+        payload = RawRecord.objects.get(external_id="D001").payload
+        assert payload["region"] == "関東"
+        assert payload["name"] == "案件1"
+        assert payload["contact"] == {"id": "C1"}
+        assert payload["others"] == [{}, {"region": "東北"}]
+        flat = RawRecord.objects.get(external_id="D003").payload
+        for each in (payload, flat, RejectedRecord.objects.get().raw):
+            assert "03-" not in f"{each}"
+            assert "佐藤" not in f"{each}"
+
+    def test_what_is_mapped_of_persons_is_kept_and_maps_again(self, fake):
+        phone = FieldRule("name", column="contact.phone")
+        made = connect(fake, replace(DEALS, rules=(*DEALS.rules[:1], phone, *DEALS.rules[2:]), skip_blank=("氏名",)))
+        fill(fake, 1, contact={"phone": "03-1234-5678", "name": "佐藤"}, 氏名="佐藤")
+        run(sync_now(connection=made, actor=None, now=NOW))
+        payload = RawRecord.objects.get().payload
+        assert (payload["contact"], payload["氏名"]) == ({"phone": "03-1234-5678"}, "佐藤")
+        Deal.objects.update(name="", content_hash="")
+        run(remap(connection=made, actor=None, now=NOW))
+        assert Deal.objects.get().name == "03-1234-5678"
+
     def test_an_address_that_is_an_id_stays_one(self, fake):
         rules = (replace(DEALS.rules[0], column="mails.0.address"), *DEALS.rules[1:])
         made = connect(fake, replace(DEALS, rules=rules))
