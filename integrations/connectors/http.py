@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from http import HTTPStatus
+from types import MappingProxyType
 from typing import Any, Protocol, Self
 
 import httpx
@@ -34,6 +35,8 @@ PATIENCE_SECONDS = 20.0
 WATCHED_TIMEOUT = httpx.Timeout(20, connect=5)
 MAX_ANSWER_BYTES = 128 * 1024 * 1024
 MESSAGE_LENGTH = 300
+# What every request says. The rest of what a browser-like client would add (cookies, redirects) is not wanted.
+PLAIN_HEADERS = {"Accept": "application/json", "Accept-Encoding": "gzip, deflate", "User-Agent": "Mawaru"}
 BUSY = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.LOCKED, HTTPStatus.TOO_EARLY, 477, 524})
 Params = Mapping[str, Any] | list[tuple[str, Any]]
 
@@ -103,17 +106,16 @@ class Http:
         self._knows_clock = False
         self._attempts = ATTEMPTS
         self._last: tuple[str, httpx.URL] | None = None
-        self._client = httpx.Client(
-            transport=guarded_transport(self.guard), timeout=TIMEOUT, follow_redirects=False, trust_env=False
-        )
+        self._timeout = TIMEOUT
+        self._transport = guarded_transport(self.guard)
 
     def close(self) -> None:
-        self._client.close()
+        self._transport.close()
 
     def hurry(self) -> None:
         """A person waits for the answer: try once, and not for long."""
         self._attempts = 1
-        self._client.timeout = WATCHED_TIMEOUT
+        self._timeout = WATCHED_TIMEOUT
 
     def __enter__(self) -> Self:
         return self
@@ -167,9 +169,9 @@ class Http:
 
     def _attempt(self, method: str, url: httpx.URL, auth: Auth, options: dict[str, Any]) -> Answer:
         extra = options.get("headers", {})
-        request = {**options, "headers": {"Accept": "application/json", **self.headers, **auth.headers(), **extra}}
+        headers = {**self.headers, **auth.headers(), **extra}
         try:
-            with self._client.stream(method, url, **request) as response:
+            with self._sent(method, url, **{**options, "headers": headers}) as response:
                 answer = Answer(response.status_code, response.headers, _read(response))
         except httpx.TimeoutException as error:
             raise ConnectorError("timeout", "no_answer", permanent=False, host=url.host) from error
@@ -181,11 +183,26 @@ class Http:
             raise failure
         return answer
 
+    @contextmanager
+    def _sent(
+        self, method: str, url: httpx.URL, headers: Mapping[str, str] = MappingProxyType({}), **options: Any
+    ) -> Iterator[httpx.Response]:
+        """The answer as it begins to come; what is not read of it by the end of the block is left."""
+        timeout = {"timeout": self._timeout.as_dict()}
+        said = httpx.Headers(PLAIN_HEADERS)
+        said.update(headers)
+        request = httpx.Request(method, url, headers=said, extensions=timeout, **options)
+        response = self._transport.handle_request(request)
+        try:
+            yield response
+        finally:
+            response.close()
+
     def _ask_clock(self) -> None:
         """Any answer tells the time, a refusal too. Where there is none, the calls that follow say why."""
         self._knows_clock = True
         try:
-            with self._client.stream("HEAD", self._url("")) as response:
+            with self._sent("HEAD", self._url("")) as response:
                 self._note_clock(response.headers)
         except httpx.HTTPError:
             return

@@ -152,4 +152,4 @@ def fail() -> None:
 
 
 def test_the_guard_sits_in_httpx():
-    assert isinstance(Http("https://crm.example.com")._client._transport, httpx.HTTPTransport)
+    assert isinstance(Http("https://crm.example.com")._transport, httpx.HTTPTransport)
