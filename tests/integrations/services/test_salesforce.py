@@ -14,10 +14,13 @@ from django.utils import timezone
 from integrations.choices import RunState, describe_problem
 from integrations.connectors.mapping import FieldRule, StreamMapping
 from integrations.connectors.salesforce import SalesforceConnector
-from integrations.models import Connection, RawRecord
+from integrations.models import Connection, RawRecord, SyncRun
 from integrations.services import sources
 from integrations.services.connections import ConnectionRequestError, create_source
 from integrations.services.credentials import seal
+from integrations.services.runs import LEASE
+from integrations.services.storing import Chunk, Storing
+from integrations.services.sync import run_sync
 from kpis.models import Deal
 from tests.fakes.salesforce import SECRET, SalesforceFake
 from tests.fakes.server import served
@@ -67,6 +70,10 @@ def connection_values() -> dict[str, Any]:
     return {"name": "本社", "kind": "salesforce", "source": "sf", "carries": "sfa", "every": every, "now": NOW}
 
 
+class KilledError(BaseException):
+    """The worker is gone."""
+
+
 def fill(fake: SalesforceFake, count: int) -> None:
     world = fake.worlds["Opportunity"]
     for number in range(1, count + 1):
@@ -86,6 +93,27 @@ class TestPulling:
         assert (run.state, run.inserted_count) == (RunState.SUCCEEDED, 10)
         assert stored() == {f"006{number:03}": number * 1000 for number in range(1, 11)}
         assert fake.made_jobs == 1
+
+    def test_a_job_is_forgotten_only_behind_its_last_page(self, connection, fake, monkeypatch):
+        fill(fake, 10)
+        monkeypatch.setattr("integrations.services.pulling.CHUNK_SECONDS", 0)
+        store = Storing.store
+
+        def die_with_the_last(self: Storing, chunk: Chunk) -> None:
+            if any(cursor["is_done"] for cursor in chunk.checkpoints.values()):
+                raise KilledError
+            store(self, chunk)
+
+        with monkeypatch.context() as dying:
+            dying.setattr(Storing, "store", die_with_the_last)
+            with pytest.raises(KilledError):
+                sync(connection)
+        assert len(fake.jobs) == 1
+        run = SyncRun.objects.get()
+        run_sync(run_id=run.pk, owner="another", now=timezone.now() + 2 * LEASE)
+        run.refresh_from_db()
+        assert (run.state, len(stored())) == (RunState.SUCCEEDED, 10)
+        assert (fake.made_jobs, fake.jobs) == (1, {})
 
     def test_changes_and_deletions_follow_by_query_and_nothing_else_changes(self, connection, fake):
         fill(fake, 10)
