@@ -116,6 +116,7 @@ PROBLEMS = {
     "workbook_too_large": _(
         "“%(file)s” spans too many cells to be read. Delete empty rows and columns beyond the data and save it again."
     ),
+    "several_sheets": _("“%(file)s” has several sheets: %(found)s. Write which one is meant."),
     "missing_sheet": _("“%(file)s” has no sheet “%(sheet)s”. It has: %(found)s."),
     "duplicated_heading": _("“%(file)s” has the heading “%(column)s” twice. Rename one of the two columns."),
     "too_many_columns": _(

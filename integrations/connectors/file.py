@@ -50,13 +50,17 @@ ESCAPES = (b"\x1b$B", b"\x1b$@", b"\x1b(J")
 
 @dataclass(frozen=True)
 class Table:
-    """A file that was read and found sound: its headings as written, and its rows without the blank ones (`count`)."""
+    """A file that was read and found sound: its headings as written, and its rows without the blank ones (`count`).
+
+    `sheets`: those of its workbook that have cells.
+    """
 
     name: str
     headings: tuple[str, ...]
     encoding: str
     lines: Callable[[], Iterator[Line]]
     count: int = 0
+    sheets: tuple[str, ...] = ()
 
     def rows(self, names: Sequence[str] = ()) -> Iterator[Row]:
         """Each row by heading. A heading that differs from one of `names` only in width or case goes by that name."""
@@ -82,7 +86,8 @@ def read_table(
         if head.startswith(signature):
             raise ConnectorError("data", "wrong_file_type", file=name, found=kind)
     if head.startswith(b"PK"):
-        return _checked(Table(name, (), "xlsx", open_sheet(path, name=name, sheet=sheet)), at_most)
+        found = open_sheet(path, name=name, sheet=sheet)
+        return _checked(Table(name, (), "xlsx", found.lines, sheets=found.filled), at_most)
     return _read_text(path.read_bytes(), name, encoding, at_most)
 
 

@@ -7,6 +7,7 @@ import sys
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook
@@ -35,13 +36,23 @@ OFFICE = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}i
 Blanked = dict[int, dict[int, str]]
 
 
-def open_sheet(path: Path, *, name: str, sheet: str) -> Callable[[], Iterator[Line]]:
-    """Gives the lines of a sheet (default: the first) anew at every call. Raises ConnectorError of kind data.
+class Sheet(NamedTuple):
+    """One sheet: `lines` gives them anew at every call; `filled` are the titles of all sheets that have cells.
 
-    A line is its number in the sheet and its cells; blank ones are left out. A cell with an error says so (`#N/A`),
-    and a formula without value is given as it is written (`=A1+B1`): both would else be taken for nothing.
+    A line is its number in the sheet and its cells; blank ones are left out.
     """
-    blanked = _looked_through(path, name)
+
+    lines: Callable[[], Iterator[Line]]
+    filled: tuple[str, ...]
+
+
+def open_sheet(path: Path, *, name: str, sheet: str) -> Sheet:
+    """The sheet of this title (default: the first). Raises ConnectorError of kind data.
+
+    A cell with an error says so (`#N/A`), and a formula without value is given as it is written (`=A1+B1`): both would
+    else be taken for nothing.
+    """
+    found = _looked_through(path, name)
     try:
         with CalamineWorkbook.from_path(str(path)) as book:
             names = book.sheet_names
@@ -50,10 +61,13 @@ def open_sheet(path: Path, *, name: str, sheet: str) -> Callable[[], Iterator[Li
             if sheet and sheet not in names:
                 raise ConnectorError("data", "missing_sheet", file=name, sheet=sheet, found="、".join(names))
             page = book.get_sheet_by_name(sheet or names[0])
-            said = blanked.get(sheet or names[0], {})
+            part = found.get(sheet or names[0])
+            blanked = part.blanked if part else {}
     except CalamineError as error:
         raise ConnectorError("data", "broken_workbook", file=name) from error
-    return lambda: _lines(page, said)
+    return Sheet(
+        lambda: _lines(page, blanked), tuple(title for title in names if title in found and found[title].is_filled)
+    )
 
 
 def _lines(page: CalamineSheet, blanked: Blanked) -> Iterator[Line]:
@@ -67,8 +81,8 @@ def _lines(page: CalamineSheet, blanked: Blanked) -> Iterator[Line]:
             yield number, cells
 
 
-def _looked_through(path: Path, name: str) -> dict[str, Blanked]:
-    """By sheet the cells that the reader would blank, after every part of the workbook was unpacked once.
+def _looked_through(path: Path, name: str) -> dict[str, _Part]:
+    """The part of each sheet by its title, after every part of the workbook was unpacked once.
 
     Raises ConnectorError for what is no workbook, unpacks to more than is bearable, spans an unbearable area, or
     declares entities: no program that saves workbooks writes them, and they can name files or grow without end.
@@ -78,26 +92,30 @@ def _looked_through(path: Path, name: str) -> dict[str, Blanked]:
             parts = archive.namelist()
             if "[Content_Types].xml" not in parts or "xl/workbook.xml" not in parts:
                 raise ConnectorError("data", "wrong_file_type", file=name, found="ZIP")
-            left, found = MAX_UNPACKED_BYTES, {}
+            left, found = MAX_UNPACKED_BYTES, dict[str, _Part]()
             for part in archive.infolist():
                 looking = _Part(name, is_sheet=part.filename.startswith("xl/worksheets/"))
                 left = looking.through(archive, part, left)
-                found[part.filename] = looking.blanked
+                found[part.filename] = looking
             titles = _sheet_titles(archive)
     except (zipfile.BadZipFile, ElementTree.ParseError, NotImplementedError, RuntimeError, EOFError) as error:
         # Also parts that are encrypted or packed in a way that workbooks are not.
         raise ConnectorError("data", "broken_workbook", file=name) from error
-    return {title: found.get(part, {}) for title, part in titles.items()}
+    return {title: found[part] for title, part in titles.items() if part in found}
 
 
 class _Part:
-    """Looks through one part of a workbook as it is unpacked."""
+    """Looks through one part of a workbook as it is unpacked. `blanked`: the cells that the reader would blank."""
 
     def __init__(self, name: str, *, is_sheet: bool) -> None:
         self._name = name
         self._is_sheet = is_sheet
         self._last_row = self._last_column = self._count = 0
         self.blanked: Blanked = {}
+
+    @property
+    def is_filled(self) -> bool:
+        return self._last_row > 0
 
     def through(self, archive: zipfile.ZipFile, part: zipfile.ZipInfo, left: int) -> int:
         """How many of the bytes that may still come are left after this part."""

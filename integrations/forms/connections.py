@@ -35,6 +35,18 @@ def _interval(choice: str) -> timedelta | str:
 BY_SAMPLE = "sample"
 
 
+class SheetField(forms.CharField):
+    """Which sheet of a workbook a sample is; '' = the only one."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            required=False,
+            max_length=100,
+            label=_("Sheet"),
+            help_text=_("Where the Excel file has several sheets: the name of the one to read."),
+        )
+
+
 class FrequencyField(forms.TypedChoiceField):
     """How often data is due, as an interval; None = what `empty` says.
 
@@ -100,6 +112,7 @@ class ConnectionForm(IdentityForm):
         label=_("Sample of another file"),
         help_text=_("CSV or Excel (.xlsx) with its headings: in the next step you say what its columns mean."),
     )
+    sheet = SheetField()
     every = FrequencyField(help_text=_("Files are then looked for in the connection's folder."))
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -217,6 +230,7 @@ class SampleForm(forms.Form):
     sample = forms.FileField(
         allow_empty_file=True, label=_("Sample file"), help_text=_("CSV or Excel (.xlsx) with its headings")
     )
+    sheet = SheetField()
     reads = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput)
 
 

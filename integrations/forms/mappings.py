@@ -111,7 +111,13 @@ class MappingForm(forms.Form):
         self._unmapped = unmapped or {}
         self._vocabularies = vocabularies or {}
         empty = StreamMapping(
-            self._new_name(), resource, position_of(resource), sample.stream, (), headings=sample.headings
+            self._new_name(),
+            resource,
+            position_of(resource),
+            sample.stream,
+            (),
+            headings=sample.headings,
+            sheet=sample.sheet,
         )
         self._current = current or empty
         self._rules = {rule.field: rule for rule in self._current.rules}

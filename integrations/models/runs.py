@@ -47,6 +47,9 @@ class SourceFile(models.Model):
     size = models.BigIntegerField(_("Bytes"))
     modified_at = models.DateTimeField(_("Changed at the source"), null=True, blank=True)
     encoding = models.CharField(_("Encoding"), max_length=10, blank=True, default="")
+    sheet = models.CharField(
+        _("Sheet"), max_length=100, blank=True, default="", help_text=_("Of a workbook; empty = its first")
+    )
     headings = models.JSONField(_("Headings"), default=list, blank=True, help_text=_("Empty before it was opened"))
 
     class Meta:

@@ -32,6 +32,13 @@ class KindOfFile:
     mappings: tuple[StreamMapping, ...]
     file: SourceFile | None
 
+    @property
+    def sheet(self) -> str:
+        """The sheet of a workbook that it is; '' for the first, or another kind of file."""
+        if self.mappings:
+            return self.mappings[0].sheet
+        return self.file.sheet if self.file else ""
+
 
 def kinds_of_file(*, connection: Connection) -> list[KindOfFile]:
     """The kinds that are read, in the order of reading, then what was shown and is not read, newest first. Two queries.

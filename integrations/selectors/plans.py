@@ -233,5 +233,17 @@ class _Tables:
         """
         if named := taken_by_name(file.name, mappings):
             return named
-        known = [mapping for mapping in mappings if mapping.headings]
-        return recognise(known, self.open(file, known[0]).headings, file=file.name) if known else []
+        sheets: dict[str, list[StreamMapping]] = {}
+        for mapping in mappings:
+            if mapping.headings:
+                sheets.setdefault(mapping.sheet, []).append(mapping)
+        found: list[StreamMapping] = []
+        failures: list[ConnectorError] = []
+        for known in sheets.values():
+            try:
+                found += recognise(known, self.open(file, known[0]).headings, file=file.name)
+            except ConnectorError as failure:
+                failures.append(failure)
+        if failures and not found:
+            raise failures[0]
+        return found

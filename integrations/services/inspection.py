@@ -70,7 +70,7 @@ class Sample:
     """The first records of a stream that exist, up to PREVIEW_RECORDS, and the fields of the stream.
 
     Of a file: `more` records behind them in which words are looked for too, the `numbers` of the first ones' rows,
-    and its `headings` where it is known by these.
+    its `headings` where it is known by these, and its `sheet` where that is not the first of a workbook.
     """
 
     stream: str
@@ -79,6 +79,7 @@ class Sample:
     more: tuple[Record, ...] = ()
     numbers: tuple[int, ...] = ()
     headings: tuple[str, ...] = ()
+    sheet: str = ""
 
 
 def check_source(*, connection: Connection) -> Verdict:

@@ -40,11 +40,12 @@ def file_sample(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
                 connection=found,
                 sample=IncomingFile(sent.name, sent),
                 reads=form.cleaned_data["reads"],
+                sheet=form.cleaned_data["sheet"],
                 actor=request.user,
                 now=timezone.now(),
             )
         except ConnectorError as error:
-            form.add_error("sample", describe_problem(error.code, error.params))
+            form.add_error(_place_of(error), describe_problem(error.code, error.params))
         else:
             messages.success(request, _("The sample is here. Say what its columns mean."))
             return redirect("streams", found.public_id)
@@ -67,19 +68,24 @@ def set_up_files(request: HttpRequest) -> HttpResponse:
     form = ConnectionForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and form.is_valid():
         values, now = dict(form.cleaned_data), timezone.now()
-        preset, sample = values.pop("preset"), values.pop("sample")
+        preset, sample, sheet = (values.pop(name) for name in ("preset", "sample", "sheet"))
         try:
             if preset == BY_SAMPLE:
                 sent = IncomingFile(sample.name, sample)
-                made = create_from_sample(sample=sent, actor=request.user, now=now, **values)
+                made = create_from_sample(sample=sent, sheet=sheet, actor=request.user, now=now, **values)
                 messages.success(request, _("The connection is set up. Now say what the columns of its files mean."))
                 return redirect("streams", made.public_id)
             made = create_connection(preset=preset, now=now, **values)
         except ConnectionRequestError as error:
             form.add_error(error.field, str(error))
         except ConnectorError as error:
-            form.add_error("sample", describe_problem(error.code, error.params))
+            form.add_error(_place_of(error), describe_problem(error.code, error.params))
         else:
             messages.success(request, _("The connection is set up. Now send its first files."))
             return redirect("connection", made.public_id)
     return render(request, "integrations/connection_new.html", {"form": form}, status=422 if form.errors else 200)
+
+
+def _place_of(error: ConnectorError) -> str:
+    """The field of the form that a fault of a sample is about."""
+    return "sheet" if error.code in {"several_sheets", "missing_sheet"} else "sample"

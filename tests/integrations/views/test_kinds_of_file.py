@@ -33,9 +33,16 @@ def csv_of(rows: list[list[str]] = ROWS, headings: list[str] = HEADINGS, encodin
 
 
 def xlsx_of(rows: list[list[str]] = ROWS, headings: list[str] = HEADINGS) -> bytes:
+    return book_of({"Sheet1": [headings, *rows]})
+
+
+def book_of(sheets: dict[str, list[list[str]]]) -> bytes:
     book, out = Workbook(), io.BytesIO()
-    for line in [headings, *rows]:
-        book.active.append(line)
+    book.remove(book.active)
+    for title, lines in sheets.items():
+        sheet = book.create_sheet(title)
+        for line in lines:
+            sheet.append(line)
     book.save(out)
     return out.getvalue()
 
@@ -268,3 +275,55 @@ class TestWhoMay:
             found = [client_for(user, acme).get(address).status_code for user in (dave, carol, alice, vera)]
             assert found == [200, 200, 403, 403]
         assert client_for(alice, acme).post(reverse("file_sample", args=[connection.public_id])).status_code == 403
+
+
+class TestASheetOfSeveral:
+    """A workbook with a cover, and what is to be read behind it."""
+
+    COVER = {"表紙": [["月次レポート"], ["2026年11月"]]}
+    LEADS = {"見込客": [HEADINGS, *ROWS]}
+    ACCOUNTS = {"取引先": [["取引先番号", "取引先名"], ["A1", "青空商事"], ["A2", "白山工業"]]}
+    ACCOUNT_COLUMNS = {"column.external_id": "取引先番号", "column.name": "取引先名"}
+
+    def show(self, client: Any, connection: Connection, name: str, sheet: str, **sheets: list[list[str]]) -> Any:
+        form = {"sample": sent(name, book_of({**self.COVER, **sheets})), "sheet": sheet}
+        return client.post(reverse("file_sample", args=[connection.public_id]), form, follow=True)
+
+    def bring(self, client: Any, connection: Connection, file: SimpleUploadedFile, drain_outbox: Any) -> None:
+        client.post(upload(client, connection, file).redirect_chain[-1][0])
+        drain_outbox()
+
+    def test_is_asked_for_and_read(self, owner, in_acme, drain_outbox):
+        body = book_of({**self.COVER, **self.LEADS})
+        asked = set_up(owner, sent("a.xlsx", body))
+        assert asked.status_code == 422
+        assert "表紙、見込客" in page_of(asked)
+        assert "「無し」" in page_of(set_up(owner, sent("a.xlsx", body), sheet="無し"))
+        assert not Connection.objects.exists()
+
+        set_up(owner, sent("a.xlsx", body), sheet="見込客")
+        connection = Connection.objects.get()
+        assert "シート「見込客」" in page_of(owner.get(reverse("streams", args=[connection.public_id])))
+        save(owner, connection, reads="a.xlsx")
+        later = book_of({**self.COVER, "見込客": [HEADINGS, *ROWS[:7]]})
+        self.bring(owner, connection, sent("次の月.xlsx", later), drain_outbox)
+        assert (SyncRun.objects.get().state, Lead.objects.count()) == (RunState.SUCCEEDED, 7)
+
+    def test_both_sheets_of_a_workbook_are_read(self, owner, in_acme, drain_outbox):
+        set_up(owner, sent("a.xlsx", book_of({**self.COVER, **self.LEADS})), sheet="見込客")
+        connection = Connection.objects.get()
+        save(owner, connection, reads="a.xlsx")
+        self.show(owner, connection, "b.xlsx", "取引先", **self.ACCOUNTS)
+        save(owner, connection, self.ACCOUNT_COLUMNS, reads="b.xlsx", resource="accounts")
+        both = book_of({**self.COVER, **self.ACCOUNTS, **self.LEADS})
+        self.bring(owner, connection, sent("両方.xlsx", both), drain_outbox)
+        assert (Lead.objects.count(), Account.objects.count()) == (30, 2)
+
+    def test_a_kind_known_by_its_name_moves_to_another_sheet(self, owner, in_acme, drain_outbox):
+        set_up(owner, sent("a.xlsx", xlsx_of()))
+        connection = Connection.objects.get()
+        save(owner, connection, reads="a.xlsx")
+        FieldMapping.objects.update(headings=[], reads="*.xlsx")
+        form = {"sample": sent("b.xlsx", book_of({**self.COVER, **self.LEADS})), "reads": "*.xlsx", "sheet": "見込客"}
+        owner.post(reverse("file_sample", args=[connection.public_id]), form)
+        assert FieldMapping.objects.get(is_current=True).sheet == "見込客"
