@@ -50,17 +50,13 @@ ESCAPES = (b"\x1b$B", b"\x1b$@", b"\x1b(J")
 
 @dataclass(frozen=True)
 class Table:
-    """A file that was read and found sound: its headings as written, and its rows without the blank ones (`count`).
-
-    `sheets`: those of its workbook that have cells.
-    """
+    """A file that was read and found sound: its headings as written, and its rows without the blank ones (`count`)."""
 
     name: str
     headings: tuple[str, ...]
     encoding: str
     lines: Callable[[], Iterator[Line]]
     count: int = 0
-    sheets: tuple[str, ...] = ()
 
     def rows(self, names: Sequence[str] = ()) -> Iterator[Row]:
         """Each row by heading. A heading that differs from one of `names` only in width or case goes by that name."""
@@ -72,12 +68,20 @@ class Table:
 
 
 def read_table(
-    path: Path, *, name: str, max_bytes: int, encoding: str = "", sheet: str = "", at_most: int | None = None
+    path: Path,
+    *,
+    name: str,
+    max_bytes: int,
+    encoding: str = "",
+    sheet: str = "",
+    is_one: bool = False,
+    at_most: int | None = None,
 ) -> Table:
     """The table in a file; `name` is what the person called it. Raises ConnectorError of kind data.
 
-    `encoding` forces one of ENCODINGS, `sheet` names the sheet of a workbook (default: its first). The size is
-    looked at before anything is read. `at_most` rows are looked at, and counted (default: all of them).
+    `encoding` forces one of ENCODINGS, `sheet` names the sheet of a workbook (default: its first, or with `is_one` the
+    only one that has cells). The size is looked at before anything is read. `at_most` rows are looked at, and counted
+    (default: all of them).
     """
     check_size(path.stat().st_size, name=name, max_bytes=max_bytes)
     with path.open("rb") as stream:
@@ -87,7 +91,9 @@ def read_table(
             raise ConnectorError("data", "wrong_file_type", file=name, found=kind)
     if head.startswith(b"PK"):
         found = open_sheet(path, name=name, sheet=sheet)
-        return _checked(Table(name, (), "xlsx", found.lines, sheets=found.filled), at_most)
+        if is_one and not sheet and len(found.filled) > 1:
+            raise ConnectorError("data", "several_sheets", file=name, found="、".join(found.filled))
+        return _checked(Table(name, (), "xlsx", found.lines), at_most)
     return _read_text(path.read_bytes(), name, encoding, at_most)
 
 

@@ -205,14 +205,12 @@ def _value_of(record: Mapping[str, Any], field: str) -> Any:
     return record.get(field)
 
 
-def open_file(file: SourceFile, *, encoding: str = "", sheet: str = "", at_most: int | None = None) -> Table:
-    """The table in a file that was received, `at_most` of its rows looked at. Raises ConnectorError."""
+def open_file(file: SourceFile, **options: Any) -> Table:
+    """The table in a file that was received; `options` are those of `read_table`. Raises ConnectorError."""
     path = Path(file.file.path)
     if not path.is_file():
         raise ConnectorError("data", "file_gone", file=file.name)
-    return read_table(
-        path, name=file.name, max_bytes=settings.UPLOAD_MAX_BYTES, encoding=encoding, sheet=sheet, at_most=at_most
-    )
+    return read_table(path, name=file.name, max_bytes=settings.UPLOAD_MAX_BYTES, **options)
 
 
 class _Tables:

@@ -61,9 +61,7 @@ def receive_sample(
     upload = receive_files(connection=connection, files=[sample], trigger=Trigger.UPLOAD, actor=actor, now=now)
     file = upload.files.get()
     try:
-        table = open_file(file, sheet=sheet)
-        if not sheet and len(table.sheets) > 1:
-            raise ConnectorError("data", "several_sheets", file=file.name, found="、".join(table.sheets))
+        table = open_file(file, sheet=sheet, is_one=True)
         check_headings(table)
     except ConnectorError:
         file.file.delete(save=False)

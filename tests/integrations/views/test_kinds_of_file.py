@@ -280,7 +280,7 @@ class TestWhoMay:
 class TestASheetOfSeveral:
     """A workbook with a cover, and what is to be read behind it."""
 
-    COVER = {"表紙": [["月次レポート"], ["2026年11月"]]}
+    COVER = {"表紙": [["月次レポート"]]}
     LEADS = {"見込客": [HEADINGS, *ROWS]}
     ACCOUNTS = {"取引先": [["取引先番号", "取引先名"], ["A1", "青空商事"], ["A2", "白山工業"]]}
     ACCOUNT_COLUMNS = {"column.external_id": "取引先番号", "column.name": "取引先名"}
