@@ -163,7 +163,9 @@ class LossSerializer(serializers.Serializer):
 
     reason = serializers.CharField(allow_blank=True, help_text=_("Empty where the record does not say."))
     competitor = serializers.CharField(allow_blank=True)
-    phase = serializers.CharField(allow_blank=True)
+    phase = serializers.CharField(
+        allow_blank=True, help_text=_("The last open phase before the close. Empty where it is not known.")
+    )
     owner = serializers.CharField(allow_blank=True)
     count = serializers.IntegerField()
     amount = Number(allow_null=True)

@@ -12,12 +12,11 @@ from kpis.selectors.forecast_table import (
     DealChange,
     Excerpt,
     ForecastTable,
-    Loss,
     Since,
     read_deal_changes,
-    read_losses,
     read_since,
 )
+from kpis.selectors.losses import Loss, read_losses
 from kpis.selectors.visibility import Sight
 
 
@@ -43,7 +42,7 @@ def read_forecast_annex(
     changes: int | None = None,
     losses: int | None = None,
 ) -> ForecastAnnex:
-    """Of one table, for one reader; at most this many changes and lines of losses, without it all. Six queries."""
+    """Of one table, for one reader; at most this many changes and lines of losses, without it all. Eight queries."""
     people = sight.members.get(DimensionCode.PERSON)
     since = read_since(goal, now=now, language=language)
     return ForecastAnnex(

@@ -191,45 +191,6 @@ class Excerpt(Generic[Row]):
 
 
 @dataclass(frozen=True, slots=True)
-class Loss:
-    """Deals lost for one reason to one competitor in one phase by one person; "" where the record does not say."""
-
-    reason: str
-    competitor: str
-    phase: str
-    owner: str
-    count: int
-    amount: Decimal | None
-
-
-def read_losses(
-    period: Period, *, member: DimensionMember | None, people: Collection[int] | None, limit: int | None = None
-) -> Excerpt[Loss]:
-    """Deals that ended without an order in a period (lost or no decision), the most money first; one query.
-
-    `people` are members of the dimension person; without a limit all lines. Amounts in the company's currency, None
-    where no deal has one.
-    """
-    params: dict[str, Any] = {"start": period.start_date, "end": period.end_date, "limit": limit}
-    clauses = ["true", *narrowed(narrow_to(member, people), params)]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT f.lost_reason, f.competitor, f.phase, coalesce(p.name, ''), count(DISTINCT f.id), sum(e.amount),
-                   count(*) OVER ()
-            FROM kpis_kpievent e JOIN kpis_deal f ON f.id = e.fact_id
-            LEFT JOIN kpis_person p ON p.id = coalesce(f.owner_at_close_id, f.owner_id)
-            WHERE e.kind = 'deals.closed_on' AND e.credit = 'revenue' AND e.outcome IN ('lost', 'no_decision')
-              AND e.date >= %(start)s AND e.date < %(end)s AND {" AND ".join(clauses)}
-            GROUP BY 1, 2, 3, 4 ORDER BY 6 DESC NULLS LAST, 5 DESC, 1, 2, 3, 4 LIMIT %(limit)s
-            """,
-            params,
-        )
-        rows = cursor.fetchall()
-    return Excerpt([Loss(*row[:-1]) for row in rows], rows[0][-1] if rows else 0)
-
-
-@dataclass(frozen=True, slots=True)
 class DealChange:
     """One field of one deal that changed: from what to what, as the source wrote it."""
 

@@ -126,7 +126,7 @@ def loss_lines(annex: ForecastAnnex) -> Lines:
     columns = (
         Column(_("Reason for loss"), 24),
         Column(_("Competitor"), 20),
-        Column(_("Phase"), 16),
+        Column(_("Last open phase"), 16),
         Column(_("Person in charge"), 14),
         Column(_("Deals"), 8, True),
         Column(_("Amount"), 16, True),
@@ -135,7 +135,7 @@ def loss_lines(annex: ForecastAnnex) -> Lines:
         (
             loss.reason or _("No reason given"),
             loss.competitor,
-            loss.phase,
+            loss.phase or _("Phase not known"),
             loss.owner,
             loss.count,
             _("No amount") if loss.amount is None else loss.amount,

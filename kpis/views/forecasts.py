@@ -189,6 +189,7 @@ def _page(request: HttpRequest, place: Place) -> dict[str, Any]:
         ],
         "table": found,
         "annex": annex,
+        "has_unknown_phase": any(not loss.phase for loss in annex.losses.rows) if annex else False,
         "unexplained": annex.to_check.by_fault.get(Fault.NO_REASON, 0) if annex else 0,
         "since": since_text(annex.since) if annex else "",
         "landing": _landing(place),

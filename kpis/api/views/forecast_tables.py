@@ -24,7 +24,8 @@ from kpis.api.pagination import PAGE_PARAMETERS, ListPages
 from kpis.choices import DimensionCode
 from kpis.engine.landing import Fault
 from kpis.selectors.deals import read_deals_to_check
-from kpis.selectors.forecast_table import Since, read_deal_changes, read_forecast_table, read_losses, read_since
+from kpis.selectors.forecast_table import Since, read_deal_changes, read_forecast_table, read_since
+from kpis.selectors.losses import read_losses
 from kpis.templatetags.kpi import language_code
 from tenants.capabilities import Capability
 from tenants.settings.selectors import company_settings

@@ -27,10 +27,13 @@ from kpis.models import (
     DealStageEvent,
     Lead,
     LeadStageEvent,
+    Period,
     Person,
     Team,
     TeamMembership,
 )
+from kpis.selectors.losses import read_losses
+from kpis.services.recompute import recompute
 from tests.fakes.hubspot import HubSpotFake, _property, refused
 from tests.fakes.kintone import APP, EMPTY_APP, KintoneFake
 from tests.fakes.salesforce import SalesforceFake
@@ -180,6 +183,22 @@ class TestSalesforce:
         assert (won.closed_on, won.customer_type) == (date(2026, 10, 20), "new")
         event = DealStageEvent.objects.get()
         assert (event.deal, event.phase) == (won, "受注")
+
+    def test_a_loss_is_counted_in_the_last_stage_that_was_open(self, salesforce):
+        connection = salesforce_connection(salesforce)
+        taken(connection, "salesforce_standard")
+        history = salesforce.worlds["OpportunityHistory"]
+        for number, stage in enumerate(("提案", "最終交渉", "Closed Lost")):
+            history.tick(minutes=5)
+            history.put(f"008L{number}", OpportunityId="006L", StageName=stage)
+        salesforce.worlds["Opportunity"].put("006L", StageName="Closed Lost")
+        sync(connection)
+        recompute(now=timezone.now())
+        assert Deal.objects.get(external_id="006L").phase == "Closed Lost"
+        october = Period.objects.get(grain="month", start_date=date(2026, 10, 1))
+        assert [(loss.phase, loss.count) for loss in read_losses(october, member=None, people=None).rows] == [
+            ("最終交渉", 1)
+        ]
 
     def test_its_roles_are_teams_and_its_splits_are_shares_of_deals(self, salesforce):
         connection = salesforce_connection(salesforce)

@@ -160,7 +160,8 @@ class TestPage:
     def test_counts_losses_by_reason_competitor_phase_and_owner(self, sales, dave, page_of):
         lost = {"outcome": "lost", "closed_on": "2026-11-06", "owner": "dora", "created_on": "2026-10-01"}
         why = {"lost_reason": "価格", "competitor": "他社A", "phase": "最終交渉"}
-        send("deals", {"external_id": "l1", "amount": 70_000, **lost, **why}, {"external_id": "l2", **lost})
+        send("deals", {"external_id": "l1", "amount": 70_000, **lost, **why}, {"external_id": "l2", **lost},
+             {"external_id": "even", "created_on": "2026-11-02", "phase": "最終交渉"})  # fmt: skip
         recompute(now=NOW)
         page = page_of(dave, language="en")
         assert "価格</th><td>他社A</td><td>最終交渉</td><td>Dora</td>" in page
@@ -358,9 +359,9 @@ class TestFilesAreComplete:
     @pytest.mark.parametrize("encoding", ["utf-8-sig", "cp932"])
     def test_csv(self, get, encoding):
         rows = list(csv.reader(io.StringIO(get(f"/forecast/losses.csv?encoding={encoding}").decode(encoding))))
-        assert rows[0] == ["失注理由", "競合", "フェーズ", "担当者", "商談", "金額"]
+        assert rows[0] == ["失注理由", "競合", "失注前のフェーズ", "担当者", "商談", "金額"]
         assert len(rows) == 1 + 17
-        assert rows[1] == ["理由16", "", "", "Dora", "1", "1016"]
+        assert rows[1] == ["理由16", "", "フェーズ不明", "Dora", "1", "1016"]
         assert len(list(csv.reader(io.StringIO(get("/forecast/table.csv").decode("utf-8-sig"))))) == 1 + 5
         assert "Deal late" in get("/forecast/to-check.csv").decode("utf-8-sig")
         assert ",A,B," in get("/forecast/changes.csv").decode("utf-8-sig")
