@@ -78,7 +78,16 @@ class ForecastDealSerializer(DealSerializer):
     outcome = serializers.ChoiceField(Outcome.choices, source="deal.outcome")
     confidence = serializers.CharField(source="rank", allow_blank=True)
     date = serializers.DateField(source="day", allow_null=True, help_text=_("Closed, or expected to."))
-    postponed_count = serializers.IntegerField(source="deal.postponed_count", allow_null=True)
+    postponed_count = serializers.IntegerField(
+        source="postponed.count",
+        allow_null=True,
+        help_text=_("As the source says, else the moves of the expected close to a later date that have been seen."),
+    )
+    postponed_since = serializers.DateField(
+        source="postponed.since",
+        allow_null=True,
+        help_text=_("Moves have been seen from this day on and the deal is older; null where all of them are known."),
+    )
     last_activity_on = serializers.DateField(source="deal.last_activity_on", allow_null=True)
     faults = serializers.ListField(child=serializers.ChoiceField(FAULTS))
 

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
@@ -16,6 +16,7 @@ from kpis.models import Deal, DimensionMember, KpiNode, Period
 from kpis.selectors.matrix.axes import members_below
 from kpis.selectors.measures import condition
 from kpis.selectors.pipeline import Place, narrowed, read_parts, read_ranks
+from kpis.selectors.postponements import Postponements, read_postponements
 from kpis.selectors.records import find_version
 from tenants.registry import Occasion, last_occasion
 
@@ -37,6 +38,7 @@ class TableRow:
     rank: str
     day: date | None
     faults: tuple[Fault, ...] = ()
+    postponed: Postponements | None = None  # of the deals in groups alone
 
     @property
     def account(self) -> str:
@@ -79,6 +81,11 @@ class ForecastTable:
     def shown_count(self) -> int:
         return sum(len(group.rows) for group in self.groups)
 
+    @property
+    def has_seen_postponements(self) -> bool:
+        """Whether the source of a deal in a group does not say itself how often the deal was put off."""
+        return any(row.deal.postponed_count is None for group in self.groups for row in group.rows)
+
 
 def read_forecast_table(
     node: KpiNode,
@@ -90,7 +97,7 @@ def read_forecast_table(
     today: date,
     limit: int | None = SHOWN_DEALS,
 ) -> ForecastTable | None:
-    """The deals that the node's metric has won and may still win in a period; five queries.
+    """The deals that the node's metric has won and may still win in a period; six queries.
 
     Only those credited to `member` and below it, and to `people` (members of the dimension person, None = all). None
     where the metric does not count won deals.
@@ -124,8 +131,10 @@ def read_forecast_table(
         for part in parts
     ]
     rows.sort(key=lambda row: (-(row.worth or ZERO), row.deal.pk))
+    postponed = read_postponements([row.deal for row in rows[:limit]])
+    shown = [replace(row, postponed=postponed[row.deal.pk]) for row in rows[:limit]]
     return ForecastTable(
-        groups=_groups(rows[:limit], by, ranks),
+        groups=_groups(shown, by, ranks),
         foot=roll_up(sum(won.values(), ZERO), [part.deal for part in parts], ranks, today=today),
         ranks=ranks,
         count=len(rows),

@@ -37,7 +37,7 @@ class Lines:
 
 
 def deal_lines(found: ForecastTable) -> Lines:
-    """Every deal of the table; the last column but one is 0 where a deal is left out."""
+    """Every deal of the table; "counted" is 0 where a deal is left out."""
     columns = (
         Column(_("Account"), 28),
         Column(_("Deal name"), 36),
@@ -50,6 +50,7 @@ def deal_lines(found: ForecastTable) -> Lines:
         Column(_("Last activity"), 14),
         Column(_("Counted"), 8, True),
         Column(_("To be checked"), 36),
+        Column(_("Postponements seen since"), 14),
     )
     rows = [deal_line(row) for group in found.groups for row in group.rows]
     return Lines(_("Deal forecast table"), _("Deal forecast table"), columns, rows)
@@ -64,10 +65,21 @@ def deal_line(row: TableRow) -> Sequence[Value]:
         row.rank or ("" if row.is_won else _("No rank")),
         _("No amount") if row.worth is None else row.worth,
         row.day,
-        row.deal.postponed_count,
+        row.postponed.count if row.postponed else None,
         row.deal.last_activity_on,
         0 if row.faults else 1,
         faults_text(row.faults),
+        row.postponed.since if row.postponed else None,
+    )
+
+
+def postponed_text(found: ForecastTable) -> str:
+    """How the times a deal was postponed are counted; "" where the source says all of them itself."""
+    if not found.has_seen_postponements:
+        return ""
+    return _(
+        "Times postponed are as the source says. Where it does not say, each move of the expected close to a later"
+        " date, even within a month, has been counted since the deal was first read."
     )
 
 

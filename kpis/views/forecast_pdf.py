@@ -17,7 +17,7 @@ from kpis.selectors.forecast_annex import ForecastAnnex
 from kpis.selectors.forecast_table import ForecastTable, TableGroup, TableRow
 from kpis.templatetags.forecast import faults_text
 from kpis.templatetags.kpi import absence_text, language_code
-from kpis.views.forecast_lines import Lines, Value, annex_lines
+from kpis.views.forecast_lines import Lines, Value, annex_lines, postponed_text
 
 PAPER = "A4"
 # account, deal, person, status, rank, amount, expected, postponed, last activity, to be checked
@@ -47,8 +47,10 @@ def forecast_pdf(
         rows.append([_group_name(group), *([""] * 4), _money(group.total, currency), *([""] * 4)])
         commands += [("BACKGROUND", (0, number), (-1, number), TOTAL_FILL), ("SPAN", (0, number), (4, number))]
         rows += [_line(row, currency) for row in group.rows]
+    counted = postponed_text(found)
     content: list[Flowable] = [
         table(rows, widths, style=commands),
+        *([Spacer(1, 2 * mm), text(counted)] if counted else []),
         Spacer(1, 6 * mm),
         _foot(found, unit, currency, target),
     ]
@@ -97,7 +99,6 @@ def _group_name(group: TableGroup) -> str:
 
 
 def _line(row: TableRow, currency: str) -> list[Any]:
-    postponed = row.deal.postponed_count
     return [
         text(row.account),
         text(str(row.deal)),
@@ -106,10 +107,16 @@ def _line(row: TableRow, currency: str) -> list[Any]:
         row.rank or ("" if row.is_won else _("No rank")),
         _money(row.worth, currency) if row.worth is not None else _("No amount"),
         _day(row.day),
-        "" if postponed is None else str(postponed),
+        _postponed(row),
         _day(row.deal.last_activity_on),
         text(faults_text(row.faults)),
     ]
+
+
+def _postponed(row: TableRow) -> str:
+    """A number of times; nothing where none was seen of a deal that is older than its first reading."""
+    seen = row.postponed
+    return "" if seen is None or (seen.since and not seen.count) else str(seen.count)
 
 
 def _foot(found: ForecastTable, unit: str, currency: str, target: Decimal | None) -> Flowable:

@@ -30,7 +30,7 @@ from kpis.services.calls import CallError, make_call
 from kpis.templatetags.kpi import STATE_WORDS, language_code, stale_text, unit_word
 from kpis.views.choices import Choice, address, chosen_period, chosen_segment, period_switch
 from kpis.views.downloads import PDF_TYPE, XLSX_TYPE, attachment, data_as_of
-from kpis.views.forecast_lines import PARTS, since_text
+from kpis.views.forecast_lines import PARTS, postponed_text, since_text
 from kpis.views.forecast_pdf import forecast_pdf
 from kpis.views.forecast_workbook import forecast_workbook
 from kpis.views.refreshing import refreshing
@@ -190,6 +190,7 @@ def _page(request: HttpRequest, place: Place) -> dict[str, Any]:
         "table": found,
         "annex": annex,
         "has_unknown_phase": any(not loss.phase for loss in annex.losses.rows) if annex else False,
+        "postponed_help": postponed_text(found) if found else "",
         "unexplained": annex.to_check.by_fault.get(Fault.NO_REASON, 0) if annex else 0,
         "since": since_text(annex.since) if annex else "",
         "landing": _landing(place),

@@ -33,6 +33,7 @@ from kpis.models import (
     TeamMembership,
 )
 from kpis.selectors.losses import read_losses
+from kpis.selectors.postponements import read_postponements
 from kpis.services.recompute import recompute
 from tests.fakes.hubspot import HubSpotFake, _property, refused
 from tests.fakes.kintone import APP, EMPTY_APP, KintoneFake
@@ -199,6 +200,24 @@ class TestSalesforce:
         assert [(loss.phase, loss.count) for loss in read_losses(october, member=None, people=None).rows] == [
             ("最終交渉", 1)
         ]
+
+    def test_its_deals_count_how_often_their_close_was_put_off(self, salesforce):
+        connection = salesforce_connection(salesforce)
+        taken(connection, "salesforce_standard")
+        sync(connection)
+        world = salesforce.worlds["Opportunity"]
+        for changes in (
+            {"CloseDate": "2026-11-30"},
+            {"CloseDate": "2026-11-20"},
+            {"CloseDate": "2026-11-25"},
+            {"CloseDate": "2026-11-27", "StageName": "受注", "IsClosed": True, "IsWon": True},
+        ):
+            world.tick(minutes=5)
+            world.put("006O", **changes)
+            sync(connection)
+        deal = Deal.objects.get(external_id="006O")
+        assert deal.postponed_count is None
+        assert read_postponements([deal])[deal.pk].count == 2
 
     def test_its_roles_are_teams_and_its_splits_are_shares_of_deals(self, salesforce):
         connection = salesforce_connection(salesforce)
