@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F
 
-from integrations.choices import RunState
+from integrations.choices import RunKind, RunState
 from integrations.connectors.mapping import Accepted, Decisions, Refused, StreamMapping
 from integrations.connectors.masking import columns_of, masked
 from integrations.models import Checkpoint, RejectedRecord, SyncRun
@@ -138,6 +138,7 @@ class Storing:
             batch=part.batch,
             actor=self._run.actor,
             run=self._run.pk,
+            is_remapped=self._run.kind == RunKind.REMAP,
             now=now,
         )
         lines: list[tuple[Accepted | Refused, str, list[dict[str, Any]]]] = [

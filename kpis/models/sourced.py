@@ -94,6 +94,12 @@ class FactChange(models.Model):
     )
     changes = models.JSONField(_("Changes"), default=dict, help_text=_("Field → [old, new]"))
     run = models.BigIntegerField(_("Sync run"), null=True)
+    is_remapped = models.BooleanField(
+        _("Mapped again"),
+        default=False,
+        db_default=False,
+        help_text=_("What the source says is understood in another way; the source itself has not changed."),
+    )
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, verbose_name=_("By"))
     at = models.DateTimeField(_("At"))
 

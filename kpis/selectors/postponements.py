@@ -23,7 +23,7 @@ class Postponements:
 _PUT_OFF = """
     SELECT c.fact_id, count(*)
     FROM kpis_factchange c JOIN kpis_deal f ON f.id = c.fact_id
-    WHERE c.fact = 'deals' AND c.fact_id = ANY(%(deals)s)
+    WHERE c.fact = 'deals' AND c.fact_id = ANY(%(deals)s) AND NOT c.is_remapped
       AND (c.changes->'expected_close_on'->>1)::date > (c.changes->'expected_close_on'->>0)::date
       AND coalesce(
             (SELECT n.changes->'outcome'->>0 FROM kpis_factchange n
@@ -39,7 +39,7 @@ def read_postponements(deals: Collection[Deal]) -> Mapping[int, Postponements]:
     """Deal's id → how often it was put off; one query.
 
     What the source says counts. Where it says nothing, every change to a later day that we have seen while the deal was
-    open does, also within a month; one to an earlier day does not.
+    open does, also within a month; one to an earlier day does not, nor does one that a changed mapping made.
     """
     found = {deal.pk: Postponements(deal.postponed_count) for deal in deals if deal.postponed_count is not None}
     unsaid = [deal for deal in deals if deal.postponed_count is None]

@@ -74,7 +74,9 @@ class Batch:
         self.sent_refs: tuple[str, ...] = ()
         self.dangling: set[str] = set()
 
-    def store(self, prepared: Prepared, *, actor: models.Model | None, run: int | None) -> BulkResult:
+    def store(
+        self, prepared: Prepared, *, actor: models.Model | None, run: int | None, is_remapped: bool = False
+    ) -> BulkResult:
         reading, groups = prepared.reading, prepared.groups
         self.cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ':facts'))")
         known = self.known(reading)
@@ -92,7 +94,7 @@ class Batch:
                 dependents.mark(self.cursor, self.resource.code)
             inserted = self.insert() if has_new else 0
             if has_stored:
-                updated, deleted = self.update(actor, run)
+                updated, deleted = self.update(actor, run, is_remapped=is_remapped)
         elif has_new:
             inserted = self.insert_all([each.only(some) for each, some in zip(groups, places, strict=True) if some])
         self.note_unresolved(has_stored=has_stored)
@@ -323,7 +325,7 @@ class Batch:
         )
         return int(self.cursor.rowcount)
 
-    def update(self, actor: models.Model | None, run: int | None) -> tuple[int, int]:
+    def update(self, actor: models.Model | None, run: int | None, *, is_remapped: bool) -> tuple[int, int]:
         written = ["refs", "attributes", "source_url", "source_updated_at", "content_hash", *self.plain]
         written += [f"{name}_id" for name in self.refs]
         assigned = ", ".join(f'"{name}" = d."{name}"' for name in written)
@@ -339,11 +341,11 @@ class Batch:
             [self.now, self.now],
         )
         self.cursor.execute(
-            "INSERT INTO kpis_factchange (fact, fact_id, external_id, action, changes, run, actor_id, at)"
+            "INSERT INTO kpis_factchange (fact, fact_id, external_id, action, changes, run, is_remapped, actor_id, at)"
             " SELECT %s, id, external_id, CASE WHEN is_removed THEN 'deleted' WHEN was_deleted THEN 'restored'"
-            " ELSE 'updated' END, CASE WHEN is_removed THEN '{}' ELSE changes END, %s, %s, %s"
+            " ELSE 'updated' END, CASE WHEN is_removed THEN '{}' ELSE changes END, %s, %s, %s, %s"
             " FROM delta WHERE is_updated OR is_removed",
-            [self.resource.code, run, actor.pk if actor else None, self.now],
+            [self.resource.code, run, is_remapped, actor.pk if actor else None, self.now],
         )
         self.cursor.execute("SELECT count(*) FILTER (WHERE is_updated), count(*) FILTER (WHERE is_removed) FROM delta")
         updated, deleted = self.cursor.fetchone()

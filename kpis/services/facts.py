@@ -58,12 +58,16 @@ def store_facts(
     batch: Prepared,
     actor: models.Model | None = None,
     run: int | None = None,
+    is_remapped: bool = False,
     now: datetime,
 ) -> BulkResult:
-    """Store records of one resource that were read and prepared already, as `upsert_facts` does."""
+    """Store records of one resource that were read and prepared already, as `upsert_facts` does.
+
+    `is_remapped` notes that changes are our own: what was kept is understood in another way.
+    """
     definition = RESOURCES[resource]
     with transaction.atomic(), connection.cursor() as cursor:
-        result = Batch(cursor, definition, source, now).store(batch, actor=actor, run=run)
+        result = Batch(cursor, definition, source, now).store(batch, actor=actor, run=run, is_remapped=is_remapped)
         if result.is_changed:
             emit(topic="facts.changed", company_id=current_company().pk)
         _cover(cursor, definition, batch, source=source, is_delivery=run is None, now=now)

@@ -21,6 +21,7 @@ from integrations.services.retention import forget_received
 from integrations.services.runs import sync_now
 from integrations.services.sync import run_sync
 from kpis.models import Deal, DealLine, FactChange, FactStream, Lead
+from kpis.selectors.postponements import read_postponements
 from tests.integrations.sources import connect, fill
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
@@ -81,6 +82,17 @@ class TestAChangedMapping:
         assert names() == {f"D00{number} 案件{number}" for number in (1, 2, 3, 5)}
         assert not fake.calls
         assert Checkpoint.objects.get(stream="deals").cursor["position"].keys() == {"since"}
+
+    def test_puts_no_deal_off(self, source):
+        for day in (
+            FieldRule("expected_close_on", column="created"),
+            FieldRule("expected_close_on", constant="2026-12-31"),
+        ):
+            is_open = replace(DEALS, rules=(*DEALS.rules[:-1], FieldRule("outcome", constant="open"), day))
+            save_mapping(connection=source, mapping=is_open, now=NOW)
+            run(waiting())
+        assert FactChange.objects.filter(changes__expected_close_on=["2026-10-05", "2026-12-31"], is_remapped=True)
+        assert {each.count for each in read_postponements(list(Deal.objects.all())).values()} == {0}
 
     def test_tries_rejected_records_again(self, source, fake):
         assert Deal.objects.count() == 4
