@@ -41,6 +41,7 @@ class Lag:
 def read_lag(
     *,
     start: str = DEAL_STARTS,
+    of: Simple | None = None,
     end: Simple = WON,
     since: date,
     until: date,
@@ -49,6 +50,7 @@ def read_lag(
 ) -> Lag:
     """The lag from `start` (one of STARTS) to what the term `end` counts, dated in [since, until); two queries.
 
+    `of` is a term that counts starts: with its filters only those are known as a start, such as deals by referral.
     A deal's own lead is the one it names, or the one that says it became this deal. Facts are credited as organised on
     the day they ended; with `member` that one and those below it are counted. Raises ValueError for another start, and
     for an end that is neither a deal's nor, from a lead's stage, a lead's.
@@ -59,25 +61,30 @@ def read_lag(
         raise ValueError(f"{end.fact}.{end.date} does not end what begins with {start}.")
     where, params = condition(end)
     params |= {"kind": f"{end.fact}.{end.date}", "credit": end.credit, "since": since, "until": until, "start": start}
-    narrow = ""
+    narrow = started = ""
+    if of is not None and of.filters:
+        within, named = condition(of)
+        params |= named
+        started = f" JOIN {_TABLES[of.fact]} f ON f.id = e.fact_id AND {within}"
     if member is not None:
         narrow = f" AND e.{DimensionCode(dimension).value}_id = ANY(%(members)s)"
         params["members"] = members_below(member)
     with connection.cursor() as cursor:
-        cursor.execute(_lags(start, end, where + narrow), params)
+        cursor.execute(_lags(start, end, where + narrow, started), params)
         rows = cursor.fetchall()
         cursor.execute(
-            "SELECT coalesce(sum(e.weight), 0) FROM kpis_kpievent e WHERE e.kind = %(start)s AND e.credit = 'revenue'"  # noqa: S608
+            f"SELECT coalesce(sum(e.weight), 0) FROM kpis_kpievent e{started}"  # noqa: S608
+            " WHERE e.kind = %(start)s AND e.credit = 'revenue'"
             f" AND e.date >= %(since)s AND e.date < %(until)s{narrow}",
             params,
         )
-        (started,) = cursor.fetchone()
+        (count,) = cursor.fetchone()
     median = next((Decimal(str(days)) for *_rest, days in rows if days is not None), None)
-    counts = [LagCount(months, count) for months, count, _ended, _days in rows if months is not None]
-    return Lag(close_profile(counts, median), started, rows[0][2])
+    counts = [LagCount(months, weight) for months, weight, _ended, _days in rows if months is not None]
+    return Lag(close_profile(counts, median), count, rows[0][2])
 
 
-def _lags(start: str, end: Simple, where: str) -> str:
+def _lags(start: str, end: Simple, where: str, started: str) -> str:
     """SQL of months of lag → weight; on every row also all that ended and the median of days. At least one row."""
     return (
         "WITH months AS ("  # noqa: S608 - names of our own columns; values travel as parameters
@@ -87,7 +94,7 @@ def _lags(start: str, end: Simple, where: str) -> str:
         f" JOIN {_TABLES[end.fact]} f ON f.id = e.fact_id"
         "  WHERE e.kind = %(kind)s AND e.credit = %(credit)s AND e.date >= %(since)s AND e.date < %(until)s"
         f"  AND {where} GROUP BY e.fact_id, e.date"
-        f"), pairs AS ({_pairs(start, end)}"
+        f"), pairs AS ({_pairs(start, end, started)}"
         "), lags AS ("
         "  SELECT n.number - s.number AS months, p.weight, p.ended_on - p.started_on AS days FROM pairs p"
         "  JOIN kpis_calendarday a ON a.day = p.started_on JOIN months s ON s.start_date = a.month"
@@ -100,18 +107,20 @@ def _lags(start: str, end: Simple, where: str) -> str:
     )
 
 
-def _pairs(start: str, end: Simple) -> str:
-    """SQL of start date, end date and weight of each thing that ended."""
+def _pairs(start: str, end: Simple, started: str) -> str:
+    """SQL of start date, end date and weight of each thing that ended; `started` joins what narrows its start."""
     if start.startswith(f"{end.fact}."):
         return (
-            "SELECT s.date AS started_on, e.date AS ended_on, e.weight FROM ended e JOIN LATERAL ("
-            "  SELECT min(date) AS date FROM kpis_kpievent WHERE fact_id = e.fact_id AND kind = %(start)s"
+            "SELECT s.date AS started_on, ended.date AS ended_on, ended.weight FROM ended JOIN LATERAL ("  # noqa: S608
+            f"  SELECT min(e.date) AS date FROM kpis_kpievent e{started}"
+            "  WHERE e.fact_id = ended.fact_id AND e.kind = %(start)s"
             ") s ON s.date IS NOT NULL"
         )
     return (
-        "SELECT s.date AS started_on, e.date AS ended_on, e.weight FROM ended e JOIN kpis_deal d ON d.id = e.fact_id"
+        "SELECT s.date AS started_on, ended.date AS ended_on, ended.weight FROM ended"  # noqa: S608
+        " JOIN kpis_deal d ON d.id = ended.fact_id"
         " LEFT JOIN LATERAL (SELECT id FROM kpis_lead WHERE converted_deal_id = d.id AND deleted_at IS NULL"
         "  ORDER BY id LIMIT 1) l ON true"
-        " JOIN LATERAL (SELECT min(date) AS date FROM kpis_kpievent"
-        "  WHERE fact_id = coalesce(d.lead_id, l.id) AND kind = %(start)s) s ON s.date IS NOT NULL"
+        f" JOIN LATERAL (SELECT min(e.date) AS date FROM kpis_kpievent e{started}"
+        "  WHERE e.fact_id = coalesce(d.lead_id, l.id) AND e.kind = %(start)s) s ON s.date IS NOT NULL"
     )

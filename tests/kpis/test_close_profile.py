@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from kpis.engine.specs import Simple
+from kpis.engine.specs import Filter, Simple
 from kpis.models import DimensionMember
 from kpis.selectors.close_profile import Lag, read_lag
 from kpis.services.facts import upsert_facts
@@ -57,6 +57,23 @@ class TestDeals:
             0,
             Decimal("0.5"),
         ]
+
+    def test_only_some_of_the_starts(self) -> None:
+        send("leads", {"external_id": "l1", "created_on": "2026-04-10", "lead_source": "展示会"})
+        send(
+            "deals",
+            deal("referred", "2026-04-01", "2026-06-01", origin="referral"),
+            deal("from a lead", "2026-06-01", "2026-06-02", lead="l1"),
+            deal("referred and open", "2026-06-01", None, "open", origin="referral"),
+        )
+        referred = Simple("deals", "created_on", "count", filters=(Filter("origin", "in", ("referral",)),))
+        lag = read_lag(of=referred, **YEAR)
+        assert shares(lag) == [0, 0, 1]
+        assert (lag.started, lag.ended, lag.known_share) == (2, 2, Decimal("0.5"))
+        fair = Simple("leads", "created_on", "count", filters=(Filter("lead_source", "eq", "展示会"),))
+        assert shares(read_lag(start="leads.created_on", of=fair, **YEAR)) == [0, 0, 1]
+        other = Simple("leads", "created_on", "count", filters=(Filter("lead_source", "eq", "Web"),))
+        assert read_lag(start="leads.created_on", of=other, **YEAR).profile is None
 
     def test_follows_the_credit_of_the_day(self) -> None:
         send("teams", {"external_id": "east", "name": "East"}, {"external_id": "west", "name": "West"})

@@ -21,6 +21,7 @@ from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 MONTHS = 12
 WINDOW = timedelta(days=366)
 ZERO = Decimal(0)
+CREATED = Simple("deals", "created_on", "count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class LaggedPart:
 
 def read_median(question: Question) -> CloseProfile | None:
     """The profile of the company's won deals, for its median deal cycle."""
-    return _read(question, WON, "deals.created_on", Segment()).profile
+    return _read(question, WON, CREATED, Segment()).profile
 
 
 def find_starts(question: Question, apart: Collection[str]) -> list[str]:
@@ -139,22 +140,22 @@ def _start(question: Question, months: KpiMatrix, code: str, driven: Share, end:
     """A start with its lags, by month; None where nothing began or its lags are not known."""
     spec = question.metrics[code].spec
     assert isinstance(spec, Simple)
-    lag = _read(question, end, specs.event_kind(spec), question.segment)
+    lag = _read(question, end, spec, question.segment)
     begun, ended = (_total(months, question.nodes[each].code) for each in (code, driven.code))
     if lag.profile is None or not lag.profile.is_reliable or not begun:
         return None
     return Start(code, lag.profile, ended * lag.known_share / begun, _numbers(question, months, code))
 
 
-def _read(question: Question, end: Simple, start: str, segment: Segment) -> Lag:
+def _read(question: Question, end: Simple, of: Simple, segment: Segment) -> Lag:
     """The segment's own lags where it has enough cases, else the company's."""
-    since, until = question.end - WINDOW, question.end
+    start, since, until = specs.event_kind(of), question.end - WINDOW, question.end
     if segment.member is not None:
         dimension, member = segment.dimension, segment.member
-        lag = read_lag(start=start, end=end, since=since, until=until, dimension=dimension, member=member)
+        lag = read_lag(start=start, of=of, end=end, since=since, until=until, dimension=dimension, member=member)
         if lag.profile is not None and lag.profile.is_reliable:
             return lag
-    return read_lag(start=start, end=end, since=since, until=until)
+    return read_lag(start=start, of=of, end=end, since=since, until=until)
 
 
 def _total(months: KpiMatrix, code: str) -> Decimal:
