@@ -286,7 +286,7 @@ SALES = (
     entry(
         "customers_with_revenue",
         ("Customers with revenue", "取引のあった顧客数"),
-        "count stock",
+        "count sum",
         Simple("revenues", "recognized_on", "distinct", field="account"),
         ("Different accounts with revenue in the period.", "期間内に売上のあった取引先の数。"),
         ("A year is not the sum of its months.", "月の合計は年の数になりません。"),

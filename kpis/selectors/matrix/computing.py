@@ -16,7 +16,16 @@ from kpis.models import KpiNode
 from kpis.selectors.matrix.axes import Members, Periods
 from kpis.selectors.matrix.counting import Columns, Counting
 from kpis.selectors.matrix.freshness import Freshness, freshness
-from kpis.selectors.matrix.loading import Aim, Definitions, Lock, Locks, Targets, Usual, is_additive_on
+from kpis.selectors.matrix.loading import (
+    Aim,
+    Definitions,
+    Lock,
+    Locks,
+    Targets,
+    Usual,
+    counts_each_once,
+    is_additive_on,
+)
 from kpis.selectors.matrix.shapes import KpiMatrix, MatrixNode, MatrixPeriod, MatrixQuery
 
 GRIDS = ("value", "numerator", "denominator", "target", "upper", "achievement", "status", "absence")
@@ -136,7 +145,10 @@ class Computation:
     def _aims(
         self, row: KpiNode, period: MatrixPeriod, sides: tuple[KpiNode, KpiNode] | None
     ) -> tuple[list[Decimal | None], list[Decimal | None]]:
-        """Targets and upper bounds of all members at the asked grain, derived from the node's own frequency."""
+        """Targets and upper bounds of all members at the asked grain, derived from the node's own frequency.
+
+        None follow for what counts each thing once: no number of months makes up a quarter of it.
+        """
         own = self.targets.get(row.pk, {})
         nothing: list[Decimal | None] = [None] * len(self.members.shown)
         if not own or row.metric is None:
@@ -147,6 +159,8 @@ class Computation:
                 return nothing, nothing
             found = [aims.get(each) for each in self.counting.ids]
             return [each and each.value for each in found], [each and each.upper for each in found]
+        if counts_each_once(row.metric.code, self.definitions):
+            return nothing, nothing
         pairs = [self._derived_aim(row, own, period, member, sides) for member in self.counting.ids]
         return [value for value, _upper in pairs], [upper for _value, upper in pairs]
 

@@ -120,6 +120,19 @@ def is_additive_on(code: str, definitions: Definitions, days: Collection[date]) 
     return not any(isinstance(spec, Snapshot) or not all(map(specs.is_additive, specs.terms(spec))) for spec in read)
 
 
+def counts_each_once(code: str, definitions: Definitions) -> bool:
+    """Whether a metric, or what it is calculated from, counts different things, such as customers.
+
+    Who buys in March and in April is one customer of both: what is aimed at for a month says nothing of another length.
+    """
+    found = definitions.get(code)
+    if found is None:
+        return False
+    return any(isinstance(term, specs.Simple) and term.aggregate == "distinct" for term in found.terms) or any(
+        counts_each_once(name, definitions) for name in found.names
+    )
+
+
 def load_definitions(codes: Collection[str]) -> dict[str, Definition]:
     """All metrics that the shown ones need, directly or through formulas, in the order of calculation."""
     defined: dict[str, list[tuple[date, int, Any]]] = defaultdict(list)
