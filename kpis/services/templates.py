@@ -42,6 +42,12 @@ _KNOWN_FIELDS = {
     field.code: field
     for field in (
         TemplateField("average_deal_size", _("Average deal size"), "amount"),
+        TemplateField(
+            "revenue_per_customer",
+            _("Revenue per customer and month"),
+            "amount",
+            _("Revenue of a month ÷ customers with revenue in it"),
+        ),
         TemplateField("win_rate", _("Win rate (count)"), "percent", _("Won ÷ closed deals")),
         TemplateField("opportunity_rate", _("Opportunity rate (MQL→SQL)"), "percent", _("SQL ÷ MQL")),
         TemplateField("mql_rate", _("MQL rate"), "percent", _("MQL ÷ new leads; without it leads get no target")),
@@ -87,18 +93,19 @@ def instantiate_template(
     fiscal_year: int,
     kgi_amount: Decimal | None,
     rates: Mapping[str, Decimal],
-    average_deal_size: Decimal | None,
+    size: Decimal | None,
     language: str,
     actor: Any,
     now: datetime,
 ) -> KpiTree:
     """An active tree from a template, with monthly targets as far as they follow from what was typed.
 
+    `size` is what the template's goal is divided by (`Template.size`), such as the average deal size.
     Raises TemplateError.
     """
     with transaction.atomic():
         tree = draft_template(template=template, fiscal_year=fiscal_year, language=language, actor=actor, now=now)
-        yearly = _targets_from(template, kgi_amount, rates, average_deal_size)
+        yearly = _targets_from(template, kgi_amount, rates, size)
         _set_monthly_targets(tree, yearly, actor, now)
         return activate_tree(tree=tree, facts_may_follow=True, actor=actor, now=now)
 
@@ -141,7 +148,7 @@ def instantiate_for(*, request: ProvisionRequest, template: Template) -> KpiTree
         fiscal_year=month.fiscal_year.start_year,
         kgi_amount=given.get("kgi_amount"),
         rates={field.code: given[field.code] for field in fields if field.unit == "percent" and field.code in given},
-        average_deal_size=given.get("average_deal_size"),
+        size=given.get(template.size),
         language=company_settings().language,
         actor=None,
         now=request.now,
@@ -187,10 +194,10 @@ def _create_planned(
 
 
 def _targets_from(
-    template: Template, kgi_amount: Decimal | None, rates: Mapping[str, Decimal], average_deal_size: Decimal | None
+    template: Template, kgi_amount: Decimal | None, rates: Mapping[str, Decimal], size: Decimal | None
 ) -> Mapping[str, Decimal]:
     try:
-        return targets_from(kgi_amount, rates, average_deal_size, goal=template.goal, steps=template.steps)
+        return targets_from(kgi_amount, rates, size, goal=template.goal, steps=template.steps, sized_by=template.size)
     except TypedNumberError as error:
         raise TemplateError(
             gettext_noop("%(field)s cannot be %(value)s. Type an amount above 0, or a rate above 0 and up to 1."),

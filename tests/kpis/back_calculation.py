@@ -16,7 +16,7 @@ MONTHS = [date(2025, 11, 1), date(2025, 12, 1), *(date(2026, month, 1) for month
 
 def grow_tree(template: Template = NEW_BUSINESS, **changes: Any) -> KpiTree:
     """A shipped tree of fiscal year 2026, without targets unless numbers are typed."""
-    typed = {"kgi_amount": None, "rates": {}, "average_deal_size": None, **changes}
+    typed = {"kgi_amount": None, "rates": {}, "size": None, **changes}
     return instantiate_template(template=template, fiscal_year=2026, language="ja", actor=None, now=NOW, **typed)
 
 

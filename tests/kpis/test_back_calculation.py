@@ -361,7 +361,7 @@ class TestApply:
             dave,
             "standard",
         )
-        assert applied.target_count == Target.objects.count() == 12 * 9
+        assert applied.target_count == Target.objects.count() == 12 * 10
         assert applied.result["assumptions"]["win_rate"] == {"value": "0.225", "source": "own"}
 
     def test_again_changes_nothing(self, tree: KpiTree, history: None) -> None:

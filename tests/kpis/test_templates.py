@@ -78,7 +78,7 @@ class TestTemplate:
         typed: dict[str, Any] = {
             "kgi_amount": Decimal(120_000_000),
             "rates": {"win_rate": Decimal("0.2"), "opportunity_rate": Decimal("0.25")},
-            "average_deal_size": Decimal(1_000_000),
+            "size": Decimal(1_000_000),
         }
         return instantiate_template(
             template=NEW_BUSINESS, fiscal_year=2026, language="ja", actor=None, now=NOW, **{**typed, **changes}
@@ -108,18 +108,18 @@ class TestTemplate:
         assert not self.instantiate().nodes.get(code="new_leads").targets.exists()
 
     def test_without_typed_numbers_there_is_no_target(self) -> None:
-        self.instantiate(kgi_amount=None, rates={}, average_deal_size=None)
+        self.instantiate(kgi_amount=None, rates={}, size=None)
         assert not Target.objects.exists()
 
     def test_a_rate_without_a_goal_is_the_only_target(self) -> None:
-        self.instantiate(kgi_amount=None, average_deal_size=None, rates={"win_rate": Decimal("0.2")})
+        self.instantiate(kgi_amount=None, size=None, rates={"win_rate": Decimal("0.2")})
         assert set(Target.objects.values_list("node__code", flat=True)) == {"win_rate"}
 
     def test_uses_the_metrics_that_are_there(self) -> None:
         mine = metric("bookings")
         assert self.instantiate().nodes.get(code="bookings").metric == mine
 
-    @pytest.mark.parametrize("typed", [{"rates": {"win_rate": Decimal(20)}}, {"average_deal_size": Decimal(-1)}])
+    @pytest.mark.parametrize("typed", [{"rates": {"win_rate": Decimal(20)}}, {"size": Decimal(-1)}])
     def test_refuses_numbers_that_lead_nowhere(self, typed: dict[str, Any]) -> None:
         with pytest.raises(TemplateError):
             self.instantiate(**typed)

@@ -28,7 +28,7 @@ def remove_node(document: TemplateDocument, code: str) -> TemplateDocument:
     >>> from kpis.engine.templates.documents import document_of
     >>> from kpis.engine.templates.referral import REFERRAL
     >>> [node.code for node in remove_node(document_of(REFERRAL), "introductions").template.nodes]
-    ['bookings', 'deepening', 'existing_contact_coverage']
+    ['bookings', 'deepening', 'existing_contact_coverage', 'average_deal_size']
     """
     places = _places(document)
     return _with_nodes(document, [node for node in document.template.nodes if not is_below(places, node.code, code)])

@@ -47,6 +47,9 @@ OPPORTUNITY_RATE_LEADS = TemplateMetric(
     "rate",
     Conversion("leads", "created", "sql", origin=("lead",)),
 )
+CREATED_DEALS = TemplateMetric(
+    "created_deals", Text("Deals created", "商談作成数"), "count", "sum", deals("count", date="created_on")
+)
 WON_DEALS = TemplateMetric("won_deals", Text("Won deals", "受注件数"), "count", "sum", deals("count", WON))
 CLOSED_DEALS = TemplateMetric("closed_deals", Text("Closed deals", "決着件数"), "count", "sum", deals("count", CLOSED))
 WIN_RATE = TemplateMetric(
@@ -58,4 +61,19 @@ AVERAGE_DEAL_SIZE = TemplateMetric(
     "amount",
     "average",
     deals("average", WON, field="amount"),
+)
+# Counted anew in every period, from nothing up: a flow, although a year is not the sum of its months.
+CUSTOMERS_WITH_REVENUE = TemplateMetric(
+    "customers_with_revenue",
+    Text("Customers with revenue", "取引のあった顧客数"),
+    "count",
+    "sum",
+    Simple("revenues", "recognized_on", "distinct", field="account"),
+)
+REVENUE_PER_CUSTOMER = TemplateMetric(
+    "revenue_per_customer",
+    Text("Revenue per customer", "顧客単価"),
+    "amount",
+    "rate",
+    Formula("revenue / customers_with_revenue"),
 )

@@ -22,6 +22,7 @@ DEGREES = ("full", "partial", "none")
 TYPED = (
     "kgi_amount",
     "average_deal_size",
+    "revenue_per_customer",
     "win_rate",
     "opportunity_rate",
     "mql_rate",

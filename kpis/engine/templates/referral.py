@@ -6,6 +6,7 @@ from kpis.engine.templates.metrics import (
     BOOKINGS,
     CLOSED,
     WON,
+    WON_DEALS,
     deals,
     where,
 )
@@ -60,6 +61,7 @@ _NODES = (
         _REFERRALS.name,
         parent="introductions",
         metric="referrals",
+        link="lagged",
         reason=Text("Shows whether requests are heard.", "依頼が紹介につながっているかが分かるため。"),
         controllable_by={"account_owner": "full"},
     ),
@@ -73,6 +75,19 @@ _NODES = (
             "Shows whether the right people are introduced to us.", "適した相手を紹介されているかが分かるため。"
         ),
         controllable_by={"field_sales": "full"},
+    ),
+    TemplateNode(
+        "won_deals",
+        "kpi",
+        WON_DEALS.name,
+        parent="introductions",
+        metric="won_deals",
+        link="formula",
+        reason=Text(
+            "The orders that recommendations, and customers who know us, end in.",
+            "紹介と既存顧客との関係が実を結んだ件数のため。",
+        ),
+        controllable_by={"field_sales": "full", "account_owner": "partial"},
     ),
     TemplateNode(
         "deepening",
@@ -93,12 +108,33 @@ _NODES = (
         reason=Text("The share of customers whom somebody spoke with.", "接点を保てている顧客の割合が分かるため。"),
         controllable_by={"account_owner": "full"},
     ),
+    TemplateNode(
+        "average_deal_size",
+        "kpi",
+        AVERAGE_DEAL_SIZE.name,
+        parent="deepening",
+        metric="average_deal_size",
+        link="formula",
+        reason=Text(
+            "Whoever knows the customer is asked for more than a single purchase.",
+            "関係が深まるほど、1件あたりの取引が広がるため。",
+        ),
+        controllable_by={"account_owner": "partial"},
+    ),
 )
 
 REFERRAL = Template(
     style="referral",
     name=Text("Referrals and existing customers", "紹介・既存深耕型"),
-    metrics=(BOOKINGS, AVERAGE_DEAL_SIZE, _REFERRAL_REQUESTS, _REFERRALS, _REFERRAL_WIN_RATE, _CONTACT_COVERAGE),
+    metrics=(
+        BOOKINGS,
+        WON_DEALS,
+        AVERAGE_DEAL_SIZE,
+        _REFERRAL_REQUESTS,
+        _REFERRALS,
+        _REFERRAL_WIN_RATE,
+        _CONTACT_COVERAGE,
+    ),
     nodes=_NODES,
     typed=("kgi_amount", "average_deal_size", "referral_win_rate"),
     steps=(Step("referrals", "won_deals", "referral_win_rate"),),

@@ -1,7 +1,7 @@
 """Route sales (ルート営業): customers who stay, come back, and are worth it over the years."""
 
 from kpis.engine.specs import Clv, Manual, Ratio, Repeat, Retention, Score, Simple
-from kpis.engine.templates.metrics import REVENUE, REVENUE_SUM
+from kpis.engine.templates.metrics import CUSTOMERS_WITH_REVENUE, REVENUE, REVENUE_PER_CUSTOMER, REVENUE_SUM
 from kpis.engine.templates.shapes import Driver, Template, TemplateMetric, TemplateNode, Text
 
 _CSAT = TemplateMetric(
@@ -72,6 +72,19 @@ _NODES = (
         ),
     ),
     TemplateNode(
+        "customers_with_revenue",
+        "kpi",
+        CUSTOMERS_WITH_REVENUE.name,
+        parent="continuation",
+        metric="customers_with_revenue",
+        link="formula",
+        reason=Text(
+            "Every customer who did not buy this month is missing from revenue.",
+            "今月の取引がなかった顧客の分だけ、売上が欠けるため。",
+        ),
+        controllable_by={"account_owner": "full"},
+    ),
+    TemplateNode(
         "repeat_rate",
         "kpi",
         _REPEAT_RATE.name,
@@ -100,6 +113,16 @@ _NODES = (
         ),
     ),
     TemplateNode(
+        "revenue_per_customer",
+        "kpi",
+        REVENUE_PER_CUSTOMER.name,
+        parent="profitability",
+        metric="revenue_per_customer",
+        link="formula",
+        reason=Text("Shows whether business with each customer grows.", "1社あたりの取引の広がりが表れるため。"),
+        controllable_by={"account_owner": "partial"},
+    ),
+    TemplateNode(
         "clv",
         "kpi",
         _CLV.name,
@@ -113,13 +136,6 @@ _NODES = (
     ),
 )
 
-_REVENUE_PER_CUSTOMER = TemplateMetric(
-    "revenue_per_customer",
-    Text("Revenue per customer", "顧客単価"),
-    "amount",
-    "rate",
-    Ratio(REVENUE_SUM, Simple("revenues", "recognized_on", "distinct", field="account")),
-)
 _GROSS_MARGIN = TemplateMetric(
     "gross_margin",
     Text("Gross margin", "粗利率"),
@@ -153,18 +169,6 @@ _DRIVERS = (
         ),
     ),
     Driver(
-        _REVENUE_PER_CUSTOMER,
-        TemplateNode(
-            "revenue_per_customer",
-            "kpi",
-            _REVENUE_PER_CUSTOMER.name,
-            parent="profitability",
-            metric="revenue_per_customer",
-            reason=Text("Shows whether business with each customer grows.", "1社あたりの取引の広がりが表れるため。"),
-            controllable_by={"account_owner": "partial"},
-        ),
-    ),
-    Driver(
         _DORMANT_CUSTOMERS,
         TemplateNode(
             "dormant_customers",
@@ -193,7 +197,8 @@ _DRIVERS = (
 ROUTE_SALES = Template(
     style="route_sales",
     name=Text("Route sales", "ルート営業"),
-    metrics=(REVENUE, _CSAT, _NPS, _REPEAT_RATE, _CHURN_RATE, _CLV),
+    metrics=(REVENUE, CUSTOMERS_WITH_REVENUE, REVENUE_PER_CUSTOMER, _CSAT, _NPS, _REPEAT_RATE, _CHURN_RATE, _CLV),
     nodes=_NODES,
+    typed=("kgi_amount", "revenue_per_customer"),
     drivers=_DRIVERS,
 )

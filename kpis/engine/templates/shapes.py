@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from kpis.engine import specs
 from kpis.engine.specs import Spec
 
+# How large one of what makes up a goal is → the count that goal ÷ size gives.
+SIZES: Mapping[str, str] = {"average_deal_size": "won_deals", "revenue_per_customer": "customers_with_revenue"}
+
 
 @dataclass(frozen=True, slots=True)
 class Text:
@@ -79,7 +82,7 @@ class Template:
     """A tree for one sales style; parents stand before their children.
 
     `typed` are the numbers asked for when a company is created: the goal as `kgi_amount`, and codes of metrics. `steps`
-    work targets back from `won_deals` = goal ÷ average deal size. `is_from_practice`: not from the surveys.
+    work targets back from the count that goal ÷ typed size is (SIZES). `is_from_practice`: not from the surveys.
     """
 
     style: str
@@ -95,3 +98,8 @@ class Template:
     def goal(self) -> str:
         """The code of the KGI."""
         return self.nodes[0].code
+
+    @property
+    def size(self) -> str:
+        """The typed size by which the goal is divided; the average deal size where none is asked for."""
+        return next((code for code in self.typed if code in SIZES), "average_deal_size")

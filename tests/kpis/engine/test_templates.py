@@ -18,6 +18,7 @@ from kpis.engine.templates import (
     targets_from,
 )
 from kpis.engine.templates.benchmarks import KINDS as BENCHMARK_KINDS
+from kpis.engine.templates.shapes import SIZES
 from kpis.engine.tree import TreeInput, TreeNode, tree_issues
 
 ALL = pytest.mark.parametrize("template", TEMPLATES.values(), ids=TEMPLATES)
@@ -67,9 +68,10 @@ class TestTemplate:
 
     @ALL
     def test_asks_only_for_numbers_that_lead_to_a_target(self, template: Template) -> None:
-        used = {step.rate for step in template.steps} | {"kgi_amount", "average_deal_size"}
+        used = {step.rate for step in template.steps} | {"kgi_amount", template.size}
         assert set(template.typed) <= used
-        assert {step.code for step in template.steps} - {"won_deals"} <= {metric.code for metric in template.metrics}
+        worked_back = {step.code for step in template.steps} | {SIZES[template.size]}
+        assert worked_back | {template.size} <= {node.metric for node in template.nodes}
 
     @pytest.mark.parametrize("metric", METRICS, ids=lambda metric: metric.code)
     def test_definitions_are_what_the_contract_takes(self, metric: TemplateMetric) -> None:
@@ -127,6 +129,7 @@ class TestTargetsFrom:
             "average_deal_size": 1_000_000,
             "won_deals": 100,
             "closed_deals": 500,
+            "created_deals": 500,
             "sql": 500,
             "mql": 2000,
             "new_leads": 4000,
@@ -151,7 +154,14 @@ class TestTargetsFrom:
         template = TEMPLATES["inside_sales"]
         rates = {"win_rate": Decimal("0.2"), "opportunity_rate_leads": Decimal("0.25")}
         yearly = targets_from(Decimal(10_000_000), rates, Decimal(1_000_000), goal="bookings", steps=template.steps)
-        assert (yearly["closed_deals"], yearly["new_leads"]) == (50, 200)
+        assert (yearly["closed_deals"], yearly["created_deals"], yearly["new_leads"]) == (50, 50, 200)
+
+    def test_revenue_is_worked_back_to_customers_by_what_one_brings(self) -> None:
+        template = TEMPLATES["route_sales"]
+        yearly = targets_from(Decimal(12_000), {}, Decimal(10), goal=template.goal, sized_by=template.size)
+        assert yearly == {"revenue": 12_000, "revenue_per_customer": 10, "customers_with_revenue": 1200}
+        with pytest.raises(TypedNumberError, match="revenue_per_customer"):
+            targets_from(Decimal(1), {}, Decimal(0), goal=template.goal, sized_by=template.size)
 
     def test_34_opportunities_at_20_percent_are_170_leads_where_there_is_no_mql(self) -> None:
         rates = {"win_rate": Decimal(1), "opportunity_rate_leads": Decimal("0.2")}

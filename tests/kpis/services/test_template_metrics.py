@@ -23,9 +23,6 @@ METRICS: Mapping[str, TemplateMetric] = {
     for template in TEMPLATES.values()
     for metric in (*template.metrics, *(driver.metric for driver in template.drivers))
 }
-CREATED = TemplateMetric(
-    "created_deals", METRICS["won_deals"].name, "count", "sum", specs.Simple("deals", "created_on", "count")
-)
 COMPUTED = {code: metric for code, metric in METRICS.items() if not isinstance(metric.spec, specs.Manual)}
 DRIVERS = {
     "deal_cycle_days": Decimal(21),  # (18 + 24) ÷ 2 days
@@ -34,7 +31,6 @@ DRIVERS = {
     "calls": Decimal(5),
     "connection_rate": Decimal(2) / 5,
     "qualified_deal_rate": Decimal(1) / 4,
-    "revenue_per_customer": Decimal(75),
     "dormant_customers": Decimal(1),
     "gross_margin": Decimal(50) / 150,
 }
@@ -61,7 +57,7 @@ def entered(name: str, phase: str, day: str) -> dict:
 def tree() -> KpiTree:
     """A month in which nothing is as usual: late, skipped, void, referred, churned, unanswered."""
     tree = KpiTree.objects.create(name="2026", fiscal_year=2026)
-    for position, each in enumerate([*COMPUTED.values(), CREATED]):
+    for position, each in enumerate(COMPUTED.values()):
         metric = Metric.objects.create(
             code=each.code, name=each.name.english, unit=each.unit, accumulation=each.accumulation
         )
@@ -148,6 +144,11 @@ def test_no_rate_has_the_same_above_and_below(tree: KpiTree, code: str) -> None:
 @pytest.mark.parametrize("code", DRIVERS)
 def test_a_driver_counts_what_it_says(tree: KpiTree, code: str) -> None:
     assert june(tree, code)[0] == DRIVERS[code]
+
+
+def test_revenue_is_its_customers_times_what_each_brings(tree: KpiTree) -> None:
+    assert june(tree, "customers_with_revenue")[0] == 2
+    assert june(tree, "revenue_per_customer")[:3] == (75, 150, 2)
 
 
 def test_qualified_are_not_the_deals_that_were_created(tree: KpiTree) -> None:
