@@ -42,7 +42,7 @@ class TestContract:
         answer = api.made("back-calculations/", body(tree))
         steps = {step["metric"]: step for step in answer["steps"]}
         assert [step["per_period"] for step in answer["steps"]] == [34, 34, 34, 34, 170]
-        assert list(steps) == ["won_deals", "closed_deals", "opportunities", "sql", "mql"]
+        assert list(steps) == ["won_deals", "closed_deals", "created_deals", "sql", "mql"]
         mql = steps["mql"]
         assert (mql["assumed_rate"], mql["rate_source"], mql["rate"]) == (0.2, "typed", "opportunity_rate")
         assert mql["per_business_day"] == 170 / mql["needed_in"][0]["business_days"]
@@ -64,7 +64,7 @@ class TestContract:
         live_a_year()
         asked = body(tree, lead_times_days={"mql": 60})
         steps = {step["metric"]: step for step in api.made("back-calculations/", asked)["steps"]}
-        opportunities, mql = steps["opportunities"], steps["mql"]
+        opportunities, mql = steps["created_deals"], steps["mql"]
         assert (opportunities["lead_time_source"], opportunities["lead_time_days"]) == ("profile", 60)
         assert [(each["months_before"], round(each["share"] * 27)) for each in opportunities["lead_time_profile"]] == [
             (2, 25),
