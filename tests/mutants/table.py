@@ -1114,6 +1114,20 @@ AREAS: dict[str, list[Mutant]] = {
             f"{REVIEWS}test_meetings.py::TestMinutes::test_nobodys_words_are_overwritten",
         ),
     ],
+    "causes from a shipped template": [
+        Mutant(
+            "kpis/selectors/contributions/lags.py",
+            "return read_lag(start=start, of=of, end=end,",
+            "return read_lag(start=start, end=end,",
+            "tests/kpis/test_template_causes.py::test_referrals_answer_only_for_the_orders_that_came_of_referrals",
+        ),
+        Mutant(
+            "kpis/selectors/matrix/computing.py",
+            "if counts_each_once(row.metric.code, self.definitions):",
+            "if False:",
+            "tests/kpis/test_template_causes.py::test_customers_of_months_are_no_target_of_a_quarter",
+        ),
+    ],
     "templates of the consultancy": [
         Mutant(
             "kpis/engine/templates/merging.py",
