@@ -29,12 +29,17 @@ class FactField:
 class Fact:
     """One resource of the contract as a metric sees it.
 
-    `dates` are the axes a measure may lie on; `fields` are what filters, aggregates and `days_between` may name.
+    `dates` are the axes a measure may lie on; `fields` are what filters, aggregates and `days_between` may name;
+    `carried` are the fields of its deal by which it may be filtered as the deal itself is.
+
+    >>> sorted(FACTS["revenues"].carried), sorted(FACTS["orders"].carried)
+    (['customer_type', 'lead_source', 'partner', 'region', 'sales_channel'], [])
     """
 
     code: str
     dates: tuple[str, ...]
     fields: Mapping[str, FactField] = field(default_factory=dict)
+    carried: Mapping[str, FactField] = field(default_factory=dict)
     has_overlay: bool = False
 
     def of_type(self, kind: FieldType) -> tuple[str, ...]:
@@ -54,6 +59,17 @@ ACCOUNT_FIELDS: Mapping[str, FactField] = MappingProxyType(
 
 def _choices(*codes: str) -> FactField:
     return FactField(FieldType.TEXT, frozenset(codes))
+
+
+_ORIGINS = _choices("lead", "sales_generated", "referral", "existing", "partner", "unknown")
+_CUSTOMER_TYPES = _choices("new", "existing")
+# What a filter may ask of the deal that a fact belongs to, beside the deal's custom fields and what is carried.
+DEAL_FIELDS: Mapping[str, FactField] = MappingProxyType({"origin": _ORIGINS})
+# What the events of a fact that belongs to a deal say of it.
+_CARRIED: Mapping[str, FactField] = MappingProxyType(
+    {name: FactField(FieldType.TEXT) for name in ("lead_source", "sales_channel", "partner", "region")}
+    | {"customer_type": _CUSTOMER_TYPES, "product": FactField(FieldType.REF)}
+)
 
 
 def _fact(
@@ -77,7 +93,8 @@ def _fact(
     ]
     fields = {name: FactField(kind) for kind, names in named for name in names.split()}
     fields.update(choices or {})
-    return Fact(code, tuple(dates.split()), MappingProxyType(fields), has_overlay)
+    carried = {name: each for name, each in _CARRIED.items() if "deal" in fields and name not in fields}
+    return Fact(code, tuple(dates.split()), MappingProxyType(fields), MappingProxyType(carried), has_overlay)
 
 
 FACTS: Mapping[str, Fact] = MappingProxyType(
@@ -100,8 +117,8 @@ FACTS: Mapping[str, Fact] = MappingProxyType(
                 other_dates="last_activity_on",
                 choices={
                     "outcome": _choices("open", "won", "lost", "no_decision", "void"),
-                    "origin": _choices("lead", "sales_generated", "referral", "existing", "partner", "unknown"),
-                    "customer_type": _choices("new", "existing"),
+                    "origin": _ORIGINS,
+                    "customer_type": _CUSTOMER_TYPES,
                 },
                 has_overlay=True,
             ),

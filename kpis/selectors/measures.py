@@ -10,7 +10,7 @@ from django.db.backends.utils import CursorWrapper
 from kpis.choices import VALUE_DIMENSIONS
 from kpis.engine import specs
 from kpis.engine.cells import COUNT, RATE_MISSING, WITHOUT_COST
-from kpis.engine.facts import ACCOUNT_FIELDS, FACTS, FieldType
+from kpis.engine.facts import ACCOUNT_FIELDS, DEAL_FIELDS, FACTS, FactField, FieldType
 from kpis.engine.specs import Filter, Reached, Simple, Window
 
 _EVENT_AMOUNTS = {"amount": "e.amount", "gross_profit": "e.gross_profit", "mrr": "e.amount"}
@@ -40,6 +40,7 @@ _OF_EVENTS = {
 # What may differ between the events of one fact: the product of a line, the region of who is credited.
 _OF_PARTS = frozenset({"product", "region"})
 _OF_ACCOUNT = "(SELECT a.{column} FROM kpis_account a WHERE a.id = e.account_id)"
+_OF_DEAL = "(SELECT q.{column} FROM kpis_deal q WHERE q.id = f.deal_id)"
 _COMPARISONS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 
 
@@ -272,7 +273,9 @@ class _Conditions:
         if name in _REF_TABLES:
             return self.reference(name, op, value)
         if name.startswith(specs.ACCOUNT):
-            return self.of_account(name.removeprefix(specs.ACCOUNT), op, value)
+            return self.of_another(_OF_ACCOUNT, ACCOUNT_FIELDS, name.removeprefix(specs.ACCOUNT), op, value)
+        if name.startswith(specs.DEAL):
+            return self.of_another(_OF_DEAL, DEAL_FIELDS, name.removeprefix(specs.DEAL), op, value)
         if name.startswith(specs.ATTRIBUTES):
             return self.attribute("f.attributes", name, op, value)
         column = _OF_EVENTS.get((self.term.fact, name), f"f.{name}")
@@ -306,11 +309,11 @@ class _Conditions:
         found = f"coalesce(f.{name}_id, 0) IN ({rows})"
         return f"NOT {found}" if op in {"ne", "not_in"} else found
 
-    def of_account(self, name: str, op: str, value: object) -> str:
-        """Fields of the account, wherever the event found it."""
+    def of_another(self, holder: str, fields: Mapping[str, FactField], name: str, op: str, value: object) -> str:
+        """Fields of the account, wherever the event found it, or of the deal that the record names."""
         if name.startswith(specs.ATTRIBUTES):
-            return self.attribute(_OF_ACCOUNT.format(column="attributes"), name, op, value)
-        return self.compare(_OF_ACCOUNT.format(column=name), ACCOUNT_FIELDS[name].type, op, value)
+            return self.attribute(holder.format(column="attributes"), name, op, value)
+        return self.compare(holder.format(column=name), fields[name].type, op, value)
 
     def attribute(self, holder: str, name: str, op: str, value: object) -> str:
         """A custom field out of the jsonb `holder`."""

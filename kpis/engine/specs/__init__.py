@@ -27,7 +27,7 @@ from kpis.engine.specs.kinds import (
     Window,
 )
 from kpis.engine.specs.reading import KINDS, SpecError, clv_fact, parse_spec
-from kpis.engine.specs.term_reading import ACCOUNT, AGGREGATES, ATTRIBUTES, OPERATORS, axes_of
+from kpis.engine.specs.term_reading import ACCOUNT, AGGREGATES, ATTRIBUTES, DEAL, OPERATORS, axes_of
 from kpis.engine.specs.terms import (
     ADDITIVE_AGGREGATES,
     conversion_sides,
@@ -50,6 +50,7 @@ __all__ = [
     "ADDITIVE_AGGREGATES",
     "AGGREGATES",
     "ATTRIBUTES",
+    "DEAL",
     "DEAL_STEPS",
     "FACTS",
     "KINDS",

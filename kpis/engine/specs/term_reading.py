@@ -5,7 +5,7 @@ from datetime import date
 from decimal import Decimal
 from typing import assert_never
 
-from kpis.engine.facts import ACCOUNT_FIELDS, FACTS, Fact, FactField, FieldType
+from kpis.engine.facts import ACCOUNT_FIELDS, DEAL_FIELDS, FACTS, Fact, FactField, FieldType
 from kpis.engine.issues import Issue, gettext_noop
 from kpis.engine.specs.kinds import STEP_AXES, Filter, FilterValue, Scalar, Simple
 
@@ -20,7 +20,7 @@ OPERATORS: Mapping[FieldType, tuple[str, ...]] = {
     FieldType.BOOL: ("eq", "ne", "is_null"),
     FieldType.ANY: ("eq", "ne", "in", "not_in", "gt", "gte", "lt", "lte", "is_null", "contains"),
 }
-ATTRIBUTES, ACCOUNT = "attributes.", "account."
+ATTRIBUTES, ACCOUNT, DEAL = "attributes.", "account.", "deal."
 
 
 def axes_of(fact: str) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ class TermReader:
         return None
 
     def aggregated_field(self, field: object, fact: Fact, aggregate: str, path: str) -> str | None:
-        known = None if str(field).startswith(ACCOUNT) else self.field_of(field, fact)
+        known = self.own_field(field, fact)
         numeric = aggregate in NUMERIC_AGGREGATES
         if known is None or (numeric and known.type not in {FieldType.NUMBER, FieldType.ANY}):
             usable = fact.of_type(FieldType.NUMBER) if numeric else tuple(fact.fields)
@@ -148,16 +148,20 @@ class TermReader:
         return str(field)
 
     def field_of(self, name: object, fact: Fact) -> FactField | None:
-        """A field of the fact, of the account that it belongs to, or a custom one of either."""
+        """A field of the fact, of the account or deal that it belongs to, or a custom one of any of them."""
         if not isinstance(name, str):
             return None
-        if name.startswith(ACCOUNT) and "account" in fact.fields:
-            inner = name.removeprefix(ACCOUNT)
-            is_custom = inner.startswith(ATTRIBUTES) and len(inner) > len(ATTRIBUTES)
-            return FactField(FieldType.ANY) if is_custom else ACCOUNT_FIELDS.get(inner)
-        if name.startswith(ATTRIBUTES) and len(name) > len(ATTRIBUTES):
-            return FactField(FieldType.ANY)
-        return fact.fields.get(name)
+        for prefix, fields in ((ACCOUNT, ACCOUNT_FIELDS), (DEAL, DEAL_FIELDS)):
+            if name.startswith(prefix) and prefix.rstrip(".") in fact.fields:
+                inner = name.removeprefix(prefix)
+                return FactField(FieldType.ANY) if _is_custom(inner) else fields.get(inner)
+        return self.own_field(name, fact) or fact.carried.get(name)
+
+    def own_field(self, name: object, fact: Fact) -> FactField | None:
+        """A field of the fact itself, or a custom one."""
+        if not isinstance(name, str):
+            return None
+        return FactField(FieldType.ANY) if _is_custom(name) else fact.fields.get(name)
 
     def credit(self, value: object, fact: Fact, path: str) -> str:
         if value is None:
@@ -194,14 +198,7 @@ class TermReader:
             return None
         field = self.field_of(data["field"], fact)
         if field is None:
-            self.note(
-                f"{path}field",
-                "unknown",
-                gettext_noop("%(fact)s has no field %(name)s. It has: %(known)s."),
-                fact=fact.code,
-                name=data["field"],
-                known=", ".join((*fact.fields, f"{ATTRIBUTES}…")),
-            )
+            self.note_unknown_field(data["field"], fact, f"{path}field")
             return None
         op = self.one_of(
             data["op"],
@@ -212,6 +209,25 @@ class TermReader:
         )
         value = self.filter_value(data["value"], op, field, f"{path}value")
         return None if value is None else Filter(str(data["field"]), op, value)
+
+    def note_unknown_field(self, name: object, fact: Fact, path: str) -> None:
+        """Say what the fact has, and where other facts have what was asked, which ones."""
+        others = [each.code for each in FACTS.values() if self.field_of(name, each)]
+        custom = [f"{prefix}{ATTRIBUTES}…" for prefix in (ACCOUNT, DEAL) if prefix.rstrip(".") in fact.fields]
+        known = ", ".join((*fact.fields, *fact.carried, f"{ATTRIBUTES}…", *custom))
+        if not others:
+            template = gettext_noop("%(fact)s has no field %(name)s. It has: %(known)s.")
+            self.note(path, "unknown", template, fact=fact.code, name=name, known=known)
+            return
+        self.note(
+            path,
+            "unknown",
+            gettext_noop("%(fact)s has no field %(name)s; only these have it: %(others)s. It has: %(known)s."),
+            fact=fact.code,
+            name=name,
+            others=", ".join(others),
+            known=known,
+        )
 
     def filter_value(self, value: object, op: str, field: FactField, path: str) -> FilterValue | None:
         if op == "is_null":
@@ -249,6 +265,10 @@ class TermReader:
             )
             return None
         return read
+
+
+def _is_custom(name: str) -> bool:
+    return name.startswith(ATTRIBUTES) and len(name) > len(ATTRIBUTES)
 
 
 def _scalar(value: object, kind: FieldType) -> Scalar | None:

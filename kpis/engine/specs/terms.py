@@ -29,6 +29,7 @@ from kpis.engine.specs.kinds import (
     Term,
     Window,
 )
+from kpis.engine.specs.term_reading import DEAL
 from kpis.engine.specs.writing import ordered, stable_json, term_data
 
 # A landing by pace is made of whatever the KGI counts, and a call of nothing but what somebody says.
@@ -166,12 +167,27 @@ def group(simple: Simple) -> str:
 
 
 def facts_behind(term: Term) -> tuple[str, ...]:
-    """The facts that a term is computed from: its own, and the history that says when a deal passed a step.
+    """The facts that a term is computed from: its own, and those that say what it is narrowed or dated by.
+
+    That is the history of when a deal passed a step, and the deals by whose channel, say, a revenue is narrowed.
 
     >>> facts_behind(Simple("deals", "step2_on", "count"))
     ('deals', 'deal-stage-events')
+    >>> facts_behind(Simple("activities", "happened_on", "count", filters=(Filter("customer_type", "eq", "new"),)))
+    ('activities', 'deals')
     """
-    return (term.fact, "deal-stage-events") if steps_behind(term) else (term.fact,)
+    if steps_behind(term):
+        return (term.fact, "deal-stage-events")
+    return (term.fact, "deals") if any(is_of_deal(term.fact, each.field) for each in term.filters) else (term.fact,)
+
+
+def is_of_deal(fact: str, name: str) -> bool:
+    """Whether a filter of a fact reads the deal that the fact belongs to.
+
+    >>> is_of_deal("revenues", "sales_channel"), is_of_deal("revenues", "product"), is_of_deal("deals", "product")
+    (True, False, False)
+    """
+    return name in FACTS[fact].carried or name.startswith(DEAL)
 
 
 def steps_behind(term: Term) -> frozenset[int]:

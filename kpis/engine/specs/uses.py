@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from kpis.engine.facts import FACTS
 from kpis.engine.specs.kinds import STEP_AXES, Filter, Spec, Term, Window
 from kpis.engine.specs.terms import terms
 
@@ -66,8 +67,12 @@ def _of_term(term: Term) -> set[Use]:
 
 
 def _of_filter(fact: str, narrowing: Filter) -> set[Use]:
-    """A filter looks at a field of the record or, with a dot, at one of its account."""
-    of_account = narrowing.field.removeprefix("account.")
-    if of_account != narrowing.field:
-        return {(fact, "account"), ("accounts", of_account)}
-    return {(fact, narrowing.field)}
+    """A filter looks at a field of the record or, carried or with a dot, at one of its deal or account."""
+    name = narrowing.field
+    for owner, resource in (("account", "accounts"), ("deal", "deals")):
+        inner = name.removeprefix(f"{owner}.")
+        if inner != name:
+            return {(fact, owner), (resource, inner)}
+    if name in FACTS[fact].carried:
+        return {(fact, "deal"), ("deals", name)}
+    return {(fact, name)}
