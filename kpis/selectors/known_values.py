@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from kpis.choices import VALUE_DIMENSIONS
 from kpis.engine import specs
-from kpis.engine.facts import ACCOUNT_FIELDS, FACTS, Fact, FactField, FieldType
+from kpis.engine.facts import ACCOUNT_FIELDS, DEAL_FIELDS, FACTS, Fact, FactField, FieldType
 from kpis.models import Account, DimensionMember, Person
 from kpis.models.resources import MODELS
 from kpis.selectors.wording import field_name, value_name
@@ -31,7 +31,7 @@ class KnownField:
 
 
 def fields_in_words(fact: Fact, facts: Sequence[str]) -> list[tuple[str, Pairs]]:
-    """What can be asked of a fact, in groups: its own fields, its account's, and the custom ones that exist.
+    """What can be asked of a fact, in groups: its own fields, its account's and deal's, and the custom ones there are.
 
     `facts` are those that the records belong to: one, unless a metric reads several.
     """
@@ -43,6 +43,10 @@ def fields_in_words(fact: Fact, facts: Sequence[str]) -> list[tuple[str, Pairs]]
         names = [*ACCOUNT_FIELDS, *(f"{specs.ATTRIBUTES}{key}" for key in _custom_fields("accounts"))]
         of_account = [f"{specs.ACCOUNT}{name}" for name in names]
         groups.append((str(MODELS["accounts"]._meta.verbose_name), [(n, field_name(main, n)) for n in of_account]))
+    if "deal" in fact.fields:
+        names = [*DEAL_FIELDS, *(f"{specs.ATTRIBUTES}{key}" for key in _custom_fields("deals"))]
+        of_deal = [*fact.carried, *(f"{specs.DEAL}{name}" for name in names)]
+        groups.append((str(MODELS["deals"]._meta.verbose_name), [(n, field_name(main, n)) for n in of_deal]))
     return [(label, pairs) for label, pairs in groups if pairs]
 
 
@@ -55,6 +59,10 @@ def read_known(fact: str, field: str) -> KnownField:
     """What is known of one field of a fact; one or two queries."""
     if field.startswith(specs.ACCOUNT):
         return read_known("accounts", field.removeprefix(specs.ACCOUNT))
+    if field.startswith(specs.DEAL):
+        return read_known("deals", field.removeprefix(specs.DEAL))
+    if fact in FACTS and field in FACTS[fact].carried:
+        return read_known("deals", field)
     if field.startswith(specs.ATTRIBUTES):
         return _known_custom(fact, field.removeprefix(specs.ATTRIBUTES))
     known = ACCOUNT_FIELDS.get(field) if fact == "accounts" else FACTS[fact].fields.get(field)

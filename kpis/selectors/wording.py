@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from kpis.choices import SnapshotMeasure
 from kpis.engine import formula, specs
-from kpis.models import DealPhase, KpiNode, Metric, MetricVersion
+from kpis.models import Deal, DealPhase, KpiNode, Metric, MetricVersion
 from kpis.models.resources import MODELS
 
 AGGREGATES = {
@@ -218,7 +218,7 @@ def _filter_words(model: type[models.Model], condition: specs.Filter) -> str:
 
 
 def field_name(fact: str, name: str) -> str:
-    """A field of a fact, or of its account, as people call it."""
+    """A field of a fact, or of its account or deal, as people call it."""
     return _field_name(MODELS[fact], name)
 
 
@@ -235,6 +235,8 @@ def value_name(fact: str, field: str, value: object) -> str:
 
 
 def _value_words(model: type[models.Model], field: str, value: object) -> str:
+    if field.startswith(specs.DEAL):
+        return _value_words(Deal, field.removeprefix(specs.DEAL), value)
     if field in {"kind", "customer_type"} and str(value) in VALUES:
         return str(VALUES[str(value)])
     if field in {each.name for each in model._meta.get_fields()}:
@@ -247,8 +249,11 @@ def _field_name(model: type[models.Model], name: str) -> str:
     if name.startswith(specs.ACCOUNT):
         inner = _field_name(MODELS["accounts"], name.removeprefix(specs.ACCOUNT))
         return _("%(field)s of the account") % {"field": inner}
-    if name in {each.name for each in model._meta.get_fields()}:
-        return str(getattr(model._meta.get_field(name), "verbose_name", name))
+    if name.startswith(specs.DEAL):
+        return _("%(field)s of the deal") % {"field": _field_name(Deal, name.removeprefix(specs.DEAL))}
+    for holder in (model, Deal):  # what a record carries of its deal is called as it is there
+        if name in {each.name for each in holder._meta.get_fields()}:
+            return str(getattr(holder._meta.get_field(name), "verbose_name", name))
     return name.removeprefix(specs.ATTRIBUTES)
 
 

@@ -47,6 +47,8 @@ def test_every_kind_is_said_in_words(spec: dict, japanese: list[str]) -> None:
         assert definition_words(version) == japanese
 
 
+AGENT = {"field": "sales_channel", "op": "eq", "value": "Agent"}
+BY_LEAD = {"field": "deal.origin", "op": "eq", "value": "lead"}
 ABM = {"field": "account.attributes.ABM", "op": "eq", "value": "yes"}
 
 
@@ -57,6 +59,14 @@ ABM = {"field": "account.attributes.ABM", "op": "eq", "value": "yes"}
         ({"kind": "conversion", "from": "mql", "to": "sql", "filters": [ABM]}, "ABM of the account = yes"),
         ({"kind": "clv", "formula": "historic", "filters": [ABM]}, "ABM of the account = yes"),
         ({"kind": "snapshot", "measure": "open_deals", "filters": [ABM]}, "ABM of the account = yes"),
+        (
+            {"kind": "simple", "fact": "revenues", "date": "recognized_on", "aggregate": "count", "filters": [AGENT]},
+            "Sales channel = Agent",
+        ),
+        (
+            {"kind": "simple", "fact": "activities", "date": "happened_on", "aggregate": "count", "filters": [BY_LEAD]},
+            "Origin of the deal = Lead",
+        ),
         ({"kind": "retention", "measure": "renewal_rate", "window_months": 12}, "12 months"),
         ({"kind": "repeat", "measure": "dormant", "window_months": 6}, "6 months"),
         ({"kind": "repeat", "measure": "new"}, "first purchase"),

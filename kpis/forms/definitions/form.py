@@ -403,7 +403,12 @@ class DefinitionForm(forms.Form):
         """The issue with what people call the codes it names; a formula's are its own text."""
         words: dict[str, Any] = {**LABELS, **AGGREGATES, **OPERATORS}
         words |= {fact: MODELS[fact]._meta.verbose_name_plural for fact in FACTS}
-        words |= {name: field_name(fact, name) for fact in self.facts for name in FACTS[fact].fields}
+        facts = ["deals", *self.facts]  # a field that a fact lacks is mostly one of deals
+        words |= {name: field_name(fact, name) for fact in facts for name in FACTS[fact].fields}
+        custom = f"{specs.ATTRIBUTES}…"
+        owners = {specs.ACCOUNT: _("%(field)s of the account"), specs.DEAL: _("%(field)s of the deal")}
+        words |= {custom: _("Custom fields")}
+        words |= {f"{prefix}{custom}": owner % {"field": words[custom]} for prefix, owner in owners.items()}
         if self.chosen_kind == "conversion":
             words |= {stage: stage_name(stage) for stages in specs.STAGES.values() for stage in stages}
 

@@ -27,6 +27,9 @@ ABM = {
     "filters-0-value": "はい",
 }
 BASICS = {"name": "Rate", "unit": "percent", "direction": "up", "accumulation": "rate", "since": "first", "act": "save"}
+REVENUES = {"kind": "simple", "fact": "revenues", "aggregate": "sum", "field": "amount", "date": "recognized_on"}
+VISITS = {"kind": "simple", "fact": "activities", "aggregate": "count", "date": "happened_on"}
+MADE = {"created_on": "2026-09-05"}
 DEALS = {"kind": "simple", "fact": "deals", "aggregate": "count", "date": "closed_on", "credit": "revenue"}
 
 
@@ -121,6 +124,33 @@ class TestMake:
         names = {"filters-0-field": "name", "filters-0-op": "in", "filters-0-value": "Deal d1\r\nDeal d3\r\n"}
         sent(owner, "/metrics/new/", {**BASICS, **DEALS, **names, "code": "some"}, 302)
         assert values(world, Metric.objects.get(code="some"))[date(2026, 10, 1)] == 1
+
+    def test_the_revenue_of_a_channel_is_told_by_the_deals(self, world, owner):
+        send("deals", *({"external_id": each, "sales_channel": "代理店"} | MADE for each in ("d1", "d2")))
+        revenue = {"recognized_on": "2026-10-20"}
+        send("revenues", *({"external_id": f"r{n}", "deal": f"d{n}", "amount": n} | revenue for n in range(1, 4)))
+        recompute(now=NOW)
+        channel = {"filters-0-field": "sales_channel", "filters-0-op": "eq", "filters-0-value": "代理店"}
+        page = sent(owner, "/metrics/new/", {**REVENUES, **channel, "act": "show"})
+        of_deal = page.partition('<optgroup label="Deal">')[2].partition("</optgroup>")[0]
+        assert re.findall(r">\s*([^<>]+?)\s*</option>", of_deal) == [
+            *("Lead source", "Sales channel", "Partner", "Region", "Customer type", "Origin of the deal"),
+        ]
+        assert '<option value="代理店">' in page
+        basics = {**BASICS, "unit": "amount", "accumulation": "sum", "code": "of_agents", "name": "代理店経由の売上額"}
+        sent(owner, "/metrics/new/", {**basics, **REVENUES, **channel}, 302)
+        assert values(world, Metric.objects.get(code="of_agents"))[date(2026, 10, 1)] == 3
+
+    def test_offers_the_closed_lists_and_own_fields_of_the_deal_in_words(self, world, owner):
+        send("deals", {"external_id": "d1", "attributes": {"案件種別": "新規"}, **MADE})
+        types = {"filters-0-field": "customer_type", "filters-0-op": "in"}
+        origin = {"filters-1-field": "deal.origin", "filters-1-op": "eq"}
+        own = {"filters-2-field": "deal.attributes.案件種別", "filters-2-op": "eq", "filters-2-value": ""}
+        body = {**VISITS, **types, **origin, **own, "act": "show"}
+        page = sent(owner, "/metrics/new/", body, headers={"accept-language": "ja"})
+        assert re.findall(r'type="checkbox"[^>]*value="(\w+)"', page) == ["existing", "new"]
+        for words in ("既存顧客", "商談の発生元", "営業自身の開拓", "商談の案件種別", '<option value="新規">'):
+            assert words in page, words
 
     def test_an_empty_condition_is_no_fault_while_one_types(self, world, owner):
         name = {"filters-1-field": "name", "filters-1-op": "eq", "filters-1-value": ""}
@@ -261,6 +291,12 @@ class TestFaults:
                 | {"denominator-filters-0-value": "soon"},
                 "denominator-filters-0-value",
                 "soon",
+            ),
+            (
+                {"kind": "simple", "fact": "orders", "aggregate": "count", "date": "ordered_on"}
+                | {"filters-0-field": "sales_channel", "filters-0-op": "eq", "filters-0-value": "Agent"},
+                "filters-0-field",
+                "Orders has no field Sales channel; only these have it: Deals, Deal stage events, Activities, Revenue lines",
             ),
             ({**DEALS, "name": " "}, "name", "Name the metric"),
             ({**DEALS, "code": "won_deals"}, "code", "already"),
