@@ -116,6 +116,9 @@ CHANGES = {
         lead=one_of([*LEADS, "elsewhere"]),
         email_hash=maybe(addresses),
         lead_source=texts,
+        sales_channel=st.sampled_from(["", "Agent", "Direct"]),
+        customer_type=maybe(st.sampled_from(["new", "existing"])),
+        attributes=st.fixed_dictionaries({"type": st.sampled_from(["a", "b", None])}),
         currency=st.sampled_from(["", "USD"]),
     ),
     "deal-lines": record(
@@ -191,6 +194,10 @@ def simple(fact: str, axis: str, **more: object) -> dict:
     return {"kind": "simple", "fact": fact, "date": axis, "aggregate": "count"} | more
 
 
+def where(field: str, value: str) -> dict:
+    return {"field": field, "op": "eq", "value": value}
+
+
 SPECS = [
     simple(
         "deals",
@@ -221,6 +228,11 @@ SPECS = [
     {"kind": "retention", "measure": "renewal_rate", "window_months": 3},
     simple("revenues", "recognized_on", aggregate="sum", field="gross_profit"),
     simple("leads", "created_on", filters=[{"field": "account.industry", "op": "eq", "value": "i"}]),
+    simple("revenues", "recognized_on", aggregate="sum", field="amount", filters=[where("sales_channel", "Agent")]),
+    simple("revenues", "recognized_on", filters=[where("deal.attributes.type", "a")]),
+    simple("activities", "happened_on", filters=[where("customer_type", "new"), where("product", "X0")]),
+    simple("deal-stage-events", "entered_at", filters=[where("lead_source", "Web")]),
+    {"kind": "clv", "formula": "historic", "filters": [where("sales_channel", "Agent")]},
     {"kind": "clv", "formula": "subscription"},
     {"kind": "score", "survey": "csat"},
 ]
@@ -247,6 +259,7 @@ def begin() -> None:
         day = {"created_on": "2026-05-07", "owner": person, "account": account, "lead_source": "Web"}
         send("leads", day | {"external_id": lead, "lead_source": "Fair"})
         closed = {"closed_on": "2026-06-15", "outcome": "won", "amount": 90, "currency": "USD"}
+        closed |= {"sales_channel": "Agent", "customer_type": "new", "attributes": {"type": "a"}}
         send("deals", day | closed | {"external_id": deal, "product": product, "lead": lead, "lead_source": None})
     send("deal-lines", {"external_id": "N0", "deal": "D0", "product": "X1", "amount": 40})
     moment = "2026-06-01T15:00:00+00:00"
