@@ -28,6 +28,7 @@ from kpis.api.views.handovers import (
     LeadRulesView,
 )
 from kpis.api.views.inputs import InputRequestsView
+from kpis.api.views.metric_fields import MetricFieldsView
 from kpis.api.views.operation import ChangeViewSet, ChecklistView, HealthView
 from kpis.api.views.parallel import ParallelCheckViewSet
 from kpis.api.views.periods import PeriodViewSet
@@ -67,6 +68,7 @@ urlpatterns = [
     ),
     path("metric-catalogue/", CatalogueView.as_view(), name="metric-catalogue"),
     path("metric-catalogue/<slug:code>/add/", CatalogueAdditionView.as_view(), name="metric-catalogue-add"),
+    path("metric-fields/", MetricFieldsView.as_view(), name="metric-fields"),
     path("targets/gaps/", TargetGapsView.as_view(), name="target-gaps"),
     path("targets/hand-over/", TargetHandOverView.as_view(), name="target-hand-over"),
     path("targets/confirmations/", ConfirmationsView.as_view(), name="target-confirmations"),

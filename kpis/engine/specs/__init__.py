@@ -27,7 +27,7 @@ from kpis.engine.specs.kinds import (
     Window,
 )
 from kpis.engine.specs.reading import KINDS, SpecError, clv_fact, parse_spec
-from kpis.engine.specs.term_reading import ACCOUNT, AGGREGATES, ATTRIBUTES, DEAL, OPERATORS, axes_of
+from kpis.engine.specs.term_reading import ACCOUNT, AGGREGATES, ATTRIBUTES, DEAL, OPERATORS, axes_of, field_of
 from kpis.engine.specs.terms import (
     ADDITIVE_AGGREGATES,
     conversion_sides,
@@ -86,6 +86,7 @@ __all__ = [
     "event_kinds",
     "facts_behind",
     "facts_read",
+    "field_of",
     "group",
     "is_additive",
     "measure_key",

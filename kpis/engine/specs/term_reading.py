@@ -34,6 +34,28 @@ def axes_of(fact: str) -> tuple[str, ...]:
     return (*FACTS[fact].dates, *(STEP_AXES if fact == "deals" else ()))
 
 
+def field_of(name: object, fact: Fact) -> FactField | None:
+    """What a filter may name: a field of the fact, of its account or deal, or a custom one; None of what there is not.
+
+    >>> field_of("deal.attributes.type", FACTS["revenues"]).type.value, field_of("sales_channel", FACTS["orders"])
+    ('any', None)
+    """
+    if not isinstance(name, str):
+        return None
+    for prefix, fields in ((ACCOUNT, ACCOUNT_FIELDS), (DEAL, DEAL_FIELDS)):
+        if name.startswith(prefix) and prefix.rstrip(".") in fact.fields:
+            inner = name.removeprefix(prefix)
+            return FactField(FieldType.ANY) if _is_custom(inner) else fields.get(inner)
+    return own_field(name, fact) or fact.carried.get(name)
+
+
+def own_field(name: object, fact: Fact) -> FactField | None:
+    """A field of the fact itself, or a custom one."""
+    if not isinstance(name, str):
+        return None
+    return FactField(FieldType.ANY) if _is_custom(name) else fact.fields.get(name)
+
+
 class TermReader:
     """Walks the JSON once, noting every fault with its path."""
 
@@ -131,7 +153,7 @@ class TermReader:
         return None
 
     def aggregated_field(self, field: object, fact: Fact, aggregate: str, path: str) -> str | None:
-        known = self.own_field(field, fact)
+        known = own_field(field, fact)
         numeric = aggregate in NUMERIC_AGGREGATES
         if known is None or (numeric and known.type not in {FieldType.NUMBER, FieldType.ANY}):
             usable = fact.of_type(FieldType.NUMBER) if numeric else tuple(fact.fields)
@@ -146,22 +168,6 @@ class TermReader:
             )
             return None
         return str(field)
-
-    def field_of(self, name: object, fact: Fact) -> FactField | None:
-        """A field of the fact, of the account or deal that it belongs to, or a custom one of any of them."""
-        if not isinstance(name, str):
-            return None
-        for prefix, fields in ((ACCOUNT, ACCOUNT_FIELDS), (DEAL, DEAL_FIELDS)):
-            if name.startswith(prefix) and prefix.rstrip(".") in fact.fields:
-                inner = name.removeprefix(prefix)
-                return FactField(FieldType.ANY) if _is_custom(inner) else fields.get(inner)
-        return self.own_field(name, fact) or fact.carried.get(name)
-
-    def own_field(self, name: object, fact: Fact) -> FactField | None:
-        """A field of the fact itself, or a custom one."""
-        if not isinstance(name, str):
-            return None
-        return FactField(FieldType.ANY) if _is_custom(name) else fact.fields.get(name)
 
     def credit(self, value: object, fact: Fact, path: str) -> str:
         if value is None:
@@ -196,7 +202,7 @@ class TermReader:
                 path.rstrip("."), "invalid", gettext_noop("A filter has exactly three parts: field, op and value.")
             )
             return None
-        field = self.field_of(data["field"], fact)
+        field = field_of(data["field"], fact)
         if field is None:
             self.note_unknown_field(data["field"], fact, f"{path}field")
             return None
@@ -212,7 +218,7 @@ class TermReader:
 
     def note_unknown_field(self, name: object, fact: Fact, path: str) -> None:
         """Say what the fact has, and where other facts have what was asked, which ones."""
-        others = [each.code for each in FACTS.values() if self.field_of(name, each)]
+        others = [each.code for each in FACTS.values() if field_of(name, each)]
         custom = [f"{prefix}{ATTRIBUTES}…" for prefix in (ACCOUNT, DEAL) if prefix.rstrip(".") in fact.fields]
         known = ", ".join((*fact.fields, *fact.carried, f"{ATTRIBUTES}…", *custom))
         if not others:

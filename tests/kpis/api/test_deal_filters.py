@@ -6,6 +6,7 @@ import pytest
 import time_machine
 from django.db import connection
 
+from kpis.engine import specs
 from kpis.models import KpiEvent, MeasureBlock
 from kpis.services.recompute import recompute, recompute_all
 from tests.kpis.api.test_matrix import OCTOBER, send
@@ -219,6 +220,60 @@ def test_what_a_record_does_not_have_itself_is_not_aggregated(api):
     spec = {"kind": "simple", "fact": "activities", "date": "happened_on", "aggregate": "distinct", "field": "product"}
     (error,) = api.post("metrics/", {**body, "spec": spec}).json()["errors"]
     assert error["field"] == "spec.field"
+
+
+class TestFields:
+    """`metric-fields/`: what a filter may name, for whoever writes a spec by the API."""
+
+    def test_tell_what_the_deal_says_beside_the_record_itself(self, api, dealt):
+        rows = {row["field"]: row for row in api.shown("metric-fields/", fact="activities")["results"]}
+        of_deal = {name for name, row in rows.items() if row["group"] == "Deal"}
+        assert of_deal == {name for (name, _op, _value), _kept in FILTERS}
+        assert (rows["kind"]["group"], rows["kind"]["is_closed"]) == ("Activity", True)
+        assert rows["sales_channel"] == {
+            "field": "sales_channel",
+            "name": "Sales channel",
+            "group": "Deal",
+            "type": "text",
+            "operators": ["eq", "ne", "in", "not_in", "is_null", "contains"],
+            "is_closed": False,
+            "values": None,
+        }
+        assert "sales_channel" not in {row["field"] for row in api.shown("metric-fields/", fact="orders")["results"]}
+
+    @pytest.mark.parametrize(
+        ("field", "values"),
+        [
+            ("sales_channel", ["代理店", "直販"]),
+            ("lead_source", ["Web", "展示会"]),
+            ("customer_type", ["existing", "new"]),
+            ("product", ["A", "B"]),
+            ("deal.attributes.案件種別", ["更新", "新規"]),
+        ],
+    )
+    def test_tell_the_values_that_can_be_filtered_by(self, api, dealt, field, values):
+        (row,) = api.shown("metric-fields/", fact="activities", field=field)["results"]
+        assert sorted(each["value"] for each in row["values"]) == sorted(values)
+
+    def test_call_the_values_as_people_do(self, api, dealt):
+        asked = {"fact": "revenues", "field": "customer_type", "headers": {"accept-language": "ja"}}
+        (row,) = api.shown("metric-fields/", **asked)["results"]
+        assert (row["name"], row["group"]) == ("顧客区分", "商談")
+        assert row["values"] == [{"value": "existing", "name": "既存顧客"}, {"value": "new", "name": "新規顧客"}]
+
+    def test_are_those_that_a_spec_may_name(self, api, dealt):
+        for fact in specs.FACTS:
+            for row in api.shown("metric-fields/", fact=fact)["results"]:
+                assert specs.field_of(row["field"], specs.FACTS[fact]), (fact, row["field"])
+
+    @pytest.mark.parametrize(
+        ("asked", "field"),
+        [({}, "fact"), ({"fact": "wishes"}, "fact"), ({"fact": "orders", "field": "sales_channel"}, "field")],
+    )
+    def test_of_what_there_is_not_are_refused(self, api, asked, field):
+        answer = api.get("metric-fields/", **asked)
+        assert answer.status_code == 400
+        assert [error["field"] for error in answer.json()["errors"]] == [field]
 
 
 def assert_as_computed_anew():

@@ -16,7 +16,7 @@ from tests.kpis.api.test_matrix import sales  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.django_db
 
-PARAMETERS = {"grain": "month", "from": "2026-10-01", "to": "2026-11-01", "period_start": "2026-10-01"}
+PARAMETERS = {"grain": "month", "from": "2026-10-01", "to": "2026-11-01", "period_start": "2026-10-01", "fact": "deals"}
 PATH_VALUES = {"dimension": "region"}
 
 
