@@ -296,7 +296,7 @@ class TestFaults:
                 {"kind": "simple", "fact": "orders", "aggregate": "count", "date": "ordered_on"}
                 | {"filters-0-field": "sales_channel", "filters-0-op": "eq", "filters-0-value": "Agent"},
                 "filters-0-field",
-                "Orders has no field Sales channel; only these have it: Deals, Deal stage events, Activities, Revenue lines",
+                "no field Sales channel; only these have it: Deals, Deal stage events, Activities, Revenue lines",
             ),
             ({**DEALS, "name": " "}, "name", "Name the metric"),
             ({**DEALS, "code": "won_deals"}, "code", "already"),
