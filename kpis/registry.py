@@ -23,6 +23,7 @@ from kpis.selectors.parallel import find_check, is_typed, read_check
 from kpis.selectors.target_requests import read_own_business
 from kpis.selectors.template_use import read_template
 from kpis.services.calendar import seed_calendar
+from kpis.services.comparing import TO_COMPARE
 from kpis.services.templates import instantiate_requested, typed_fields
 from kpis.tasks import (
     DUE_FITNESS,
@@ -31,6 +32,7 @@ from kpis.tasks import (
     DUE_PERIODS,
     DUE_SNAPSHOTS,
     check_fitness,
+    compare_periods,
     fold_shown_changes,
     move_periods,
     note_snapshots,
@@ -112,7 +114,7 @@ MODEL_CAPABILITIES = {
         "backcalculation",
         "forecastcall",
     ),
-    Capability.READ_LOCKED_VALUES: ("lockedcell", "restatementdecision"),
+    Capability.READ_LOCKED_VALUES: ("lockedcell", "openrestatement", "restatementdecision"),
     Capability.ENTER_VALUES: ("manualentry", "inputreminder"),
     Capability.MANAGE_DEFINITIONS: (
         "parallelcheck",
@@ -209,6 +211,7 @@ def register() -> None:
     registry.number_notes.register(NumberNotes("closing", read_locked_numbers, 10))
     registry.health_signals.register(HealthSignal("template", read_template, 21))
     on("calendar.changed", move_periods)
+    on(TO_COMPARE, compare_periods)
     for topic in ("facts.changed", "definition.changed", "calendar.changed"):
         on(topic, recompute_values)
     for capability, models in MODEL_CAPABILITIES.items():

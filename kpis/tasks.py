@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from kpis.services.calendar import ensure_calendar
+from kpis.services.comparing import compare_closed_periods, note_to_compare
 from kpis.services.fitness import check_kpis
 from kpis.services.periods import advance_periods
 from kpis.services.recompute import recompute
@@ -35,12 +36,20 @@ def recompute_values(*, company_id: str, object_id: str = "") -> None:
 
 @shared_task(base=CompanyTask)
 def move_periods(*, company_id: str, object_id: str = "") -> None:
-    """Make provisional what is due, keep the calendar a year ahead, and come again after midnight."""
+    """Make provisional what is due, keep the calendar a year ahead, have what is closed compared, and come again after
+    midnight."""
     now = timezone.now()
     today = timezone.localdate(now)
     ensure_calendar(first_day=today, last_day=today + CALENDAR_AHEAD)
     advance_periods(now=now)
+    note_to_compare(None)  # also what no recompute touches: a formula, the day on which something is read
     schedule_due(company_id=company_id, kind=DUE_PERIODS, next_run_at=_after_midnight(now))
+
+
+@shared_task(base=CompanyTask)
+def compare_periods(*, company_id: str, object_id: str = "") -> None:
+    """Compare the closed periods in which something was computed again; does nothing when somebody else already has."""
+    compare_closed_periods(now=timezone.now())
 
 
 @shared_task(base=CompanyTask)

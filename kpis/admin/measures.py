@@ -14,6 +14,8 @@ from kpis.models import (
     KpiEvent,
     LockedCell,
     MeasureBlock,
+    OpenRestatement,
+    PeriodToCompare,
     RestatementDecision,
     ShownChange,
     UnresolvedReference,
@@ -89,6 +91,33 @@ class RestatementDecisionAdmin(ReadOnlyAdmin):
     list_filter = ("verdict", "grain", "dimension")
     search_fields = ("node__name", "node__code", "member__name", "reason")
     date_hierarchy = "decided_at"
+
+
+@admin.register(OpenRestatement)
+class OpenRestatementAdmin(ReadOnlyAdmin):
+    """Closed numbers that would be others today and wait for a decision."""
+
+    list_display = (
+        "node",
+        "grain",
+        "period_start",
+        "dimension",
+        "member",
+        measured("value", _("Live value"), metric="node.metric"),
+        "absence",
+    )
+    list_select_related = ("node__metric", "member")
+    list_filter = ("grain", "dimension")
+    search_fields = ("node__name", "node__code", "member__name")
+    date_hierarchy = "period_start"
+
+
+@admin.register(PeriodToCompare)
+class PeriodToCompareAdmin(ReadOnlyAdmin):
+    """Closed periods in which something was computed again."""
+
+    list_display = ("id", "period")
+    list_select_related = ("period",)
 
 
 @admin.register(FactChange)

@@ -36,7 +36,7 @@ from kpis.models.measures import (
 from kpis.models.organisation import Person, PersonLink, Team, TeamLeader, TeamMembership
 from kpis.models.parallel import ParallelCheck
 from kpis.models.phases import DealPhase
-from kpis.models.restatements import RestatementDecision
+from kpis.models.restatements import OpenRestatement, PeriodToCompare, RestatementDecision
 from kpis.models.sourced import ExternalIdentity, FactChange, FactStream, UnresolvedReference
 from kpis.models.target_requests import TargetRequest, TargetRequestCell, TargetRequestDecision
 from kpis.models.targets import BackCalculation, ManualEntry, Target, TargetRevision
@@ -84,9 +84,11 @@ __all__ = [
     "Metric",
     "MetricSnapshot",
     "MetricVersion",
+    "OpenRestatement",
     "Order",
     "ParallelCheck",
     "Period",
+    "PeriodToCompare",
     "PeriodTransition",
     "Person",
     "PersonLink",

@@ -1,4 +1,4 @@
-"""What people decided about closed numbers that would be others today."""
+"""Closed numbers that would be others today: which wait for a decision, and what people decided."""
 
 import uuid
 
@@ -7,6 +7,7 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from kpis.choices import Grain, RestatementVerdict
+from kpis.models.calendar import Period
 from kpis.models.definitions import KpiNode
 from kpis.models.dimensions import DimensionMember
 
@@ -50,3 +51,49 @@ class RestatementDecision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.node} {self.period_start}: {self.verdict}"
+
+
+class PeriodToCompare(models.Model):
+    """A closed period whose locked numbers are to be compared with the live ones: something in it was computed again.
+
+    Rows are only added, so that whoever computes waits for nobody; of one period there may be several.
+    """
+
+    period = models.ForeignKey(Period, models.CASCADE, related_name="+", verbose_name=_("Period"))
+
+    class Meta:
+        verbose_name = _("Closed period to compare")
+        verbose_name_plural = _("Closed periods to compare")
+
+    def __str__(self) -> str:
+        return f"{self.period}"
+
+
+class OpenRestatement(models.Model):
+    """One locked cell that would say something else, as it was last compared, and on which nobody has decided.
+
+    `value` and `absence` are what is live. Written by comparing, removed by deciding, opening again and closing; the
+    page of the period's closing compares anew.
+    """
+
+    node = models.ForeignKey(KpiNode, models.CASCADE, related_name="open_restatements", verbose_name=_("Node"))
+    grain = models.CharField(_("Grain"), max_length=7, choices=Grain.choices)
+    period_start = models.DateField(_("Period"))
+    dimension = models.CharField(_("Dimension"), max_length=20)
+    member = models.ForeignKey(DimensionMember, models.CASCADE, null=True, related_name="+", verbose_name=_("Member"))
+    value = _number(_("Live value"))
+    absence = models.CharField(_("Absence"), max_length=20, blank=True, default="")
+
+    class Meta:
+        verbose_name = _("Restatement to decide on")
+        verbose_name_plural = _("Restatements to decide on")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["grain", "period_start", "node", "dimension", "member"],
+                name="openrestatement_once",
+                nulls_distinct=False,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.node} {self.period_start}"

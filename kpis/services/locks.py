@@ -33,6 +33,12 @@ COLUMNS = (
 Versions = dict[int, list[MetricVersion]]
 
 
+def lock_states() -> None:
+    """One change of states or of closed numbers at a time: a quarter sees all its months, a decision what is closed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ':periods'))")
+
+
 def lock_cells(*, periods: Sequence[Period], now: datetime) -> int:
     """Store the live cells of closed periods, in place of what was locked there; returns how many.
 

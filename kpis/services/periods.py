@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -17,7 +17,8 @@ from kpis.engine.issues import Issue, gettext_noop
 from kpis.models import KpiNode, LockedCell, Period, PeriodTransition
 from kpis.selectors.calendar import business_day
 from kpis.selectors.closing_dues import WEEK_PROVISIONAL_BUSINESS_DAY
-from kpis.services.locks import lock_cells
+from kpis.services.comparing import forget_open
+from kpis.services.locks import lock_cells, lock_states
 from kpis.services.recompute import recompute
 from kpis.services.refusal import RefusedError
 from tenants.context import current_company
@@ -45,7 +46,7 @@ def advance_periods(*, now: datetime) -> tuple[Period, ...]:
         Grain.WEEK: WEEK_PROVISIONAL_BUSINESS_DAY,
     }
     with transaction.atomic():
-        _lock_states()
+        lock_states()
         ended = Period.objects.select_related("fiscal_year").filter(
             state=PeriodState.OPEN, grain__in=BASE_GRAINS, end_date__lte=today
         )
@@ -65,7 +66,7 @@ def advance_periods(*, now: datetime) -> tuple[Period, ...]:
 def make_provisional(*, period: Period, actor: Any, now: datetime, reason: str = "") -> Period:
     """Make one ended month or week provisional before the clock does. Raises PeriodError."""
     with transaction.atomic():
-        _lock_states()
+        lock_states()
         period = _checked(period, now)
         if period.state != PeriodState.OPEN:
             raise PeriodError(
@@ -90,7 +91,7 @@ def close_periods(*, periods: Sequence[Period], actor: Any, now: datetime, reaso
     """
     recompute(now=now)
     with transaction.atomic():
-        _lock_states()
+        lock_states()
         asked = [_checked(period, now) for period in periods]
         done = next((period for period in asked if period.state == PeriodState.CLOSED), None)
         if done is not None:
@@ -101,8 +102,10 @@ def close_periods(*, periods: Sequence[Period], actor: Any, now: datetime, reaso
         still_open = [period for period in closing if period.state == PeriodState.OPEN]
         _move(still_open, PeriodState.PROVISIONAL, actor=actor, reason=reason, now=now)
         _move(closing, PeriodState.CLOSED, actor=actor, reason=reason, now=now)
-        longer = _move_longer(closing, actor=actor, now=now)
-        lock_cells(periods=[*closing, *(each for each in longer if each.state == PeriodState.CLOSED)], now=now)
+        moved = _move_longer(closing, actor=actor, now=now)
+        longer = [each for each in moved if each.state == PeriodState.CLOSED]
+        lock_cells(periods=[*closing, *longer], now=now)
+        _forget_open([*closing, *longer])
     return tuple(asked)
 
 
@@ -115,7 +118,7 @@ def reopen_period(*, period: Period, reason: str, actor: Any, now: datetime) -> 
         template = gettext_noop("Write why the period is opened again: those who used its numbers will ask.")
         raise PeriodError(issues=[Issue("reason", "required", template)])
     with transaction.atomic():
-        _lock_states()
+        lock_states()
         period = _checked(period, now)
         if period.state != PeriodState.CLOSED:
             raise PeriodError(
@@ -128,14 +131,17 @@ def reopen_period(*, period: Period, reason: str, actor: Any, now: datetime) -> 
         for each in [*opened, *longer]:
             unlocked |= Q(grain=each.grain, period_start=each.start_date)
         LockedCell.objects.filter(unlocked).delete()
+        _forget_open([*opened, *longer])
         emit(topic="values.changed", company_id=current_company().pk)
     return period
 
 
-def _lock_states() -> None:
-    """One change of states at a time, so that a quarter sees all its months."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ':periods'))")
+def _forget_open(periods: Sequence[Period]) -> None:
+    """What is locked just now differs from nothing, and what is not locked neither."""
+    for grain in Grain:
+        starts = [period.start_date for period in periods if period.grain == grain]
+        if starts:
+            forget_open(grain=grain, starts=starts)
 
 
 def _checked(period: Period, now: datetime) -> Period:

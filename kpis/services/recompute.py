@@ -16,6 +16,7 @@ from kpis.engine.specs import Window
 from kpis.models import ValuesVersion
 from kpis.services import blocks, dependents
 from kpis.services.calendar import ensure_calendar
+from kpis.services.comparing import note_touched
 from kpis.services.events import derive_events, take_stale
 from kpis.services.joining import join_leads
 from kpis.services.measured import groups_reading_records, measured_terms
@@ -40,7 +41,7 @@ def recompute(*, now: datetime) -> RecomputeResult:
     """Derive events and blocks from what is dirty; does nothing when nothing is.
 
     Concurrent calls for one company wait for one another, so when this returns everything that was dirty at the call
-    is in the blocks. Emits values.changed when it touched anything.
+    is in the blocks. Emits values.changed when it touched anything, and has compared what is closed of it.
     """
     settings = company_settings()
     with transaction.atomic(), connection.cursor() as cursor:
@@ -67,6 +68,7 @@ def recompute(*, now: datetime) -> RecomputeResult:
         windows = {name: term for name, of in terms.items() for term in of.values() if isinstance(term, Window)}
         touched |= affected_windows(cursor, touched, windows)
         blocks.rebuild(cursor, touched, terms, by_difference)
+        note_touched(touched.values())
         emit(topic="values.changed", company_id=current_company().pk)
     return RecomputeResult({name: None if each is None else frozenset(each) for name, each in touched.items()})
 

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from kpis.choices import PeriodState, RestatementVerdict
 from kpis.engine.issues import Issue, gettext_noop
@@ -12,7 +12,8 @@ from kpis.models import Period, RestatementDecision
 from kpis.selectors.restatements import Restatement, find_restatements_of
 from kpis.selectors.visibility import OPEN
 from kpis.services.changed_values import announce_changed_values
-from kpis.services.locks import relock_cells
+from kpis.services.comparing import forget_open
+from kpis.services.locks import lock_states, relock_cells
 from kpis.services.recompute import recompute
 from kpis.services.refusal import RefusedError
 
@@ -43,7 +44,7 @@ def decide_restatements(
         raise RestatementError(issues=[Issue("reason", "required", template)])
     recompute(now=now)
     with transaction.atomic():
-        _lock_states()
+        lock_states()
         if Period.objects.get(pk=period.pk).state != PeriodState.CLOSED:
             raise RestatementError(
                 gettext_noop("The period from %(start)s is not closed, so its numbers follow the facts by themselves."),
@@ -57,6 +58,7 @@ def decide_restatements(
         decisions = RestatementDecision.objects.bulk_create(
             _decision(each, verdict, reason.strip(), actor, now) for each in asked
         )
+        forget_open(grain=period.grain, starts=[period.start_date], nodes={each.cell.node_id for each in asked})
         if not is_refusal:
             relock_cells(cells=[each.cell for each in asked], now=now)
             announce_changed_values()
@@ -87,9 +89,3 @@ def _decision(
         actor=actor,
         decided_at=now,
     )
-
-
-def _lock_states() -> None:
-    """One change of closed numbers at a time, and none while a period changes its state."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(current_schema() || ':periods'))")

@@ -23,7 +23,15 @@ from kpis.services.sealing import seal_address
 
 PEOPLE = "people"
 # What was written down as it was then, and what is moved with the records themselves.
-_STAYING = frozenset({"kpis.LockedCell", "kpis.MetricSnapshot", "kpis.RestatementDecision", "kpis.PersonLink"})
+_STAYING = frozenset(
+    {
+        "kpis.LockedCell",
+        "kpis.MetricSnapshot",
+        "kpis.OpenRestatement",
+        "kpis.PersonLink",
+        "kpis.RestatementDecision",
+    }
+)
 
 
 def hide_gone(cursor: CursorWrapper, *, rows: str = "SELECT id FROM affected") -> None:

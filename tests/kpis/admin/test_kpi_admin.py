@@ -64,8 +64,10 @@ READ_ONLY = {
         "leadstageevent",
         "lockedcell",
         "measureblock",
+        "openrestatement",
         "order",
         "period",
+        "periodtocompare",
         "periodtransition",
         "personlink",
         "restatementdecision",
@@ -129,7 +131,15 @@ class TestAccess:
     def test_hr_sees_people_and_locked_cells(self, client_for, hana, acme):
         client = client_for(hana, acme)
         seen = {model._meta.model_name for model in MODELS if client.get(url(model, "changelist")).status_code == 200}
-        assert seen == {"person", "team", "teammembership", "teamleader", "lockedcell", "restatementdecision"}
+        assert seen == {
+            "person",
+            "team",
+            "teammembership",
+            "teamleader",
+            "lockedcell",
+            "openrestatement",
+            "restatementdecision",
+        }
 
     def test_the_console_has_no_company_models(self, client_for, olivia, console):
         client = client_for(olivia, console)
