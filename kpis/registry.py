@@ -19,6 +19,7 @@ from kpis.selectors.handover_check import check_handover
 from kpis.selectors.health import read_goal
 from kpis.selectors.inputs import open_inputs, read_inputs
 from kpis.selectors.locked import read_locked_numbers
+from kpis.selectors.open_restatements import read_late_periods
 from kpis.selectors.parallel import find_check, is_typed, read_check
 from kpis.selectors.target_requests import read_own_business
 from kpis.selectors.template_use import read_template
@@ -59,6 +60,7 @@ from tenants.registry import (
     Stage,
 )
 
+LATE_PERIODS = 3  # named on the first page of the day; the page of closing lists all of each grain
 NAVIGATION = (
     NavigationEntry("home", _("Home"), "home", "home", 10, Capability.READ_RESULTS),
     NavigationEntry("budget", _("Budget versus actual table"), "budget-table", "table", 15, Capability.READ_RESULTS),
@@ -174,11 +176,17 @@ def parallel_panel(request: HttpRequest, *, node: KpiNode, segment: Segment, **_
 
 
 def closing_panel(request: HttpRequest, **_objects: Any) -> dict[str, Any] | None:
-    """The month that is to be closed next, and by when. None for who does not close, and where all are closed."""
+    """The month that is to be closed next, and by when; the closed ones that wait for a decision about late changes.
+
+    None for who does not close, and where nothing waits.
+    """
     if not has_capability(request.user, Capability.CLOSE_PERIODS):
         return None
     waiting = find_waiting_month(today=timezone.localdate())
-    return {"waiting": waiting, "label": period_namer()(waiting.row)} if waiting else None
+    late = read_late_periods(limit=LATE_PERIODS)
+    if waiting is None and not late.shown:
+        return None
+    return {"waiting": waiting, "label": period_namer()(waiting.row) if waiting else "", "late": late}
 
 
 PANELS = (

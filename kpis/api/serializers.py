@@ -196,9 +196,15 @@ class PeriodSerializer(Selectable):
     label = serializers.SerializerMethodField()
     state = serializers.ChoiceField(PeriodState.choices)
     fiscal_year = serializers.IntegerField(source="fiscal_year.start_year")
+    open_restatement_count = serializers.SerializerMethodField(
+        help_text=_("How many nodes changed after closing and wait for a decision, as they were last compared.")
+    )
 
     def get_label(self, period: Period) -> str:
         return self.context["labels"](period)
+
+    def get_open_restatement_count(self, period: Period) -> int:
+        return self.context["late_counts"].get((period.grain, period.start_date), 0)
 
 
 class CellNumbersSerializer(serializers.Serializer):

@@ -19,6 +19,8 @@ from kpis.selectors.calendar import period_namer
 from kpis.selectors.landings import Landing, read_open_landings
 from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
 from kpis.selectors.matrix.loading import Definitions, is_additive_on, load_definitions
+from kpis.selectors.matrix.shapes import OFFICIAL
+from kpis.selectors.open_restatements import LateNumber, LatePlace, read_late_numbers
 from kpis.selectors.target_grid import grid_members
 from kpis.selectors.visibility import Sight
 
@@ -48,7 +50,8 @@ class BudgetQuery:
 class BudgetColumn:
     """One period. `phase`: over (a month that has ended), running, or ahead, where there is no actual yet.
 
-    `is_border`: the first column ahead, so that nobody reads what is expected as an actual.
+    `is_border`: the first column ahead, so that nobody reads what is expected as an actual. `late_count` numbers of it
+    changed after closing and wait for a decision.
     """
 
     row: Period
@@ -57,6 +60,7 @@ class BudgetColumn:
     state: str
     phase: str
     is_border: bool = False
+    late_count: int = 0
 
     @property
     def grain(self) -> str:
@@ -75,7 +79,8 @@ class BudgetCell:
     of a period that is over. Variance, achievement and year on year are the landing's where there is one, else the
     actual's. `before` is the value of the same period of the year before, `year_on_year` a ratio (of rates a
     difference). `status` is the actual's. `beyond_months` is what a longer period has beyond the sum of its months
-    (negative: lacks), None where that is nothing or where months do not add up to it.
+    (negative: lacks), None where that is nothing or where months do not add up to it. `late` is what the locked number
+    would be today, None where it waits for no decision.
     """
 
     part: BudgetPart
@@ -87,6 +92,7 @@ class BudgetCell:
     landing_absence: str | None = None
     status: str = "none"
     beyond_months: Decimal | None = None
+    late: LateNumber | None = None
 
     @property
     def value(self) -> Decimal | None:
@@ -195,6 +201,23 @@ def _adding(node: KpiNode, definitions: Definitions, days: Sequence[date]) -> Ad
     return Adding(is_additive, HUNDRED if is_nps else ONE)
 
 
+def _late(
+    query: BudgetQuery, matrix: KpiMatrix, grains: Sequence[str], months: Sequence[Period]
+) -> Mapping[LatePlace, LateNumber]:
+    """What waits for a decision of what is shown; of live numbers nothing does."""
+    if query.org == "now" or query.line != OFFICIAL:
+        return {}
+    found = read_late_numbers(
+        nodes=[node.row.pk for node in matrix.nodes],
+        grains=grains,
+        start=months[0].start_date,
+        end=months[-1].end_date,
+        dimension=query.dimension,
+    )
+    shown = {member.id for member in matrix.members}
+    return {place: number for place, number in found.items() if place[-1] in shown}
+
+
 @dataclass(frozen=True)
 class _Reader:
     """The matrices of this year and the one before, by grain."""
@@ -205,6 +228,7 @@ class _Reader:
     places: Mapping[tuple[str, int, int], int]  # grain, fiscal year, ordinal → index of the period
     landings: Mapping[tuple[int, int], Mapping[int | None, Landing]]  # node, month → member
     adding: Sequence[Adding]  # of each node
+    late: Mapping[LatePlace, LateNumber]
     today: date
 
     @classmethod
@@ -246,7 +270,8 @@ class _Reader:
         codes = {node.row.metric.code for node in by_month.nodes if node.row.metric}
         definitions, days = load_definitions(codes), [row.start_date for row in months]
         adding = [_adding(node.row, definitions, days) for node in by_month.nodes]
-        return cls(query, periods, matrices, places, landings, adding, timezone.localdate(now))
+        late = _late(query, by_month, grains, months)
+        return cls(query, periods, matrices, places, landings, adding, late, timezone.localdate(now))
 
     @property
     def currency(self) -> str:
@@ -283,6 +308,7 @@ class _Reader:
             achievement=matrix.achievement[node][member][index] if is_judged else cell.achievement,
             status=matrix.status[node][member][index] or "none",
             beyond_months=self._beyond(node, member, part.value, months) if row.grain != Grain.MONTH else None,
+            late=self.late.get((matrix.nodes[node].row.pk, row.grain, row.start_date, matrix.members[member].id)),
         )
 
     def _beyond(self, node: int, member: int, value: Decimal | None, months: Sequence[Period]) -> Decimal | None:
@@ -385,7 +411,8 @@ def _columns(reader: _Reader, today: date) -> Iterator[BudgetColumn]:
         phase = phase_of(row, today)
         is_border = phase == AHEAD and row.grain == Grain.MONTH and is_first_ahead
         is_first_ahead = is_first_ahead and not is_border
-        yield BudgetColumn(row, name(row), short(row), state, phase, is_border)
+        late = sum((grain, start) == (row.grain, row.start_date) for _node, grain, start, _member in reader.late)
+        yield BudgetColumn(row, name(row), short(row), state, phase, is_border, late)
 
 
 def _rows(reader: _Reader, columns: Sequence[BudgetColumn], sight: Sight) -> Iterator[BudgetRow]:

@@ -11,6 +11,7 @@ from kpis.selectors.calendar import period_namer
 from kpis.selectors.matrix import MatrixQuery, build_matrix
 from kpis.selectors.matrix.axes import load_members
 from kpis.selectors.matrix.loading import load_definitions
+from kpis.selectors.open_restatements import count_open
 from kpis.selectors.restatements import Restatement
 from kpis.selectors.sources import Source, read_sources
 from kpis.selectors.streams import read_deliveries, term_coverage
@@ -20,11 +21,15 @@ BASE_GRAINS = (Grain.MONTH, Grain.WEEK)
 
 @dataclass(frozen=True)
 class ClosingPeriod:
-    """One period with the last change of its state, None while nothing changed it."""
+    """One period with the last change of its state, None while nothing changed it.
+
+    `late_count` KPIs of it changed after closing and wait for a decision.
+    """
 
     row: Period
     label: str
     transition: PeriodTransition | None
+    late_count: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,17 +75,21 @@ class LateChange:
     is_refused: bool
 
 
-def read_closing_periods(grain: str, *, today: date, limit: int) -> list[ClosingPeriod]:
-    """The periods that have begun, latest first; three queries and those for names."""
-    rows = list(
-        Period.objects.select_related("fiscal_year")
-        .filter(grain=grain, start_date__lte=today)
-        .order_by("-start_date")[:limit]
-    )
+def read_closing_periods(grain: str, *, today: date, limit: int, asked: date | None = None) -> list[ClosingPeriod]:
+    """The periods that have begun, latest first; at most five queries and those for names.
+
+    Beyond `limit` those that wait for a decision about late changes, and the one `asked` for by its first day.
+    """
+    begun = Period.objects.select_related("fiscal_year").filter(grain=grain, start_date__lte=today)
+    rows = list(begun.order_by("-start_date")[:limit])
+    late = {start: count for (each, start), count in count_open().items() if each == grain}
+    older = {start for start in (*late, asked) if start is not None} - {row.start_date for row in rows}
+    if older:
+        rows += begun.filter(start_date__in=older).order_by("-start_date")
     changes = PeriodTransition.objects.filter(period__in=rows).select_related("actor").order_by("at", "id")
     latest = {change.period_id: change for change in changes}
     name = period_namer()
-    return [ClosingPeriod(row, name(row), latest.get(row.pk)) for row in rows]
+    return [ClosingPeriod(row, name(row), latest.get(row.pk), late.get(row.start_date, 0)) for row in rows]
 
 
 def read_transitions(period: Period) -> list[PeriodTransition]:

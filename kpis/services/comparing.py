@@ -71,7 +71,9 @@ def compare_closed_periods(*, now: datetime) -> int:
             lock_states()
             # Taken off before the numbers are read: what changes meanwhile is noted anew.
             PeriodToCompare.objects.filter(period=pk).delete()
-            _compare(Period.objects.get(pk=pk), now=now)
+            period = Period.objects.filter(pk=pk).first()
+            if period is not None:  # another calendar may have no such period
+                _compare(period, now=now)
     return len(waiting)
 
 

@@ -68,8 +68,9 @@ def closing(request: HttpRequest) -> HttpResponse:
     today = timezone.localdate(now)
     grain = request.GET.get("grain", "")
     grain = grain if grain in GRAINS else Grain.MONTH
-    periods = read_closing_periods(grain, today=today, limit=PERIODS)
-    chosen = _chosen(request, periods, today)
+    asked = _asked_start(request)
+    periods = read_closing_periods(grain, today=today, limit=PERIODS, asked=asked)
+    chosen = _chosen(asked, periods, today)
     dues = read_dues([each.row for each in periods], today=today)
     settings = company_settings()
     page: dict[str, Any] = {
@@ -172,11 +173,18 @@ def _explained(late: list[LateChange], count: int, period: Period) -> list[Evide
     return [found.get(number) for number in range(count)]
 
 
-def _chosen(request: HttpRequest, periods: list[ClosingPeriod], today: date) -> ClosingPeriod | None:
-    """`?start=`; without it the latest period that is over."""
-    asked = request.GET.get("start", "")
+def _asked_start(request: HttpRequest) -> date | None:
+    """`?start=`; None where that is no date."""
+    try:
+        return date.fromisoformat(request.GET.get("start", ""))
+    except ValueError:
+        return None
+
+
+def _chosen(asked: date | None, periods: list[ClosingPeriod], today: date) -> ClosingPeriod | None:
+    """The one asked for; else the latest period that is over."""
     over = [each for each in periods if each.row.end_date <= today]
-    found = next((each for each in periods if each.row.start_date.isoformat() == asked), None)
+    found = next((each for each in periods if each.row.start_date == asked), None)
     return found or next(iter(over), next(iter(periods), None))
 
 

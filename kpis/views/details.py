@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from kpis.choices import Level
+from kpis.choices import Level, PeriodState
 from kpis.engine.contribution import Method
 from kpis.forms.trees import BenchmarkReviewForm
 from kpis.models import KpiNode, Period
@@ -33,6 +33,7 @@ from kpis.selectors.figures import Figure
 from kpis.selectors.fitness import open_findings, read_guidance
 from kpis.selectors.landings import read_landing
 from kpis.selectors.movements import judge_trend, read_connection
+from kpis.selectors.open_restatements import LateNumber, find_late_number
 from kpis.selectors.records import find_version
 from kpis.selectors.visibility import Sight, sight_of
 from kpis.selectors.wording import controllable_words, definition_words
@@ -79,6 +80,8 @@ def detail(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
         **segments,
         "node": node,
         "member": segment.member,
+        "late": _late(figure, segment),
+        "may_step": has_capability(request.user, Capability.PROVISIONAL_PERIODS),
         "org": segment.org,
         "switch": period_switch(request, period),
         "trend": drawn(trend, period.grain),
@@ -98,6 +101,19 @@ def detail(request: HttpRequest, public_id: uuid.UUID) -> HttpResponse:
     }
     panels = panels_of("kpi", request, node=node, period=period, segment=segment)
     return render(request, "kpis/detail.html", {"page": page, "currency": figure.currency, "panels": panels})
+
+
+def _late(figure: Figure, segment: Segment) -> LateNumber | None:
+    """What the locked number would be today; None of one that is live or waits for no decision."""
+    if figure.state != PeriodState.CLOSED or segment.org == "now":
+        return None
+    return find_late_number(
+        node=figure.node_id,
+        grain=figure.grain,
+        start=figure.period_start,
+        dimension=segment.dimension,
+        member=segment.member.pk if segment.member else None,
+    )
 
 
 def _causes(request: HttpRequest, node: KpiNode, segment: Segment, period: Period, *, now: datetime) -> dict[str, Any]:

@@ -450,6 +450,31 @@ AREAS: dict[str, list[Mutant]] = {
             f"{KPIS}test_periods.py::TestClosePeriod::test_counts_facts_that_have_just_arrived",
         ),
         Mutant(
+            "kpis/services/recompute.py",
+            "note_touched(touched.values())",
+            "note_touched([])",
+            f"{KPIS}pages/test_late_changes.py::TestTold::test_so_is_a_merged_one",
+        ),
+        Mutant(
+            "kpis/services/comparing.py",
+            "if each.refusal is None",
+            "if each",
+            f"{KPIS}pages/test_late_changes.py::TestDecided::"
+            "test_what_was_refused_is_told_again_only_where_it_changes_again",
+        ),
+        Mutant(
+            "kpis/services/restatements.py",
+            "        forget_open(grain=period.grain",
+            "        dict(grain=period.grain",
+            f"{KPIS}pages/test_late_changes.py::TestDecided::test_refusing_leaves_the_number_and_takes_every_mark_off",
+        ),
+        Mutant(
+            "kpis/tasks.py",
+            "    note_to_compare(None)",
+            "    note_to_compare(set())",
+            f"{KPIS}pages/test_late_changes.py::TestCompared::test_every_night_what_no_recompute_touches",
+        ),
+        Mutant(
             "kpis/services/targets.py",
             "if target.initial_value is None or entry.node.tree.status == TreeStatus.DRAFT:",
             "if target:",

@@ -16,6 +16,7 @@ from kpis.api.serializers import PeriodSerializer, ReasonSerializer
 from kpis.api.versions import answer
 from kpis.models import Period
 from kpis.selectors.calendar import period_namer
+from kpis.selectors.open_restatements import count_open
 from kpis.services.calendar import cover_stretch
 from kpis.services.periods import close_period, make_provisional, reopen_period
 from tenants.capabilities import Capability
@@ -38,8 +39,8 @@ class PeriodViewSet(CompanyViewSet):
     }
 
     def get_serializer_context(self) -> dict[str, Any]:
-        """With the names of periods in the caller's language."""
-        return {**super().get_serializer_context(), "labels": period_namer()}
+        """With the names of periods in the caller's language, and how many of their KPIs wait for a decision."""
+        return {**super().get_serializer_context(), "labels": period_namer(), "late_counts": count_open()}
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """A page of the list; a stretch of at most 20 years is answered for any year."""
