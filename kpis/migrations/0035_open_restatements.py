@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("kpis", "0033_shown_changes"),
+        ("kpis", "0034_fact_changes_mapped_again"),
     ]
 
     operations = [
