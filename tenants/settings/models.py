@@ -15,8 +15,6 @@ from tenants.settings.choices import (
     YearNameStyle,
 )
 
-SEGMENTS = ("seg1", "seg2", "seg3", "seg4", "seg5")
-
 
 class CompanySettings(models.Model):
     """The one row of settings of this company; calendar rules with dates live in kpis."""
@@ -69,12 +67,6 @@ class CompanySettings(models.Model):
         choices=TargetApproval.choices,
         default=TargetApproval.BY_SIZE,
         help_text=_("By size: up to 10 people nobody, up to 50 one step, above that two."),
-    )
-    segments = models.JSONField(
-        _("segments"),
-        default=dict,
-        blank=True,
-        help_text=_("For each of seg1 to seg5 a label and the attribute it reads."),
     )
     rollout_stage = models.CharField(
         _("rollout stage"), max_length=12, choices=RolloutStage.choices, default=RolloutStage.SETTING
