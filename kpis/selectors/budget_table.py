@@ -432,7 +432,7 @@ def _rows(reader: _Reader, columns: Sequence[BudgetColumn], sight: Sight) -> Ite
         cells = _cells(reader, 0, number, columns)
         if any(cell.value or cell.landing or cell.target is not None for cell in cells):
             depth, shown = depths[str(member.code)], matrix.nodes[0]
-            yield BudgetRow(query.node, member.code, member.name, depth, cells, shown.is_stale, shown.as_of)
+            yield BudgetRow(query.node, member.code, member.shown_name, depth, cells, shown.is_stale, shown.as_of)
 
 
 def _cells(reader: _Reader, node: int, member: int, columns: Sequence[BudgetColumn]) -> tuple[BudgetCell, ...]:

@@ -168,7 +168,7 @@ def _figure(reader: FigureReader, node: int, member: int, period: int) -> Figure
         stale=matrix.nodes[node].is_stale and column.state != PeriodState.CLOSED,
         dimension=reader.dimension,
         member_code=who.code,
-        member_name=who.name,
+        member_name=who.shown_name,
         cases=matrix.cases.get((node, member, period)),
         org=matrix.org,
     )

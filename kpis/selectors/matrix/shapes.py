@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 
+from django.utils.translation import gettext as _
+
 from kpis.choices import DimensionCode
 from kpis.engine.pace import Due
 from kpis.models import KpiNode, KpiTree, Period
@@ -55,6 +57,11 @@ class MatrixMember:
     name: str
     parent: str | None
     is_unassigned: bool = False
+
+    @property
+    def shown_name(self) -> str:
+        """The name in the reader's language: what is not assigned has none of its own until somebody renames it."""
+        return _("Unassigned") if self.is_unassigned and self.name == self.code else self.name
 
 
 @dataclass(frozen=True, slots=True)
