@@ -197,6 +197,7 @@ AUDITLOG_INCLUDE_TRACKING_MODELS = [
         "m2m_fields": {"groups"},
     },
     "company_settings.CompanySettings",
+    "kpis.Dimension",
     "kpis.KpiNode",
     "kpis.KpiTree",
     "kpis.Metric",

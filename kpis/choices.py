@@ -249,5 +249,6 @@ DEPARTMENTS = ("marketing", "inside_sales", "field_sales", "account_owner", "cus
 DEGREES = ("full", "partial", "none")
 
 DIMENSIONS = tuple(code.value for code in DimensionCode if code != DimensionCode.COMPANY)
+SEGMENTS = ("seg1", "seg2", "seg3", "seg4", "seg5")
 VALUE_DIMENSIONS = ("region", "lead_source", "sales_channel", "partner", "customer_type")
 UNASSIGNED = "unassigned"

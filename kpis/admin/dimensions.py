@@ -2,21 +2,26 @@
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils import timezone
 
 from kpis.admin.base import ServiceAdmin, ServiceForm
+from kpis.choices import SEGMENTS
 from kpis.models import Dimension, DimensionMember
 from kpis.services.dimensions import rename_dimension, rename_member
+from kpis.services.segments import set_segment
 
 
 class DimensionForm(ServiceForm):
-    """The company's own name of a dimension."""
+    """The company's own name of a dimension, and what fills a segment."""
 
     class Meta:
         model = Dimension
-        fields = ("name",)
+        fields = ("name", "attribute", "is_active")
 
     def write(self) -> Dimension:
         """Name the dimension."""
+        if self.instance.code in SEGMENTS:
+            return set_segment(code=self.instance.code, **self.cleaned_data, actor=self.actor, now=timezone.now())
         return rename_dimension(dimension=self.instance, name=self.cleaned_data["name"], actor=self.actor)
 
 
@@ -48,7 +53,10 @@ class DimensionAdmin(NamedAdmin):
     list_filter = ("is_active",)
     search_fields = ("code", "name")
     fields = ("code", "name", "attribute", "is_active")
-    readonly_fields = ("code", "attribute", "is_active")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Dimension | None = None) -> tuple[str, ...]:
+        """Built-in dimensions are filled by fields of their own, and always in use."""
+        return ("code",) if obj is not None and obj.code in SEGMENTS else ("code", "attribute", "is_active")
 
 
 @admin.register(DimensionMember)

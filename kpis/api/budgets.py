@@ -8,7 +8,7 @@ from rest_framework import serializers
 
 from kpis.api.fields import Number, TreeReference, node_or_error
 from kpis.api.matrices import MatrixTreeSerializer
-from kpis.choices import DimensionCode, Grain, Level, PeriodState, TargetLine
+from kpis.choices import SEGMENTS, DimensionCode, Grain, Level, PeriodState, TargetLine
 from kpis.engine.status import Status
 from kpis.engine.values import Absence
 from kpis.models import Period
@@ -25,15 +25,15 @@ from kpis.selectors.budget_table import (
 
 ABSENCES = [each.value for each in Absence]
 OFFICIAL = ("official", _("Official"))
-SEGMENTS = (DimensionCode.COMPANY, DimensionCode.TEAM, DimensionCode.PERSON)
+ROWS = (DimensionCode.COMPANY, DimensionCode.TEAM, DimensionCode.PERSON, *map(DimensionCode, SEGMENTS))
 
 
 class BudgetParameters(serializers.Serializer):
-    """A tree; all its KPIs, or with a dimension one KPI by teams or people."""
+    """A tree; all its KPIs, or with a dimension one KPI by teams, people or a segment of the company."""
 
     tree = TreeReference()
     line = serializers.ChoiceField([*TargetLine.choices, OFFICIAL], default="official")
-    dimension = serializers.ChoiceField([(each.value, each.label) for each in SEGMENTS], default=DimensionCode.COMPANY)
+    dimension = serializers.ChoiceField([(each.value, each.label) for each in ROWS], default=DimensionCode.COMPANY)
     node = serializers.CharField(required=False, default=None, help_text=_("With a dimension: the id or code."))
     org = serializers.ChoiceField([("then", _("as it was")), ("now", _("as it is now"))], default="then")
     cumulative = serializers.BooleanField(

@@ -289,12 +289,39 @@ class ReasonSerializer(serializers.Serializer):
 
 
 class DimensionSerializer(Selectable):
-    """One way to divide numbers."""
+    """One way to divide numbers. `attribute` and `is_active` are said of seg1 to seg5 only."""
 
     code = serializers.ChoiceField(DimensionCode.choices, read_only=True)
-    name = ShownName(max_length=80)
-    attribute = serializers.CharField(read_only=True)
-    is_active = serializers.BooleanField(read_only=True)
+    name = ShownName(max_length=80, allow_blank=True, help_text=_("Empty goes back to the built-in name."))
+    attribute = serializers.CharField(
+        max_length=80,
+        allow_blank=True,
+        required=False,
+        help_text=_("The key of attributes that fills a segment of the company; naming one puts it into use."),
+    )
+    is_active = serializers.BooleanField(required=False)
+
+
+class ChangedDimensionSerializer(DimensionSerializer):
+    """A dimension after a change, with what is to be known about it."""
+
+    remarks = serializers.ListField(child=serializers.CharField())
+
+
+class SegmentFieldSerializer(serializers.Serializer):
+    """A key of attributes: how many records have a value (of each resource in `by_resource`), and how many values."""
+
+    key = serializers.CharField()
+    record_count = serializers.IntegerField()
+    value_count = serializers.IntegerField()
+    examples = serializers.ListField(child=serializers.CharField())
+    by_resource = serializers.DictField(child=serializers.IntegerField())
+
+
+class SegmentFieldsSerializer(serializers.Serializer):
+    """What can fill a segment, the most frequent first."""
+
+    results = SegmentFieldSerializer(many=True)
 
 
 class MemberSerializer(Selectable):

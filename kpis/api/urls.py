@@ -8,7 +8,7 @@ from kpis.api.views.budgets import BudgetView
 from kpis.api.views.catalogue import CatalogueAdditionView, CatalogueView
 from kpis.api.views.confirmations import ConfirmationsView
 from kpis.api.views.definitions import MetricViewSet, NodeViewSet, TreeViewSet
-from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet
+from kpis.api.views.dimensions import DimensionViewSet, MemberViewSet, SegmentFieldsView
 from kpis.api.views.evidence import EvidenceView
 from kpis.api.views.forecast_tables import (
     DealsToCheckView,
@@ -66,6 +66,7 @@ urlpatterns = [
         MemberViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
         name="member-detail",
     ),
+    path("segment-fields/", SegmentFieldsView.as_view(), name="segment-fields"),
     path("metric-catalogue/", CatalogueView.as_view(), name="metric-catalogue"),
     path("metric-catalogue/<slug:code>/add/", CatalogueAdditionView.as_view(), name="metric-catalogue-add"),
     path("metric-fields/", MetricFieldsView.as_view(), name="metric-fields"),

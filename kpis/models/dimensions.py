@@ -5,14 +5,19 @@ from django.utils.translation import gettext_lazy as _
 
 from kpis.choices import DimensionCode
 
+LABEL_LENGTH = 80
+
 
 class Dimension(models.Model):
     """One way to divide numbers: built in, or one of five that the company names."""
 
     code = models.CharField(_("Code"), max_length=20, unique=True, choices=DimensionCode.choices)
-    name = models.CharField(_("Name"), max_length=80, blank=True)
+    name = models.CharField(_("Name"), max_length=LABEL_LENGTH, blank=True)
     attribute = models.CharField(
-        _("Attribute"), max_length=80, blank=True, help_text=_("The custom field that fills a segment of the company")
+        _("Attribute"),
+        max_length=LABEL_LENGTH,
+        blank=True,
+        help_text=_("The custom field that fills a segment of the company"),
     )
     is_active = models.BooleanField(_("Active"), default=True)
 
@@ -20,6 +25,13 @@ class Dimension(models.Model):
         verbose_name = _("Dimension")
         verbose_name_plural = _("Dimensions")
         ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["attribute"],
+                condition=models.Q(is_active=True) & ~models.Q(attribute=""),
+                name="dimension_attribute_once",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.get_code_display()

@@ -252,7 +252,7 @@ def check_segments(today: date) -> ItemState:
         return ItemState(ItemStatus.DONE, evidence)
     low = "、".join(names[code] for code, share in shares.items() if 0 < share < FILLED_SHARE)
     step = _("Fill what is unassigned: %(names)s.") % {"names": low or names[best[-1][0]]}
-    return ItemState(ItemStatus.IN_PROGRESS, evidence, next_step=step)
+    return ItemState(ItemStatus.IN_PROGRESS, evidence, next_step=step, next_step_url=reverse("segments"))
 
 
 def _active_trees(today: date) -> Sequence[KpiTree]:

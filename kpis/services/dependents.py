@@ -186,6 +186,12 @@ def mark_deals(cursor: CursorWrapper) -> None:
     cursor.execute("INSERT INTO kpis_dirtyfact (fact, fact_id, is_own) SELECT 'deals', id, false FROM kpis_deal")
 
 
+def mark_segments(cursor: CursorWrapper) -> None:
+    """Note every fact as dirty, because the segments of the company are filled by other fields now."""
+    for fact, table in FACT_TABLES.items():
+        cursor.execute(f"INSERT INTO kpis_dirtyfact (fact, fact_id, is_own) SELECT %s, id, false FROM {table}", [fact])
+
+
 def mark_leads(cursor: CursorWrapper) -> None:
     """Note every lead and deal as dirty, because they are joined by other rules now."""
     for fact in ("leads", "deals"):

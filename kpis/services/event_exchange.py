@@ -6,11 +6,10 @@ from datetime import date
 
 from django.db.backends.utils import CursorWrapper
 
-from kpis.choices import VALUE_DIMENSIONS
+from kpis.choices import SEGMENTS, VALUE_DIMENSIONS
 from kpis.engine.facts import FACTS
 from kpis.engine.specs import event_kinds
 
-SEGMENTS = ("seg1", "seg2", "seg3", "seg4", "seg5")
 MEMBER_COLUMNS = ("person", "team", "product", *VALUE_DIMENSIONS, *SEGMENTS)
 _EVENT_COLUMNS = (
     *("kind", "credit", "date", "fact_id", "account_id", "outcome", "weight", "amount", "gross_profit"),

@@ -10,11 +10,11 @@ from types import MappingProxyType
 from django.conf import settings
 from django.db.backends.utils import CursorWrapper
 
-from kpis.choices import VALUE_DIMENSIONS
+from kpis.choices import SEGMENTS, VALUE_DIMENSIONS
 from kpis.engine.records import YEN_LIKE
 from kpis.engine.specs import DEAL_STEPS
 from kpis.services.dependents import FACT_TABLES
-from kpis.services.event_exchange import SEGMENTS, Exchange, exchange_events
+from kpis.services.event_exchange import Exchange, exchange_events
 
 # After a large delivery the planner still believes the tables to be empty, until the server looks by itself a minute
 # later: joins that take a second then take many minutes.
@@ -327,7 +327,10 @@ def _gather(cursor: CursorWrapper, facts: list[str], *, currency: str) -> None:
 
 def _place(cursor: CursorWrapper) -> None:
     """Add team, region and segments as they were on the day."""
-    cursor.execute("SELECT code, attribute FROM kpis_dimension WHERE code LIKE 'seg_' AND attribute <> ''")
+    cursor.execute(
+        "SELECT code, attribute FROM kpis_dimension WHERE code = ANY(%s) AND is_active AND attribute <> ''",
+        [list(SEGMENTS)],
+    )
     attributes = dict(cursor.fetchall())
     segments = ", ".join(
         f"coalesce(nullif(b.attributes->>%({code})s, ''), nullif(a.attributes->>%({code})s, ''),"
@@ -374,6 +377,16 @@ def _add_members(cursor: CursorWrapper) -> None:
         )
         ON CONFLICT (dimension_id, code) DO NOTHING
         """
+    )
+    # A segment that was filled by another field may have had this value before.
+    cursor.execute(
+        f"""
+        UPDATE kpis_dimensionmember m SET is_active = true
+        FROM ({values}) v JOIN kpis_dimension d ON d.code = v.dimension
+        WHERE m.dimension_id = d.id AND NOT m.is_active AND d.code = ANY(%s)
+          AND (m.code = left(v.value, 200) OR m.aliases ? v.value)
+        """,
+        [list(SEGMENTS)],
     )
     cursor.execute(
         """

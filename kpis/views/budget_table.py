@@ -9,12 +9,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
-from kpis.choices import DimensionCode, TargetLine, TreeStatus
+from kpis.choices import SEGMENTS, DimensionCode, TargetLine, TreeStatus
 from kpis.models import KpiTree
 from kpis.renderings.budgets import budget_csv, budget_workbook
 from kpis.renderings.files import CSV_ENCODINGS
 from kpis.selectors.budget_remarks import BudgetRemark, read_remarks
 from kpis.selectors.budget_table import BudgetQuery, BudgetTable, read_budget_table
+from kpis.selectors.segments import segments_in_use
 from kpis.selectors.target_grid import grid_nodes
 from kpis.selectors.visibility import sight_of
 from kpis.templatetags.kpi import absence_text, stale_text
@@ -27,7 +28,7 @@ from kpis.views.target_grid import chosen_tree
 from tenants.capabilities import Capability, has_capability, require
 from tenants.settings.selectors import company_settings
 
-SEGMENTS = (DimensionCode.TEAM, DimensionCode.PERSON)
+PEOPLE_WISE = (DimensionCode.TEAM, DimensionCode.PERSON)
 
 
 @login_required
@@ -108,12 +109,13 @@ def budget_as_pdf(request: HttpRequest) -> HttpResponse:
 
 
 def chosen_query(request: HttpRequest, tree: KpiTree) -> BudgetQuery:
-    """`?rows=team|person&kpi=&sum=1&line=&org=now`; what is not known is the tree, single months, the official line."""
+    """`?rows=team|person|seg1…&kpi=&sum=1&line=&org=now`; what is not known is the tree, months, the official line."""
     line = request.GET.get("line", "")
     line = line if line in TargetLine.values and line != tree.official_line else "official"
     is_cumulative = request.GET.get("sum") == "1"
     rows = request.GET.get("rows", "")
-    nodes = grid_nodes(tree) if rows in SEGMENTS else []
+    is_divided = rows in PEOPLE_WISE or (rows in SEGMENTS and rows in {row.code for row in segments_in_use()})
+    nodes = grid_nodes(tree) if is_divided else []
     node = next((row for row in nodes if row.code == request.GET.get("kpi")), nodes[0] if nodes else None)
     dimension = DimensionCode(rows) if node else DimensionCode.COMPANY
     return BudgetQuery(tree, line, dimension, node, is_cumulative, chosen_org(request, dimension))
@@ -145,10 +147,11 @@ def _file_name(table: BudgetTable | None, ending: str) -> str:
 
 
 def _row_choices(request: HttpRequest, query: BudgetQuery) -> list[Choice]:
-    words = {DimensionCode.TEAM: _("Teams"), DimensionCode.PERSON: _("People")}
+    words = {DimensionCode.TEAM.value: _("Teams"), DimensionCode.PERSON.value: _("People")}
+    words |= {row.code: str(row) for row in segments_in_use()}
     return [
         Choice(_("KPI tree"), address(request, rows=None, kpi=None), query.node is None),
-        *(Choice(words[code], address(request, rows=code.value), query.dimension == code) for code in SEGMENTS),
+        *(Choice(word, address(request, rows=code), query.dimension == code) for code, word in words.items()),
     ]
 
 

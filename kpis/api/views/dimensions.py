@@ -4,16 +4,24 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import Http404
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kpis.api.base import CompanyViewSet
+from kpis.api.base import CompanyAPIView, CompanyViewSet
 from kpis.api.filters import MemberFilter
-from kpis.api.serializers import DimensionSerializer, MemberSerializer
+from kpis.api.serializers import (
+    ChangedDimensionSerializer,
+    DimensionSerializer,
+    MemberSerializer,
+    SegmentFieldsSerializer,
+)
 from kpis.api.versions import answer
 from kpis.models import Dimension, DimensionMember
+from kpis.selectors.segments import read_fields, segment_remarks
 from kpis.services.dimensions import rename_dimension, rename_member
+from kpis.services.segments import set_segment
 from tenants.capabilities import Capability
 
 CAPABILITIES = {
@@ -37,14 +45,31 @@ class DimensionViewSet(CompanyViewSet):
     lookup_url_kwarg = "code"
     lookup_value_converter = "slug"
 
-    @extend_schema(summary="Name a dimension")
+    @extend_schema(summary="Name a dimension, or say what fills a segment", responses=ChangedDimensionSerializer)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Give a dimension the company's own name."""
+        """Give a dimension the company's own name, and seg1 to seg5 the key of attributes that fills it."""
         dimension = self.row_to_change()
         changes = self.checked(instance=dimension, partial=True)
-        if "name" in changes:
+        remarks: list[str] = []
+        if changes.keys() & {"attribute", "is_active"}:
+            segment = set_segment(code=dimension.code, **changes, actor=self.actor, now=timezone.now())
+            remarks = segment_remarks(segment)
+        elif "name" in changes:
             rename_dimension(dimension=dimension, name=changes["name"], actor=self.actor)
-        return answer(request, self.shown(dimension.pk))
+        changed = answer(request, self.shown(dimension.pk))
+        changed.data = {**changed.data, "remarks": remarks}
+        return changed
+
+
+class SegmentFieldsView(CompanyAPIView):
+    """What can fill a segment."""
+
+    capabilities = {"get": Capability.MANAGE_DEFINITIONS}
+
+    @extend_schema(summary="Fields that can fill a segment", responses=SegmentFieldsSerializer)
+    def get(self, request: Request) -> Response:
+        """Keys of attributes among the newest records of each kind, and what accounts say themselves."""
+        return Response(SegmentFieldsSerializer({"results": read_fields()}).data)
 
 
 @extend_schema_view(

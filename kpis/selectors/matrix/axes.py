@@ -7,7 +7,7 @@ from datetime import date
 
 from django.db import connection
 
-from kpis.choices import DimensionCode, Grain, PeriodState
+from kpis.choices import SEGMENTS, DimensionCode, Grain, PeriodState
 from kpis.models import DimensionMember, Period, Team
 from kpis.selectors.matrix.shapes import MatrixMember, MatrixPeriod, MatrixQuery
 
@@ -122,6 +122,8 @@ def load_members(query: MatrixQuery) -> Members:
     parents = {row.pk: row.parent_id for row in rows}
     lineage = {row.pk: _line(successors.get(row.pk, row.pk), parents) for row in rows}
     visible = [row for row in rows if row.pk not in successors]
+    if query.dimension in SEGMENTS:  # what another field filled it with before is no part of it
+        visible = [row for row in visible if row.is_active]
     if query.member_ids is not None:
         visible = [row for row in visible if row.pk in query.member_ids]
     return Members(

@@ -34,6 +34,7 @@ from kpis.services.measured import mark_groups, measured_terms
 from kpis.services.merges import merge_facts
 from kpis.services.phases import set_phase
 from kpis.services.recompute import recompute, recompute_all
+from kpis.services.segments import SegmentError, set_segment
 from tenants.models import Company
 
 NOW = datetime(2026, 11, 22, 3, tzinfo=UTC)
@@ -62,6 +63,7 @@ def record(ids: list[str], **fields: st.SearchStrategy) -> st.SearchStrategy:
 
 
 texts = st.sampled_from(["", "Web", "Fair"])
+ranks = st.fixed_dictionaries({}, optional={"rank": st.sampled_from(["", "A", "B"])})
 addresses = st.sampled_from(["a@x.co", "b@x.co", "c@y.co"])
 minutes = st.integers(0, 3).map(lambda n: f"2026-05-07T10:{n * 5:02}:00+09:00")
 amounts = maybe(st.integers(0, 1000))
@@ -84,6 +86,7 @@ CHANGES = {
         region=st.sampled_from(["", "north"]),
         industry=st.sampled_from("ij"),
         domain=maybe(st.sampled_from(["x.co", "y.co"])),
+        attributes=ranks,
     ),
     "leads": record(
         LEADS,
@@ -120,6 +123,7 @@ CHANGES = {
         customer_type=maybe(st.sampled_from(["new", "existing"])),
         attributes=st.fixed_dictionaries({"type": st.sampled_from(["a", "b", None])}),
         currency=st.sampled_from(["", "USD"]),
+        attributes=ranks,
     ),
     "deal-lines": record(
         ["N0", "N1"], deal=st.sampled_from(DEALS), product=st.sampled_from(PRODUCTS), amount=st.integers(0, 500)
@@ -181,8 +185,15 @@ merges = st.sampled_from(
 ).flatmap(lambda kind: st.tuples(st.just(kind[0]), st.permutations(kind[1]).map(lambda ids: ids[:2])))
 merge_changes = st.tuples(st.just("merge"), merges)
 rule_changes = st.tuples(st.just("rules"), st.tuples(st.permutations(LINK_RULES), st.booleans(), st.integers(0, 3)))
+segment_changes = st.tuples(
+    st.just("segment"),
+    st.fixed_dictionaries(
+        {"code": st.sampled_from(["seg1", "seg2"]), "attribute": st.sampled_from(["rank", "industry", ""])}
+    ),
+)
 verdicts = st.tuples(st.just("verdict"), st.sampled_from(["undo", "choose", "count", "leave out"]))
-other_changes = definition_changes | calendar_changes | phase_changes | merge_changes | rule_changes | verdicts
+other_changes = definition_changes | calendar_changes | phase_changes | merge_changes | rule_changes
+other_changes |= segment_changes | verdicts
 steps = st.lists(
     fact_changes | fact_changes | fact_changes | fact_changes | other_changes,
     min_size=1,
@@ -253,7 +264,8 @@ def begin() -> None:
     pairs = list(zip(PEOPLE, TEAMS, ACCOUNTS, PRODUCTS, LEADS, DEALS, strict=True))
     send("people", *({"external_id": person, "name": "p", "team": team} for person, team, *_rest in pairs))
     send("products", *({"external_id": each, "name": "x"} for each in PRODUCTS))
-    send("accounts", *({"external_id": each, "name": "a", "region": "north"} for each in ACCOUNTS))
+    rank = {"attributes": {"rank": "A"}}
+    send("accounts", *({"external_id": each, "name": "a", "region": "north"} | rank for each in ACCOUNTS))
     send("exchange-rates", {"external_id": "U0", "currency": "USD", "rate": 100, "starts_on": "2026-03-01"})
     for person, _team, account, product, lead, deal in pairs:
         day = {"created_on": "2026-05-07", "owner": person, "account": account, "lead_source": "Web"}
@@ -281,6 +293,7 @@ def begin() -> None:
     send("revenues", {"external_id": "R0", "recognized_on": "2026-06-30", "amount": 90, "deal": "D0"})
     for step, code in enumerate("ab", start=1):
         set_phase(code=code, step=step, actor=None, now=NOW)
+    set_segment(code="seg1", name="Rank", attribute="rank", actor=None, now=NOW)
     recompute(now=NOW)
 
 
@@ -358,6 +371,9 @@ def apply(change_of_kind: tuple, number: int) -> None:
     elif kind == "verdict":
         with suppress(JoiningError, IndexError):  # there is nothing to judge
             judge(change)
+    elif kind == "segment":
+        with suppress(SegmentError):  # the other segment has the field
+            set_segment(**change, actor=None, now=NOW)
     elif kind == "calendar":
         month, closing_day = change
         starts = date(2026, month, 1) if closing_day == 31 else date(2026, month, closing_day + 1)
