@@ -430,6 +430,29 @@ def test_incremental_equals_full(company: count, _part: int, changes: list[tuple
         transaction.set_rollback(True)
 
 
+def test_segments_follow_their_field(company: count) -> None:
+    """The field of a deal, of its account, and another field: each time the blocks are those of a full recompute."""
+    deal = {"external_id": "D0", "created_on": "2026-05-07", "closed_on": "2026-06-15", "outcome": "won", "amount": 90}
+    with transaction.atomic():
+        changes = (
+            lambda: send("deals", deal | {"account": "A0", "owner": "P0", "attributes": {"rank": "B"}}),
+            lambda: send("accounts", {"external_id": "A1", "name": "a", "attributes": {"rank": "B"}}),
+            lambda: send("accounts", {"external_id": "A2", "name": "a", "industry": "i"}),
+            lambda: set_segment(code="seg2", attribute="industry", actor=None, now=NOW),
+            lambda: send("accounts", {"external_id": "A2", "name": "a", "industry": "j"}),
+            lambda: set_segment(code="seg1", is_active=False, actor=None, now=NOW),
+        )
+        for change in changes:
+            before = blocks()
+            change()
+            recompute(now=NOW)
+            found = events(), blocks()
+            assert found[1] != before
+            recompute_all(now=NOW)
+            assert found == (events(), blocks())
+        transaction.set_rollback(True)
+
+
 def test_events_are_weighed_as_they_are_counted(company: count) -> None:
     """Where no deal is shared or sold in lines, events are counted; from the first that is, they are weighed."""
     with transaction.atomic():
