@@ -378,16 +378,7 @@ def _add_members(cursor: CursorWrapper) -> None:
         ON CONFLICT (dimension_id, code) DO NOTHING
         """
     )
-    # A segment that was filled by another field may have had this value before.
-    cursor.execute(
-        f"""
-        UPDATE kpis_dimensionmember m SET is_active = true
-        FROM ({values}) v JOIN kpis_dimension d ON d.code = v.dimension
-        WHERE m.dimension_id = d.id AND NOT m.is_active AND d.code = ANY(%s)
-          AND (m.code = left(v.value, 200) OR m.aliases ? v.value)
-        """,
-        [list(SEGMENTS)],
-    )
+    _show_members_again(cursor, values)
     cursor.execute(
         """
         CREATE TEMPORARY TABLE value_member ON COMMIT DROP AS
@@ -400,3 +391,18 @@ def _add_members(cursor: CursorWrapper) -> None:
         ) AS names ORDER BY dimension, value, rank, id
         """
     )
+
+
+def _show_members_again(cursor: CursorWrapper, values: str) -> None:
+    """Put members of segments into use whose value comes again, after another field had filled their segment."""
+    hidden = (
+        "SELECT m.id, d.code AS dimension, m.code, m.aliases FROM kpis_dimensionmember m"
+        " JOIN kpis_dimension d ON d.id = m.dimension_id WHERE d.code = ANY(%s) AND NOT m.is_active"
+    )
+    cursor.execute(f"SELECT EXISTS ({hidden})", [list(SEGMENTS)])
+    if cursor.fetchone()[0]:
+        cursor.execute(
+            f"UPDATE kpis_dimensionmember SET is_active = true WHERE id IN (SELECT h.id FROM ({hidden}) h"
+            f" JOIN ({values}) v USING (dimension) WHERE h.code = left(v.value, 200) OR h.aliases ? v.value)",
+            [list(SEGMENTS)],
+        )
