@@ -2,7 +2,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("kpis", "0033_shown_changes")]
+    dependencies = [("kpis", "0035_open_restatements")]
 
     operations = [
         migrations.AddConstraint(
