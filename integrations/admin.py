@@ -26,6 +26,7 @@ from integrations.models import (
     InboundEvent,
     InboundHook,
     ListedPart,
+    MendRequest,
     MergedRecord,
     RawRecord,
     RejectedRecord,
@@ -49,7 +50,7 @@ from tenants.backoffice import KeptAdmin, ReadOnlyAdmin
 NEW = ("name", "carries", "preset", "source", "every", "is_paused")
 CHANGEABLE = ("every", "keep_days", "is_paused")
 KEPT = ("name", "kind", "carries", "preset", "source", "description", "stream_every")
-SYSTEMS_OWN = ("stopped_by", "failure_count", "last_run_at", "last_success_at", "created_at")
+SYSTEMS_OWN = ("stopped_by", "stopped_at", "failure_count", "last_run_at", "last_success_at", "created_at")
 
 
 class ConnectionForm(forms.ModelForm):
@@ -170,6 +171,16 @@ class SyncRunAdmin(ReadOnlyAdmin):
     def cancel(self, request: HttpRequest, queryset: QuerySet[SyncRun]) -> None:
         stopped = sum(cancel_run(run=run, now=timezone.now()) for run in queryset)
         messages.success(request, _("Changed: %(count)s") % {"count": stopped})
+
+
+@admin.register(MendRequest)
+class MendRequestAdmin(ReadOnlyAdmin):
+    """Who was asked to mend which connection."""
+
+    list_display = ("connection", "problem", "since", "recipient", "sent_at")
+    list_filter = ("connection",)
+    list_select_related = ("connection", "recipient")
+    date_hierarchy = "sent_at"
 
 
 @admin.register(ListedPart)

@@ -13,11 +13,13 @@ class IntegrationsConfig(AppConfig):
     def ready(self) -> None:
         from integrations.selectors.checklist import check_automatic, check_frequency, check_manual_entry
         from integrations.selectors.health import read_sync_state
+        from integrations.selectors.troubles import read_troubles
         from integrations.services.hooks import EVENT_RECEIVED
         from integrations.services.runs import SYNC_REQUESTED
-        from integrations.services.schedule import DUE_COMPARISON, DUE_CONNECTION, DUE_RUN
+        from integrations.services.schedule import DUE_COMPARISON, DUE_CONNECTION, DUE_MENDING, DUE_RUN
         from integrations.tasks import (
             DUE_RETENTION,
+            ask_people_to_mend,
             compare_connection,
             fetch_notified,
             forget_old,
@@ -37,6 +39,7 @@ class IntegrationsConfig(AppConfig):
             NavigationEntry,
             PagePanel,
             ProvisionStep,
+            SourceWatch,
             Stage,
             checklist,
             due_kinds,
@@ -45,6 +48,7 @@ class IntegrationsConfig(AppConfig):
             navigation,
             panels,
             provision_steps,
+            source_watches,
         )
 
         on(SYNC_REQUESTED, sync)
@@ -53,6 +57,7 @@ class IntegrationsConfig(AppConfig):
         due_kinds.register(DueKind(DUE_RETENTION, forget_old, retry_after=timedelta(hours=1)))
         provision_steps.register(ProvisionStep("retention clock", CompanyType.COMPANY, seed_retention_clock, 40))
         due_kinds.register(DueKind(DUE_COMPARISON, compare_connection, retry_after=timedelta(minutes=10)))
+        due_kinds.register(DueKind(DUE_MENDING, ask_people_to_mend, retry_after=timedelta(minutes=10)))
         due_kinds.register(DueKind(DUE_RUN, take_up_run, retry_after=timedelta(minutes=10)))
         navigation.register(
             NavigationEntry("data", _("Data"), "connections", "data", 70, Capability.MANAGE_CONNECTIONS)
@@ -60,6 +65,7 @@ class IntegrationsConfig(AppConfig):
         checklist.register(ChecklistItem(8, Stage.IMPLEMENTING, _("Automatic from MA and SFA"), check_automatic))
         checklist.register(ChecklistItem(9, Stage.IMPLEMENTING, _("Little manual entry"), check_manual_entry))
         checklist.register(ChecklistItem(12, Stage.IMPLEMENTING, _("Update frequency set"), check_frequency))
+        source_watches.register(SourceWatch("connections", read_troubles, 10))
         health_signals.register(HealthSignal("sync", read_sync_state, 10))
         panels.register(PagePanel("today", "integrations", "integrations/panels/today.html", first_step, 10))
         panels.register(PagePanel("kpi", "drift", "integrations/panels/drift.html", drift_panel, 5))

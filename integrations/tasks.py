@@ -12,10 +12,17 @@ from integrations.choices import Trigger
 from integrations.models import Connection, SyncRun
 from integrations.services.comparing import request_comparison
 from integrations.services.drift import refresh_calculated
+from integrations.services.mending import ask_to_mend
 from integrations.services.notified import request_fetch
 from integrations.services.retention import forget_received
 from integrations.services.runs import look_into
-from integrations.services.schedule import DUE_COMPARISON, DUE_CONNECTION, DUE_RUN, schedule_comparison
+from integrations.services.schedule import (
+    DUE_COMPARISON,
+    DUE_CONNECTION,
+    DUE_MENDING,
+    DUE_RUN,
+    schedule_comparison,
+)
 from integrations.services.sync import run_sync
 from tenants.registry import ProvisionRequest
 from tenants.services.due import cancel_due, schedule_due
@@ -86,3 +93,12 @@ def compare_connection(*, company_id: str, object_id: str) -> None:
     schedule_comparison(connection=connection, now=now)
     refresh_calculated(connection=connection, now=now)
     request_comparison(connection=connection, trigger=Trigger.SCHEDULE, actor=None, now=now)
+
+
+@shared_task(base=CompanyTask)
+def ask_people_to_mend(*, company_id: str, object_id: str) -> None:
+    """Write to those who can mend a connection (due work); where the mail server refuses, it comes again."""
+    connection = Connection.objects.filter(public_id=object_id).first()
+    if connection is not None:
+        ask_to_mend(connection=connection, now=timezone.now())
+    cancel_due(company_id=company_id, kind=DUE_MENDING, object_id=object_id)

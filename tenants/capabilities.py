@@ -140,6 +140,11 @@ def scope_of(user: Any, capability: str) -> str:
     return Scope(max(scopes, key=lambda scope: _WIDTH[Scope(scope)], default=Scope.NONE))
 
 
+def roles_with(capability: str) -> list[str]:
+    """The roles of a client company that have a capability in any scope."""
+    return [role for role, given in COMPANY_TABLE.items() if given.get(capability, Scope.NONE) != Scope.NONE]
+
+
 def has_capability(user: Any, capability: str) -> bool:
     return scope_of(user, capability) != Scope.NONE
 

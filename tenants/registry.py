@@ -201,6 +201,30 @@ class OccasionSource:
 
 
 @dataclass(frozen=True)
+class SourceTrouble:
+    """Why a source of data is not read as it should be.
+
+    `stopped_at`: since when it is not read any more until a person has acted; None = it is tried again. `reason` and
+    the page `url` to mend it on are "" for who may not mend it; so is the reason where nothing is known of one.
+    """
+
+    source: str
+    name: str
+    stopped_at: datetime | None
+    reason: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class SourceWatch:
+    """What a floor knows of sources in trouble, for a reader at a moment."""
+
+    code: str
+    read: Callable[..., list[SourceTrouble]]
+    position: int
+
+
+@dataclass(frozen=True)
 class TemplateSource:
     """Templates that are rows rather than code: those offered now, and one by its code, offered or not."""
 
@@ -254,6 +278,7 @@ template_sources: Registry[TemplateSource] = Registry(name=lambda source: source
 demo_seeders: Registry[DemoSeeder] = Registry(name=lambda seeder: seeder.code, sort=lambda seeder: seeder.position)
 number_notes: Registry[NumberNotes] = Registry(name=lambda notes: notes.code, sort=lambda notes: notes.position)
 occasions: Registry[OccasionSource] = Registry(name=lambda source: source.code, sort=lambda source: source.position)
+source_watches: Registry[SourceWatch] = Registry(name=lambda watch: watch.code, sort=lambda watch: watch.position)
 health_signals: Registry[HealthSignal] = Registry(name=lambda signal: signal.code, sort=lambda signal: signal.position)
 due_kinds: Registry[DueKind] = Registry(name=lambda kind: kind.code, sort=lambda kind: kind.code)
 model_capabilities: dict[str, str] = {}
@@ -285,6 +310,11 @@ def panels_of(page: str, request: HttpRequest, **objects: Any) -> list[dict[str,
 def noted_numbers(**cell: Any) -> list[NotedNumber]:
     """Every moment at which the number of a cell was noted, by the order of who noted it."""
     return [noted for notes in number_notes for noted in notes.read(**cell)]
+
+
+def source_troubles(*, user: Any, now: datetime) -> list[SourceTrouble]:
+    """Every source in trouble that any floor knows of, with what this reader may know of it."""
+    return [trouble for watch in source_watches for trouble in watch.read(user=user, now=now)]
 
 
 def last_occasion(**about: Any) -> Occasion | None:

@@ -5,6 +5,7 @@ from integrations.models.connections import Checkpoint, Connection, FieldMapping
 from integrations.models.credentials import DataKey
 from integrations.models.hooks import InboundEvent, InboundHook
 from integrations.models.keys import ApiKey
+from integrations.models.mending import MendRequest
 from integrations.models.runs import ListedPart, RejectedRecord, SourceFile, SyncRun, Upload
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "InboundEvent",
     "InboundHook",
     "ListedPart",
+    "MendRequest",
     "MergedRecord",
     "RawRecord",
     "RejectedRecord",

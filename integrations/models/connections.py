@@ -62,6 +62,9 @@ class Connection(models.Model):
         editable=False,
         help_text=_("The problem that a person has to mend before it is read again"),
     )
+    stopped_at = models.DateTimeField(
+        _("Stopped since"), null=True, editable=False, help_text=_("Until a run brings something again")
+    )
     failure_count = models.PositiveIntegerField(_("Failures in a row"), default=0, editable=False)
     quota = models.JSONField(
         default=dict, blank=True, editable=False, help_text=_("What the source said last about its limit of calls")

@@ -17,7 +17,7 @@ from integrations.connectors.errors import ConnectorError
 from integrations.models import Checkpoint, Connection, InboundEvent, SyncRun, Upload
 from integrations.selectors.references import count_unresolved
 from integrations.services.rhythms import due_streams, has_troubled_stream, note_read, resource_rhythms, soonest
-from integrations.services.schedule import look_at, reschedule, take_up_at
+from integrations.services.schedule import ask_soon, look_at, reschedule, take_up_at
 from integrations.services.uploads import receive_inbox
 from kpis.services.streams import record_stream
 from tenants.context import current_company
@@ -209,9 +209,12 @@ def fail_run(*, run: SyncRun, code: str, params: dict[str, Any], now: datetime, 
         connection.last_run_at, connection.failure_count = now, connection.failure_count + 1
         if connection.kind != ConnectionKind.FILE:
             connection.stopped_by = code if stops else ""
-        connection.save(update_fields=["last_run_at", "failure_count", "stopped_by"])
+        if connection.stopped_by:
+            connection.stopped_at = connection.stopped_at or now
+        connection.save(update_fields=["last_run_at", "failure_count", "stopped_by", "stopped_at"])
         note_read(run=run, at=None)
         _try_again(connection, now)
+        ask_soon(connection=connection, now=now)
         _after(run, now)
 
 
@@ -241,7 +244,7 @@ def _note_success(run: SyncRun, outcome: Outcome, now: datetime) -> None:
     # A stream that was not asked for this time may still be in trouble from the time before.
     is_troubled = outcome.is_partial or (bool(run.streams) and has_troubled_stream(connection=connection))
     succeeded = {} if is_troubled else {"last_success_at": now, "failure_count": 0}
-    Connection.objects.filter(pk=connection.pk).update(last_run_at=now, stopped_by="", **succeeded)
+    Connection.objects.filter(pk=connection.pk).update(last_run_at=now, stopped_by="", stopped_at=None, **succeeded)
     rhythms = resource_rhythms(connection=connection)
     for resource in sorted(outcome.resources):
         every = rhythms.get(resource, connection.every)

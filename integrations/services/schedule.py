@@ -16,6 +16,7 @@ from tenants.services.due import cancel_due, schedule_due
 # A run beside the imports that was put off.
 DUE_RUN = "integrations.run"
 DUE_COMPARISON = "integrations.comparison"
+DUE_MENDING = "integrations.mending"
 NIGHT_BEGINS, NIGHT_HOURS = 1, 4
 # A folder is looked at more often than data is due, so that a file that comes late does not wait a whole interval.
 LOOK_AT_LEAST_EVERY = timedelta(minutes=5)
@@ -38,6 +39,11 @@ def look_at(*, connection: Connection, at: datetime) -> None:
     """Look at the connection at this moment, instead of whenever it was due before."""
     company_id = current_company().id
     schedule_due(company_id=company_id, kind=DUE_CONNECTION, object_id=connection.public_id, next_run_at=at)
+
+
+def ask_soon(*, connection: Connection, now: datetime) -> None:
+    """Have it looked at whether people have to be asked to mend the connection."""
+    schedule_due(company_id=current_company().id, kind=DUE_MENDING, object_id=connection.public_id, next_run_at=now)
 
 
 def take_up_at(*, run: SyncRun, at: datetime) -> None:

@@ -32,6 +32,7 @@ from integrations.selectors.drift import drift_warnings, warnings_for
 from integrations.selectors.hooks import hook_state
 from integrations.selectors.kept import kept_by
 from integrations.selectors.plans import current_mappings, expected_patterns, preview
+from integrations.selectors.troubles import asked_to_mend
 from integrations.services.connections import (
     ConnectionRequestError,
     add_value,
@@ -231,6 +232,7 @@ def _source_page(request: HttpRequest, found: Connection) -> HttpResponse:
     context = {
         "state": state,
         "takes_consent": takes_consent(found),
+        "asked": asked_to_mend(found) if found.stopped_by else (),
         "connection": found,
         "runs": _runs_shown(found),
         "comparison": last_comparison(connection=found),

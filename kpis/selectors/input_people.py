@@ -1,17 +1,21 @@
-"""Who types a value, who stands in, and who is told when nobody does."""
+"""Who types a value, who stands in, who is told when nobody does, and whom a letter about something else reaches."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+
+from django.db.models import Q
+from django.utils import timezone
 
 from kpis.choices import DimensionCode
 from kpis.models import DimensionMember, KpiNode, Period, Person, Team, TeamLeader, TeamMembership
 from kpis.selectors.visibility import in_force
 from tenants.accounts.choices import Role
 from tenants.accounts.models import User
+from tenants.capabilities import roles_with
 
 
 @dataclass(frozen=True)
@@ -122,6 +126,14 @@ class Organisation:
 def company_owners() -> list[User]:
     """Those who run the company and can open a closed period again."""
     return list(User.objects.filter(is_active=True, groups__name=Role.OWNER).order_by("name", "username"))
+
+
+def people_who_may(capability: str, *, now: datetime) -> list[Asked]:
+    """Those with an open login whose role allows something, with the mail that reaches them. Five queries."""
+    organisation = Organisation.load(timezone.localdate(now))
+    may = User.objects.filter(is_active=True, groups__name__in=roles_with(capability)).distinct()
+    here = may.filter(Q(expires_at=None) | Q(expires_at__gt=now)).order_by("name", "username")
+    return [organisation.login(user) for user in here]
 
 
 def _holds(starts: date | None, ends: date | None, day: date) -> bool:

@@ -17,7 +17,7 @@ from kpis.selectors.details import Segment
 from kpis.selectors.figures import Figure, FigureReader
 from kpis.selectors.landings import Landing, read_landings
 from kpis.selectors.matrix import KpiMatrix, MatrixQuery, build_matrix
-from kpis.selectors.sources import Source, read_sources
+from kpis.selectors.sources import Source, read_sources, sources_to_attend
 from kpis.selectors.visibility import Sight
 from tenants.capabilities import Scope
 
@@ -35,13 +35,14 @@ class Today:
 
     While the running period is too young for a verdict (`running_label`) the figures are those of the one before
     (`period_label`). `trees` are all that are in force. `cause` is what holds the goal back most, where its parts are
-    planned.
+    planned. `to_attend` are the sources that are late or stopped.
     """
 
     date: date
     tree: KpiTree | None
     sources: list[Source]
     trees: Sequence[KpiTree] = ()
+    to_attend: Sequence[Source] = ()
     running_label: str = ""
     period_label: str = ""
     currency: str = ""
@@ -68,10 +69,6 @@ class Today:
     def has_targets(self) -> bool:
         """Whether the members have targets of their own, so that columns about them say anything."""
         return any(figure.has_target for figure in (*self.members, *self.own))
-
-    @property
-    def stale_sources(self) -> list[Source]:
-        return [source for source in self.sources if source.is_stale]
 
 
 def find_tree(*, today: date) -> KpiTree | None:
@@ -138,6 +135,7 @@ def read_today(
         tree=tree,
         trees=tuple(trees),
         sources=sources,
+        to_attend=sources_to_attend(sources, user=user, now=now),
         running_label=name(running),
         period_label=name(period),
         currency=reader.matrix.currency,

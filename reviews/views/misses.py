@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from kpis.selectors.sources import read_sources
+from kpis.selectors.sources import read_sources, sources_to_attend
 from reviews.choices import MissStatus
 from reviews.forms import AnswerForm, NewActionForm
 from reviews.models import Miss
@@ -57,7 +57,7 @@ def miss_list(request: HttpRequest) -> HttpResponse:
         "page": shown,
         "view": view,
         "views": VIEWS.items(),
-        "late_sources": [source for source in read_sources(now=now) if source.is_stale],
+        "late_sources": sources_to_attend(read_sources(now=now), user=request.user, now=now),
         "answerable": set(answerable.values_list("pk", flat=True)),
     }
     return page(request, "reviews/misses.html", context)

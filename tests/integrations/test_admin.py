@@ -15,6 +15,7 @@ from integrations.models import (
     InboundEvent,
     InboundHook,
     ListedPart,
+    MendRequest,
     MergedRecord,
     SyncRun,
 )
@@ -41,6 +42,7 @@ def test_lists_and_shows_each_model(owner, connection, sync, key_for, name):
     InboundHook.objects.create(connection=connection, token="t0ken-of-the-address", opened_at=NOW)
     InboundEvent.objects.create(connection=connection, event_id="e1", stream="deals", external_id="D1", received_at=NOW)
     MergedRecord.objects.create(connection=connection, resource="deals", loser="D8", winner="D1", noted_at=NOW)
+    MendRequest.objects.create(connection=connection, problem="reconnect", since=NOW, sent_at=NOW)
     ListedPart.objects.create(run=SyncRun.objects.first(), stream="deals", ids=["D1"])
     assert owner.get(reverse(f"admin:integrations_{name}_changelist")).status_code == 200
     row = apps.get_model("integrations", name)._default_manager.first()

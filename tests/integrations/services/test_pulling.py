@@ -213,7 +213,7 @@ class TestFailing:
         )
         assert "wr0ng" not in run.message
         assert health_of(connection=connection, now=timezone.now()) == Health.FAILING
-        assert not DueSync.objects.filter(object_id=str(connection.public_id)).exists()
+        assert not DueSync.objects.filter(kind=DUE_CONNECTION, object_id=str(connection.public_id)).exists()
         change_source(connection=connection, secrets=fake.secrets(), now=NOW)
         connection.refresh_from_db()
         assert connection.stopped_by == ""
