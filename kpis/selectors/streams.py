@@ -2,16 +2,48 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, datetime
 
 from django.utils import timezone
 
 from kpis.engine import specs
-from kpis.engine.freshness import Coverage, Delivery, coverage
+from kpis.engine.freshness import Coverage, Delivery, coverage, is_late
 from kpis.engine.specs import Snapshot, Spec, Term
 from kpis.models import FactStream
 
 Deliveries = Mapping[str, Sequence[Delivery]]  # fact → what each of its sources delivered
+
+
+@dataclass(frozen=True, slots=True)
+class FactsRead:
+    """How far some facts, taken together, are known.
+
+    `as_of` is the oldest last success among their sources: None where one never came, or none delivers them. `late`
+    are the facts of which a source is late.
+    """
+
+    as_of: datetime | None
+    late: tuple[str, ...]
+    coverage: Coverage
+
+    @property
+    def is_stale(self) -> bool:
+        return bool(self.late)
+
+
+def read_facts(fact: str, *beside: str, now: datetime) -> FactsRead:
+    """Of a fact, and of those without which what is shown of it would not be complete. One query."""
+    rows = list(FactStream.objects.filter(fact__in=[fact, *beside]))
+    late = {row.fact for row in rows if is_late(row.last_success_at, row.expected_every, now=now)}
+    moments = [row.last_success_at for row in rows]
+    known = [moment for moment in moments if moment is not None]
+    own = deliveries_of(row for row in rows if row.fact == fact)
+    return FactsRead(
+        as_of=min(known) if known and len(known) == len(moments) else None,
+        late=tuple(each for each in (fact, *beside) if each in late),
+        coverage=coverage(own, deliveries_of(row for row in rows if row.fact != fact)),
+    )
 
 
 def read_deliveries(facts: Collection[str]) -> Deliveries:

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from kpis.engine.landing import Fault
 from kpis.selectors.deals import DealsToCheck, read_deals_to_check
+from kpis.selectors.streams import read_facts
 from kpis.selectors.visibility import sight_of
 from kpis.templatetags.forecast import fault_text
 from kpis.templatetags.kpi import grouped
@@ -32,6 +33,7 @@ def deals_to_check(request: HttpRequest) -> HttpResponse:
     found = read_deals_to_check(people=sight.people, today=today, limit=limit, fault=fault)
     page = {
         "found": found,
+        "deals": read_facts("deals", now=timezone.now()),
         "reasons": _reasons(request, found, fault),
         "next_url": address(request, all="1") if found.more else "",
     }

@@ -29,25 +29,56 @@ from kpis.selectors.handovers import (
     summarise_by_source,
 )
 from kpis.selectors.joining import count_questions
+from kpis.selectors.streams import FactsRead, read_facts
 from kpis.selectors.visibility import sight_of
 from kpis.services.handover import HandoverError, define_handover
 from kpis.templatetags.handover import STANDING_WORDS
+from kpis.templatetags.kpi import moment_text, resource_names, stale_text
 from kpis.views.choices import Choice, address, period_switch
 from kpis.views.downloads import attachment
 from tenants.capabilities import Capability, has_capability, require
 
 SHOWN = 200
+# What says that a lead was handed over, and what beside that says what became of it.
+HANDED_BY = ("leads", "lead-stage-events")
+SETTLED_BY = ("deals",)
 UNPROCESSABLE = 422
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """The period, everything handed over in it, what the reader may see, and what of that was asked for."""
+    """The period, everything handed over in it, what the reader may see, and what of that was asked for.
+
+    `leads` says how far leads and their stages are known, `sources` how far these and the deals made of them are.
+    """
 
     period: Period
+    leads: FactsRead
+    sources: FactsRead
     every: Sequence[Handover]
     seen: Sequence[Handover]
     rows: Sequence[Handover]
+
+    def silence(self, today: date) -> str:
+        """Why nobody knows whether a lead was handed over, where none is stored; "" where that means none."""
+        told, start, end = self.leads.coverage, self.period.start_date, self.period.end_date
+        if self.every:
+            return ""
+        if told.covered_from is None:
+            return _("No source has delivered leads yet. As soon as one does, the leads handed over are listed here.")
+        last_read = {"moment": moment_text(self.leads.as_of)}
+        if not told.tells_none(start, end, today):
+            is_before = self.leads.as_of is not None and told.known_until is not None and told.known_until < start
+            if not is_before:
+                return _("No source tells of leads in this period. That is not zero: nobody knows.")
+            said = _("Leads were last read on %(moment)s, before this period. That is not zero: nobody knows.")
+            return said % last_read
+        if self.leads.is_stale and not told.is_read_since(min(end, today), today):
+            said = _(
+                "Until leads were last read, on %(moment)s, none was handed over. What came after that is not known."
+            )
+            return said % last_read
+        return ""
 
 
 @login_required
@@ -77,6 +108,9 @@ def handovers(request: HttpRequest) -> HttpResponse:
         "export_url": address(request, all=None),
         "is_whole": len(ledger.seen) == len(ledger.every),
         "definition": find_definition(today),
+        "leads": ledger.leads,
+        "sources_read": ledger.sources,
+        "silence": ledger.silence(today),
         "contacts_as_of": contacts_as_of(),
         "versions": HandoverDefinition.objects.select_related("recorded_by") if may_define else (),
         "may_define": may_define,
@@ -88,7 +122,10 @@ def handovers(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_safe
 def handovers_csv(request: HttpRequest) -> HttpResponse:
-    """The ledger as the page narrows it, in full; UTF-8 with BOM, or `?encoding=cp932`."""
+    """The ledger as the page narrows it, in full; UTF-8 with BOM, or `?encoding=cp932`.
+
+    A note stands below it where the source of leads is late, or nobody knows of the period.
+    """
     require(request.user, Capability.READ_RESULTS)
     ledger = _ledger(request)
     encoding = request.GET.get("encoding", "")
@@ -110,7 +147,7 @@ def handovers_csv(request: HttpRequest) -> HttpResponse:
         _("Link"),
     ]
     return attachment(
-        write_csv([headings, *map(_line, ledger.rows)], encoding=encoding),
+        write_csv([headings, *map(_line, ledger.rows), *([note] for note in _notes(ledger))], encoding=encoding),
         name=f"{_('Marketing → sales')}_{period_namer()(ledger.period)}.csv",
         content_type=f"text/csv; charset={encoding}",
     )
@@ -146,10 +183,20 @@ def _ledger(request: HttpRequest) -> Ledger:
     period = find_period(grain if grain in Grain.values else Grain.MONTH, day)
     if period is None:
         raise Http404(_("The calendar does not reach this period."))
-    every = read_handovers(period.start_date, period.end_date, now=timezone.now())
+    now = timezone.now()
+    leads, sources = read_facts(*HANDED_BY, now=now), read_facts(*HANDED_BY, *SETTLED_BY, now=now)
+    every = read_handovers(period.start_date, period.end_date, now=now)
     seen = seen_by(every, sight_of(user=request.user, today=today).people)
     asked = {name: request.GET.get(name) or None for name in ("source", "owner", "standing")}
-    return Ledger(period, every, seen, narrow_handovers(seen, **asked))
+    return Ledger(period, leads, sources, every, seen, narrow_handovers(seen, **asked))
+
+
+def _notes(ledger: Ledger) -> list[str]:
+    """What stands below the list in a file."""
+    sources = ledger.sources
+    late = [f"{stale_text(sources.as_of)}: {resource_names(list(sources.late))}"] if sources.is_stale else []
+    silence = ledger.silence(timezone.localdate())
+    return [*late, silence] if silence else late
 
 
 def _standings(request: HttpRequest) -> list[Choice]:

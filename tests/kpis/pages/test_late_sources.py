@@ -10,7 +10,7 @@ import pytest
 import time_machine
 from openpyxl import load_workbook
 
-from kpis.models import FactStream, Metric, MetricSnapshot, MetricVersion, Period
+from kpis.models import Deal, FactStream, Metric, MetricSnapshot, MetricVersion, Period
 from kpis.selectors.breakdown import BreakdownQuery, read_breakdown
 from kpis.selectors.calendar import find_period
 from kpis.selectors.closing import preview_closing
@@ -200,9 +200,27 @@ class TestMark:
     def _late(self, silent):
         FactStream.objects.filter(fact="deals").update(last_success_at=NOW - timedelta(hours=4))
 
-    @pytest.mark.parametrize("address", ["/kpis/", "/kpis/?view=list", "/budget/", "/budget/?rows=team", "/forecast/"])
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "/",
+            "/kpis/",
+            "/kpis/?view=list",
+            "/budget/",
+            "/budget/?rows=team",
+            "/forecast/",
+            "/deals-to-check/",
+            "/handover/",
+        ],
+    )
     def test_stands_beside_every_number_that_depends_on_it(self, page_of, address):
         assert MARK in page_of(address)
+        deliver(now=NOW)
+        assert "更新が止まっています" not in page_of(address)
+
+    def test_a_kpis_own_page_says_it_above_all(self, silent, page_of):
+        address = f"/kpis/{silent.tree.nodes.get(code='bookings').public_id}/"
+        assert "更新が止まっています" in page_of(address)
         deliver(now=NOW)
         assert "更新が止まっています" not in page_of(address)
 
@@ -232,6 +250,66 @@ class TestMark:
         assert MARK not in content_of("/forecast/table.csv").decode("utf-8-sig")
         assert load_workbook(io.BytesIO(content_of("/forecast/export/"))).active["A2"].value is None
         assert not any(MARK in page for page in pages_of(content_of("/forecast/table.pdf")))
+
+
+class TestHandovers:
+    """Leads came every hour, with the stages that say when one was handed over."""
+
+    @pytest.fixture(autouse=True)
+    def _leads(self, silent):
+        record = {"external_id": "L1", "created_on": "2026-10-02", "mql_on": "2026-10-05"}
+        upsert_facts(resource="leads", source="ma", records=[record], now=NOW)
+        recompute(now=NOW)
+
+    def read(self, moment: datetime) -> None:
+        record_stream(source="ma", fact="leads", last_success_at=moment, expected_every=HOUR)
+
+    def test_what_nobody_has_told_of_is_not_none(self, page_of):
+        deliver(now=NOW)
+        self.read(datetime(2026, 10, 30, 3, tzinfo=UTC))
+        page = page_of("/handover/")
+        assert "引き渡したリードはありません" not in page
+        assert "リードの最終取得は10/30 12:00で、この期間より前です" in page
+        assert "更新が止まっています（最後の成功 10/30 12:00）" in page
+
+    def test_nor_after_the_last_reading(self, page_of):
+        self.read(NOW - timedelta(hours=30))
+        assert "それ以降は不明です" in page_of("/handover/")
+        self.read(NOW)
+        assert "引き渡したリードはありません" in page_of("/handover/")
+
+    def test_nor_before_a_source_ever_came(self, page_of):
+        FactStream.objects.filter(fact="leads").delete()
+        assert "リードを届けたデータ元はまだありません" in page_of("/handover/")
+
+    def test_nor_in_a_period_before_its_first_record(self, page_of):
+        self.read(NOW)
+        assert "この期間のリードを伝えるデータ元がありません" in page_of("/handover/?start=2026-04-01")
+
+    def test_the_file_says_so_below_its_lines(self, content_of):
+        self.read(datetime(2026, 10, 30, 3, tzinfo=UTC))
+        deliver(now=NOW)
+        rows = list(csv.reader(io.StringIO(content_of("/handover/ledger.csv").decode("utf-8-sig"))))
+        assert rows[1][0].startswith("更新が止まっています（最後の成功 10/30 12:00）: リード")
+        assert rows[2][0].startswith("リードの最終取得は10/30 12:00")
+        self.read(NOW)
+        assert len(list(csv.reader(io.StringIO(content_of("/handover/ledger.csv").decode("utf-8-sig"))))) == 1
+
+
+class TestDealsToCheck:
+    @pytest.fixture(autouse=True)
+    def _none(self, silent):
+        Deal.objects.update(outcome="won")
+
+    def test_none_at_the_last_reading_is_not_none_now(self, page_of):
+        deliver(now=NOW - timedelta(hours=4))
+        assert "要確認の商談はありませんでした" in page_of("/deals-to-check/")
+        deliver(now=NOW)
+        assert "要確認の商談はありません。" in page_of("/deals-to-check/")
+
+    def test_none_where_no_source_ever_came_says_nothing(self, page_of):
+        FactStream.objects.all().delete()
+        assert "商談を届けたデータ元はまだありません" in page_of("/deals-to-check/")
 
 
 class TestClosing:
