@@ -36,6 +36,10 @@ class MetricForm(ServiceForm):
     )
     effective_from = forms.DateField(label=_("Effective from"), required=False, widget=UnfoldAdminSingleDateWidget)
 
+    reason = forms.CharField(
+        label=_("Reason"), required=False, help_text=_("Why typed values are replaced without a parallel check")
+    )
+
     class Meta:
         model = Metric
         fields = ("code", "name", "unit", "direction", "accumulation", "achievement_formula")
@@ -52,7 +56,8 @@ class MetricForm(ServiceForm):
         if self.instance.pk is None:
             return create_metric(**fields, actor=self.actor, now=timezone.now())
         fields.pop("code")
-        return update_metric(metric=self.instance, **fields, actor=self.actor, now=timezone.now())
+        reason = self.cleaned_data["reason"]
+        return update_metric(metric=self.instance, **fields, reason=reason, actor=self.actor, now=timezone.now())
 
 
 class VersionForm(ServiceForm):
@@ -60,7 +65,7 @@ class VersionForm(ServiceForm):
 
     class Meta:
         model = MetricVersion
-        fields = ("metric", "spec", "effective_from")
+        fields = ("metric", "spec", "effective_from", "reason")
 
     def write(self) -> MetricVersion:
         """Define the metric anew."""

@@ -87,6 +87,13 @@ class MetricSerializer(Selectable):
     effective_from = serializers.DateField(
         allow_null=True, default=None, help_text=_("The definition holds from the period that starts on this date.")
     )
+    reason = serializers.CharField(
+        write_only=True,
+        required=False,
+        allow_blank=True,
+        max_length=500,
+        help_text=_("Why a source is trusted in the place of typed values without a parallel check."),
+    )
 
 
 class MetricVersionSerializer(Selectable):
@@ -97,6 +104,7 @@ class MetricVersionSerializer(Selectable):
     effective_from = serializers.DateField(allow_null=True)
     created_by = ActorField(allow_null=True)
     created_at = serializers.DateTimeField()
+    reason = serializers.CharField(allow_blank=True)
 
 
 class TreeSerializer(Selectable, serializers.ModelSerializer):

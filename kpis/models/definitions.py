@@ -62,6 +62,9 @@ class MetricVersion(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+", verbose_name=_("By")
     )
     created_at = models.DateTimeField(_("Created"), auto_now_add=True)
+    reason = models.TextField(
+        _("Reason"), blank=True, default="", help_text=_("Why typed values were replaced without a parallel check")
+    )
 
     class Meta:
         verbose_name = _("Metric version")

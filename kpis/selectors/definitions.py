@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from kpis.engine import specs
 from kpis.engine.formula import names
 from kpis.engine.graph import needed
-from kpis.models import FactStream, Metric, MetricVersion
+from kpis.models import FactStream, ManualEntry, Metric, MetricVersion
 
 
 def formula_references() -> Mapping[str, tuple[str, ...]]:
@@ -50,3 +50,16 @@ def sourced_codes(definitions: Mapping[str, specs.Spec]) -> frozenset[str]:
         for code in definitions
         if all(counted.get(part, set()) <= delivered for part in needed(references, [code]))
     )
+
+
+def stands_for_typed(metric: Metric, start: date | None) -> bool:
+    """Whether what is defined from `start` on (None = from the beginning) takes the place of typed values."""
+    if not ManualEntry.objects.filter(metric=metric).exists():
+        return False
+    versions = list(metric.versions.order_by("number"))
+    if start is None:
+        replaced = next((each for each in versions if each.effective_from is None), versions[-1])
+    else:
+        before = [each for each in versions if (each.effective_from or date.min) <= start]
+        replaced = max(before, key=lambda each: (each.effective_from or date.min, each.number), default=versions[0])
+    return isinstance(specs.parse_spec(replaced.spec), specs.Manual)

@@ -15,9 +15,9 @@ from kpis.engine.cells import block_group
 from kpis.engine.formula import RESERVED_NAMES, names
 from kpis.engine.graph import calculation_order
 from kpis.engine.issues import Issue, gettext_noop
-from kpis.models import LockedCell, Metric, MetricVersion
+from kpis.models import LockedCell, ManualEntry, Metric, MetricVersion
 from kpis.selectors.calendar import find_period
-from kpis.selectors.definitions import formula_references
+from kpis.selectors.definitions import formula_references, stands_for_typed
 from kpis.services.calendar import ensure_calendar
 from kpis.services.measured import mark_groups
 from kpis.services.refusal import RefusedError
@@ -78,6 +78,8 @@ def update_metric(
     achievement_formula: str | None = None,
     spec: Mapping[str, object] | None = None,
     effective_from: date | None = None,
+    reason: str = "",
+    is_checked: bool = False,
     actor: Any,
     now: datetime,
 ) -> Metric:
@@ -85,8 +87,9 @@ def update_metric(
 
     A spec with a date holds from that period on, as a new version (or in place of the version of that date). A spec
     without a date corrects the newest version, unless a closed period was computed by it. Unit, direction and
-    accumulation say how all numbers are read, the closed ones too, so they stay once a period is closed. Raises
-    DefinitionError.
+    accumulation say how all numbers are read, the closed ones too, so they stay once a period is closed. Where people
+    have typed values, something else takes their place only after the last of them, and only with the `reason` of a
+    person, which is kept, or at the end of a parallel check (`is_checked`). Raises DefinitionError.
     """
     given = {
         "name": name,
@@ -104,7 +107,7 @@ def update_metric(
         if changes:
             metric.save(update_fields=list(changes))
         if spec is not None:
-            _redefine(metric, spec, effective_from, actor)
+            _redefine(metric, spec, effective_from, actor, reason=reason.strip(), is_checked=is_checked)
         elif changes:
             emit(topic="definition.changed", company_id=current_company().pk, object_id=metric.public_id)
     return metric
@@ -128,15 +131,30 @@ def find_issues(*, code: str, spec: Mapping[str, object], effective_from: date |
     return tuple(_checked(code, spec, effective_from)[1])
 
 
-def _redefine(metric: Metric, data: Mapping[str, object], effective_from: date | None, actor: Any) -> None:
+def _redefine(
+    metric: Metric,
+    data: Mapping[str, object],
+    effective_from: date | None,
+    actor: Any,
+    *,
+    reason: str,
+    is_checked: bool,
+) -> None:
     parsed, issues = _checked(metric.code, data, effective_from)
     if parsed is None or issues:
         raise DefinitionError(issues=issues)
     versions = list(metric.versions.order_by("number"))
     same_date = [version for version in versions if version.effective_from == effective_from]
     current = same_date[0] if same_date else versions[-1] if effective_from is None else None
+    is_taking_over = not isinstance(parsed, specs.Manual) and stands_for_typed(metric, effective_from)
+    if is_taking_over:
+        untold = [] if is_checked or (reason and actor is not None) else [_untold(metric)]
+        issues = [*typed_issues(metric, effective_from), *untold]
+        if issues:
+            raise DefinitionError(issues=issues)
+    reason = reason if is_taking_over and not is_checked else ""
     if current is None:
-        _add_version(metric, parsed, effective_from, versions[-1].number + 1, actor)
+        _add_version(metric, parsed, effective_from, versions[-1].number + 1, actor, reason)
         return
     before = specs.parse_spec(current.spec)
     if specs.canonical(before) == specs.canonical(parsed):
@@ -144,13 +162,40 @@ def _redefine(metric: Metric, data: Mapping[str, object], effective_from: date |
     if LockedCell.objects.filter(metric_version=current).exclude(node__tree__status=TreeStatus.DRAFT).exists():
         raise DefinitionError(issues=[_locked(metric.code)])
     current.spec = specs.to_data(parsed)
-    current.save(update_fields=["spec"])
+    if is_taking_over:
+        current.reason, current.created_by = reason, actor
+    current.save(update_fields=["spec", "reason", "created_by"])
     _note_change(metric, [before, parsed])
 
 
-def _add_version(metric: Metric, spec: specs.Spec, effective_from: date | None, number: int, actor: Any) -> None:
+def typed_issues(metric: Metric, start: date | None) -> list[Issue]:
+    """What was typed stays as it was typed, so what takes its place from `start` on (None = always) begins after it."""
+    typed = ManualEntry.objects.filter(metric=metric, period_start__gte=start or date.min)
+    last = typed.order_by("period_start").last()
+    if last is None:
+        return []
+    template = gettext_noop("The value from %(last)s was typed and stays. Choose a later month to begin with.")
+    return [Issue("effective_from", "invalid", template, (("last", last.period_start),))]
+
+
+def _untold(metric: Metric) -> Issue:
+    template = gettext_noop(
+        "People type %(name)s. Set the source beside it in a parallel check, or write why the source is trusted without"
+        " one; the reason is kept with your name."
+    )
+    return Issue("reason", "required", template, (("name", metric.name),))
+
+
+def _add_version(
+    metric: Metric, spec: specs.Spec, effective_from: date | None, number: int, actor: Any, reason: str = ""
+) -> None:
     MetricVersion.objects.create(
-        metric=metric, number=number, spec=specs.to_data(spec), effective_from=effective_from, created_by=actor
+        metric=metric,
+        number=number,
+        spec=specs.to_data(spec),
+        effective_from=effective_from,
+        created_by=actor,
+        reason=reason,
     )
     _note_change(metric, [spec])
 

@@ -9,11 +9,11 @@ from django.utils import timezone
 
 from kpis.choices import Grain, ParallelOutcome
 from kpis.engine.issues import Issue, gettext_noop
-from kpis.models import KpiTree, ManualEntry, Metric, ParallelCheck
+from kpis.models import KpiTree, Metric, ParallelCheck
 from kpis.selectors.calendar import find_period
 from kpis.selectors.definitions import formula_references, newest_specs
 from kpis.selectors.parallel import cannot_replace, is_typed, read_check
-from kpis.services.definitions import update_metric
+from kpis.services.definitions import typed_issues, update_metric
 from kpis.services.refusal import RefusedError
 
 MOST_MONTHS = 12
@@ -73,7 +73,7 @@ def switch_to_automatic(
     running = find_period(Grain.MONTH, timezone.localdate(now))
     start = effective_from or (running.start_date if running else timezone.localdate(now))
     equal = read_check(check, _tree_of(check.metric), now=now).equal_count
-    issues = [*_date_issues(check.metric, start), *_reason_issues(check, equal, reason, actor)]
+    issues = [*typed_issues(check.metric, start), *_reason_issues(check, equal, reason, actor)]
     if issues:
         raise ParallelError(issues=issues)
     newest = check.candidate.versions.order_by("-number").first()
@@ -82,7 +82,9 @@ def switch_to_automatic(
         ended = _end(
             check, ParallelOutcome.SWITCHED, effective_from=start, equal=equal, reason=reason, actor=actor, now=now
         )
-        update_metric(metric=check.metric, spec=newest.spec, effective_from=start, actor=actor, now=now)
+        update_metric(
+            metric=check.metric, spec=newest.spec, effective_from=start, is_checked=True, actor=actor, now=now
+        )
     return ended
 
 
@@ -130,7 +132,10 @@ def _metric_issues(metric: Metric, today: date) -> list[Issue]:
         template = gettext_noop("%(metric)s is computed already. Only what is typed is checked against a source.")
         return [Issue("metric", "invalid", template, (("metric", metric.name),))]
     if not metric.nodes.filter(frequency=Grain.MONTH).exists():
-        template = gettext_noop("%(metric)s stands in no tree by the month. Months are what is compared.")
+        template = gettext_noop(
+            "%(metric)s stands in no tree by the month. Months are what is compared; what is typed by the week is"
+            " switched on the page of its definition, with the reason why the source is trusted."
+        )
         return [Issue("metric", "invalid", template, (("metric", metric.name),))]
     return []
 
@@ -144,15 +149,6 @@ def _candidate_issues(metric: Metric, candidate: Metric) -> list[Issue]:
         template = gettext_noop("%(candidate)s has another unit or adds up otherwise. Choose another metric.")
         return [Issue("candidate", "invalid", template, (("candidate", candidate.name),))]
     return []
-
-
-def _date_issues(metric: Metric, start: date) -> list[Issue]:
-    """What was typed stays as it was typed, so the automatic definition begins after it."""
-    last = ManualEntry.objects.filter(metric=metric, period_start__gte=start).order_by("period_start").last()
-    if last is None:
-        return []
-    template = gettext_noop("The value from %(last)s was typed and stays. Choose a later month to begin with.")
-    return [Issue("effective_from", "invalid", template, (("last", last.period_start),))]
 
 
 def _reason_issues(check: ParallelCheck, equal: int, reason: str, actor: Any) -> list[Issue]:

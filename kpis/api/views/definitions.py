@@ -56,7 +56,9 @@ class MetricViewSet(CompanyViewSet):
     @extend_schema(summary="Create a metric")
     def create(self, request: Request) -> Response:
         """A metric with its first definition."""
-        metric = create_metric(**self.checked(), actor=self.actor, now=timezone.now())
+        fields = self.checked()
+        fields.pop("reason", None)
+        metric = create_metric(**fields, actor=self.actor, now=timezone.now())
         return self.created(metric.pk)
 
     @extend_schema(summary="Change a metric")

@@ -15,7 +15,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from kpis.choices import Accumulation, AchievementFormula, Credit, Direction, SnapshotMeasure, Unit
+from kpis.choices import Accumulation, AchievementFormula, Credit, Direction, Grain, SnapshotMeasure, Unit
 from kpis.engine import specs
 from kpis.engine.facts import FACTS, Fact, FieldType
 from kpis.engine.issues import Issue
@@ -39,8 +39,9 @@ from kpis.forms.definitions.words import (
     TYPES,
     WEIGHTS,
 )
-from kpis.models import Metric
+from kpis.models import KpiNode, Metric
 from kpis.models.resources import MODELS
+from kpis.selectors.definitions import stands_for_typed
 from kpis.selectors.known_values import KnownField, Pairs, custom_numbers, fields_in_words, read_known
 from kpis.selectors.wording import axis_name, field_name, stage_name, value_name
 
@@ -69,6 +70,12 @@ class DefinitionForm(forms.Form):
     accumulation = forms.ChoiceField(label=gettext_lazy("Accumulation"), choices=Accumulation.choices)
     kind = forms.ChoiceField(label=gettext_lazy("Kind of metric"), choices=KINDS.items())
     since = forms.ChoiceField(label=gettext_lazy("From when"))
+    reason = forms.CharField(
+        label=gettext_lazy("Reason"),
+        max_length=500,
+        required=False,
+        help_text=gettext_lazy("Why the source is trusted without a parallel check; it is kept with your name."),
+    )
 
     def __init__(self, typed: Typed, *, metric: Metric | None, today: date, address: str) -> None:
         super().__init__(typed)
@@ -81,6 +88,11 @@ class DefinitionForm(forms.Form):
             del self.fields["code"]
         self.fields["since"].choices = starts(metric, today)
         self._reshapes("kind")
+        self.replaces_typed = (
+            metric is not None and self.chosen_kind != "manual" and stands_for_typed(metric, self.effective_from)
+        )
+        if not self.replaces_typed:
+            del self.fields["reason"]
         for each in self.fields.values():
             each.template_name = TEMPLATE
         getattr(self, f"_{self.chosen_kind}")()
@@ -97,6 +109,12 @@ class DefinitionForm(forms.Form):
             return ()
         others = Metric.objects.exclude(pk=getattr(self.metric, "pk", None)).order_by("name")
         return list(others.values_list("code", "name"))
+
+    @property
+    def typed_at(self) -> list[KpiNode]:
+        """Where the metric is typed by the month, so that a source can be set beside it."""
+        here = KpiNode.objects.filter(metric=self.metric, frequency=Grain.MONTH).select_related("tree")
+        return list(here.order_by("-tree__fiscal_year")[:1])
 
     @property
     def basics(self) -> list[forms.BoundField]:
@@ -122,6 +140,8 @@ class DefinitionForm(forms.Form):
             told["achievement_formula"] = self.cleaned_data["achievement_formula"]
         if self.metric is None:
             told["code"] = self.cleaned_data["code"]
+        if "reason" in self.fields:
+            told["reason"] = self.cleaned_data["reason"]
         return told | {"spec": self.spec(), "effective_from": self.effective_from}
 
     @property
