@@ -77,9 +77,14 @@ def read_counts() -> JoinCounts:
     )
 
 
-def read_questions(limit: int) -> tuple[Question, ...]:
-    """Deals for which a rule finds several leads, the latest first; two queries."""
-    links = list(_ambiguous().select_related("deal__account").order_by("-deal__created_on", "-pk")[:limit])
+def find_questions(text: str = "") -> QuerySet[LeadLink]:
+    """Deals for which a rule finds several leads, the latest first; narrowed as `find_links` is."""
+    found = _ambiguous().select_related("deal__account").order_by("-deal__created_on", "-pk")
+    return found.filter(_names(text, "deal")) if text else found
+
+
+def with_candidates(links: Sequence[LeadLink]) -> tuple[Question, ...]:
+    """Each of these deals with the leads to choose from; one query."""
     leads = Lead.objects.select_related("account", "owner").in_bulk({pk for link in links for pk in link.candidates})
     return tuple(Question(link, [leads[pk] for pk in link.candidates if pk in leads]) for link in links)
 
@@ -99,16 +104,21 @@ def read_scans() -> tuple[Scan, ...]:
     return tuple(sorted(found, key=lambda scan: scan.begins_at, reverse=True))
 
 
-def read_links(limit: int) -> tuple[LeadLink, ...]:
-    """Links in force, and those that a person took off, the latest first; one query."""
+def find_links(text: str = "") -> QuerySet[LeadLink]:
+    """Links in force, and those that a person took off, the latest first.
+
+    With a `text` those whose deal or lead has it in its name, its id or the name of its account.
+    """
     links = LeadLink.objects.exclude(lead=None).select_related("deal__account", "lead__account", "undone_by")
-    return tuple(links[:limit])
+    return links.filter(_names(text, "deal") | _names(text, "lead")) if text else links
 
 
-def read_duplicates(limit: int) -> tuple[LeadExclusion, ...]:
-    """Leads that point to another, the latest first; one query."""
+def find_duplicates(text: str = "") -> QuerySet[LeadExclusion]:
+    """Leads that point to another, the latest first; with a `text` those where one of the two has it in its id or the
+    name of its account."""
     rows = LeadExclusion.objects.filter(reason=ExclusionReason.DUPLICATE)
-    return tuple(rows.select_related("lead__account", "same_as__account", "verdict_by")[:limit])
+    rows = rows.select_related("lead__account", "same_as__account", "verdict_by")
+    return rows.filter(_names(text, "lead") | _names(text, "same_as")) if text else rows
 
 
 def read_person_links(limit: int) -> tuple[PersonLink, ...]:
@@ -136,6 +146,11 @@ def find_namesakes(people: Sequence[Person], limit: int) -> tuple[Namesakes, ...
         if other.source != first.source and (other.pk, first.pk) not in told
     )
     return tuple(islice(found, limit))
+
+
+def _names(text: str, of: str) -> Q:
+    fields = ["external_id", "account__name", *(["name"] if of == "deal" else [])]
+    return Q.create([Q(**{f"{of}__{field}__icontains": text}) for field in fields], connector=Q.OR)
 
 
 def _ambiguous() -> QuerySet[LeadLink]:

@@ -1,12 +1,16 @@
 """How marketing and sales data were joined: what the rules found, each with its reason and a way to undo it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.paginator import Page, Paginator
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -15,45 +19,62 @@ from django.views.decorators.http import require_http_methods, require_POST
 from kpis.forms.leads import RulesForm
 from kpis.models import Lead, LeadExclusion, LeadLink, Person, PersonLink
 from kpis.selectors.joining import (
+    find_duplicates,
+    find_links,
     find_namesakes,
+    find_questions,
     read_counts,
-    read_duplicates,
-    read_links,
     read_people,
     read_person_links,
-    read_questions,
     read_scans,
+    with_candidates,
 )
 from kpis.selectors.lead_rules import find_lead_rules
 from kpis.services.joining import choose_lead, count_duplicate, judge_scan, undo_link
 from kpis.services.lead_rules import LeadRulesError, set_lead_rules
 from kpis.services.person_links import join_people, part_people
 from kpis.services.refusal import RefusedError
+from kpis.views.choices import address
 from tenants.capabilities import Capability, require
 
 SHOWN = 100
 UNPROCESSABLE = 422
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """One of several lists of a page that are leafed through apart from each other; "" where there is no page."""
+
+    page: Page[Any]
+    previous_url: str
+    next_url: str
+
+
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def joining(request: HttpRequest) -> HttpResponse:
-    """Questions first, then what was found; POST changes the rules."""
+    """Questions first, then what was found, a page at a time; `?q=` narrows by name or id. POST changes the rules."""
     require(request.user, Capability.MANAGE_DEFINITIONS)
     form = RulesForm(request.POST or None, rules=find_lead_rules(), label_suffix="")
     if request.method == "POST" and form.is_valid() and _set_rules(request, form):
         messages.success(request, _("The rules are kept. Leads and deals are looked at again."))
         return redirect("lead-joining")
     people = read_people()
+    text = request.GET.get("q", "").strip()
+    questions = _shelf(request, "questions", find_questions(text))
     page = {
+        "text": text,
+        "query": f"?{request.GET.urlencode()}" if request.GET else "",
         "people": people,
         "person_links": read_person_links(SHOWN),
         "namesakes": find_namesakes(people, SHOWN),
         "counts": read_counts(),
-        "questions": read_questions(SHOWN),
+        "waiting": questions.page.paginator.count if not text else find_questions().count(),
+        "questions": questions,
+        "candidates": with_candidates(list(questions.page)),
         "scans": read_scans(),
-        "links": read_links(SHOWN),
-        "duplicates": read_duplicates(SHOWN),
+        "links": _shelf(request, "links", find_links(text)),
+        "duplicates": _shelf(request, "duplicates", find_duplicates(text)),
         "form": form,
     }
     return render(request, "kpis/joining.html", {"page": page}, status=UNPROCESSABLE if form.errors else None)
@@ -62,7 +83,10 @@ def joining(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_POST
 def joining_verdict(request: HttpRequest) -> HttpResponse:
-    """One word of a person on a link, a duplicate or a card scan: `verdict=`. Raises Http404 for another."""
+    """One word of a person on a link, a duplicate or a card scan: `verdict=`. Raises Http404 for another.
+
+    It leads back to the page and search in its address.
+    """
     require(request.user, Capability.MANAGE_DEFINITIONS)
     act = _VERDICTS.get(request.POST.get("verdict", ""))
     if act is None:
@@ -71,7 +95,15 @@ def joining_verdict(request: HttpRequest) -> HttpResponse:
         messages.success(request, act(request))
     except RefusedError as refusal:
         messages.error(request, str(refusal))
-    return redirect("lead-joining")
+    query = f"?{request.GET.urlencode()}" if request.GET else ""
+    return redirect(f"{reverse('lead-joining')}{query}")
+
+
+def _shelf(request: HttpRequest, name: str, rows: QuerySet[Any]) -> Shelf:
+    """A page of one list: the one asked for by the list's own parameter, else the first."""
+    page = Paginator(rows, SHOWN).get_page(request.GET.get(name))
+    before = address(request, **{name: str(page.number - 1)}) if page.has_previous() else ""
+    return Shelf(page, before, address(request, **{name: str(page.number + 1)}) if page.has_next() else "")
 
 
 def _set_rules(request: HttpRequest, form: RulesForm) -> bool:

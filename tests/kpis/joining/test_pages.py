@@ -110,3 +110,40 @@ def test_the_company_changes_the_rules(dave_at) -> None:
 @pytest.mark.parametrize("said", [{"verdict": "more"}, {"verdict": "undo"}, {"verdict": "undo", "link": "0"}])
 def test_what_makes_no_sense_is_not_found(dave_at, said) -> None:
     assert dave_at.post(VERDICT, said).status_code == 404
+
+
+class TestManyLinks:
+    @pytest.fixture
+    def linked(self, dave_at, monkeypatch):
+        """Five deals, each linked by its address; two fit on a page."""
+        monkeypatch.setattr("kpis.views.joining.SHOWN", 2)
+        for number in range(1, 6):
+            lead(f"L{number}", email_hash=f"{number}" * 64)
+            deal(f"D{number}", name=f"案件{number}", email_hash=f"{number}" * 64)
+        recompute(now=NOW)
+        assert LeadLink.objects.filter(undone_at=None).count() == 5
+        return dave_at
+
+    @staticmethod
+    def named(page: str) -> list[str]:
+        return [f"案件{number}" for number in range(1, 6) if f"案件{number}" in page]
+
+    def test_the_oldest_is_found_by_leafing_and_taken_off_there(self, linked) -> None:
+        pages = [linked.get(PAGE, {"links": str(number)}).content.decode() for number in (1, 2, 3)]
+        assert [len(self.named(page)) for page in pages] == [2, 2, 1]
+        assert sorted(name for page in pages for name in self.named(page)) == [f"案件{n}" for n in range(1, 6)]
+        assert 'href="?links=2"' in pages[0]
+        (oldest,) = self.named(pages[2])
+        link = LeadLink.objects.get(deal__name=oldest)
+        answer = linked.post(f"{VERDICT}?links=3", {"verdict": "undo", "link": link.pk})
+        assert answer.headers["Location"] == f"{PAGE}?links=3"
+        link.refresh_from_db()
+        assert link.undone_at is not None
+
+    @pytest.mark.parametrize("text", ["案件4", "D4", "L4", "l4"])
+    def test_one_is_found_by_the_name_or_id_of_deal_or_lead(self, linked, text: str) -> None:
+        assert self.named(linked.get(PAGE, {"q": text}).content.decode()) == ["案件4"]
+
+    def test_says_where_nothing_fits(self, linked) -> None:
+        page = linked.get(PAGE, {"q": "案件9"}, headers={"accept-language": "en"}).content.decode()
+        assert "No link fits “案件9”." in page
