@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
@@ -11,7 +11,7 @@ from django.db.models import Count, Q, QuerySet
 
 from kpis.choices import ExclusionReason
 from kpis.engine.joining import piles
-from kpis.models import Lead, LeadExclusion, LeadLink, Person, PersonLink
+from kpis.models import Deal, Lead, LeadExclusion, LeadLink, Person, PersonLink
 from kpis.selectors.lead_rules import find_lead_rules
 
 
@@ -21,6 +21,14 @@ class Question:
 
     link: LeadLink
     candidates: Sequence[Lead]
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The lead that a deal came from; `rule` says why, "" where the deal's source says it itself."""
+
+    lead: Lead
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +119,17 @@ def find_links(text: str = "") -> QuerySet[LeadLink]:
     """
     links = LeadLink.objects.exclude(lead=None).select_related("deal__account", "lead__account", "undone_by")
     return links.filter(_names(text, "deal") | _names(text, "lead")) if text else links
+
+
+def read_origins(deals: Collection[tuple[str, str]]) -> Mapping[tuple[str, str], Origin]:
+    """Source and external id of deals → the lead each came from, where there is one. Two queries."""
+    if not deals:
+        return {}
+    asked = Q.create([Q(source=source, external_id=name) for source, name in deals], connector=Q.OR)
+    rows = list(Deal.objects.filter(asked).exclude(lead=None).select_related("lead"))
+    links = LeadLink.objects.filter(deal__in=rows, undone_at=None).exclude(lead=None)
+    rules = dict(links.values_list("deal", "rule"))
+    return {(row.source, row.external_id): Origin(row.lead, rules.get(row.pk, "")) for row in rows if row.lead}
 
 
 def find_duplicates(text: str = "") -> QuerySet[LeadExclusion]:

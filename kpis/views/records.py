@@ -1,7 +1,7 @@
 """The records behind one number, page by page, as they are and as they were when the number was noted."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,9 +30,10 @@ from kpis.selectors.grounds import (
     read_operands,
     read_side,
 )
+from kpis.selectors.joining import Origin, read_origins
 from kpis.selectors.locked import CLOSING
 from kpis.selectors.parallel import find_candidate
-from kpis.selectors.records import RecordPage, Where
+from kpis.selectors.records import Record, RecordPage, Where
 from kpis.selectors.restatements import find_refusal
 from kpis.selectors.visibility import Sight, sight_of
 from kpis.services.evidence import Evidence, HistoryError, compare_with_past, read_side_as_of
@@ -40,7 +41,7 @@ from kpis.templatetags.evidence import side_words
 from kpis.templatetags.kpi import language_code
 from kpis.views.choices import Choice, address, chosen_period, chosen_segment
 from kpis.views.details import find_node
-from tenants.capabilities import Capability, require
+from tenants.capabilities import Capability, has_capability, require
 from tenants.registry import NotedNumber, noted_numbers
 from tenants.settings.selectors import company_settings
 
@@ -150,6 +151,8 @@ def _page_of(request: HttpRequest, found: RecordPage | None, side: Side | None) 
     is_money = side is not None and is_of_money(side)
     return {
         "found": found,
+        "rows": _with_origins(rows),
+        "may_unlink": has_capability(request.user, Capability.MANAGE_DEFINITIONS),
         "count": count,
         "first": offset + 1,
         "last": min(offset + PAGE, count),
@@ -162,6 +165,12 @@ def _page_of(request: HttpRequest, found: RecordPage | None, side: Side | None) 
         "is_money": is_money,
         "is_median": isinstance(side, Counted) and side.is_median,
     }
+
+
+def _with_origins(rows: Sequence[Record]) -> list[tuple[Record, Origin | None]]:
+    """Each record, a deal with the lead that it came from."""
+    origins = read_origins([(row.source, row.external_id) for row in rows if row.fact == "deals"])
+    return [(row, origins.get((row.source, row.external_id)) if row.fact == "deals" else None) for row in rows]
 
 
 def _operands(request: HttpRequest, place: Place) -> list[dict[str, Any]]:

@@ -6,9 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from kpis.choices import Grain
-from kpis.models import Deal, FactStream, KpiNode, LockedCell
+from kpis.models import Deal, FactStream, KpiNode, LeadLink, LockedCell
 from kpis.selectors.calendar import find_period
 from kpis.services.facts import upsert_facts
+from kpis.services.joining import undo_link
 from kpis.services.periods import close_period
 from kpis.services.recompute import recompute
 from kpis.services.snapshots import take_snapshots
@@ -167,3 +168,38 @@ class TestGrounds:
         take_snapshots(now=NOW)
         page = read(dave, landing, "en", start="2026-11-01")
         assert "what was written down on the day is kept, not the records" in page
+
+
+class TestOrigin:
+    """Which lead a deal came from, and why."""
+
+    @pytest.fixture
+    def linked(self, world):
+        mail = {"email_hash": "a" * 64}
+        for name, more in (("L1", mail), ("L2", {})):
+            record = {"external_id": name, "created_on": "2026-09-01", **more}
+            upsert_facts(resource="leads", source="ma", records=[record], now=NOW)
+        deals = [
+            _deal("d1", "bob", "2026-10-05", 500_000, "won", **mail),
+            _deal("d2", "dora", "2026-10-06", 300_000, "won", lead={"source": "ma", "external_id": "L2"}),
+        ]
+        upsert_facts(resource="deals", source="crm", records=deals, now=NOW)
+        recompute(now=NOW)
+        return world
+
+    def test_says_the_lead_the_reason_and_where_to_undo_it(self, linked, dave, read):
+        page = read(dave, linked.goal, "en")
+        assert re.search(r"From lead L1\s*· The same e-mail address", page)
+        assert '<a href="/handover/joining/?q=d1">See or undo the link</a>' in page
+        assert re.search(r"From lead L2\s*· said by the source", page)
+        assert "?q=d2" not in page
+
+    def test_offers_to_undo_it_only_to_those_who_may(self, linked, alice, read):
+        page = read(alice, linked.goal, "en")
+        assert "From lead L1" in page
+        assert "See or undo the link" not in page
+
+    def test_a_link_that_was_taken_off_is_not_said(self, linked, dave, read):
+        undo_link(link=LeadLink.objects.get(), actor=dave, now=NOW)
+        recompute(now=NOW)
+        assert "From lead L1" not in read(dave, linked.goal, "en")
