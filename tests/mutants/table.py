@@ -423,6 +423,25 @@ AREAS: dict[str, list[Mutant]] = {
             "",
             f"{REVIEWS}test_late_sources.py::TestWaiting::test_it_opens_when_the_source_is_read_again",
         ),
+        Mutant(
+            "kpis/views/handovers.py",
+            "if not told.tells_none(start, end, today):",
+            "if told.known_until is None:",
+            f"{LATE}::TestHandovers::test_what_nobody_has_told_of_is_not_none",
+        ),
+        Mutant(
+            "integrations/services/runs.py",
+            "connection.stopped_at = connection.stopped_at or now",
+            "connection.stopped_at = now",
+            "tests/integrations/services/test_mending.py"
+            "::TestLetter::test_is_sent_once_a_stop_however_often_it_is_tried",
+        ),
+        Mutant(
+            "kpis/services/definitions.py",
+            "untold = [] if is_checked or (reason and actor is not None) else [_untold(metric)]",
+            "untold = []",
+            "tests/kpis/inputs/test_taking_over.py::TestPage::test_refuses_and_leads_to_the_parallel_check",
+        ),
     ],
     "targets and closing": [
         Mutant(
