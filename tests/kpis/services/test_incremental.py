@@ -63,7 +63,9 @@ def record(ids: list[str], **fields: st.SearchStrategy) -> st.SearchStrategy:
 
 
 texts = st.sampled_from(["", "Web", "Fair"])
-ranks = st.fixed_dictionaries({}, optional={"rank": st.sampled_from(["", "A", "B"])})
+a_rank = st.sampled_from(["", "A", "B"])
+ranks = st.fixed_dictionaries({}, optional={"rank": a_rank})
+ranks_and_types = st.fixed_dictionaries({"type": st.sampled_from(["a", "b", None])}, optional={"rank": a_rank})
 addresses = st.sampled_from(["a@x.co", "b@x.co", "c@y.co"])
 minutes = st.integers(0, 3).map(lambda n: f"2026-05-07T10:{n * 5:02}:00+09:00")
 amounts = maybe(st.integers(0, 1000))
@@ -121,9 +123,8 @@ CHANGES = {
         lead_source=texts,
         sales_channel=st.sampled_from(["", "Agent", "Direct"]),
         customer_type=maybe(st.sampled_from(["new", "existing"])),
-        attributes=st.fixed_dictionaries({"type": st.sampled_from(["a", "b", None])}),
         currency=st.sampled_from(["", "USD"]),
-        attributes=ranks,
+        attributes=ranks_and_types,
     ),
     "deal-lines": record(
         ["N0", "N1"], deal=st.sampled_from(DEALS), product=st.sampled_from(PRODUCTS), amount=st.integers(0, 500)
