@@ -31,7 +31,8 @@ INCOMPLETE = "fewer_than_told"
 class SourceField:
     """One field of a stream as its source names it; `choices` are its words (value, label), where it is a list.
 
-    `is_calculated`: the source computes it, and a change of it alone is no change of its record.
+    `is_calculated`: the source computes it, and a change of it alone is no change of its record. `meanings` are what
+    the source itself says of its words, as (value, our word); nothing of a word that it says nothing of.
     """
 
     name: str
@@ -39,6 +40,7 @@ class SourceField:
     kind: FieldKind = "text"
     choices: tuple[tuple[str, str], ...] = ()
     is_calculated: bool = False
+    meanings: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)

@@ -302,9 +302,14 @@ class MappingForm(forms.Form):
         draft = replace(self._current, rules=tuple(rule for rule in rules if rule.columns), each=self._each)
         records = [*self._sample.records, *self._sample.more]
         counts = words_of(mapping=draft, records=records, fields=self._vocabularies)
+        described = {each.field.name: each.field for each in self._sample.fields}
+        fields = {rule.field: described.get(rule.column or "") for rule in draft.rules}
         return {
             name: words.words_among(
-                {**self._unmapped.get(name, {}), **counts[name]}, self._meanings(name), self._vocabularies[name]
+                {**self._unmapped.get(name, {}), **counts[name]},
+                {**words.meant_by(fields[name], self._vocabularies[name]), **self._meanings(name)},
+                self._vocabularies[name],
+                field=fields[name],
             )
             for name in counts
         }

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from integrations.connectors.base import SourceField
 from integrations.connectors.catalogue import DIVIDING
 from integrations.connectors.mapping import FieldRule, Unlisted
 from integrations.connectors.values import normalise
@@ -31,11 +32,12 @@ UNLISTED = [
 
 @dataclass(frozen=True)
 class Word:
-    """A word of the source, how often it stands in the sample, and what it was said to mean."""
+    """A word of the source, how often it stands in the sample, what it was said to mean, and its label there."""
 
     text: str
     count: int
     meaning: str
+    label: str = ""
 
 
 def choices_of(vocabulary: Vocabulary) -> list[tuple[str, str]]:
@@ -98,9 +100,22 @@ def values_of(said: Mapping[str, str], rule: FieldRule, vocabulary: Vocabulary) 
     return {**{text: old for text, old in rule.values.items() if normalise(text) not in shown}, **values}
 
 
-def words_among(counts: Mapping[str, int], said: Mapping[str, str], vocabulary: Vocabulary) -> list[Word]:
-    """The words that are met, the most frequent first, with what each was said to mean; then those met no more."""
-    return list(_words(counts, said, vocabulary))
+def words_among(
+    counts: Mapping[str, int], said: Mapping[str, str], vocabulary: Vocabulary, *, field: SourceField | None = None
+) -> list[Word]:
+    """The words that are met, the most frequent first, with what each was said to mean; then those met no more.
+
+    `field`: whose words they are, where the source lists them; all of these are offered, with their labels.
+    """
+    labels = {value: label for value, label in field.choices if label != value} if field else {}
+    listed = dict.fromkeys((value for value, _label in field.choices if value), 0) if field else {}
+    return [replace(each, label=labels.get(each.text, "")) for each in _words({**listed, **counts}, said, vocabulary)]
+
+
+def meant_by(field: SourceField | None, vocabulary: Vocabulary) -> dict[str, str]:
+    """What the source itself says of the words of a field, as far as they can mean it."""
+    options = {code for code, _label in vocabulary.options}
+    return {word: meaning for word, meaning in field.meanings if meaning in options} if field else {}
 
 
 def _words(counts: Mapping[str, int], said: Mapping[str, str], vocabulary: Vocabulary) -> Iterator[Word]:

@@ -21,7 +21,12 @@ MODIFIED = {"contacts": "lastmodifieddate", "companies": "hs_lastmodifieddate", 
 DEFAULTS = {"contacts": ["email", "lastname"], "companies": ["name", "domain"], "deals": ["dealname", "amount"]}
 TRACKED = {"contacts": "lifecyclestage", "companies": "lifecyclestage", "deals": "dealstage"}
 LIFECYCLE = (("lead", "リード"), ("marketingqualifiedlead", "MQL"), ("salesqualifiedlead", "SQL"))
-STAGES = (("qualified", "商談化", "0.2", "false"), ("won", "受注", "1.0", "true"), ("lost", "失注", "0.0", "true"))
+Stage = tuple[str, str, str, str]
+STAGES: Sequence[Stage] = (
+    ("qualified", "商談化", "0.2", "false"),
+    ("won", "受注", "1.0", "true"),
+    ("lost", "失注", "0.0", "true"),
+)
 POLICIES = {"SECONDLY": "secondly", "TEN_SECONDLY_ROLLING": "ten_secondly_rolling", "DAILY": "daily"}
 MAX_ADDRESS = 8000
 
@@ -76,7 +81,8 @@ class HubSpotFake(FakeServer):
         self.scopes = {f"crm.objects.{name}.read" for name in (*MODIFIED, "owners")}
         self.extra: dict[str, list[dict[str, Any]]] = {name: [] for name in MODIFIED}
         self.owners: list[dict[str, Any]] = []
-        self.stages: Sequence[tuple[str, str, str, str]] = STAGES
+        self.stages: Sequence[Stage] = STAGES
+        self.further_pipelines: dict[tuple[str, str], Sequence[Stage]] = {}
         self.links: dict[tuple[str, str], dict[str, list[str]]] = {}
         self.refresh_token = "refresh-0"
         self.access_token = ""
@@ -199,29 +205,30 @@ class HubSpotFake(FakeServer):
         return self._paged(call, [row for row in rows if row["archived"] == wanted])
 
     def _pipelines(self, call: Call) -> Reply:
-        stages = [
-            {
-                "id": id,
-                "label": label,
-                "displayOrder": place,
-                "archived": False,
-                "metadata": {"probability": probability, "isClosed": closed},
-            }
-            for place, (id, label, probability, closed) in enumerate(self.stages)
+        pipelines = {("default", "新規"): self.stages, **self.further_pipelines}
+        rows = [
+            {"id": id, "label": label, "displayOrder": at, "stages": [_stage(*each) for each in enumerate(stages)]}
+            for at, ((id, label), stages) in enumerate(pipelines.items())
         ]
-        return Reply(200, {"results": [{"id": "default", "label": "新規", "displayOrder": 0, "stages": stages}]})
+        return Reply(200, {"results": rows})
+
+    def _stages(self) -> list[Stage]:
+        return [stage for stages in (self.stages, *self.further_pipelines.values()) for stage in stages]
 
     def _properties(self, call: Call, kind: str) -> Reply:
         texts = [_property(name, name) for name in dict.fromkeys(["name", *DEFAULTS[kind], "hubspot_owner_id"])]
         dates = [_property(name, name, "datetime") for name in ("createdate", MODIFIED[kind])]
         past = TRACKED[kind]
-        words = LIFECYCLE if past == "lifecyclestage" else [stage[:2] for stage in self.stages]
+        words = LIFECYCLE if past == "lifecyclestage" else [stage[:2] for stage in self._stages()]
+        # The options of a deal's stage and pipeline are told by the pipelines alone.
+        tracked = [_property(past, "ステージ", "enumeration", words if past == "lifecyclestage" else ())]
+        tracked += [_property("pipeline", "パイプライン", "enumeration")] if kind == "deals" else []
         entered = [_property(f"hs_v2_date_entered_{id}", f"Date entered “{label}”", "datetime") for id, label in words]
         listed = [
             *[row for row in texts if row["name"] != "amount"],
             _property("amount", "金額", "number"),
             *dates,
-            _property(past, "ステージ", "enumeration", words),
+            *tracked,
             *entered,
             _property("hs_object_id", "Record ID", "number"),
             _property("hs_merged_object_ids", "Merged record IDs", "enumeration"),
@@ -286,7 +293,7 @@ class HubSpotFake(FakeServer):
         if name == "hs_object_id":
             return _number(thing.id)
         if name == "hs_is_closed" and kind == "deals":
-            return thing.values.get("dealstage") in {id for id, _, _, closed in self.stages if closed == "true"}
+            return thing.values.get("dealstage") in {id for id, _, _, closed in self._stages() if closed == "true"}
         if name != MODIFIED[kind]:
             raise AssertionError(f"HubSpot knows no property {name} of {kind} to search by")
         return round(thing.updated_at.timestamp() * 1000)
@@ -375,6 +382,12 @@ def missing_scopes(*scopes: str) -> Reply:
     errors = [{"message": words, "context": {"requiredGranularScopes": list(scopes)}}]
     message = "This app hasn't been granted all required scopes to make this call."
     return refused(403, message, "MISSING_SCOPES", errors=errors)
+
+
+def _stage(place: int, stage: Stage) -> dict[str, Any]:
+    id, label, probability, closed = stage
+    metadata = {"probability": probability, "isClosed": closed}
+    return {"id": id, "label": label, "displayOrder": place, "archived": False, "metadata": metadata}
 
 
 def _property(name: str, label: str, type: str = "string", options: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from integrations.connectors.hubspot.shapes import (
     pages_of,
     records_of,
     stage_row,
+    with_pipelines,
 )
 from integrations.connectors.hubspot.source import (
     ACCOUNT,
@@ -133,10 +134,15 @@ class HubSpotConnector(Connector):
         return [*people, *pipelines, *objects]
 
     def fields(self, stream: str) -> Sequence[SourceField]:
-        """The fixed fields of owners, teams and stages; of an object every property that the account has."""
+        """The fixed fields of owners, teams and stages; of an object every property that the account has.
+
+        The words of a deal's stage and pipeline stand with the pipelines alone.
+        """
         if stream in FIXED_FIELDS:
             return FIXED_FIELDS[stream]
         properties = [field_of(row) for row in self._properties(stream)]
+        if stream == "deals":
+            properties = with_pipelines(properties, self._pipelines())
         past = next((each for each in properties if each.name == HISTORIES[stream]), None)
         own = [SourceField(name, label, "moment" if name.endswith("At") else "text") for name, label in OWN.items()]
         linked = associated_fields(stream, self._source.objects)
@@ -218,9 +224,12 @@ class HubSpotConnector(Connector):
 
     def _stages(self) -> Iterator[Record]:
         """Every stage of every deal pipeline with whether it closes and wins a deal."""
-        for pipeline in rows_in(self.http.get(PIPELINES).object(), "pipelines"):
+        for pipeline in self._pipelines():
             for stage in pipeline.get("stages") or ():
                 yield Record(str(stage["id"]), stage_row(pipeline, stage))
+
+    def _pipelines(self) -> Sequence[Mapping[str, Any]]:
+        return rows_in(self.http.get(PIPELINES).object(), "pipelines")
 
     # Objects: many, and read by change.
 

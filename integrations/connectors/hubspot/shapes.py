@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -103,12 +105,17 @@ def owner_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def stage_row(pipeline: Mapping[str, Any], stage: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A stage as a row: its metadata are texts; closed with probability 1 is won, with 0 is lost."""
+    """A stage as a row: its metadata are texts; closed with probability 1 is won, with 0 is lost.
+
+    `outcome` is what it says of a deal: open, won or lost; None where it says nothing of that.
+    """
     metadata = stage.get("metadata") or {}
     probability = str(metadata.get("probability") or "")
     chance = float(probability) if probability.replace(".", "", 1).isdigit() else None
     said = metadata.get("isClosed")
     is_closed = chance in {0.0, 1.0} if said is None else str(said).lower() == "true"
+    closed = {1.0: "won", 0.0: "lost"}.get(chance) if chance is not None else None
+    is_told = said is not None or chance is not None
     return {
         "id": str(stage["id"]),
         "label": stage.get("label"),
@@ -116,8 +123,9 @@ def stage_row(pipeline: Mapping[str, Any], stage: Mapping[str, Any]) -> Mapping[
         "archived": bool(stage.get("archived")),
         "probability": probability or None,
         "is_closed": is_closed,
-        "is_won": is_closed and chance == 1.0,
-        "is_lost": is_closed and chance == 0.0,
+        "is_won": is_closed and closed == "won",
+        "is_lost": is_closed and closed == "lost",
+        "outcome": (closed if is_closed else "open") if is_told else None,
         "pipeline": {"id": str(pipeline.get("id")), "label": pipeline.get("label")},
     }
 
@@ -144,6 +152,7 @@ FIXED_FIELDS: Mapping[str, tuple[SourceField, ...]] = {
         SourceField("is_closed", gettext_noop("Closed stage"), "flag"),
         SourceField("is_won", gettext_noop("Won"), "flag"),
         SourceField("is_lost", gettext_noop("Lost"), "flag"),
+        SourceField("outcome", gettext_noop("Outcome")),
         SourceField("pipeline.id", gettext_noop("Pipeline ID")),
         SourceField("pipeline.label", gettext_noop("Pipeline name")),
     ),
@@ -151,12 +160,40 @@ FIXED_FIELDS: Mapping[str, tuple[SourceField, ...]] = {
 
 
 def field_of(row: Mapping[str, Any]) -> SourceField:
-    """A property as it is described by the properties API."""
+    """A property as it is described by the properties API, which tells no options of a stage or a pipeline."""
     several = row.get("type") == "enumeration" and row.get("fieldType") == "checkbox"
     options = tuple((str(each["value"]), str(each.get("label") or "")) for each in row.get("options") or ())
     kind: FieldKind = "list" if several else KINDS.get(str(row.get("type")), "text")
     label = str(row.get("label") or row["name"])
     return SourceField(str(row["name"]), label, kind, options, is_calculated=bool(row.get("calculated")))
+
+
+def with_pipelines(fields: Sequence[SourceField], pipelines: Sequence[Mapping[str, Any]]) -> list[SourceField]:
+    """The fields of deals, those of the pipeline and of the stage with the words that the account has for them.
+
+    A stage that is called like one of another pipeline is named with its own. What closes a deal says what it means.
+
+    >>> stages = [{"id": "won", "label": "受注", "metadata": {"isClosed": "true", "probability": "1.0"}}]
+    >>> pipelines = [{"id": "1", "label": "新規", "stages": stages}, {"id": "2", "label": "更新", "stages": []}]
+    >>> [(each.choices, each.meanings) for each in with_pipelines([SourceField("dealstage", "")], pipelines)]
+    [((('won', '受注'),), (('won', 'won'),))]
+    """
+    stages = [stage_row(pipeline, stage) for pipeline in pipelines for stage in pipeline.get("stages") or ()]
+    times = Counter(stage["label"] for stage in stages)
+    words = {
+        "pipeline": tuple((str(each["id"]), str(each.get("label") or "")) for each in pipelines),
+        "dealstage": tuple((each["id"], _named(each, is_alone=times[each["label"]] == 1)) for each in stages),
+    }
+    meanings = {"dealstage": tuple((each["id"], each["outcome"]) for each in stages if each["outcome"])}
+    return [
+        replace(field, choices=words.get(field.name, field.choices), meanings=meanings.get(field.name, ()))
+        for field in fields
+    ]
+
+
+def _named(stage: Mapping[str, Any], *, is_alone: bool) -> str:
+    label = str(stage["label"] or "")
+    return label if is_alone else f"{label} ({stage['pipeline']['label']})"
 
 
 def history_fields(past: SourceField) -> tuple[SourceField, ...]:

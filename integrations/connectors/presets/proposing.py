@@ -66,7 +66,8 @@ def propose(wish: Wish, described: Sequence[SourceField], *, name: str) -> Propo
             wanted = dict.fromkeys(column for way in ways for column in way.columns if column not in there)
             left_out.append(LeftOut(field, tuple(wanted)))
         else:
-            rules.append(_labelled(found, there) if field in wish.labelled else found)
+            known = _understood(wish.resource, found, there)
+            rules.append(_labelled(known, there) if field in wish.labelled else known)
     mapping = StreamMapping(
         name,
         wish.resource,
@@ -77,6 +78,13 @@ def propose(wish: Wish, described: Sequence[SourceField], *, name: str) -> Propo
         skip_blank=tuple(column for column in wish.skip_blank if column in there),
     )
     return Proposal(mapping, tuple(left_out), tuple(_open_words(mapping, there)))
+
+
+def _understood(resource: str, rule: FieldRule, there: Mapping[str, SourceField]) -> FieldRule:
+    """The rule of a closed list with what the source itself says of its words, which knows better than a preset."""
+    column, choices = there.get(rule.column or ""), fields_of(resource)[rule.field].choices
+    said = {word: meaning for word, meaning in column.meanings if meaning in choices} if column else {}
+    return replace(rule, values={**rule.values, **said}) if said else rule
 
 
 def _labelled(rule: FieldRule, there: Mapping[str, SourceField]) -> FieldRule:

@@ -306,6 +306,19 @@ class TestProperties:
         assert found["hs_v2_date_entered_won"].kind == "moment"
         assert found["history.dealstage.value"].choices == found["dealstage"].choices
 
+    def test_stages_and_pipelines_have_their_names_from_the_pipelines(self, fake):
+        fake.stages = [("1", "提案", "0.2", "false"), ("2", "受注", "1.0", "true")]
+        fake.further_pipelines = {
+            ("p2", "更新"): [("3", "受注", "1.0", "true"), ("4", "見送り", "0.5", "true"), ("5", "失注", "0.0", "true")]
+        }
+        found = {each.name: each for each in connect(fake).fields("deals")}
+        assert found["pipeline"].choices == (("default", "新規"), ("p2", "更新"))
+        named = {"1": "提案", "2": "受注 (新規)", "3": "受注 (更新)", "4": "見送り", "5": "失注"}
+        assert dict(found["dealstage"].choices) == named
+        assert found["history.dealstage.value"].choices == found["dealstage"].choices
+        assert dict(found["dealstage"].meanings) == {"1": "open", "2": "won", "3": "won", "5": "lost"}
+        assert not found["pipeline"].meanings
+
     def test_21_every_path_has_the_version(self, fake):
         fake.world.put("1", dealname="案件", dealstage="won")
         for stream in ("owners", "teams", "pipelines", "deals"):

@@ -347,12 +347,25 @@ class TestHubSpot:
         assert columns(leads.mapping)["mql_on"] == "hs_lifecyclestage_marketingqualifiedlead_date"
         assert "sql_on" in left_out(found, "leads")
 
-    def test_without_the_flags_outcomes_come_from_stages_and_open_ones_are_listed(self, hubspot):
+    def test_stages_of_two_pipelines_that_are_called_alike_stay_two_phases(self, hubspot):
+        hubspot.further_pipelines = {("p2", "更新"): [("won2", "受注", "1.0", "true")]}
+        hubspot.worlds["deals"].put("D2", dealname="更新", dealstage="won2", hs_is_closed="true",
+                                    hs_is_closed_won="true")  # fmt: skip
+        connection = hubspot_connection(hubspot)
+        taken(connection, "hubspot_standard")
+        sync(connection)
+        assert dict(Deal.objects.values_list("external_id", "phase")) == {"D1": "受注 (新規)", "D2": "受注 (更新)"}
+        assert set(DealStageEvent.objects.values_list("phase", flat=True)) == {"商談化", "受注 (新規)", "受注 (更新)"}
+
+    def test_without_the_flags_outcomes_come_from_what_the_stages_say_and_others_are_listed(self, hubspot):
         hubspot.extra["deals"] = []
+        hubspot.stages = [*hubspot.stages, ("dormant", "休眠", "0.5", "true")]
         found = propose_preset(connection=hubspot_connection(hubspot), preset="hubspot_standard")
         (deals,) = [each for each in found.proposals if each.mapping.resource == "deals"]
         assert columns(deals.mapping)["outcome"] == "dealstage"
-        assert [(each.field, each.words) for each in deals.open_words] == [("outcome", ("qualified",))]
+        assert [(each.field, each.words) for each in deals.open_words] == [("outcome", ("dormant",))]
+        (outcome,) = [rule for rule in deals.mapping.rules if rule.field == "outcome"]
+        assert {"qualified": "open", "won": "won", "lost": "lost"}.items() <= outcome.values.items()
 
 
 class TestTogether:
