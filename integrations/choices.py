@@ -376,6 +376,10 @@ FINDINGS = {
         "“%(stream)s”: a record of the list is not found by itself at “%(path)s”. Correct “single” in the description; "
         "until then records that are asked for one by one would seem to be deleted."
     ),
+    "object_not_used": _(
+        "The organization has no “%(object)s”, or the connection's user may not read it. Nothing is read of it; the "
+        "rest is."
+    ),
     "clock_differs": _(
         "The clock of the source differs from ours by %(seconds)s seconds. Nothing is missed: changes are asked for by "
         "the source's own clock."

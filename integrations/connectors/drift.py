@@ -92,7 +92,8 @@ def _differences(
         return
     if before and before["kind"] != now.kind:
         yield "field_retyped", {"before": before["kind"], "now": now.kind}
-    if not now.choices or not _is_translated(mapping, rule):
+    # What is put together of several columns has words of its own.
+    if not now.choices or rule.template is not None or not _is_translated(mapping, rule):
         return
     meanings = {normalise(word) for word in rule.values}
     spec = fields_of(mapping.resource).get(rule.field)
@@ -101,8 +102,10 @@ def _differences(
         if normalise(value) not in meanings and value not in own:
             yield "word_new", {"word": value if label in {value, ""} else f"{label} ({value})"}
     there = {normalise(value) for value, _ in now.choices}
+    earlier = {normalise(value) for value, _label in before["words"]} if before else set()
     for word in rule.values:
-        if word and normalise(word) not in there:
+        # A map may know words that this source never had.
+        if normalise(word) in earlier - there:
             yield "word_gone", {"word": word}
     called = dict(now.choices)
     for value, label in before["words"] if before else ():

@@ -22,7 +22,10 @@ from integrations.forms.sources import LOOK_AGAIN, SourceForm
 from integrations.services.sources import KINDS, needed_secrets
 
 # What a company of sales reads of Salesforce as a rule.
-USUAL = ("UserRole", "User", "Account", "Lead", "Opportunity", "OpportunityHistory", "Task", "Event")
+USUAL = (
+    *("UserRole", "User", "Account", "Lead", "LeadHistory", "Opportunity", "OpportunityHistory", "Task", "Event"),
+    "OpportunitySplit",
+)
 # What an address bar shows behind the name of an organization, on its pages of records, of setup and of login.
 _SALESFORCE_PAGES = re.compile(r"(\.lightning\.force|\.my\.salesforce-setup|\.my\.salesforce)\.com$")
 _APP = re.compile(r"(?:https?://\S*/k/(?:guest/\d+/)?)?(\d+)/?\s*(.*)")

@@ -72,8 +72,8 @@ def _described(connector: Connector, mappings: Iterable[StreamMapping], before: 
     for stream in by_stream.keys() & known:
         described, earlier = connector.fields(stream), before.get(stream, {})
         found = [each for mapping in by_stream[stream] for each in drift_of(mapping, described, earlier)]
-        # What is called otherwise now is said until the mapping has been looked at and saved.
-        said = {each.column for each in found if each.code in {"field_retyped", "word_renamed"}}
+        # What is called otherwise now, or gone, is said until the mapping has been looked at and saved.
+        said = {each.column for each in found if each.code in {"field_retyped", "word_gone", "word_renamed"}}
         kept = {column: earlier[column] for column in said if column in earlier}
         seen[stream] = {**seen_of(by_stream[stream], described), **kept}
         drift += found

@@ -34,7 +34,9 @@ KINDS: Mapping[str, FieldKind] = {
     "enumeration": "choice",
 }
 HISTORIES = {"contacts": "lifecyclestage", "companies": "lifecyclestage", "deals": "dealstage"}
-
+BEFORE_MQL, HANDED = ("subscriber", "lead"), ("marketingqualifiedlead", "salesqualifiedlead")
+BACK = ":back"
+"""Marks a stage before MQL right after one in which sales had the lead."""
 
 PAGES = {"contacts": "0-1", "companies": "0-2", "deals": "0-3"}
 """How the address of a record's page calls its kind."""
@@ -69,7 +71,8 @@ def records_of(object: str, rows: Sequence[Mapping[str, Any]], *, link: str = ""
 
 
 def _values(id: str, row: Mapping[str, Any], properties: Mapping[str, Any]) -> Mapping[str, Any]:
-    past = {name: _past(entries) for name, entries in (row.get("propertiesWithHistory") or {}).items()}
+    told = {name: _past(entries) for name, entries in (row.get("propertiesWithHistory") or {}).items()}
+    past = {name: _stepped(each) if name == "lifecyclestage" else each for name, each in told.items()}
     own = {name: row.get(name) for name in OWN}
     further = {"history": past, "associations": row.get("associations")}
     return {**properties, **own, "id": id, **{name: value for name, value in further.items() if value}}
@@ -89,6 +92,21 @@ def _past(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
             found.append({"value": value, "at": at})
         before = value
     return found
+
+
+def _stepped(past: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The stages of a life, each with the step it was: the stage, marked where sales sent the lead back to it.
+
+    >>> stages = ["lead", "marketingqualifiedlead", "lead", "customer", "lead"]
+    >>> [each["step"] for each in _stepped([{"value": stage} for stage in stages])]
+    ['lead', 'marketingqualifiedlead', 'lead:back', 'customer', 'lead']
+    """
+    befores = [None, *(each["value"] for each in past)]
+    return [{**each, "step": _step(before, each["value"])} for before, each in zip(befores, past, strict=False)]
+
+
+def _step(before: str | None, value: str) -> str:
+    return f"{value}{BACK}" if before in HANDED and value in BEFORE_MQL else value
 
 
 def owner_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -199,10 +217,13 @@ def _named(stage: Mapping[str, Any], *, is_alone: bool) -> str:
 def history_fields(past: SourceField) -> tuple[SourceField, ...]:
     """The fields of the history of a property."""
     path = f"history.{past.name}"
+    back = tuple((f"{value}{BACK}", f"{label} ←") for value, label in past.choices if value in BEFORE_MQL)
+    stepped = SourceField(f"{path}.step", f"{past.label} ({path}.step)", past.kind, (*past.choices, *back))
     return (
         SourceField(path, f"{past.label} ({path})", "list"),
         SourceField(f"{path}.value", f"{past.label} ({path}.value)", past.kind, past.choices),
         SourceField(f"{path}.at", f"{past.label} ({path}.at)", "moment"),
+        *((stepped,) if past.name == "lifecyclestage" else ()),
     )
 
 

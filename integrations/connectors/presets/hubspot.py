@@ -9,7 +9,20 @@ from integrations.connectors.presets.base import standard, wish
 OUTCOMES = {"false/false": "open", "true/true": "won", "true/false": "lost"}
 STAGES = {"closedwon": "won", "closedlost": "lost"}
 CUSTOMER_TYPES = {"newbusiness": "new", "existingbusiness": "existing"}
-STAGE_AT = "history.dealstage"
+STAGE_AT, LIFE_AT = "history.dealstage", "history.lifecyclestage"
+# Who had been handed over and stands before that again was returned; an MQL after that is handed over once more.
+LEAD_STAGES = {
+    "subscriber": "subscriber",
+    "subscriber:back": "returned",
+    "lead": "lead",
+    "lead:back": "returned",
+    "marketingqualifiedlead": "mql",
+    "salesqualifiedlead": "sql",
+    "opportunity": "opportunity",
+    "customer": "customer",
+    "evangelist": "evangelist",
+    "other": "other",
+}
 
 HUBSPOT = standard(
     "hubspot_standard",
@@ -61,6 +74,18 @@ HUBSPOT = standard(
                 "email_domain": ("email", "hs_email_domain"),
             },
             labelled=frozenset({"status", "lead_source"}),
+        ),
+        # What a company has added to the lifecycle is kept by its name and counted.
+        wish(
+            "lead-stage-events",
+            "contacts",
+            {
+                "external_id": FieldRule("external_id", template=f"{{id}}-{{{LIFE_AT}.at}}"),
+                "lead": "id",
+                "stage": FieldRule("stage", column=f"{LIFE_AT}.step", values=LEAD_STAGES, unlisted="count"),
+                "entered_at": f"{LIFE_AT}.at",
+            },
+            each=LIFE_AT,
         ),
         wish(
             "deals",

@@ -21,7 +21,12 @@ CUSTOMER_TYPES = {
     "既存顧客 - 交換": "existing",
     "既存顧客 - ダウングレード": "existing",
 }
-LEAD_STAGES = {"MQL": "mql", "SQL": "sql"}
+LEAD_STAGES = {
+    "MQL": "mql",
+    "SQL": "sql",
+    "Unqualified": "disqualified",
+    "Closed - Not Converted": "disqualified",
+}
 # Splits that have to come to 100 % share a deal out; others are credited beside it.
 SPLITS = {"true": "revenue", "false": "overlay"}
 TASKS = {"Call": "call", "Email": "mail", "ListEmail": "mail", "Task": "other", "Cadence": "other", "LinkedIn": "other"}

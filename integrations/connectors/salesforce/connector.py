@@ -12,7 +12,7 @@ from integrations.connectors.http import Http
 from integrations.connectors.records import dig
 from integrations.connectors.salesforce.answers import Quota
 from integrations.connectors.salesforce.bulk import JobReading, RefusedJobError
-from integrations.connectors.salesforce.description import Description
+from integrations.connectors.salesforce.description import OPTIONAL, Description
 from integrations.connectors.salesforce.reading import API, Reading, page_of
 from integrations.connectors.salesforce.schema import (
     Described,
@@ -118,6 +118,8 @@ class SalesforceConnector(Connector):
         try:
             selection = self._select(name, ())
         except ConnectorError as error:
+            if error.code == "object_hidden" and name in OPTIONAL:
+                return Finding("object_not_used", False, error.params)
             if error.code in {"object_hidden", "field_gone"}:
                 return Finding(error.code, True, error.params)
             raise

@@ -38,6 +38,8 @@ OBJECTS: Mapping[str, Sequence[str]] = {
     "OpportunityTeamMember": CURSORS,
 }
 """The objects that are read, in their order, with what says when a record changed: the first that the org has."""
+OPTIONAL = frozenset({"LeadHistory", "OpportunitySplit", "OpportunityTeamMember"})
+"""Those that an org only has where it tracks the status of leads, splits deals or sells in teams."""
 _CUSTOM_OBJECT = re.compile(r"[A-Za-z]\w*__c", re.ASCII)
 _DOMAIN = re.compile(r"[a-z0-9][a-z0-9-]*(\.[a-z0-9-]+)*", re.ASCII)
 _SHARED_HOSTS = ("login", "test")

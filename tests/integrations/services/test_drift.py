@@ -26,7 +26,7 @@ from kpis.engine import specs
 from kpis.engine.specs.uses import fields_used
 from kpis.models import Deal, DealStageEvent, FactStream, Metric, MetricVersion
 from kpis.selectors.field_uses import metrics_by_field
-from tests.fakes.hubspot import HubSpotFake
+from tests.fakes.hubspot import HubSpotFake, _property
 from tests.fakes.server import served
 from tests.integrations.sources import connect, sync
 
@@ -121,8 +121,18 @@ class TestStages:
     def test_13_a_stage_that_is_gone_leaves_what_it_meant(self, connection, fake):
         synced(connection)
         fake.stages = [stage for stage in fake.stages if stage[0] != "lost"]
+        for _ in range(2):
+            synced(connection)
+            assert codes(connection) == [("word_gone", "outcome")]
+
+    def test_13_words_that_the_source_never_had_and_those_of_parts_are_no_change(self, connection, fake):
+        fake.extra["deals"] = [_property("hs_is_closed", "閉", "bool", [("true", "True"), ("false", "False")])]
+        known = {"won": "won", "lost": "lost", "qualified": "open", "closedwon": "won"}
+        rules = [replace(rule, values=known) if rule.field == "outcome" else rule for rule in MAPPING.rules]
+        parts = FieldRule("lost_reason", template="{hs_is_closed}/{dealname}", values={"true/案件": "済"})
+        save_mapping(connection=connection, mapping=replace(MAPPING, rules=(*rules, parts)), now=timezone.now())
         synced(connection)
-        assert codes(connection) == [("word_gone", "outcome")]
+        assert connection.drift == []
 
 
 class TestFields:

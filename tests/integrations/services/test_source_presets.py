@@ -18,7 +18,10 @@ from integrations.connectors.mapping import FieldRule, StreamMapping, check_mapp
 from integrations.connectors.presets.kintone import LABELS
 from integrations.models import Connection, FieldMapping
 from integrations.services.connections import ConnectionRequestError, save_mapping
+from integrations.services.drift import look_for_drift
+from integrations.services.inspection import check_source
 from integrations.services.presets import PresetAtSource, propose_preset, take_preset
+from kpis.engine.handover import Standing
 from kpis.models import (
     Account,
     Activity,
@@ -32,10 +35,11 @@ from kpis.models import (
     Team,
     TeamMembership,
 )
+from kpis.selectors.handovers import read_handovers
 from kpis.selectors.losses import read_losses
 from kpis.selectors.postponements import read_postponements
 from kpis.services.recompute import recompute
-from tests.fakes.hubspot import HubSpotFake, _property, refused
+from tests.fakes.hubspot import LIFECYCLE, HubSpotFake, _property, refused
 from tests.fakes.kintone import APP, EMPTY_APP, KintoneFake
 from tests.fakes.salesforce import SalesforceFake
 from tests.fakes.server import Reply, served
@@ -238,6 +242,24 @@ class TestSalesforce:
         (counted,) = [each["unmapped"] for each in report["streams"] if each["stream"] == "lead-stage-events"]
         assert counted == [{"field": "stage", "value": "Nurturing", "count": 1}]
 
+    def test_an_org_without_histories_and_splits_is_read_and_that_is_only_remarked(self, salesforce):
+        salesforce.hidden = {"LeadHistory", "OpportunitySplit"}
+        connection = salesforce_connection(salesforce)
+        verdict = check_source(connection=connection)
+        assert verdict.is_good
+        told = [each.sentence for each in verdict.remarks if each.code == "object_not_used"]
+        assert [name in sentence for name, sentence in zip(("LeadHistory", "OpportunitySplit"), told, strict=True)]
+        found = taken(connection, "salesforce_standard")
+        assert {each.stream for each in found.unproposed} == salesforce.hidden
+        assert sync(connection).state == RunState.SUCCEEDED
+
+    def test_a_lead_that_does_not_qualify_is_disqualified(self, salesforce):
+        salesforce.worlds["LeadHistory"].put("0179", LeadId="00Q1", Field="Status", NewValue="Closed - Not Converted")
+        connection = salesforce_connection(salesforce)
+        taken(connection, "salesforce_standard")
+        sync(connection)
+        assert LeadStageEvent.objects.get(external_id="0179").stage == "disqualified"
+
     def test_whether_a_deal_is_won_is_what_the_org_says_of_it_not_what_its_stage_is_called(self, salesforce):
         connection = salesforce_connection(salesforce)
         taken(connection, "salesforce_standard")
@@ -346,6 +368,41 @@ class TestHubSpot:
         (leads,) = [each for each in found.proposals if each.mapping.resource == "leads"]
         assert columns(leads.mapping)["mql_on"] == "hs_lifecyclestage_marketingqualifiedlead_date"
         assert "sql_on" in left_out(found, "leads")
+
+    def test_an_mql_that_sales_sends_back_is_returned_and_one_that_comes_again_waits(self, hubspot):
+        contacts = hubspot.worlds["contacts"]
+        contacts.now = hubspot.now() - timedelta(days=1)
+        lives = {
+            "P2": ("lead", "marketingqualifiedlead", "lead"),
+            "P3": ("subscriber", "marketingqualifiedlead", "", "lead", "marketingqualifiedlead"),
+            "P4": ("marketingqualifiedlead", "customer", "lead"),
+        }
+        for id, stages in lives.items():
+            for stage in stages:
+                contacts.tick(minutes=10)
+                contacts.put(id, lifecyclestage=stage)
+        connection = hubspot_connection(hubspot)
+        taken(connection, "hubspot_standard")
+        sync(connection)
+        told = LeadStageEvent.objects.filter(lead__external_id="P3").order_by("entered_at")
+        assert list(told.values_list("stage", flat=True)) == ["subscriber", "mql", "returned", "mql"]
+        recompute(now=timezone.now())
+        today = timezone.localdate()
+        rows = read_handovers(today - timedelta(days=3), today + timedelta(days=1), now=timezone.now())
+        standings = {row.lead.external_id: row.standing for row in rows}
+        assert standings == {"P2": Standing.RETURNED, "P3": Standing.WAITING, "P4": Standing.WAITING}
+
+    def test_a_stage_of_the_companys_own_is_counted_and_asked_for(self, hubspot, monkeypatch):
+        monkeypatch.setattr("tests.fakes.hubspot.LIFECYCLE", (*LIFECYCLE, ("4711", "差し戻し")))
+        hubspot.worlds["contacts"].put("P1", lifecyclestage="4711")
+        connection = hubspot_connection(hubspot)
+        taken(connection, "hubspot_standard")
+        (told,) = [each for each in sync(connection).report["streams"] if each["stream"] == "lead-stage-events"]
+        assert told["unmapped"] == [{"field": "stage", "value": "4711", "count": 1}]
+        look_for_drift(connection=connection, report={}, now=timezone.now(), is_due=True)
+        connection.refresh_from_db()
+        found = [(each["code"], each["field"], each["params"]) for each in connection.drift]
+        assert found == [("word_new", "stage", {"word": "差し戻し (4711)"})]
 
     def test_stages_of_two_pipelines_that_are_called_alike_stay_two_phases(self, hubspot):
         hubspot.further_pipelines = {("p2", "更新"): [("won2", "受注", "1.0", "true")]}

@@ -127,6 +127,12 @@ class TestFromNothing:
                 assert word in page_of(owner.get(page, headers={"accept-language": language}))
         assert "接続アプリ" not in page_of(owner.get(address, headers={"accept-language": "ja"}))
 
+    def test_salesforce_is_read_with_the_history_of_leads_and_the_splits_of_deals(self, owner, in_acme):
+        page = page_of(owner.get(reverse("connection_setup", args=["salesforce"])))
+        for name in ("Lead", "LeadHistory", "OpportunitySplit"):
+            assert re.search(rf'name="objects" value="{name}"[^>]* checked', page), name
+        assert not re.search(r'name="objects" value="Asset"[^>]* checked', page)
+
     def test_hubspot_is_told_the_address_of_the_way_back(self, owner, in_acme):
         page = page_of(owner.get(reverse("connection_setup", args=["hubspot"])))
         assert f"http://acme.localhost{reverse('consented')}" in page or reverse("consented") in page
