@@ -8,7 +8,7 @@ is stored by up to minutes; the look-back is longer.
 Records carry the properties that the mapping asks for at their top, as text or null, and under `history` the values
 that a property had, oldest first: `history.dealstage` is a list of {"value", "at"} to be read with `each`. That of a
 lifecycle says beside it the "step": the value, with `:back` where it is a stage before MQL and the last one was MQL or
-SQL, as when sales sends an MQL back.
+SQL, as when sales sends an MQL back; "" for another stage before MQL, which says of nobody's work.
 """
 
 from integrations.connectors.hubspot.connector import HubSpotConnector

@@ -35,6 +35,8 @@ KINDS: Mapping[str, FieldKind] = {
 }
 HISTORIES = {"contacts": "lifecyclestage", "companies": "lifecyclestage", "deals": "dealstage"}
 BEFORE_MQL, HANDED = ("subscriber", "lead"), ("marketingqualifiedlead", "salesqualifiedlead")
+UNTOUCHED = (*BEFORE_MQL, "other")
+"""Stages of leads with whom nobody has dealt yet."""
 BACK = ":back"
 """Marks a stage before MQL right after one in which sales had the lead."""
 
@@ -95,18 +97,21 @@ def _past(entries: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
 
 
 def _stepped(past: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The stages of a life, each with the step it was: the stage, marked where sales sent the lead back to it.
+    """The stages of a life, each with the step it was: the stage, marked where sales sent the lead back to it; "" for
+    a stage that says of nobody's work.
 
     >>> stages = ["lead", "marketingqualifiedlead", "lead", "customer", "lead"]
     >>> [each["step"] for each in _stepped([{"value": stage} for stage in stages])]
-    ['lead', 'marketingqualifiedlead', 'lead:back', 'customer', 'lead']
+    ['', 'marketingqualifiedlead', 'lead:back', 'customer', '']
     """
     befores = [None, *(each["value"] for each in past)]
     return [{**each, "step": _step(before, each["value"])} for before, each in zip(befores, past, strict=False)]
 
 
 def _step(before: str | None, value: str) -> str:
-    return f"{value}{BACK}" if before in HANDED and value in BEFORE_MQL else value
+    if before in HANDED and value in BEFORE_MQL:
+        return f"{value}{BACK}"
+    return "" if value in UNTOUCHED else value
 
 
 def owner_row(row: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -218,7 +223,8 @@ def history_fields(past: SourceField) -> tuple[SourceField, ...]:
     """The fields of the history of a property."""
     path = f"history.{past.name}"
     back = tuple((f"{value}{BACK}", f"{label} ←") for value, label in past.choices if value in BEFORE_MQL)
-    stepped = SourceField(f"{path}.step", f"{past.label} ({path}.step)", past.kind, (*past.choices, *back))
+    onward = tuple(choice for choice in past.choices if choice[0] not in UNTOUCHED)
+    stepped = SourceField(f"{path}.step", f"{past.label} ({path}.step)", past.kind, (*onward, *back))
     return (
         SourceField(path, f"{past.label} ({path})", "list"),
         SourceField(f"{path}.value", f"{past.label} ({path}.value)", past.kind, past.choices),

@@ -12,16 +12,13 @@ CUSTOMER_TYPES = {"newbusiness": "new", "existingbusiness": "existing"}
 STAGE_AT, LIFE_AT = "history.dealstage", "history.lifecyclestage"
 # Who had been handed over and stands before that again was returned; an MQL after that is handed over once more.
 LEAD_STAGES = {
-    "subscriber": "subscriber",
     "subscriber:back": "returned",
-    "lead": "lead",
     "lead:back": "returned",
     "marketingqualifiedlead": "mql",
     "salesqualifiedlead": "sql",
     "opportunity": "opportunity",
     "customer": "customer",
     "evangelist": "evangelist",
-    "other": "other",
 }
 
 HUBSPOT = standard(
@@ -86,6 +83,8 @@ HUBSPOT = standard(
                 "entered_at": f"{LIFE_AT}.at",
             },
             each=LIFE_AT,
+            # Every contact begins as a lead or subscriber: nobody has dealt with it by that.
+            skip_blank=(f"{LIFE_AT}.step",),
         ),
         wish(
             "deals",

@@ -29,6 +29,7 @@ from kpis.models import (
     DealCredit,
     DealStageEvent,
     Lead,
+    LeadExclusion,
     LeadStageEvent,
     Period,
     Person,
@@ -385,12 +386,23 @@ class TestHubSpot:
         taken(connection, "hubspot_standard")
         sync(connection)
         told = LeadStageEvent.objects.filter(lead__external_id="P3").order_by("entered_at")
-        assert list(told.values_list("stage", flat=True)) == ["subscriber", "mql", "returned", "mql"]
+        assert list(told.values_list("stage", flat=True)) == ["mql", "returned", "mql"]
         recompute(now=timezone.now())
         today = timezone.localdate()
         rows = read_handovers(today - timedelta(days=3), today + timedelta(days=1), now=timezone.now())
         standings = {row.lead.external_id: row.standing for row in rows}
         assert standings == {"P2": Standing.RETURNED, "P3": Standing.WAITING, "P4": Standing.WAITING}
+
+    def test_a_pile_of_contacts_that_begin_as_leads_still_waits_to_be_confirmed(self, hubspot):
+        contacts = hubspot.worlds["contacts"]
+        for number in range(1, 21):
+            contacts.tick(seconds=10)
+            contacts.put(f"S{number}", lifecyclestage="lead")
+        connection = hubspot_connection(hubspot)
+        taken(connection, "hubspot_standard")
+        sync(connection)
+        recompute(now=timezone.now())
+        assert LeadExclusion.objects.filter(is_out=True).count() == 20
 
     def test_a_stage_of_the_companys_own_is_counted_and_asked_for(self, hubspot, monkeypatch):
         monkeypatch.setattr("tests.fakes.hubspot.LIFECYCLE", (*LIFECYCLE, ("4711", "差し戻し")))
