@@ -333,6 +333,9 @@ DRIFTS = {
         "%(field)s: “%(column)s” is of another kind now at the source (%(before)s → %(now)s). See whether its values "
         "still fit."
     ),
+    "field_unseen": _(
+        "%(field)s: none of the first records has “%(column)s”. See whether the source calls it otherwise now."
+    ),
     "field_empty": _(
         "%(field)s: “%(column)s” had values before and none in the last import. See whether it is called otherwise now."
     ),
@@ -380,6 +383,11 @@ FINDINGS = {
         "The organization has no “%(object)s”, or the connection's user may not read it. Nothing is read of it; the "
         "rest is."
     ),
+    "mapped_fields_there": _("All %(count)s fields that the mappings read are there."),
+    "quota_told": _("%(used)s of the %(limit)s calls that the source allows are used."),
+    "quota_of_day": _("%(used)s of %(limit)s calls of today are used."),
+    "quota_untold": _("The source tells no quota."),
+    "clock_agrees": _("The clock of the source agrees with ours."),
     "clock_differs": _(
         "The clock of the source differs from ours by %(seconds)s seconds. Nothing is missed: changes are asked for by "
         "the source's own clock."

@@ -153,7 +153,7 @@ class ConnectionViewSet(CompanyViewSet):
     def test(self, request: Request, id: Any) -> Response:
         connection = self.get_object()
         if is_pulled(connection):
-            return Response(check_result(check_source(connection=connection).remarks))
+            return Response(check_result(check_source(connection=connection, today=timezone.localdate()).remarks))
         last = Upload.objects.filter(connection=connection).order_by("-id").first()
         try:
             read_plan(upload=last, connection=connection)

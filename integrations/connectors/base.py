@@ -117,11 +117,15 @@ class Listing:
 
 @dataclass(frozen=True)
 class Finding:
-    """One result of testing a connection; `code` and `params` name the sentence, `is_bad` what must be mended."""
+    """One result of testing a connection; `code` and `params` name the sentence, `is_bad` what must be mended.
+
+    `is_doubtful`: it may be as it should, and a person has to look.
+    """
 
     code: str
     is_bad: bool
     params: Mapping[str, Any] = field(default_factory=dict)
+    is_doubtful: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,6 +178,8 @@ class Connector(ABC):
     """A source behind HTTP. Subclasses say what its streams are and how one window of one is read."""
 
     kind: ClassVar[str]
+    quota_code: ClassVar[str] = "quota_told"
+    """The sentence of a test that says how much of the limit is used."""
     describes_fields: ClassVar[bool] = True
     """Whether `fields` is all that there is, rather than what a sample of the records shows."""
 
@@ -220,9 +226,20 @@ class Connector(ABC):
         return {each.name: each for each in self.streams()}[name]
 
     def clock_findings(self) -> Sequence[Finding]:
-        """A remark where the source's clock is far from ours; increments follow the source's."""
+        """Whether the source's clock is far from ours, where it told the time; increments follow the source's."""
+        if not self.http.is_clock_told:
+            return []
         seconds = round(self.http.clock_skew.total_seconds())
-        return [Finding("clock_differs", False, {"seconds": seconds})] if abs(seconds) > REMARKABLE_SKEW_SECONDS else []
+        if abs(seconds) > REMARKABLE_SKEW_SECONDS:
+            return [Finding("clock_differs", False, {"seconds": seconds})]
+        return [Finding("clock_agrees", False)]
+
+    def quota_findings(self) -> Sequence[Finding]:
+        """How much of the source's limit is used, as far as its answers told."""
+        usage = self.usage()
+        if usage is None:
+            return [Finding("quota_untold", False)]
+        return [Finding(self.quota_code, False, {"used": usage.used, "limit": usage.limit})]
 
     def pages(self, stream: str, position: Position, fields: Sequence[str]) -> Iterator[Page]:
         """A stream from `position` to its end; {} reads it from the beginning.

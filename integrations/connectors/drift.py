@@ -7,7 +7,7 @@ has none until a person gives it one.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from integrations.connectors.base import SourceField
@@ -15,7 +15,9 @@ from integrations.connectors.catalogue import fields_of
 from integrations.connectors.mapping import ATTRIBUTE_PREFIX, FieldRule, StreamMapping
 from integrations.connectors.values import normalise
 
-DriftCode = Literal["field_gone", "field_retyped", "word_new", "word_gone", "word_renamed", "field_empty"]
+DriftCode = Literal[
+    "field_gone", "field_retyped", "word_new", "word_gone", "word_renamed", "field_empty", "field_unseen"
+]
 
 ENOUGH_RECORDS = 20
 
@@ -46,6 +48,16 @@ def drift_of(
             for code, params in _differences(mapping, rule, now, before.get(_plain(column))):
                 found.append(Drift(code, mapping.reads, mapping.resource, rule.field, column, params))
     return found
+
+
+def gone_of(mapping: StreamMapping, described: Sequence[SourceField], *, is_whole: bool) -> list[Drift]:
+    """The columns of a mapping that a source does not show, each of the first of our fields that reads it.
+
+    `is_whole`: whether `described` is all that there is, rather than what the first records have.
+    """
+    found = [each for each in drift_of(mapping, described, {}) if each.code == "field_gone"]
+    first = {each.column: each for each in reversed(found)}.values()
+    return [each if is_whole else replace(each, code="field_unseen") for each in reversed(first)]
 
 
 def seen_of(mappings: Sequence[StreamMapping], described: Sequence[SourceField]) -> dict[str, dict[str, Any]]:

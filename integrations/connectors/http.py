@@ -91,7 +91,8 @@ class Http:
     """Calls to one source.
 
     `classify` says what an answer means to this vendor (None: what its status says); an answer of 200 may be a
-    refusal too. `clock_skew` is how far the source's clock is ahead of ours, as its last answer said.
+    refusal too. `clock_skew` is how far the source's clock is ahead of ours, as its last answer said; `is_clock_told`
+    whether one did.
     """
 
     base_url: str
@@ -104,6 +105,7 @@ class Http:
 
     def __post_init__(self) -> None:
         self._knows_clock = False
+        self.is_clock_told = False
         self._attempts = ATTEMPTS
         self._last: tuple[str, httpx.URL] | None = None
         self._timeout = TIMEOUT
@@ -213,7 +215,7 @@ class Http:
         except (ValueError, TypeError):
             return
         self.clock_skew = said.astimezone(UTC) - datetime.now(UTC)
-        self._knows_clock = True
+        self._knows_clock = self.is_clock_told = True
 
     def _url(self, path: str) -> httpx.URL:
         """The address of a path. Page after page has the same, so that it is taken apart once."""

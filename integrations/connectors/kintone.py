@@ -100,6 +100,7 @@ class KintoneConnector(Connector):
     """Apps of one kintone."""
 
     kind = "kintone"
+    quota_code = "quota_of_day"
 
     def __init__(
         self, http: Http, apps: Sequence[App], *, page_size: int = PAGE_SIZE, used: Callable[[], Usage | None]
@@ -195,7 +196,7 @@ class KintoneConnector(Connector):
     def check(self) -> Sequence[Finding]:
         found = [each for app in self._apps.values() for each in self._check_app(app)]
         overlap = Finding("reads_again", False, {"minutes": int(LOOK_BACK / MINUTE)})
-        return [*found, overlap, *self.clock_findings()]
+        return [*found, overlap, *self.quota_findings(), *self.clock_findings()]
 
     def _check_app(self, app: App) -> Iterator[Finding]:
         """Whether an app opens, with a refusal of it as a finding: the others may be in order."""

@@ -42,11 +42,15 @@ def lesser_for(error: ConnectorError, mappings: Sequence[StreamMapping]) -> Less
     return Lesser(tuple(kept), frozenset(touched), frozenset(dropped)) if kept and touched | dropped else None
 
 
+def is_vital(resource: str, field: str) -> bool:
+    """Whether nothing is read of a record without this one of our fields."""
+    fields = fields_of(resource)
+    return (field in fields and fields[field].is_required) or (resource, field) in STATED
+
+
 def _can_go_on(mapping: StreamMapping, rules: Sequence[FieldRule], gone: Sequence[str]) -> bool:
-    left, lost = {rule.field for rule in rules}, {rule.field for rule in mapping.rules}
-    fields = fields_of(mapping.resource)
-    vital = {name for name in lost if name in fields and fields[name].is_required}
-    vital |= {name for name in lost if (mapping.resource, name) in STATED}
+    left = {rule.field for rule in rules}
+    vital = {rule.field for rule in mapping.rules if is_vital(mapping.resource, rule.field)}
     return vital <= left and not any(_reads(each, gone) for each in _own(mapping))
 
 

@@ -153,7 +153,7 @@ class RestConnector(Connector):
 
     def check(self) -> Sequence[Finding]:
         found = [each for spec in self._specs.values() for each in self._check_stream(spec)]
-        return [*found, *self.clock_findings()]
+        return [*found, *self.quota_findings(), *self.clock_findings()]
 
     def _check_stream(self, spec: StreamSpec) -> Iterator[Finding]:
         try:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
+from typing import Any
 
 from integrations.choices import describe_drift
+from integrations.connectors.drift import Drift
 from integrations.models import Connection
 from integrations.selectors.labels import field_label, resource_label
 from kpis.models import Metric
@@ -37,26 +40,29 @@ def drift_warnings(*, connections: list[Connection], day: date) -> list[DriftWar
     if not any(each.drift for each in connections):
         return []
     readers = metrics_by_field(day=day)
-    found = [
-        DriftWarning(
+    found = [warning for connection in connections for warning in _warnings(connection, connection.drift, readers)]
+    return sorted(found, key=lambda each: not each.is_bad)
+
+
+def said_of(*, connection: Connection, found: Sequence[Drift], day: date) -> list[DriftWarning]:
+    """Differences that were just found, as they stand. One query where there are any, else none."""
+    readers = metrics_by_field(day=day) if found else {}
+    return list(_warnings(connection, [asdict(each) for each in found], readers))
+
+
+def _warnings(
+    connection: Connection, drift: Iterable[Mapping[str, Any]], readers: Mapping[tuple[str, str], Sequence[Metric]]
+) -> Iterator[DriftWarning]:
+    for each in drift:
+        field = f"{resource_label(each['resource'])}・{field_label(each['resource'], each['field'])}"
+        yield DriftWarning(
             connection=connection,
             stream=each["stream"],
             resource=each["resource"],
             is_bad=each["code"] not in HARMLESS,
-            sentence=describe_drift(
-                each["code"],
-                {
-                    **each["params"],
-                    "column": each["column"],
-                    "field": f"{resource_label(each['resource'])}・{field_label(each['resource'], each['field'])}",
-                },
-            ),
+            sentence=describe_drift(each["code"], {**each["params"], "column": each["column"], "field": field}),
             metrics=tuple(readers.get((each["resource"], each["field"]), ())),
         )
-        for connection in connections
-        for each in connection.drift
-    ]
-    return sorted(found, key=lambda each: not each.is_bad)
 
 
 def warnings_for(*, metric: Metric, day: date) -> list[DriftWarning]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,20 +25,21 @@ class CountedCalls:
     """Counts the calls of a day of each app of `account`, and refuses beyond our share of `most` until the day is over.
 
     A kind of call is the app it goes to; one that is no app ("calls") is not counted. Every call is taken from
-    `budget` besides, as "calls".
+    `budget` besides, as "calls". `apps` are those that the connection reads.
     """
 
     budget: Budget
     account: str
     most: int
+    apps: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         self._seen: dict[str, int] = {}
 
     @property
-    def usage(self) -> Usage | None:
-        """Of the app with the most calls, as this process saw it last."""
-        return Usage(max(self._seen.values()), self.most) if self._seen else None
+    def usage(self) -> Usage:
+        """Of the app with the most calls, as this process saw it last; before its first call, as the others count."""
+        return Usage(max(self._seen.values()) if self._seen else self._most_counted(), self.most)
 
     def take(self, name: str) -> float:
         if name.isdigit():
@@ -46,10 +48,20 @@ class CountedCalls:
                 return _until_end(now)
         return self.budget.take("calls")
 
+    def _most_counted(self) -> int:
+        cache: Any = caches["default"]
+        now = timezone.now()
+        return max(
+            (int(each) for each in cache.get_many([self._key(app, now) for app in self.apps]).values()), default=0
+        )
+
+    def _key(self, app: str, now: datetime) -> str:
+        return f"calls:{self.account}:{app}:{_day_of(now)}"
+
     def _counted(self, app: str, now: datetime) -> int:
         """How many calls this one makes; a call that is refused is not made, and not counted."""
         cache: Any = caches["default"]
-        key = f"calls:{self.account}:{app}:{_day_of(now)}"
+        key = self._key(app, now)
         cache.add(key, 0, KEPT_SECONDS)
         count = int(cache.incr(key))
         if count > self.most * LARGEST_SHARE:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -19,13 +20,23 @@ from integrations.choices import describe_finding
 from integrations.connectors import values
 from integrations.connectors.base import Connector, Finding, Record, SourceField, Stream
 from integrations.connectors.deciding import filler
+from integrations.connectors.drift import Drift, gone_of
 from integrations.connectors.eras import decide_dated
 from integrations.connectors.errors import ConnectorError
+from integrations.connectors.lacking import is_vital
 from integrations.connectors.mapping import Accepted, Refused, StreamMapping, Tally
 from integrations.connectors.records import cell_of, dig, rows_of
 from integrations.connectors.values import Cell
 from integrations.models import Connection
-from integrations.selectors.plans import PREVIEW_RECORDS, PreviewRefusal, StreamPreview, company_zone, summarise
+from integrations.selectors.drift import DriftWarning, said_of
+from integrations.selectors.plans import (
+    PREVIEW_RECORDS,
+    PreviewRefusal,
+    StreamPreview,
+    company_zone,
+    current_mappings,
+    summarise,
+)
 from integrations.services.credentials import PROOF_OF_CALLS, SealedError, unseal
 from integrations.services.sources import opened_source
 from kpis.engine.record_batch import read_records
@@ -39,11 +50,12 @@ EXAMPLE_LENGTH = 40
 
 @dataclass(frozen=True)
 class Remark:
-    """One finding of a test in words; `is_bad`: a person has to mend it."""
+    """One finding of a test in words; `is_bad`: a person has to mend it, `is_doubtful`: look at it."""
 
     code: str
     is_bad: bool
     sentence: str
+    is_doubtful: bool = False
 
 
 @dataclass(frozen=True)
@@ -82,13 +94,20 @@ class Sample:
     sheet: str = ""
 
 
-def check_source(*, connection: Connection) -> Verdict:
-    """Whether a source can be read, and what has to be mended; what stops the test is a remark too."""
+def check_source(*, connection: Connection, today: date) -> Verdict:
+    """Whether a source can be read, and what has to be mended; what stops the test is a remark too.
+
+    What the mappings in force read is looked for as well; what is missing names the KPIs of `today` that it hurts.
+    """
+    remarks: list[Remark] = []
     try:
         with watched(connection) as connector:
-            return Verdict(tuple(_remark(each) for each in connector.check()))
+            found = connector.check()
+            remarks += map(_remark, found)
+            remarks += _mapped_fields(connection, connector, found, today)
     except ConnectorError as error:
-        return Verdict((_remark(Finding(error.code, True, error.params)),))
+        remarks.append(_remark(Finding(error.code, True, error.params)))
+    return Verdict(tuple(remarks))
 
 
 def source_streams(*, connection: Connection) -> list[Stream]:
@@ -166,7 +185,52 @@ def watched(connection: Connection) -> Iterator[Connector]:
 
 
 def _remark(finding: Finding) -> Remark:
-    return Remark(finding.code, finding.is_bad, describe_finding(finding.code, finding.params))
+    return Remark(
+        finding.code, finding.is_bad, describe_finding(finding.code, finding.params), is_doubtful=finding.is_doubtful
+    )
+
+
+def _mapped_fields(
+    connection: Connection, connector: Connector, found: Sequence[Finding], today: date
+) -> Iterator[Remark]:
+    """Whether the source shows the fields that the mappings in force read. What cannot be read has been said."""
+    by_stream: dict[str, list[StreamMapping]] = {}
+    for mapping in current_mappings(connection=connection):
+        by_stream.setdefault(mapping.reads, []).append(mapping)
+    told = {str(each.params.get("stream") or each.params.get("object")) for each in found if each.is_bad}
+    there, gone = {each.name for each in connector.streams()}, list[Drift]()
+    count = 0
+    for stream in sorted(by_stream.keys() - told):
+        try:
+            if stream not in there:
+                raise ConnectorError("config", "unknown_stream", stream=stream)
+            fields = connector.fields(stream)
+        except ConnectorError as error:
+            if error.code == "budget_spent":
+                # The test itself may call all the same; this is for later.
+                yield _remark(Finding(error.code, False, error.params, is_doubtful=True))
+                break
+            if error.kind != "config":
+                raise
+            yield _remark(Finding(error.code, True, error.params))
+            continue
+        if not fields:
+            continue  # its records tell the fields, and there are none
+        is_whole = connector.describes_fields
+        gone += [each for mapping in by_stream[stream] for each in gone_of(mapping, fields, is_whole=is_whole)]
+        count += len({column for mapping in by_stream[stream] for column in mapping.columns})
+    for drift, warning in zip(gone, said_of(connection=connection, found=gone, day=today), strict=True):
+        is_bad = drift.code == "field_gone" or is_vital(drift.resource, drift.field)
+        yield Remark(drift.code, is_bad, _of_stream(warning), is_doubtful=not is_bad)
+    if count and not gone:
+        yield _remark(Finding("mapped_fields_there", False, {"count": count}))
+
+
+def _of_stream(warning: DriftWarning) -> str:
+    sentence = f"{warning.stream} — {warning.sentence}"
+    if not warning.metrics:
+        return sentence
+    return f"{sentence} {gettext('KPIs computed from it: %(names)s.') % {'names': warning.metric_names}}"
 
 
 def _first_records(connector: Connector, stream: str, names: Sequence[str]) -> Iterator[Record]:

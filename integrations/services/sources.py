@@ -156,7 +156,8 @@ def _exchange(connection: Connection, change: Callable[[Mapping[str, str]], Mapp
 
 
 def _open_kintone(_connection: Connection, description: Any, secrets: Secrets, budget: SharedBudget) -> Connector:
-    counted = CountedCalls(budget, description.base_url, description.daily_calls)
+    apps = [str(each.app) for each in description.apps]
+    counted = CountedCalls(budget, description.base_url, description.daily_calls, apps)
     return KintoneConnector.of(description, secrets, guard=guard(), budget=counted, used=lambda: counted.usage)
 
 

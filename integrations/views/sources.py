@@ -110,7 +110,7 @@ def source_test(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
     found = _source(request, connection_id)
     context = {
         "connection": found,
-        "verdict": check_source(connection=found),
+        "verdict": check_source(connection=found, today=timezone.localdate()),
         "presets": presets_for(found.kind),
         "takes_consent": takes_consent(found),
     }

@@ -187,7 +187,13 @@ class HubSpotConnector(Connector):
     def check(self) -> Sequence[Finding]:
         with self.share.ignored():
             found = [self._check(name, path) for name, path in self._places().items()]
-        return [*found, *_quota(self.share.usage), *self.clock_findings()]
+        return [*found, *self.quota_findings(), *self.clock_findings()]
+
+    def quota_findings(self) -> Sequence[Finding]:
+        usage = self.usage()
+        if usage is None:
+            return super().quota_findings()
+        return [Finding("quota_left", False, {"left": usage.limit - usage.used, "most": usage.limit})]
 
     def _check(self, name: str, path: str) -> Finding:
         try:
@@ -398,11 +404,6 @@ class HubSpotConnector(Connector):
         now = self.http.now()
         tomorrow = now.astimezone(self._zone).date() + timedelta(days=1)
         return (datetime.combine(tomorrow, time(), self._zone).astimezone(UTC) - now).total_seconds()
-
-
-def _quota(usage: Usage | None) -> Iterator[Finding]:
-    if usage is not None:
-        yield Finding("quota_left", False, {"left": usage.limit - usage.used, "most": usage.limit})
 
 
 def _milliseconds(moment: datetime) -> str:

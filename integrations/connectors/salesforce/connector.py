@@ -108,11 +108,14 @@ class SalesforceConnector(Connector):
     def check(self) -> Sequence[Finding]:
         with self.quota.ignored():
             found = [self._check(name) for name in self._objects]
-        if self.quota.limit:
-            percent = round(100 * self.quota.used / self.quota.limit)
-            said = {"used": self.quota.used, "limit": self.quota.limit, "percent": percent}
-            found.append(Finding("quota_used", False, said))
-        return [*found, *self.clock_findings()]
+        return [*found, *self.quota_findings(), *self.clock_findings()]
+
+    def quota_findings(self) -> Sequence[Finding]:
+        usage = self.usage()
+        if usage is None:
+            return super().quota_findings()
+        said = {"used": usage.used, "limit": usage.limit, "percent": round(100 * usage.used / usage.limit)}
+        return [Finding("quota_used", False, said)]
 
     def _check(self, name: str) -> Finding:
         try:

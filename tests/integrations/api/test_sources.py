@@ -236,6 +236,8 @@ class TestTest:
         assert [(each["code"], each["ok"]) for each in tested["findings"]] == [
             ("stream_read", True),
             ("stream_failed", False),
+            ("quota_untold", True),
+            ("clock_agrees", True),
         ]
         assert "“people” cannot be read" in tested["message"]
         assert "no such place" in tested["message"]
@@ -247,7 +249,7 @@ class TestTest:
         document["streams"][0]["incremental"]["field"] = "changed"
         api.patch(address, {"description": document})
         codes = {each["code"]: each["ok"] for each in api.made(f"{address}test/", {})["findings"]}
-        assert codes == {"stream_read": True, "no_change_time": False, "clock_differs": True}
+        assert codes == {"stream_read": True, "no_change_time": False, "quota_untold": True, "clock_differs": True}
 
     def test_does_not_try_for_long(self, api, made, address, fake):
         fake.faults = [Reply(503, None)] * 9

@@ -311,6 +311,8 @@ class TestAnswers:
         assert [(each.code, each.params) for each in source.check()] == [
             ("stream_empty", {"stream": "deals", "count": 0}),
             ("reads_again", {"minutes": 5}),
+            ("quota_untold", {}),
+            ("clock_agrees", {}),
         ]
         for number in range(4):
             fake.world.put(f"D{number}", name="案件")

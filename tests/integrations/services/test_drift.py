@@ -296,7 +296,7 @@ class TestCalculated:
 class TestQuota:
     def test_what_the_source_said_last_is_on_the_page(self, connection, fake, client_for, acme, dave):
         fake.daily = (250_000, 45_000)
-        check_source(connection=connection)
+        check_source(connection=connection, today=TODAY)
         connection.refresh_from_db()
         found = quota_of(connection=connection)
         assert (found.used, found.limit, found.percent, found.is_short) == (205_000, 250_000, 82, True)

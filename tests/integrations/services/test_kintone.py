@@ -172,7 +172,7 @@ class TestDailyCalls:
 
     def test_16_a_test_of_the_connection_is_possible_all_the_same(self, few):
         spent(few)
-        assert check_source(connection=few).is_good
+        assert check_source(connection=few, today=timezone.localdate()).is_good
 
 
 class TestCreate:

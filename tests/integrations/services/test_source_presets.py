@@ -49,6 +49,7 @@ from tests.integrations.sources import connect, sync
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("in_acme")]
 
 NOW = timezone.now()
+TODAY = date(2026, 11, 24)
 SALESFORCE_OBJECTS = (
     *("UserRole", "User", "Account", "Lead", "LeadHistory", "Opportunity", "OpportunityHistory", "OpportunitySplit"),
     *("Task", "Event"),
@@ -246,7 +247,7 @@ class TestSalesforce:
     def test_an_org_without_histories_and_splits_is_read_and_that_is_only_remarked(self, salesforce):
         salesforce.hidden = {"LeadHistory", "OpportunitySplit"}
         connection = salesforce_connection(salesforce)
-        verdict = check_source(connection=connection)
+        verdict = check_source(connection=connection, today=TODAY)
         assert verdict.is_good
         told = [each.sentence for each in verdict.remarks if each.code == "object_not_used"]
         assert [name in sentence for name, sentence in zip(("LeadHistory", "OpportunitySplit"), told, strict=True)]
