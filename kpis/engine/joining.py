@@ -12,6 +12,8 @@ from datetime import date, datetime, timedelta
 LINK_RULES = ("converted", "external_id", "email", "domain")
 BY_PERSON = "person"
 LONGEST_SCAN = 60  # minutes
+USUAL_DAYS, FAR_ABOVE = 28, 5
+"""On so many days on either side of one is looked for what is usual, and a pile is more than so many times that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,29 @@ def find_scans(arrivals: Collection[tuple[int, datetime]], *, count: int, minute
         if last - first + 1 >= count:
             found.update(lead for lead, _at in ordered[first : last + 1])
     return frozenset(found)
+
+
+def find_scan_days(counts: Mapping[date, int], *, count: int) -> frozenset[date]:
+    """The days on which leads of one lead source came in a pile, where nothing tells the time: day → how many came.
+
+    At least `count` came, and more than FAR_ABOVE times what usually came on a day (days without any included), in the
+    four weeks before and in the four weeks after. A count of 0 finds none.
+
+    >>> fair, first = date(2026, 11, 4), date(2026, 9, 1)
+    >>> sorted(find_scan_days({fair: 60, fair + timedelta(1): 80, fair - timedelta(9): 3}, count=20))
+    [datetime.date(2026, 11, 4), datetime.date(2026, 11, 5)]
+    >>> find_scan_days({first + timedelta(n): 30 for n in range(60)}, count=20)
+    frozenset()
+    """
+    if count < 1:
+        return frozenset()
+    return frozenset(day for day, leads in counts.items() if leads >= count and leads > FAR_ABOVE * _usual(counts, day))
+
+
+def _usual(counts: Mapping[date, int], day: date) -> float:
+    """How many came on a day: the larger average of the four weeks on either side."""
+    sides = ((sign * n for n in range(1, USUAL_DAYS + 1)) for sign in (-1, 1))
+    return max(sum(counts.get(day + timedelta(days=n), 0) for n in side) for side in sides) / USUAL_DAYS
 
 
 def piles(arrivals: Collection[tuple[int, datetime]], *, minutes: int) -> tuple[tuple[int, ...], ...]:

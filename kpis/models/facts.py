@@ -115,6 +115,9 @@ class Lead(Sourced):
             models.Index(
                 fields=["source", "created_at"], condition=models.Q(created_at__isnull=False), name="lead_arrival"
             ),
+            models.Index(
+                fields=["source", "created_on"], condition=models.Q(created_at__isnull=True), name="lead_arrival_day"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -31,7 +31,10 @@ class LeadRules(models.Model):
     scan_count = models.PositiveSmallIntegerField(
         _("Leads that make a card scan"),
         default=20,
-        help_text=_("So many leads of one lead source in a short time wait to be confirmed. 0 = never."),
+        help_text=_(
+            "So many leads of one lead source in a short time wait to be confirmed. Where the source tells no time: so "
+            "many on one day, and more than 5 times the daily average of the four weeks before and after. 0 = never."
+        ),
     )
     scan_minutes = models.PositiveSmallIntegerField(
         _("Minutes of a card scan"),

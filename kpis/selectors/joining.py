@@ -4,7 +4,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime
 from itertools import islice
 
 from django.db.models import Count, Q, QuerySet
@@ -33,13 +33,17 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """Leads that came in one pile and wait to be confirmed, all of one source and lead source."""
+    """Leads that came in one pile and wait to be confirmed, all of one source and lead source.
+
+    `day`: where only the day is known on which they came; it begins and ends at its first moment in UTC then.
+    """
 
     source: str
     lead_source: str
     begins_at: datetime
     ends_at: datetime
     leads: Sequence[Lead]
+    day: date | None = None
 
     @property
     def ids(self) -> str:
@@ -105,7 +109,16 @@ def read_scans() -> tuple[Scan, ...]:
         groups[row.lead.source, row.lead.lead_source][row.lead_id] = row
     found = []
     for (source, lead_source), rows in groups.items():
-        arrivals = [(lead, row.created_at) for lead, row in rows.items() if row.created_at is not None]
+        by_day: dict[datetime, list[Lead]] = defaultdict(list)
+        for row in rows.values():
+            if row.lead.created_at is None and row.created_at is not None:
+                by_day[row.created_at].append(row.lead)
+        found += [Scan(source, lead_source, at, at, leads, at.astimezone(UTC).date()) for at, leads in by_day.items()]
+        arrivals = [
+            (lead, row.created_at)
+            for lead, row in rows.items()
+            if row.created_at is not None and row.lead.created_at is not None
+        ]
         for pile in piles(arrivals, minutes=minutes):
             times = [at for lead, at in arrivals if lead in set(pile)]
             found.append(Scan(source, lead_source, min(times), max(times), [rows[lead].lead for lead in pile]))

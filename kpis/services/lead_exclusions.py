@@ -1,19 +1,20 @@
 """Which leads are kept out of the count: what the rules find of the leads in `fresh` (fact, fact_id) and those near.
 
-Only what may be another decision than before is looked at: leads that changed, leads of the same hours, leads with the
-same address, and those that point to one of these. The result is that of looking at all.
+Only what may be another decision than before is looked at: leads that changed, leads of the same hours or, where no
+time is known, of the four weeks around their days, leads with the same address, and those that point to one of these.
+The result is that of looking at all.
 """
 
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.db.backends.utils import CursorWrapper
 
 from kpis.choices import ExclusionReason
-from kpis.engine.joining import Kin, choose_first, find_scans
+from kpis.engine.joining import USUAL_DAYS, Kin, choose_first, find_scan_days, find_scans
 from kpis.models import LeadRules
 from kpis.services import dependents
 
@@ -60,6 +61,32 @@ _KIN = """
     UNION SELECT k.id FROM kpis_lead k WHERE k.email_hash <> '' AND k.email_hash IN (
         SELECT l.email_hash FROM kpis_lead l JOIN near USING (id) WHERE l.email_hash <> '')
 """
+# The days of the leads that changed, and those on which they came before; duplicates and piles have kept theirs.
+_FRESH_DAYS = """
+    CREATE TEMPORARY TABLE near_days ON COMMIT DROP AS
+    SELECT d.source, d.day + n AS day, bool_or(abs(n) <= %(days)s) AS is_near
+    FROM (
+        SELECT DISTINCT l.source, x.day
+        FROM fresh s JOIN kpis_lead l ON l.id = s.fact_id
+        LEFT JOIN kpis_leadexclusion e ON e.lead_id = l.id
+        LEFT JOIN kpis_kpievent v ON v.fact_id = l.id AND v.kind = 'leads.created_on'
+        CROSS JOIN LATERAL (VALUES (CASE WHEN l.created_at IS NULL THEN l.created_on END),
+            ((e.created_at AT TIME ZONE 'UTC')::date), (v.date)) AS x (day)
+        WHERE s.fact = 'leads' AND x.day IS NOT NULL
+    ) d CROSS JOIN generate_series(-2 * %(days)s, 2 * %(days)s) AS n
+    GROUP BY d.source, d.day + n
+"""
+_DAILY = """
+    SELECT l.source, l.lead_source, l.created_on, d.is_near, count(*)
+    FROM kpis_lead l JOIN near_days d ON d.source = l.source AND d.day = l.created_on
+    WHERE l.created_at IS NULL AND l.deleted_at IS NULL AND l.lead_source <> '' GROUP BY 1, 2, 3, 4
+"""
+_OF_DAYS = f"""
+    SELECT l.id, l.created_on, {_IS_WORKED}
+    FROM unnest(%s::text[], %s::text[], %s::date[]) AS p (source, lead_source, day)
+    JOIN kpis_lead l ON l.source = p.source AND l.lead_source = p.lead_source AND l.created_on = p.day
+    WHERE l.created_at IS NULL AND l.deleted_at IS NULL
+"""
 # Only who shares an address is asked for: most leads have one of their own.
 _FAMILIES = """
     SELECT id, email_hash, created_on,
@@ -87,13 +114,18 @@ def exclude_scans(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> 
     """Hold back leads that came in piles, as scanned cards do.
 
     Who scanned them is no sign: cards are dealt out to people soon after. Leads whose source does not say the time at
-    which they were created are never taken for a scan.
+    which they were created are a pile by their day (find_scan_days), where it says their lead source: a day's leads of
+    unknown origin need not have come together.
     """
+    cursor.execute(_FRESH_DAYS, {"days": USUAL_DAYS})
+    cursor.execute("ANALYZE near_days")
     # A stretch is an hour at most: the hour before and after may be decided anew, those around are counted with.
     cursor.execute(_AROUND)
     cursor.execute(
         "CREATE TEMPORARY TABLE looked_at ON COMMIT DROP AS SELECT id FROM around WHERE is_near"
         " UNION SELECT fact_id FROM fresh WHERE fact = 'leads'"
+        " UNION SELECT l.id FROM kpis_lead l JOIN near_days d ON d.source = l.source AND d.day = l.created_on"
+        " JOIN kpis_leadexclusion e ON e.lead_id = l.id AND e.reason = 'scan' WHERE d.is_near AND l.created_at IS NULL"
     )
     cursor.execute("ANALYZE around, looked_at")
     piles: dict[tuple[str, str], list[tuple[int, datetime]]] = defaultdict(list)
@@ -107,8 +139,37 @@ def exclude_scans(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> 
     scanned = {
         lead for pile in piles.values() for lead in find_scans(pile, count=rules.scan_count, minutes=rules.scan_minutes)
     }
-    cursor.execute("DROP TABLE around")
-    _keep(cursor, ExclusionReason.SCAN, {pk: near[pk] for pk in scanned & near.keys()}, now=now)
+    found = {pk: near[pk] for pk in scanned & near.keys()} | _scanned_by_day(cursor, rules)
+    cursor.execute("DROP TABLE around, near_days")
+    _keep(cursor, ExclusionReason.SCAN, found, now=now)
+
+
+def _scanned_by_day(cursor: CursorWrapper, rules: LeadRules) -> dict[int, _Finding]:
+    """The leads without a time that came in a pile on a day that may be decided anew."""
+    counts: dict[tuple[str, str], dict[date, int]] = defaultdict(dict)
+    near: set[tuple[str, str, date]] = set()
+    cursor.execute(_DAILY)
+    for source, lead_source, day, is_near, count in cursor.fetchall():
+        counts[source, lead_source][day] = count
+        if is_near:
+            near.add((source, lead_source, day))
+    piled = [
+        (*group, day)
+        for group, daily in counts.items()
+        for day in find_scan_days(daily, count=rules.scan_count)
+        if (*group, day) in near
+    ]
+    if not piled:
+        return {}
+    cursor.execute(_OF_DAYS, [list(column) for column in zip(*piled, strict=True)])
+    return {
+        lead: _Finding(created_at=_beginning(day), is_worked=is_worked) for lead, day, is_worked in cursor.fetchall()
+    }
+
+
+def _beginning(day: date | None) -> datetime | None:
+    """A day as it is kept where no time is known."""
+    return None if day is None else datetime.combine(day, time(), UTC)
 
 
 def exclude_duplicates(cursor: CursorWrapper, rules: LeadRules, *, now: datetime) -> None:
@@ -123,7 +184,11 @@ def exclude_duplicates(cursor: CursorWrapper, rules: LeadRules, *, now: datetime
     found: dict[int, _Finding] = {}
     for family in families.values():
         first = choose_first(family)
-        found |= {each.lead: _Finding(same_as=first) for each in family if each.lead != first}
+        found |= {
+            each.lead: _Finding(same_as=first, created_at=_beginning(each.created_on))
+            for each in family
+            if each.lead != first
+        }
     _keep(cursor, ExclusionReason.DUPLICATE, found, now=now)
 
 

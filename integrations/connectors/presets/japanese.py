@@ -260,6 +260,8 @@ MARKETING = Preset(
             {
                 "external_id": "リードID",
                 "created_on": "作成日",
+                # A pile of scanned cards shows best by the time, which not every export has.
+                "created_at": "作成日時",
                 "account": "取引先コード",
                 "owner": "担当者コード",
                 "lead_source": "流入経路",

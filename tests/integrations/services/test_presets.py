@@ -6,7 +6,10 @@ import pytest
 
 from integrations.choices import RunState
 from integrations.services.connections import create_connection
-from kpis.models import Deal, Person, Product, RevenueLine, Team, TeamMembership
+from kpis.models import Deal, KpiEvent, Lead, Person, Product, RevenueLine, Team, TeamMembership
+from kpis.selectors.joining import read_scans
+from kpis.services.joining import judge_scan
+from kpis.services.recompute import recompute
 from tests.integrations.conftest import NOW
 
 CRM = {
@@ -94,3 +97,27 @@ class TestJapanese:
             "no_decision",
             "open",
         ]
+
+
+def cards(*headings: str) -> dict[str, str]:
+    """An export of 20 scanned cards, a minute for two of them, and of one lead that came by itself."""
+    times = [f"2026-11-02 10:{n // 2:02}" for n in range(20)]
+    rows = [f"C{n},2026/11/02,展示会,{at}" for n, at in enumerate(times)] + ["W1,2026/11/02,Web,2026-11-02 09:00"]
+    width = len(headings)
+    lines = [",".join(headings), *(",".join(row.split(",")[:width]) for row in rows)]
+    return {"リード一覧.csv": "\n".join(lines) + "\n"}
+
+
+class TestJapaneseMarketing:
+    @pytest.mark.parametrize("further", [(), ("作成日時",)])
+    def test_a_pile_of_cards_waits_to_be_confirmed_with_a_time_and_without(self, bring, dave, further):
+        run = bring("japanese_marketing", cards("リードID", "作成日", "流入経路", *further), source="ma")
+        assert (run.state, run.rejected_count, Lead.objects.count()) == (RunState.SUCCEEDED, 0, 21)
+        assert Lead.objects.exclude(created_at=None).exists() == bool(further)
+        recompute(now=NOW)
+        assert KpiEvent.objects.filter(kind="leads.created_on").count() == 1
+        (scan,) = read_scans()
+        assert len(scan.leads) == 20
+        judge_scan(leads=[each.pk for each in scan.leads], verdict="counted", actor=dave, now=NOW)
+        recompute(now=NOW)
+        assert KpiEvent.objects.filter(kind="leads.created_on").count() == 21

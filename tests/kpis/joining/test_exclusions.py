@@ -1,10 +1,11 @@
 """One person is one lead, and a pile of cards is none until somebody says so."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from kpis.models import Lead, LeadExclusion, LeadRules
+from kpis.selectors.joining import read_scans
 from kpis.services.joining import JoiningError, count_duplicate, judge_scan
 from kpis.services.recompute import recompute
 from tests.kpis.joining.conftest import NOW, deal, lead, send
@@ -139,3 +140,69 @@ class TestCardScans:
         send("ma", "leads", {"external_id": "C5", "created_on": "2026-11-02", "email_hash": MAIL})
         lead("web", "2026-11-09", email_hash=MAIL)
         assert counted() == ["web"]
+
+
+def cards(day: str, count: int, *, source: str = "展示会") -> None:
+    """`count` leads of one day, of which nothing tells the time."""
+    rows = [{"external_id": f"{day}-{source}-{n}", "created_on": day, "lead_source": source} for n in range(count)]
+    send("ma", "leads", *rows)
+
+
+class TestCardScansByDay:
+    def test_a_pile_of_one_day_is_held_back_until_it_is_confirmed(self, counted, dave) -> None:
+        cards("2026-11-02", 20)
+        cards("2026-11-02", 19, source="Web")
+        assert len(counted()) == 19
+        (scan,) = read_scans()
+        assert (scan.lead_source, scan.day, len(scan.leads)) == ("展示会", date(2026, 11, 2), 20)
+        assert judge_scan(leads=[each.pk for each in scan.leads], verdict="counted", actor=dave, now=NOW) == 20
+        assert len(counted()) == 39
+        assert read_scans() == ()
+
+    def test_what_comes_every_day_is_no_pile_and_a_day_far_above_is(self, counted) -> None:
+        for n in range(1, 29):
+            cards(f"2026-10-{n:02}", 25, source="Web")
+        assert len(counted()) == 28 * 25
+        cards("2026-10-29", 125, source="Web")
+        assert len(counted()) == 28 * 25 + 125
+        cards("2026-10-29", 126, source="Web")
+        assert len(counted()) == 28 * 25
+
+    def test_a_pile_is_none_any_more_when_later_days_turn_out_alike(self, counted) -> None:
+        cards("2026-10-01", 25)
+        assert counted() == []
+        for n in range(2, 13):
+            cards(f"2026-10-{n:02}", 25)
+            recompute(now=NOW)
+        assert len(counted()) == 12 * 25
+
+    def test_days_are_decided_anew_when_leads_turn_out_to_be_of_another_one(self, counted) -> None:
+        for n in range(2, 13):
+            cards(f"2026-10-{n:02}", 25)
+        cards("2026-10-01", 25)
+        assert len(counted()) == 12 * 25
+        send(
+            "ma",
+            "leads",
+            *(
+                {"external_id": f"2026-10-{day:02}-展示会-{n}", "created_on": "2026-01-05", "lead_source": f"S{day}"}
+                for day in range(2, 13)
+                for n in range(25)
+            ),
+        )
+        recompute(now=NOW)
+        assert {scan.day for scan in read_scans()} == {date(2026, 10, 1), date(2026, 1, 5)}
+
+    def test_leads_whose_time_is_known_are_told_by_it_alone(self, counted) -> None:
+        for n in range(20):
+            lead(f"L{n}", created_at=f"2026-11-02T{n:02}:00:00+09:00", lead_source="Web")
+        assert len(counted()) == 20
+
+    def test_leads_of_unknown_origin_are_no_pile(self, counted) -> None:
+        cards("2026-11-02", 50, source="")
+        assert len(counted()) == 50
+
+    def test_never_means_never(self, counted) -> None:
+        LeadRules.objects.create(scan_count=0)
+        cards("2026-11-02", 50)
+        assert len(counted()) == 50

@@ -68,6 +68,18 @@ def test_a_card_scan_is_confirmed_with_one_button(dave_at) -> None:
     assert "20 leads are counted." in shown(dave_at)
 
 
+def test_a_card_scan_of_which_only_the_day_is_known_is_confirmed_too(dave_at) -> None:
+    cards = ({"external_id": f"C{n}", "created_on": "2026-11-02", "lead_source": "展示会"} for n in range(20))
+    send("ma", "leads", *cards)
+    recompute(now=NOW)
+    page = shown(dave_at)
+    assert "Card scans to confirm: <strong>1</strong>" in page
+    assert "ma · 2026-11-02</span>" in page
+    leads = ",".join(map(str, LeadExclusion.objects.values_list("lead", flat=True)))
+    dave_at.post(VERDICT, {"verdict": "counted", "leads": leads})
+    assert "20 leads are counted." in shown(dave_at)
+
+
 def test_a_duplicate_is_counted_on_its_own(dave_at) -> None:
     lead("L1", email_hash=MAIL)
     lead("L2", email_hash=MAIL)
