@@ -68,6 +68,11 @@ class Verdict:
     def is_good(self) -> bool:
         return not any(each.is_bad for each in self.remarks)
 
+    @property
+    def by_urgency(self) -> list[Remark]:
+        """What has to be mended first, then what has to be looked at."""
+        return sorted(self.remarks, key=lambda each: (not each.is_bad, not each.is_doubtful))
+
 
 @dataclass(frozen=True)
 class SampledField:

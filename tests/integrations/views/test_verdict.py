@@ -91,6 +91,7 @@ class TestFields:
         assert "cannot be read completely yet" in page
         assert "deals — Deals・Amount: the source has no field “amount” any more" in page
         assert "KPIs computed from it: 受注額." in page
+        assert page.index("To mend") < page.index("Fine")
         assert "fields that the mappings read are there" not in page
 
     def test_a_stream_that_cannot_be_read_is_said_once(self, owner, connection, hubspot):
