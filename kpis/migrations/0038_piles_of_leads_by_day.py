@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("kpis", "0033_shown_changes"),
+        ("kpis", "0037_reason_of_a_definition"),
     ]
 
     operations = [
