@@ -192,8 +192,8 @@ class ListedPartAdmin(ReadOnlyAdmin):
 
 @admin.register(RejectedRecord)
 class RejectedRecordAdmin(ReadOnlyAdmin):
-    list_display = ("file_name", "row", "stream", "external_id", "run")
-    list_filter = ("stream",)
+    list_display = ("file_name", "row", "stream", "external_id", "run", "is_standing")
+    list_filter = ("is_standing", "stream")
     list_select_related = ("run",)
     search_fields = ("external_id", "file_name")
 

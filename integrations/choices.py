@@ -71,6 +71,7 @@ class EventState(TextChoices):
 
 class Health(TextChoices):
     HEALTHY = "healthy", _("Up to date")
+    INCOMPLETE = "incomplete", _("Records missing")
     LATE = "late", _("Stale source")
     FAILING = "failing", _("Failing")
     PAUSED = "paused", _("Paused")

@@ -51,6 +51,7 @@ from integrations.selectors.connections import with_problems
 from integrations.selectors.hooks import hook_state
 from integrations.selectors.kept import kept_by
 from integrations.selectors.plans import current_mappings, preview, read_plan
+from integrations.selectors.rejections import standing_rejections, with_rejected_count
 from integrations.services.comparing import request_comparison
 from integrations.services.connections import (
     change_source,
@@ -99,7 +100,7 @@ ACTIONS = (
 class ConnectionViewSet(CompanyViewSet):
     """Where data comes from."""
 
-    queryset = with_problems(Connection.objects.all())
+    queryset = with_rejected_count(with_problems(Connection.objects.all()))
     serializer_class = ConnectionSerializer
     capabilities: ClassVar[dict[str, str]] = dict.fromkeys(ACTIONS, Capability.MANAGE_CONNECTIONS)
 
@@ -338,17 +339,21 @@ class ConnectionViewSet(CompanyViewSet):
         return self._page(SyncRun.objects.filter(connection=self.get_object()), SyncRunSerializer)
 
     @extend_schema(
-        summary="Rows that were not imported",
+        summary="Rows that are still not imported, whichever import refused them, or those of one import",
         responses=RejectedRecordSerializer(many=True),
-        parameters=[OpenApiParameter("run", OpenApiTypes.UUID, description="Of this import; default: the last one.")],
+        parameters=[
+            OpenApiParameter("run", OpenApiTypes.UUID, description="All of this import; default: what still stands.")
+        ],
     )
     @action(detail=True, methods=["get"])
     def rejected(self, request: Request, id: Any) -> Response:
-        runs = SyncRun.objects.filter(connection=self.get_object()).order_by("-id")
+        connection = self.get_object()
         given = RejectedQuerySerializer(data=request.query_params)
         given.is_valid(raise_exception=True)
         wanted = given.validated_data.get("run")
-        run = get_object_or_404(runs, public_id=wanted) if wanted else runs.first()
+        if wanted is None:
+            return self._page(standing_rejections(connection=connection), RejectedRecordSerializer)
+        run = get_object_or_404(SyncRun, connection=connection, public_id=wanted)
         return self._page(RejectedRecord.objects.filter(run=run).select_related("run"), RejectedRecordSerializer)
 
     def _mappings(self, connection: Connection) -> Response:

@@ -68,6 +68,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
     keep_days = serializers.IntegerField(min_value=0, max_value=KEEP_AT_MOST_DAYS, default=KEEP_DAYS)
     paused = serializers.BooleanField(source="is_paused", default=False)
     health = serializers.SerializerMethodField()
+    rejected_count = serializers.IntegerField(read_only=True)
 
     class Meta:
         model = Connection
@@ -86,6 +87,7 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
             "keep_days",
             "paused",
             "health",
+            "rejected_count",
             "stopped_by",
             "problem",
             "quota",
@@ -99,7 +101,8 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
         extra_kwargs = {"name": {"validators": []}}
 
     def get_health(self, connection: Connection) -> Health:
-        return health_of(connection=connection, now=timezone.now())
+        missing: int = connection.rejected_count  # type: ignore[attr-defined]
+        return health_of(connection=connection, now=timezone.now(), rejected_count=missing)
 
     @extend_schema_field(QuotaSerializer(allow_null=True))
     def get_quota(self, connection: Connection) -> dict[str, Any] | None:
@@ -189,14 +192,15 @@ class KeptSerializer(serializers.Serializer[Any]):
 
 
 class RejectedRecordSerializer(serializers.ModelSerializer[RejectedRecord]):
-    """One row that was not imported."""
+    """One row that was not imported; `standing`: nor has its record been since."""
 
     run = serializers.UUIDField(source="run.public_id")
+    standing = serializers.BooleanField(source="is_standing")
     reasons = serializers.ListField(child=serializers.CharField())
 
     class Meta:
         model = RejectedRecord
-        fields = ("run", "stream", "file_name", "row", "external_id", "reasons", "raw")
+        fields = ("run", "stream", "file_name", "row", "external_id", "reasons", "raw", "standing")
 
 
 class RejectedQuerySerializer(serializers.Serializer[Any]):

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from integrations.connectors.base import Record
 from integrations.connectors.eras import decide_all_dated, decide_dated
 from integrations.connectors.mapping import Accepted, Decisions, Refused, Row, StreamMapping, Tally
-from integrations.connectors.records import rows_of, text_at
+from integrations.connectors.records import elements_of, rows_of, text_at
 
 NO_ROW = Row(0, {})
 
@@ -45,6 +45,14 @@ def changes_of(
         rows=[*decisions.rows, *repeat(NO_ROW, len(withdrawn))],
         records=[*decisions.records, *({"external_id": each, "deleted": True} for each in withdrawn)],
     )
+
+
+def origins_of(mapping: StreamMapping, records: Sequence[Record]) -> list[str]:
+    """The id of the record behind each row that a mapping reads of these records, by the row's number less one."""
+    living = [record for record in records if not record.is_gone]
+    if not mapping.each:
+        return [record.external_id for record in living]
+    return [record.external_id for record in living for _ in elements_of(record.values, mapping.each)]
 
 
 def needs_previous(mapping: StreamMapping, records: Sequence[Record]) -> bool:

@@ -41,7 +41,7 @@ def _rows_of_elements(mapping: StreamMapping, records: Sequence[Record]) -> Iter
     number = 1
     for record in records:
         around = outer(record.values)
-        for element in _elements(record.values, mapping.each):
+        for element in elements_of(record.values, mapping.each):
             within = {f"{prefix}{name}": cell for name, cell in inner(element).items()}
             cells = {**around, **within}
             yield Row(number, {column: cells[column] for column in columns if column in cells})
@@ -140,7 +140,8 @@ def _follow(values: Any, path: str) -> Any:
     return here
 
 
-def _elements(values: Mapping[str, Any], path: str) -> Sequence[Any]:
+def elements_of(values: Mapping[str, Any], path: str) -> Sequence[Any]:
+    """The elements of the list at a path, of which each is a row; none where there is no list."""
     if not path:
         return (values,)
     found = dig(values, path)

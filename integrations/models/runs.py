@@ -1,7 +1,9 @@
 """Deliveries and what became of them."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -157,11 +159,22 @@ class ListedPart(models.Model):
 class RejectedRecord(models.Model):
     """One row that was not imported, with the reason and the row itself."""
 
+    connection = models.ForeignKey(
+        Connection, models.CASCADE, related_name="rejected", verbose_name=_("Connection"), db_index=False
+    )
     run = models.ForeignKey(SyncRun, models.CASCADE, related_name="rejected", verbose_name=_("Sync run"))
     stream = models.SlugField(_("Stream"), max_length=60)
     file_name = models.CharField(_("File name"), max_length=255)
     row = models.PositiveIntegerField(_("Row"))
     external_id = models.CharField(_("External id"), max_length=200, blank=True, default="")
+    record_id = models.CharField(
+        _("Record of the source"), max_length=200, blank=True, default="", help_text=_("Empty where it has no id")
+    )
+    is_standing = models.BooleanField(
+        _("Still not imported"),
+        default=True,
+        help_text=_("Its record has not been stored, deleted or rejected anew since"),
+    )
     problems = models.JSONField(_("Reasons"), help_text=_("Field, code and what the sentence needs"))
     raw = models.JSONField(_("As received"))
 
@@ -170,6 +183,13 @@ class RejectedRecord(models.Model):
         verbose_name_plural = _("Rejected records")
         ordering = ["run", "id"]
         constraints = [models.UniqueConstraint(fields=["run", "stream", "row"], name="rejectedrecord_once")]
+        indexes = [
+            models.Index(
+                fields=["connection", "stream", "record_id"],
+                condition=models.Q(is_standing=True),
+                name="rejectedrecord_standing",
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.file_name}:{self.row}"
@@ -177,9 +197,11 @@ class RejectedRecord(models.Model):
     @property
     def reasons(self) -> list[str]:
         """Each reason as a sentence in the reader's language."""
-        return [
-            gettext(problem["template"]) % problem["params"]
-            if "template" in problem
-            else describe_row_problem(problem["code"], problem["params"])
-            for problem in self.problems
-        ]
+        return [reason_of(problem) for problem in self.problems]
+
+
+def reason_of(problem: Mapping[str, Any]) -> str:
+    """Why a row was refused, as it is kept with it, as a sentence in the reader's language."""
+    if "template" in problem:
+        return gettext(problem["template"]) % problem["params"]
+    return describe_row_problem(problem["code"], problem["params"])

@@ -6,10 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db.models import CharField, Count, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Cast
+from django.utils.translation import ngettext
 
 from integrations.choices import (
     DELIVERED,
@@ -25,6 +28,7 @@ from integrations.choices import (
 from integrations.connectors.mapping import StreamMapping, Tally
 from integrations.models import Checkpoint, Connection, RawRecord, SyncRun
 from integrations.selectors.plans import current_mappings
+from integrations.selectors.rejections import rejected_counts
 from kpis.engine.freshness import is_late
 from kpis.selectors.sources import Source, read_sources
 from tenants.models import DueSync
@@ -41,12 +45,22 @@ class ConnectionState:
     health: Health
     under_way: SyncRun | None
     last_ended: SyncRun | None
+    rejected_count: int
+    """How many rows are still not imported."""
 
     @property
     def tone(self) -> str:
         """The colour of the health, as the status components know it."""
-        tones = {Health.HEALTHY: "good", Health.LATE: "warn", Health.FAILING: "bad"}
+        tones = {Health.HEALTHY: "good", Health.INCOMPLETE: "warn", Health.LATE: "warn", Health.FAILING: "bad"}
         return tones.get(self.health, "none")
+
+    @property
+    def word(self) -> str:
+        """The health in the reader's language, with how many records are missing where that is what is wrong."""
+        if self.health != Health.INCOMPLETE:
+            return str(self.health.label)
+        text = ngettext("%(number)s record not imported", "%(number)s records not imported", self.rejected_count)
+        return text % {"number": intcomma(self.rejected_count)}
 
 
 @dataclass(frozen=True)
@@ -55,13 +69,15 @@ class StreamState:
 
     `every`: how often it is due; None = only by hand. `reached`: changes up to then have been read; None before the
     first load has come to its end, and for a stream that is read whole every time. `known` is how many records its
-    stream has given, `report` what the last import that asked for it saw; None before there was one.
+    stream has given, `rejected` how many rows of it are still not imported, `report` what the last import that asked
+    for it saw; None before there was one.
     """
 
     mapping: StreamMapping
     every: timedelta | None
     reached: datetime | None
     known: int
+    rejected: int
     report: Mapping[str, Any] | None
 
     @property
@@ -110,14 +126,14 @@ class Speed:
 
 
 def connection_states(*, now: datetime) -> list[ConnectionState]:
-    """Every connection by name. Three queries."""
+    """Every connection by name. Four queries."""
     connections = list(Connection.objects.order_by("name"))
     imports = SyncRun.objects.filter(kind=RunKind.SYNC)
     running = _latest(imports.filter(state__in=UNDER_WAY))
     ended = _latest(imports.filter(state__in=ENDED))
+    rejected = rejected_counts()
     return [
-        ConnectionState(each, health_of(connection=each, now=now), running.get(each.pk), ended.get(each.pk))
-        for each in connections
+        _state(each, running.get(each.pk), ended.get(each.pk), rejected.get(each.pk, 0), now) for each in connections
     ]
 
 
@@ -127,16 +143,16 @@ def pushed_sources(*, now: datetime) -> list[Source]:
     return [each for each in read_sources(now=now) if each.name not in read]
 
 
-def connection_state(*, connection: Connection, now: datetime) -> ConnectionState:
-    """As `connection_states`, for one."""
+def connection_state(*, connection: Connection, rejected_count: int, now: datetime) -> ConnectionState:
+    """As `connection_states`, for one of which so many rows are still not imported."""
     runs = SyncRun.objects.filter(connection=connection, kind=RunKind.SYNC)
     running = _latest(runs.filter(state__in=UNDER_WAY)).get(connection.pk)
     ended = _latest(runs.filter(state__in=ENDED)).get(connection.pk)
-    return ConnectionState(connection, health_of(connection=connection, now=now), running, ended)
+    return _state(connection, running, ended, rejected_count, now)
 
 
-def health_of(*, connection: Connection, now: datetime) -> Health:
-    """Whether what was promised arrives: paused, failing, nothing yet, late, or up to date."""
+def health_of(*, connection: Connection, now: datetime, rejected_count: int = 0) -> Health:
+    """Whether what was promised arrives: paused, failing, nothing yet, late, with rows missing, or up to date."""
     if connection.is_paused:
         return Health.PAUSED
     if connection.failure_count:
@@ -145,7 +161,7 @@ def health_of(*, connection: Connection, now: datetime) -> Health:
         return Health.EMPTY
     if is_late(connection.last_success_at, connection.promised_every, now=now):
         return Health.LATE
-    return Health.HEALTHY
+    return Health.INCOMPLETE if rejected_count else Health.HEALTHY
 
 
 def with_problems(connections: QuerySet[Connection]) -> QuerySet[Connection]:
@@ -172,8 +188,11 @@ def problem_of(connection: Connection) -> str:
     return describe_problem(code, connection.ended_params) if code else ""  # type: ignore[attr-defined]
 
 
-def stream_states(*, connection: Connection) -> list[StreamState]:
-    """Every mapping in force with where its stream stands and what the last import saw of it. Four queries."""
+def stream_states(*, connection: Connection, rejected: Mapping[str, int] = MappingProxyType({})) -> list[StreamState]:
+    """Every mapping in force with where its stream stands and what the last import saw of it. Four queries.
+
+    `rejected`: by mapping how many rows are still not imported.
+    """
     cursors = dict(Checkpoint.objects.filter(connection=connection).values_list("stream", "cursor"))
     counted = RawRecord.objects.filter(connection=connection).values("stream").annotate(count=Count("pk"))
     known = {each["stream"]: each["count"] for each in counted}
@@ -186,6 +205,7 @@ def stream_states(*, connection: Connection) -> list[StreamState]:
             connection.rhythm_of(mapping.reads),
             _reached(cursors.get(mapping.reads)),
             known.get(mapping.reads, 0),
+            rejected.get(mapping.stream, 0),
             reports.get(mapping.stream) or _noted(cursors.get(mapping.reads), mapping.stream),
         )
         for mapping in current_mappings(connection=connection)
@@ -221,6 +241,13 @@ def worst_health(healths: Sequence[Health]) -> Health | None:
     """What one word says of all connections that are not paused; None where there is none."""
     order = (Health.FAILING, Health.LATE, Health.EMPTY, Health.HEALTHY)
     return next((each for each in order if each in healths), None)
+
+
+def _state(
+    connection: Connection, under_way: SyncRun | None, last_ended: SyncRun | None, rejected_count: int, now: datetime
+) -> ConnectionState:
+    health = health_of(connection=connection, now=now, rejected_count=rejected_count)
+    return ConnectionState(connection, health, under_way, last_ended, rejected_count)
 
 
 def _reached(cursor: Mapping[str, Any] | None) -> datetime | None:

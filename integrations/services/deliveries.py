@@ -95,7 +95,9 @@ def _pieces(delivery: Delivery, keeper: Storing, tally: Tally, done: int) -> Ite
             count=len(decided),
             rows=len(decided) + (0 if coming else tally.skipped + tally.repeated),
             is_last=not coming,
-            part=keeper.part(delivery.mapping, Decisions.of(decided), delivery.file.name),
+            part=keeper.part(
+                delivery.mapping, Decisions.of(decided), delivery.file.name, records=list(said), is_file=True
+            ),
             said=keeper.heard(((each, cells) for each, cells in said.items() if each), [delivery.mapping]),
         )
 

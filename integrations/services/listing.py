@@ -26,7 +26,7 @@ def compare_listed(*, run: SyncRun, stream: str, resources: Sequence[str]) -> Co
 
     `resources`: of the rows that are called as the record they come from. One that was withdrawn there although the
     source has it is missing; one that was refused is known, and no fact was ever made of it: as long as the source has
-    it nothing is missing.
+    it nothing is missing, and when it is gone there nothing is left to be mended.
     """
     with connection.cursor() as cursor:
         cursor.execute(
@@ -37,6 +37,10 @@ def compare_listed(*, run: SyncRun, stream: str, resources: Sequence[str]) -> Co
             ), kept AS MATERIALIZED (
                 SELECT external_id AS id FROM integrations_rawrecord
                 WHERE connection_id = %(connection)s AND stream = %(stream)s AND NOT is_gone
+            ), refused AS MATERIALIZED (
+                SELECT record_id AS id FROM integrations_rejectedrecord JOIN integrations_fieldmapping m
+                USING (connection_id, stream)
+                WHERE connection_id = %(connection)s AND is_standing AND m.is_current AND m.reads = %(stream)s
             ), living AS MATERIALIZED ({_fact_ids(resources, "IS NULL")}),
             dead AS MATERIALIZED ({_fact_ids(resources, "IS NOT NULL")} EXCEPT TABLE living),
             known AS MATERIALIZED ({_KNOWN if resources else "TABLE kept"}),
@@ -51,7 +55,7 @@ def compare_listed(*, run: SyncRun, stream: str, resources: Sequence[str]) -> Co
     return Comparison(listed, here, frozenset(missing), frozenset(surplus))
 
 
-_KNOWN = "TABLE kept INTERSECT (TABLE living UNION TABLE listed)"
+_KNOWN = "TABLE kept INTERSECT (TABLE living UNION TABLE listed UNION TABLE refused)"
 
 
 def _fact_ids(resources: Sequence[str], is_gone: str) -> str:

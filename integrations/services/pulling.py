@@ -15,7 +15,7 @@ from itertools import chain
 from typing import Any
 
 from integrations.connectors.base import INCOMPLETE, Connector, Page, Record, begun_anew
-from integrations.connectors.changes import changes_of, latest, needs_previous
+from integrations.connectors.changes import changes_of, latest, needs_previous, origins_of
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.lacking import Lesser, lesser_for
 from integrations.connectors.mapping import StreamMapping, Tally
@@ -233,11 +233,13 @@ class _Pulling:
         records: Sequence[Record],
         previous: Mapping[str, Any],
     ) -> _Decided:
+        ids = [record.external_id for record in records]
         parts, tallies = [], {}
         for mapping in mappings:
             tally = Tally()
             decisions = changes_of(mapping, records, previous, zone=self._zone, tally=tally)
-            parts.append(self._storing.part(mapping, decisions, stream))
+            origins = origins_of(mapping, records)
+            parts.append(self._storing.part(mapping, decisions, stream, records=ids, origins=origins))
             tallies[mapping.stream] = tally.as_report()
         told = ((each.external_id, None if each.is_gone else each.values) for each in records)
         said = self._storing.heard(told, mappings)

@@ -10,7 +10,7 @@ from django.db.models import Max
 
 from integrations.choices import EventState
 from integrations.connectors.base import Connector, Record
-from integrations.connectors.changes import changes_of, latest
+from integrations.connectors.changes import changes_of, latest, origins_of
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.lacking import lesser_for
 from integrations.connectors.mapping import StreamMapping, Tally
@@ -53,14 +53,16 @@ class Refetching:
         """Store what these records give, unless they are older than what is known. Raises LostRunError."""
         run = self._run
         records = not_outdated(connection_id=run.connection_id, stream=stream, records=records)
-        previous = raw_payloads(
-            connection_id=run.connection_id, stream=stream, external_ids=[each.external_id for each in records]
-        )
+        ids = [each.external_id for each in records]
+        previous = raw_payloads(connection_id=run.connection_id, stream=stream, external_ids=ids)
         parts = []
         for mapping in self.mappings[stream]:
             decisions = changes_of(mapping, records, previous, zone=self._zone, tally=Tally())
             rows_before = _rows_before(run, mapping.stream)
-            parts.append(self._storing.part(mapping, decisions, stream, rows_before=rows_before))
+            origins = origins_of(mapping, records)
+            parts.append(
+                self._storing.part(mapping, decisions, stream, records=ids, origins=origins, rows_before=rows_before)
+            )
             note_merges(connection=run.connection, mapping=mapping, records=records, now=now)
         told = ((each.external_id, None if each.is_gone else each.values) for each in records)
         said = self._storing.heard(told, self.mappings[stream])

@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import QuerySet
 
 from integrations.connectors.base import Record
-from integrations.connectors.changes import changes_of
+from integrations.connectors.changes import changes_of, origins_of
 from integrations.connectors.deciding import decide_all
 from integrations.connectors.errors import ConnectorError
 from integrations.connectors.mapping import Decisions, Row, StreamMapping, Tally
@@ -100,12 +100,15 @@ class _Remapping:
     def _store(self, stream: str, standing: _Standing) -> None:
         kept = self._kept(stream).filter(external_id__gt=standing.after).order_by("external_id")
         some = list(kept.values_list("external_id", "payload")[: storing.CHUNK_RECORDS])
+        ids = [external_id for external_id, _ in some]
         parts = []
         for mapping in self._streams[stream]:
             tally = Tally()
-            decisions = self._decided(mapping, some, tally)
+            decisions, origins = self._decided(mapping, some, tally)
             rows_before = standing.tallies.get(mapping.stream, {}).get("read", 0)
-            parts.append(self._storing.part(mapping, decisions, stream, rows_before=rows_before))
+            parts.append(
+                self._storing.part(mapping, decisions, stream, records=ids, origins=origins, rows_before=rows_before)
+            )
             standing.tallies[mapping.stream] = summed(standing.tallies.get(mapping.stream), tally.as_report())
         standing.is_done = len(some) < storing.CHUNK_RECORDS
         standing.after = some[-1][0] if some else standing.after
@@ -114,9 +117,12 @@ class _Remapping:
         more = {"read_count": self._run.read_count, "progress_total": self._total, "report": report}
         self._storing.store(Chunk(parts, {}, {}, counted=len(some), more=more))
 
-    def _decided(self, mapping: StreamMapping, some: Sequence[tuple[str, Any]], tally: Tally) -> Decisions:
+    def _decided(
+        self, mapping: StreamMapping, some: Sequence[tuple[str, Any]], tally: Tally
+    ) -> tuple[Decisions, Sequence[str]]:
+        """What became of the rows, and of which record each is, by its number less one."""
         if self._is_pulled:
             records = [Record(external_id, payload) for external_id, payload in some]
-            return changes_of(mapping, records, {}, zone=self._zone, tally=tally)
+            return changes_of(mapping, records, {}, zone=self._zone, tally=tally), origins_of(mapping, records)
         rows = [Row(number, payload) for number, (_, payload) in enumerate(some, 1)]
-        return decide_all(mapping, rows, zone=self._zone, tally=tally)
+        return decide_all(mapping, rows, zone=self._zone, tally=tally), [external_id for external_id, _ in some]

@@ -39,9 +39,14 @@ def _forget_files(connection: Connection, now: datetime) -> None:
 
 
 def _forget_rejected(connection: Connection, now: datetime) -> None:
-    """Drop rows that were rejected, which hold what the source said; how many there were stays with their run."""
+    """Drop rows that were rejected, which hold what the source said; how many there were stays with their run.
+
+    Of one that is still not imported only that goes: the record is missing as long as it is.
+    """
     before = now - timedelta(days=max(connection.keep_days, KEEP_REJECTED_DAYS))
-    RejectedRecord.objects.filter(run__connection=connection, run__finished_at__lt=before).delete()
+    old = RejectedRecord.objects.filter(connection=connection, run__finished_at__lt=before)
+    old.filter(is_standing=False).delete()
+    old.exclude(raw={}).update(raw={})
 
 
 def _forget_runs(connection: Connection, now: datetime) -> None:

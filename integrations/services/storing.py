@@ -16,6 +16,7 @@ from integrations.connectors.mapping import Accepted, Decisions, Refused, Stream
 from integrations.connectors.masking import columns_of, masked
 from integrations.models import Checkpoint, RejectedRecord, SyncRun
 from integrations.services.landing import Said, heard, land
+from integrations.services.rejections import settle
 from integrations.services.runs import LEASE
 from kpis.engine.issues import Issue
 from kpis.engine.record_batch import read_records
@@ -53,6 +54,9 @@ class Part:
     `batch`: the accepted records as the door for facts takes them. `doubtful`: those which it may refuse, by their
     place; of the others nothing else is held. `rows_before`: how many rows of the same mapping were read before those
     that are numbered here.
+
+    `records`: the ids of the source's records that were decided. `origins`: which of them a row is of, by its number
+    less one; empty where each row is a record itself. `is_file`: `origin` is a file, which takes the place of one before.
     """
 
     mapping: StreamMapping
@@ -60,6 +64,9 @@ class Part:
     refused: Sequence[Refused]
     origin: str
     batch: Prepared
+    records: Sequence[str]
+    origins: Sequence[str] = ()
+    is_file: bool = False
     rows_before: int = 0
 
 
@@ -88,8 +95,18 @@ class Storing:
         self._owner = owner
         self._currency = company_settings().currency
 
-    def part(self, mapping: StreamMapping, decisions: Decisions, origin: str, *, rows_before: int = 0) -> Part:
-        """What was decided, made ready to be stored. Asks the database nothing."""
+    def part(
+        self,
+        mapping: StreamMapping,
+        decisions: Decisions,
+        origin: str,
+        *,
+        records: Sequence[str],
+        origins: Sequence[str] = (),
+        is_file: bool = False,
+        rows_before: int = 0,
+    ) -> Part:
+        """What was decided, made ready to be stored; arguments as in Part. Asks the database nothing."""
         resource = RESOURCES[mapping.resource]
         reading = read_records(
             resource,
@@ -99,10 +116,11 @@ class Storing:
             seal=seal_address,
         )
         is_judged_whole = mapping.resource in JUDGED_WHOLE
-        rows, records = decisions.rows, decisions.records
-        doubtful = range(len(records)) if is_judged_whole else [each.index for each in reading.rejections]
-        named = {index: Accepted(rows[index], records[index]) for index in doubtful}
-        return Part(mapping, named, decisions.refused, origin, prepared(resource, reading), rows_before)
+        rows, told = decisions.rows, decisions.records
+        doubtful = range(len(told)) if is_judged_whole else [each.index for each in reading.rejections]
+        named = {index: Accepted(rows[index], told[index]) for index in doubtful}
+        batch = prepared(resource, reading)
+        return Part(mapping, named, decisions.refused, origin, batch, records, origins, is_file, rows_before)
 
     def heard(
         self, told: Iterable[tuple[str, Mapping[str, Any] | None]], mappings: Iterable[StreamMapping]
@@ -148,18 +166,24 @@ class Storing:
             source = part.doubtful[rejection.index]
             external_id = str(source.record.get("external_id") or "")
             lines.append((source, external_id, [_described(issue) for issue in rejection.issues]))
+        file = part.origin if part.is_file else ""
+        settle(run=self._run, stream=part.mapping.stream, records=part.records, file=file)
         RejectedRecord.objects.bulk_create([self._rejected(part, *line) for line in lines])
         return result, len(part.refused) + len(result.rejected)
 
     def _rejected(
         self, part: Part, source: Accepted | Refused, external_id: str, problems: list[dict[str, Any]]
     ) -> RejectedRecord:
+        number = source.row.number
+        record_id = part.origins[number - 1] if part.origins and number else external_id
         return RejectedRecord(
+            connection_id=self._run.connection_id,
             run=self._run,
             stream=part.mapping.stream,
             file_name=part.origin,
-            row=part.rows_before + source.row.number,
+            row=part.rows_before + number,
             external_id=external_id[:200],
+            record_id=record_id[:200],
             problems=problems,
             raw=masked(source.row.as_text, columns_of([part.mapping]), seal_address),
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.db.models import QuerySet
+from django.core.paginator import Page, Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -32,6 +32,7 @@ from integrations.selectors.drift import drift_warnings, warnings_for
 from integrations.selectors.hooks import hook_state
 from integrations.selectors.kept import kept_by
 from integrations.selectors.plans import current_mappings, expected_patterns, preview
+from integrations.selectors.rejections import standing_of, standing_rejections
 from integrations.selectors.troubles import asked_to_mend
 from integrations.services.connections import (
     ConnectionRequestError,
@@ -51,6 +52,7 @@ from kpis.models import FactStream, KpiNode
 from tenants.capabilities import Capability, has_capability, require
 
 RUNS_SHOWN = 20
+REJECTED_SHOWN = 10
 
 
 def first_step(request: HttpRequest, **_objects: Any) -> dict[str, Any] | None:
@@ -228,18 +230,20 @@ def pushed_frequency(request: HttpRequest) -> HttpResponse:
 
 def _source_page(request: HttpRequest, found: Connection) -> HttpResponse:
     """A source that is called: what stops it, its streams, its last runs, and the way to read it again."""
-    state = connection_state(connection=found, now=timezone.now())
+    missing = standing_of(connection=found)
     context = {
-        "state": state,
+        "state": connection_state(connection=found, rejected_count=missing.count, now=timezone.now()),
+        "missing": missing,
+        "rejected": standing_rejections(connection=found)[:REJECTED_SHOWN],
         "takes_consent": takes_consent(found),
         "asked": asked_to_mend(found) if found.stopped_by else (),
         "connection": found,
-        "runs": _runs_shown(found),
+        "runs": _runs_shown(request, found),
         "comparison": last_comparison(connection=found),
         "drift": drift_warnings(connections=[found], day=timezone.localdate()),
         "quota": quota_of(connection=found),
         "calls": hook_state(connection=found) if hook_kind(found) else None,
-        "streams": stream_states(connection=found),
+        "streams": stream_states(connection=found, rejected=missing.by_stream),
         "frequency_form": FrequencyForm(connection=found, streams=streams_read(connection=found)),
         "next_run_at": next_run_at(connection=found),
         "kept": kept_by(connection=found),
@@ -249,17 +253,20 @@ def _source_page(request: HttpRequest, found: Connection) -> HttpResponse:
     return render(request, "integrations/source.html", context)
 
 
-def _runs_shown(found: Connection) -> QuerySet[SyncRun]:
-    """The last runs, without those that fetch single records: there is one for every few notifications."""
+def _runs_shown(request: HttpRequest, found: Connection) -> Page[SyncRun]:
+    """A page of the runs, without those that fetch single records: there is one for every few notifications."""
     runs = SyncRun.objects.filter(connection=found).exclude(kind=RunKind.EVENTS)
-    return runs.select_related("actor")[:RUNS_SHOWN]
+    return Paginator(runs.select_related("actor"), RUNS_SHOWN).get_page(request.GET.get("page"))
 
 
 def _connection_page(request: HttpRequest, found: Connection, form: UploadForm) -> HttpResponse:
+    missing = standing_of(connection=found)
     context = {
-        "state": connection_state(connection=found, now=timezone.now()),
+        "state": connection_state(connection=found, rejected_count=missing.count, now=timezone.now()),
+        "missing": missing,
+        "rejected": standing_rejections(connection=found)[:REJECTED_SHOWN],
         "connection": found,
-        "runs": _runs_shown(found),
+        "runs": _runs_shown(request, found),
         "mappings": current_mappings(connection=found),
         "patterns": expected_patterns(connection=found),
         "inbox": inbox_path(connection=found),

@@ -8,14 +8,17 @@ import uuid
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.core.paginator import Paginator
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
-from integrations.models import SyncRun
+from integrations.models import Connection, RejectedRecord, SyncRun
 from integrations.selectors.comparisons import streams_of
+from integrations.selectors.kept import kept_by
+from integrations.selectors.rejections import standing_rejections
 from integrations.services.runs import cancel_run
 from tenants.capabilities import Capability, require
 
@@ -63,10 +66,34 @@ def rejected_rows(request: HttpRequest, run_id: uuid.UUID) -> HttpResponse:
     """The rejected rows as a CSV file for Excel: row, reason, and the row as it was received."""
     require(request.user, Capability.MANAGE_CONNECTIONS)
     run = get_object_or_404(SyncRun, public_id=run_id)
-    rejected = list(run.rejected.order_by("file_name", "row"))
+    return _as_table(run.rejected.order_by("file_name", "row"), f"rejected-{run.public_id}.csv")
+
+
+@require_GET
+@login_required
+def missing_rows(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
+    """As `rejected_rows`, of everything that is still not imported."""
+    require(request.user, Capability.MANAGE_CONNECTIONS)
+    found = get_object_or_404(Connection, public_id=connection_id)
+    return _as_table(standing_rejections(connection=found), f"not-imported-{found.public_id}.csv")
+
+
+@require_GET
+@login_required
+def missing(request: HttpRequest, connection_id: uuid.UUID) -> HttpResponse:
+    """Everything that a connection has not been able to import up to now."""
+    require(request.user, Capability.MANAGE_CONNECTIONS)
+    found = get_object_or_404(Connection, public_id=connection_id)
+    page = Paginator(standing_rejections(connection=found), ROWS_PER_PAGE).get_page(request.GET.get("page"))
+    context = {"connection": found, "page": page, "kept": kept_by(connection=found)}
+    return render(request, "integrations/missing.html", context)
+
+
+def _as_table(rows: QuerySet[RejectedRecord], name: str) -> HttpResponse:
+    rejected = list(rows)
     columns = list(dict.fromkeys(column for each in rejected for column in each.raw))
     response = HttpResponse(content_type="text/csv; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="rejected-{run.public_id}.csv"'
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
     response.write("\ufeff")
     writer = csv.writer(response)
     writer.writerow([_("File name"), _("Row"), _("Reasons"), *map(_harmless, columns)])

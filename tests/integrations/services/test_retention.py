@@ -25,9 +25,16 @@ def ran(connection: Connection, days: int, **values: object) -> SyncRun:
     return SyncRun.objects.create(connection=connection, requested_at=at, finished_at=at, **values)
 
 
-def rejected(run: SyncRun) -> RejectedRecord:
+def rejected(run: SyncRun, *, is_standing: bool = False) -> RejectedRecord:
     return RejectedRecord.objects.create(
-        run=run, stream="deals", file_name="deals.csv", row=1, problems=[], raw={"氏名": "山田"}
+        connection=run.connection,
+        run=run,
+        stream="deals",
+        file_name="deals.csv",
+        row=1,
+        problems=[],
+        raw={"氏名": "山田"},
+        is_standing=is_standing,
     )
 
 
@@ -42,6 +49,12 @@ class TestRejected:
         assert list(RejectedRecord.objects.all()) == [stays]
         goes.refresh_from_db()
         assert goes.rejected_count == 1
+
+    def test_one_that_is_still_not_imported_is_never_forgotten_only_what_the_source_said(self, connection):
+        stays = rejected(ran(connection, 402, rejected_count=1), is_standing=True)
+        forget_received(now=NOW)
+        stays.refresh_from_db()
+        assert (stays.is_standing, stays.raw) == (True, {})
 
     def test_the_page_of_the_run_says_that_they_are_gone(self, connection, client_for, acme, dave):
         run = ran(connection, 500, rejected_count=3)
