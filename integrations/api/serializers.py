@@ -145,7 +145,10 @@ class ConnectionSerializer(serializers.ModelSerializer[Connection]):
 
 
 class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
-    """One import; `message` says in words why it failed, `streams` which streams it was to read (empty = all)."""
+    """One import; `message` says in words why it failed, `streams` which streams it was to read (empty = all).
+
+    The total of `progress` is null as long as it is not known of every stream.
+    """
 
     id = serializers.UUIDField(source="public_id")
     connection = serializers.UUIDField(source="connection.public_id")
@@ -172,8 +175,9 @@ class SyncRunSerializer(serializers.ModelSerializer[SyncRun]):
             "report",
         )
 
-    def get_progress(self, run: SyncRun) -> dict[str, int]:
-        return {"done": run.progress_done, "total": run.progress_total}
+    def get_progress(self, run: SyncRun) -> dict[str, int | None]:
+        is_unknown = run.is_under_way and not run.progress_total
+        return {"done": run.progress_done, "total": None if is_unknown else run.progress_total}
 
     def get_counts(self, run: SyncRun) -> dict[str, int]:
         names = ("read", "inserted", "updated", "unchanged", "deleted", "rejected", "unresolved")

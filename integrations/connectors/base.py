@@ -217,6 +217,13 @@ class Connector(ABC):
     def check(self) -> Sequence[Finding]:
         """Whether the credentials, the rights, the quota and the clock are in order. Raises ConnectorError."""
 
+    def total(self, stream: str) -> int | None:
+        """How many records a first load of a stream will bring, for its progress; None where one call cannot tell it.
+
+        Raises ConnectorError.
+        """
+        return None
+
     def usage(self) -> Usage | None:
         """What the last answers told of the source's limit; None where it tells nothing, or was not asked."""
         return None

@@ -190,6 +190,10 @@ class KintoneConnector(Connector):
             found |= {_id_of(row): _record(stream, row, form.updated, codes, link) for row in rows}
         return [found.get(each) or Record(each, {}, is_deleted=True) for each in ids]
 
+    def total(self, stream: str) -> int | None:
+        told = self._records(self._apps[stream], f"{_condition('', {'id': 0})} limit 1", (ID,), counts=True)
+        return _whole(str(told["totalCount"])) if told.get("totalCount") else None
+
     def usage(self) -> Usage | None:
         return self._used()
 

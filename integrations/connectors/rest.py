@@ -141,6 +141,16 @@ class RestConnector(Connector):
             raise ConnectorError("data", "other_record", stream=spec.name, asked=external_id, given=record.external_id)
         return record
 
+    def total(self, stream: str) -> int | None:
+        """As the first page says it, where the document knows the place.
+
+        Where there is one stream alone, reading begins with that page anyway.
+        """
+        if not self._specs[stream].total or len(self._specs) == 1:
+            return None
+        first = next(self.steps(stream, Window(None, self.http.now()), ()), None)
+        return first.total if first else None
+
     def usage(self) -> Usage | None:
         return self._usage
 

@@ -65,7 +65,10 @@ class SourceFile(models.Model):
 
 
 class SyncRun(models.Model):
-    """One import: what was asked, how far it is, what came of it."""
+    """One import: what was asked, how far it is, what came of it.
+
+    `progress_total` is 0 as long as it is not known of everything that is read.
+    """
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="runs", verbose_name=_("Connection"))

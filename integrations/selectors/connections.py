@@ -119,7 +119,7 @@ class Quota:
 
 @dataclass(frozen=True)
 class Speed:
-    """Records in a second, and the minutes that are left; None where the source does not say how many there are."""
+    """Records in a second, and the minutes that are left; None where it is not known of every stream how much comes."""
 
     per_second: int
     minutes_left: int | None

@@ -59,12 +59,21 @@ class _Reading:
     position: Mapping[str, Any]
     is_done: bool = False
     problem: Mapping[str, Any] | None = None
+    read: int = 0
     total: int | None = None
+    """How many records there are in all, as far as the source has said it."""
     lacked: Mapping[str, Any] | None = None
     """The position from which all has to be read again once fields are back that it goes on without."""
     later: Mapping[str, Any] | None = None
     """Where it stands if it turns out that they are not back."""
     tallies: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def expected(self) -> int | None:
+        """How many records it will have read at its end; None where nobody knows, or there are more than was said."""
+        if self.is_done:
+            return self.read
+        return self.total if self.total is not None and (self.read < self.total or not self.read) else None
 
     def as_cursor(self, run: SyncRun) -> dict[str, Any]:
         return {
@@ -72,6 +81,7 @@ class _Reading:
             "position": dict(self.position),
             "is_done": self.is_done,
             "problem": self.problem,
+            "read": self.read,
             "total": self.total,
             "lacked": None if self.lacked is None else dict(self.lacked),
             "later": None if self.later is None else dict(self.later),
@@ -115,6 +125,7 @@ class _Pulling:
         self._streams: dict[str, list[StreamMapping]] = {}
         for mapping in mappings:
             self._streams.setdefault(mapping.reads, []).append(mapping)
+        self._unread: list[str] = []
         self._readings = {stream: self._reading(stream) for stream in self._streams}
         self._is_called = InboundEvent.objects.filter(connection=run.connection).exists()
 
@@ -243,7 +254,8 @@ class _Pulling:
             tallies[mapping.stream] = tally.as_report()
         told = ((each.external_id, None if each.is_gone else each.values) for each in records)
         said = self._storing.heard(told, mappings)
-        last = replace(pages[-1], records=())
+        totals = [page.total for page in pages if page.total is not None]
+        last = replace(pages[-1], records=(), total=totals[-1] if totals else None)
         merged = [each for each in records if each.merged_into]
         return _Decided(_size(pages), last, parts, said, tallies, merged)
 
@@ -257,9 +269,9 @@ class _Pulling:
         for name, report in decided.tallies.items():
             reading.tallies[name] = summed(reading.tallies.get(name), report)
         reading.position, reading.is_done = last.position, last.is_last
-        reading.total = last.total or reading.total
-        totals = sum(each.total or 0 for each in self._readings.values())
-        more = {"read_count": run.read_count + read, "progress_total": max(totals, run.progress_done + read)}
+        reading.read += read
+        reading.total = reading.total if last.total is None else last.total
+        more = {"read_count": run.read_count + read, "progress_total": self._expected()}
         run.read_count, run.progress_done = run.read_count + read, run.progress_done + read
         cursor = {stream: reading.as_cursor(run)}
         return Chunk(parts, {stream: decided.said}, cursor, counted=read, more=more)
@@ -268,18 +280,41 @@ class _Pulling:
         """Where a stream stands: within this run, or at the end of the one before."""
         saved = Checkpoint.objects.filter(connection_id=self._run.connection_id, stream=stream).first()
         if saved is None:
-            return _Reading({})
+            self._unread.append(stream)
+            return _Reading({}, total=self._run.report.get("totals", {}).get(stream))
         cursor = saved.cursor
         if cursor.get("run") != self._run.pk:
             stands, lacked = cursor.get("position", {}), cursor.get("lacked")
             return _Reading(stands) if lacked is None else _Reading(lacked, later=stands)
-        names = ("position", "is_done", "problem", "total", "lacked", "later", "tallies")
+        names = ("position", "is_done", "problem", "read", "total", "lacked", "later", "tallies")
         return _Reading(**{name: cursor[name] for name in names if name in cursor})
 
     def _note_start(self) -> None:
         if not self._run.cursor_before:
             before = {stream: dict(each.position) for stream, each in self._readings.items()}
-            SyncRun.objects.filter(pk=self._run.pk).update(cursor_before=before)
+            totals = self._asked_totals()
+            SyncRun.objects.filter(pk=self._run.pk).update(
+                cursor_before=before, report={"totals": totals}, progress_total=self._expected()
+            )
+
+    def _asked_totals(self) -> dict[str, int]:
+        """What the source says of streams that were never read; a run does not fail for want of it."""
+        found: dict[str, int] = {}
+        for stream in self._unread:
+            if stream not in self._known:
+                continue  # it will say so itself
+            try:
+                total = self._connector.total(stream)
+            except ConnectorError:
+                break  # without one of them the others lead to no sum
+            if total is not None:
+                found[stream] = self._readings[stream].total = total
+        return found
+
+    def _expected(self) -> int:
+        """How many records the run will have read at its end; 0 where that is not known of every stream."""
+        expected = [each.expected for each in self._readings.values()]
+        return 0 if None in expected else sum(each or 0 for each in expected)
 
     def _note_problem(self, stream: str, reading: _Reading, error: ConnectorError) -> None:
         reading.is_done = True

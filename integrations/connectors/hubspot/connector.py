@@ -119,6 +119,7 @@ class HubSpotConnector(Connector):
         self._zone: ZoneInfo | None = None
         self._portal = ""
         self._knows_account = False
+        self._living: dict[str, int] = {}
         self.share = DailyShare(http.budget, self._until_midnight)
         http.budget = self.share
         http.classify = self._classify
@@ -180,6 +181,17 @@ class HubSpotConnector(Connector):
                 self._learn_account()
             found = {record.external_id: record for record in self._records(ask, self._batch(ask, ids))}
         return [found.get(each) or Record(each, {"id": each}, is_deleted=True) for each in ids]
+
+    def total(self, stream: str) -> int | None:
+        """What is there by search; how much was archived nobody tells before it is read."""
+        if stream in FIXED_FIELDS:
+            return None
+        filters = [{"propertyName": "hs_object_id", "operator": "GT", "value": "0"}]
+        asked = {"filterGroups": [{"filters": filters}], "properties": [], "limit": 1}
+        told = self.http.post(f"{OBJECTS}/{stream}/search", asked, kind="search").object().get("total")
+        if isinstance(told, int):
+            self._living[stream] = told
+        return self._living.get(stream)
 
     def usage(self) -> Usage | None:
         return self.share.usage
@@ -254,7 +266,13 @@ class HubSpotConnector(Connector):
                     raise Count.of(at).failure(ask.object)
                 case _:
                     records, at = self._search_page(ask, window, at)
-            yield Step(tuple(records), at, at.get("total") if at else None)
+            yield Step(tuple(records), at, self._told(ask, at) if at else None)
+
+    def _told(self, ask: _Ask, at: Mapping[str, Any]) -> int | None:
+        """How many records the window has, as far as it was told: of a first load the archived ones come besides."""
+        if at["phase"] == "list" and ask.object in self._living:
+            return self._living[ask.object] + int(at.get("archived", 0))
+        return at.get("total")
 
     def _archived_page(
         self, ask: _Ask, window: Window, at: Mapping[str, Any]
@@ -268,9 +286,10 @@ class HubSpotConnector(Connector):
         ]
         since = window.since
         shown = [each for each in records if since is None or each.updated_at is None or each.updated_at >= since]
+        archived = at.get("archived", 0) + len(shown)
         if after is not None:
-            return shown, {"phase": "archived", "after": after}
-        return shown, {"phase": "list" if window.is_first_load else "search"}
+            return shown, {"phase": "archived", "after": after, "archived": archived}
+        return shown, {"phase": "list", "archived": archived} if window.is_first_load else {"phase": "search"}
 
     def _list_page(self, ask: _Ask, at: Mapping[str, Any]) -> tuple[list[Record], Mapping[str, Any] | None]:
         if ask.fits_address:
@@ -280,7 +299,7 @@ class HubSpotConnector(Connector):
         else:
             rows, after = self._listed(ask.path, {"properties": "hs_object_id"}, after=at.get("after", ""))
             rows = self._batch(ask, [str(row["id"]) for row in rows])
-        return self._records(ask, rows), None if after is None else {"phase": "list", "after": after}
+        return self._records(ask, rows), None if after is None else {**at, "after": after}
 
     def _search_page(
         self, ask: _Ask, window: Window, at: Mapping[str, Any]

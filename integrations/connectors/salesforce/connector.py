@@ -53,6 +53,7 @@ class SalesforceConnector(Connector):
         self._job_above = job_above
         self._pause = pause
         self._described: dict[str, Described] = {}
+        self._counts: dict[str, int] = {}
 
     def streams(self) -> Sequence[Stream]:
         return [Stream(name, name) for name in self._objects]
@@ -102,6 +103,9 @@ class SalesforceConnector(Connector):
         }
         return [found.get(each) or Record(each, {}, is_deleted=True) for each in ids]
 
+    def total(self, stream: str) -> int | None:
+        return self._count(stream)
+
     def usage(self) -> Usage | None:
         return self.quota.usage
 
@@ -144,14 +148,22 @@ class SalesforceConnector(Connector):
         """Whether a first load is one for a job. Raises ConnectorError."""
         if not selection.is_for_jobs:
             return False
-        query = select(selection.object, ["COUNT()"])
         try:
-            return int(page_of(self.http, f"{API}/queryAll", query, selection.object)["totalSize"]) > self._job_above
+            return self._count(selection.object) > self._job_above
         except ConnectorError as error:
             if error.code == "query_timeout":
                 # What takes too long to count is large.
                 return True
             raise
+
+    def _count(self, name: str) -> int:
+        """How many records an object has, the deleted ones too; asked once. Raises ConnectorError."""
+        if name not in self._counts:
+            told = page_of(self.http, f"{API}/queryAll", select(name, ["COUNT()"]), name).get("totalSize")
+            if not isinstance(told, int):
+                raise ConnectorError("data", "incomplete_answer", permanent=False, stream=name)
+            self._counts[name] = told
+        return self._counts[name]
 
     def _select(self, stream: str, fields: Sequence[str]) -> Selection:
         return select_columns(self._describe(stream), fields, self._describe, instance=self.http.base_url)

@@ -436,6 +436,24 @@ class TestSourcePage:
         SyncRun.objects.filter(pk=run.pk).update(progress_total=1000)
         assert "left" not in page_of(owner.get(address, headers={"accept-language": "en"}))
 
+    def test_where_the_total_is_unknown_it_says_what_was_read_and_how_fast_and_nothing_of_an_end(self, owner, loaded):
+        begun = timezone.now() - timedelta(seconds=100)
+        run = SyncRun.objects.first()
+        SyncRun.objects.filter(pk=run.pk).update(
+            state=RunState.RUNNING, started_at=begun, progress_done=1000, progress_total=0
+        )
+        overview = reverse("connections")
+        pages = reverse("sync_run", args=[run.public_id]), reverse("connection", args=[loaded.public_id]), overview
+        for address in pages:
+            page = page_of(owner.get(address, headers={"accept-language": "en"}))
+            assert "1,000 read so far" in page
+            assert "records per second" in page
+            (bar,) = re.findall(r"<progress([^>]*)>(.*?)</progress>", page)
+            assert bar == (' aria-label="Progress"', "")
+            assert not re.search(r"minutes? left|1,000 / ", page)
+        told = owner.get(f"/api/v1/connections/{loaded.public_id}/runs/").json()["results"][0]["progress"]
+        assert told == {"done": 1000, "total": None}
+
 
 class TestFrequency:
     def test_a_stream_gets_a_rhythm_of_its_own_and_keeps_it(self, owner, loaded):
