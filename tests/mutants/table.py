@@ -895,6 +895,33 @@ AREAS: dict[str, list[Mutant]] = {
             "test_06_a_stream_that_gives_fewer_than_it_counts_is_partial_and_read_again",
         ),
         Mutant(
+            "integrations/services/storing.py",
+            "settle(run=self._run, stream=part.mapping.stream, records=part.records, file=file)",
+            "pass",
+            f"{DATA}views/test_missing.py::TestOfASource::test_goes_when_the_source_mends_the_record",
+        ),
+        Mutant(
+            "integrations/services/listing.py",
+            "UNION TABLE listed UNION TABLE refused)",
+            "UNION TABLE listed)",
+            f"{DATA}views/test_missing.py::TestOfASource::"
+            "test_goes_by_the_comparison_when_the_source_tells_no_deletion",
+        ),
+        Mutant(
+            "integrations/services/retention.py",
+            "old.filter(is_standing=False).delete()",
+            "old.delete()",
+            f"{DATA}services/test_retention.py::TestRejected::"
+            "test_one_that_is_still_not_imported_is_never_forgotten_only_what_the_source_said",
+        ),
+        Mutant(
+            "integrations/services/pulling.py",
+            "return 0 if None in expected else sum",
+            "return sum",
+            f"{DATA}services/test_progress.py::TestRest::"
+            "test_one_stream_without_a_total_leaves_it_unknown_until_that_is_read[leads]",
+        ),
+        Mutant(
             "integrations/services/pulling.py",
             "return _Reading(stands) if lacked is None else _Reading(lacked, later=stands)",
             "return _Reading(stands)",
