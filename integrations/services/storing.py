@@ -56,7 +56,7 @@ class Part:
     that are numbered here.
 
     `records`: the ids of the source's records that were decided. `origins`: which of them a row is of, by its number
-    less one; empty where each row is a record itself. `is_file`: `origin` is a file, which takes the place of one before.
+    less one; empty where each row is a record itself. `is_file`: `origin` is a file, which replaces one before.
     """
 
     mapping: StreamMapping
