@@ -33,7 +33,7 @@ AND (c.kind = 'file' OR (
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("integrations", "0010_sheet_of_a_sample"),
+        ("integrations", "0011_requests_to_mend"),
     ]
 
     operations = [
