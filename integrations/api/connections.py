@@ -20,27 +20,29 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from integrations.api.answers import as_problem, check_result, refusals_answered
+from integrations.api.mappings import (
+    FieldsQuerySerializer,
+    MappingsSerializer,
+    SourceFieldsSerializer,
+    SourcePreviewRequestSerializer,
+    mapping_of,
+)
 from integrations.api.proposals import PresetProposalSerializer, PresetQuerySerializer
 from integrations.api.serializers import (
     CheckResultSerializer,
     CompareRequestSerializer,
     ConnectionSerializer,
-    FieldsQuerySerializer,
     HookSerializer,
     KeptSerializer,
-    MappingsSerializer,
     OpenedHookSerializer,
     OpenHookSerializer,
     PreviewSerializer,
     RejectedQuerySerializer,
     RejectedRecordSerializer,
     ResyncRequestSerializer,
-    SourceFieldsSerializer,
-    SourcePreviewRequestSerializer,
     SyncRequestSerializer,
     SyncRunSerializer,
     UploadSerializer,
-    mapping_of,
 )
 from integrations.choices import ConnectionKind, Trigger, describe_problem
 from integrations.connectors.errors import ConnectorError

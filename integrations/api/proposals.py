@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-from integrations.api.serializers import MappingSerializer
+from integrations.api.mappings import MappingSerializer
 
 
 class PresetQuerySerializer(serializers.Serializer[Any]):
