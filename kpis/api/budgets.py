@@ -12,7 +12,7 @@ from kpis.choices import SEGMENTS, DimensionCode, Grain, Level, PeriodState, Tar
 from kpis.engine.status import Status
 from kpis.engine.values import Absence
 from kpis.models import Period
-from kpis.selectors.budget_table import (
+from kpis.selectors.budget_shapes import (
     AHEAD,
     OVER,
     RUNNING,

@@ -15,16 +15,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 
 from kpis.choices import AchievementFormula, Grain
 from kpis.renderings.files import harmless, write_csv
-from kpis.selectors.budget_table import (
-    AHEAD,
-    OVER,
-    ROUNDING,
-    BudgetCell,
-    BudgetColumn,
-    BudgetQuery,
-    BudgetRow,
-    BudgetTable,
-)
+from kpis.selectors.budget_shapes import AHEAD, OVER, BudgetCell, BudgetColumn, BudgetQuery, BudgetRow, BudgetTable
+from kpis.selectors.budget_table import ROUNDING
 
 FIRST_ROW, FIRST_COLUMN = 4, 3
 SCALES = {"one": "", "thousand": ",", "million": ",,"}

@@ -7,7 +7,7 @@ from datetime import date, datetime
 from decimal import Decimal
 
 from kpis.choices import Grain
-from kpis.selectors.budget_table import BudgetColumn, BudgetRow, BudgetTable
+from kpis.selectors.budget_shapes import BudgetColumn, BudgetRow, BudgetTable
 from kpis.selectors.restatements import find_restatements
 from kpis.selectors.visibility import Sight
 

@@ -11,7 +11,7 @@ from reportlab.platypus import Flowable
 from kpis.engine import formats
 from kpis.renderings.budgets import measure_names, org_words, shown_numbers
 from kpis.renderings.pdf import BORDER, FAINT, TOTAL_FILL, PageHead, render_pdf, table, text, usable_width
-from kpis.selectors.budget_table import AHEAD, OVER, BudgetCell, BudgetColumn, BudgetRow, BudgetTable
+from kpis.selectors.budget_shapes import AHEAD, OVER, BudgetCell, BudgetColumn, BudgetRow, BudgetTable
 from kpis.templatetags.kpi import STATE_WORDS, absence_text, language_code, unit_word
 
 PAPER = "A3"

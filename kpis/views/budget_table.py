@@ -14,7 +14,8 @@ from kpis.models import KpiTree
 from kpis.renderings.budgets import budget_csv, budget_workbook
 from kpis.renderings.files import CSV_ENCODINGS
 from kpis.selectors.budget_remarks import BudgetRemark, read_remarks
-from kpis.selectors.budget_table import BudgetQuery, BudgetTable, read_budget_table
+from kpis.selectors.budget_shapes import BudgetQuery, BudgetTable
+from kpis.selectors.budget_table import read_budget_table
 from kpis.selectors.segments import segments_in_use
 from kpis.selectors.target_grid import grid_nodes
 from kpis.selectors.visibility import sight_of

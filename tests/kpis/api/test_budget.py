@@ -3,7 +3,8 @@
 import pytest
 
 from kpis.models import KpiNode
-from kpis.selectors.budget_table import BudgetQuery, read_budget_table
+from kpis.selectors.budget_shapes import BudgetQuery
+from kpis.selectors.budget_table import read_budget_table
 from kpis.selectors.visibility import OPEN
 from kpis.services.definitions import create_metric
 from kpis.services.recompute import recompute
