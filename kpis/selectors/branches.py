@@ -34,6 +34,11 @@ class Branch:
     is_part: bool = False
 
     @property
+    def below_count(self) -> int:
+        """How many nodes hang below it, at any depth."""
+        return sum(1 + child.below_count for child in self.children)
+
+    @property
     def verdicts(self) -> list[Figure]:
         """The figures right below, for a KSF that has none of its own."""
         return [child.figure for child in self.children if child.figure.is_measured]

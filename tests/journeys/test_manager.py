@@ -77,6 +77,20 @@ class TestTree:
         rows = page.locator("[role=treegrid] tbody tr td.main")
         assert sorted(rows.all_inner_texts()) == values
 
+    def test_a_folded_branch_stays_folded_in_another_period(self, page: Page) -> None:
+        page.goto("/kpis/")
+        branch = page.locator("li:has(> .node-ksf)").first
+        below = branch.locator("a.node")
+        count = below.count()
+        branch.locator("summary").first.press("Enter")
+        expect(branch.locator("summary").first).to_contain_text(f"+{count}")
+        page.get_by_role("link", name="前の期間").click()
+        page.wait_for_load_state()
+        expect(page.locator("a.node-kgi")).to_be_visible()
+        expect(below.first).to_be_hidden()
+        branch.locator("summary").first.press("Enter")
+        expect(below.first).to_be_visible()
+
 
 class TestKpi:
     def test_target_and_actual_stand_side_by_side(self, page: Page) -> None:
