@@ -63,6 +63,16 @@ def shown_numbers(column: BudgetColumn, cell: BudgetCell, word: Word) -> list[De
     return [_("No target") if cell.target is None else cell.target, actual, landing]
 
 
+def marks_of(cell: BudgetCell) -> list[str]:
+    """Why somebody should read on below the table before using this actual."""
+    marks = []
+    if cell.beyond_months is not None:
+        marks.append(_("The months do not add up to it; see below the table."))
+    if cell.late is not None:
+        marks.append(_("Changed after closing; see below the table."))
+    return marks
+
+
 def budget_csv(table: BudgetTable | None, *, encoding: str, word: Word, remarks: Sequence[str] = ()) -> bytes:
     """One line per KPI and measure; numbers in full, rates as fractions, absences as words. `remarks` stand below."""
     if table is None:
@@ -183,8 +193,8 @@ class _BudgetSheet:
                 place.alignment = Alignment(horizontal="right")
             if column.is_total:
                 place.fill = TOTAL
-            if offset == ACTUAL and cell.beyond_months is not None:
-                place.comment = Comment(_("The months do not add up to it; see below the table."), "Mawaru")
+            if offset == ACTUAL and (marks := marks_of(cell)):
+                place.comment = Comment("\n".join(marks), "Mawaru")
             if column.phase == AHEAD or offset == LANDING:
                 place.font = PLANNED
 

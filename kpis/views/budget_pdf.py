@@ -9,7 +9,7 @@ from reportlab.lib.units import mm
 from reportlab.platypus import Flowable
 
 from kpis.engine import formats
-from kpis.renderings.budgets import measure_names, org_words, shown_numbers
+from kpis.renderings.budgets import ACTUAL, marks_of, measure_names, org_words, shown_numbers
 from kpis.renderings.pdf import BORDER, FAINT, TOTAL_FILL, PageHead, render_pdf, table, text, usable_width
 from kpis.selectors.budget_shapes import AHEAD, OVER, BudgetCell, BudgetColumn, BudgetRow, BudgetTable
 from kpis.templatetags.kpi import STATE_WORDS, absence_text, language_code, unit_word
@@ -119,6 +119,8 @@ def _lines(row: BudgetRow, column: BudgetColumn, cell: BudgetCell, style: dict[s
             distance = formats.expected_distance(distance, landing, row.unit)
         landing = formats.as_decimal(formats.expected(landing, row.unit))
     shown = [each if isinstance(each, str) else number(each) for each in (target, actual, landing)]
+    if marks_of(cell):
+        shown[ACTUAL] = f"※{shown[ACTUAL]}"
     is_rate = row.accumulation == "rate"
     grown = difference(cell.year_on_year) if is_rate else number(cell.year_on_year, "percent")
     return [

@@ -19,9 +19,9 @@ from kpis.selectors.budget_table import read_budget_table
 from kpis.selectors.segments import segments_in_use
 from kpis.selectors.target_grid import grid_nodes
 from kpis.selectors.visibility import sight_of
-from kpis.templatetags.kpi import absence_text, stale_text
+from kpis.templatetags.kpi import absence_text
 from kpis.views.budget_pdf import budget_pdf
-from kpis.views.budget_remarks import remark_words
+from kpis.views.budget_remarks import file_remarks
 from kpis.views.choices import Choice, address, chosen_org, org_choices
 from kpis.views.downloads import PDF_TYPE, XLSX_TYPE, attachment, data_as_of
 from kpis.views.refreshing import refreshing
@@ -136,11 +136,7 @@ def _read_or_empty(request: HttpRequest) -> tuple[BudgetTable | None, Sequence[B
 
 
 def _words(table: BudgetTable | None, remarks: Sequence[BudgetRemark], scale: str) -> list[str]:
-    """What stands below a table in a file: what does not add up, and which numbers depend on a source that is late."""
-    if table is None:
-        return []
-    late = (f"{stale_text(moment)}: {'、'.join(names)}" for moment, names in table.stale.items())
-    return [*(remark_words(each, currency=table.currency, scale=scale) for each in remarks), *late]
+    return [] if table is None else file_remarks(table, remarks, scale=scale)
 
 
 def _file_name(table: BudgetTable | None, ending: str) -> str:

@@ -1,10 +1,13 @@
 """What changes after a period was closed is told where people look, until somebody has decided about it."""
 
+import csv
+import io
 import re
 from datetime import UTC, date, datetime
 from html import unescape
 
 import pytest
+from openpyxl import load_workbook
 
 from kpis.models import Deal, Metric, OpenRestatement, Period, PeriodToCompare
 from kpis.selectors.calendar import find_period
@@ -14,6 +17,7 @@ from kpis.services.merges import merge_facts
 from kpis.services.periods import close_period, reopen_period
 from kpis.services.recompute import recompute
 from kpis.tasks import compare_periods, move_periods
+from tests.kpis.pages.test_pdf import pages_of
 from tests.remembering import remembered
 
 from .conftest import NOW, _deal, send
@@ -156,6 +160,21 @@ class TestTold:
     def test_a_running_total_names_the_month_alone(self, deleted, dave, read):
         page = read(dave, "/budget/?sum=1")
         assert page.count("Changed after closing") == 1
+
+    def test_the_files_of_the_table_say_it_too(self, deleted, world, dave, client_for, acme):
+        def content(name):
+            address = f"/budget/table.{name}?scale=one"
+            return client_for(dave, acme).get(address, headers={"accept-language": "en"}).content
+
+        name = world.goal.name
+        line = f"{name} (Oct 2026): Changed after closing: 800,000 JPY → 700,000 JPY"
+        assert line in [row[0] for row in csv.reader(io.StringIO(content("csv").decode("utf-8-sig"))) if row]
+        sheet = load_workbook(io.BytesIO(content("xlsx"))).active
+        assert line in [sheet.cell(number, 1).value for number in range(1, sheet.max_row + 1)]
+        (marked,) = [place for row in sheet for place in row if place.comment and place.value == 800_000]
+        assert marked.comment.text == "Changed after closing; see below the table."
+        text = "".join(pages_of(content("pdf")))
+        assert "※800,000" in text and line in re.sub(r"\s+", " ", text)
 
     def test_the_api_lists_how_many(self, deleted, client_for, dave, acme):
         asked = {"grain": "month", "from": "2026-09-01", "to": "2026-11-01"}
