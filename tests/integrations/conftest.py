@@ -8,6 +8,7 @@ from django.core.files.base import ContentFile
 
 from integrations.choices import Carries, Trigger
 from integrations.services.api_keys import create_api_key
+from integrations.services.budgets import SharedBudget
 from integrations.services.connections import create_connection
 from integrations.services.runs import request_run
 from integrations.services.sync import run_sync
@@ -22,6 +23,20 @@ NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 @pytest.fixture(autouse=True)
 def _own_media(settings, tmp_path):
     settings.MEDIA_ROOT = str(tmp_path / "media")
+
+
+@pytest.fixture
+def waits_for_rates():
+    """The test keeps to the rates of sources, as the product does."""
+
+
+@pytest.fixture(autouse=True)
+def _free_of_rates(request, monkeypatch):
+    """Sources of tests bear as many calls as come: they are counted as always, and nobody waits for the next."""
+    if "waits_for_rates" in request.fixturenames:
+        return
+    take = SharedBudget.take
+    monkeypatch.setattr(SharedBudget, "take", lambda budget, name: take(budget, name) * 0)
 
 
 @pytest.fixture

@@ -7,15 +7,28 @@ import time
 import pytest
 from django.utils import timezone
 
+from integrations.models import Connection
 from integrations.services.budgets import Rate, SharedBudget
 from integrations.services.connections import create_source
 from integrations.services.sources import opened_source
 from tenants.context import tenant_context
-from tests.fakes.hubspot import HubSpotFake
+from tests.fakes.hubspot import VERSION, HubSpotFake
 from tests.fakes.server import served
 
-pytestmark = pytest.mark.usefixtures("in_acme")
+pytestmark = pytest.mark.usefixtures("in_acme", "waits_for_rates")
 RATES = {"calls": Rate(5, 1000)}
+
+
+def made_source(fake: HubSpotFake, name: str) -> Connection:
+    return create_source(
+        name=name,
+        kind="hubspot",
+        source=name,
+        carries="both",
+        description=fake.description(),
+        secrets=fake.secrets(),
+        now=timezone.now(),
+    )
 
 
 def test_calls_within_the_budget_do_not_wait_and_the_next_one_waits_its_turn():
@@ -49,20 +62,22 @@ def test_another_account_another_kind_and_another_company_have_their_own(globex)
         assert SharedBudget("crm", {"calls": Rate(1, 1000)}).take("calls") == 0
 
 
+@pytest.mark.django_db
+def test_a_source_is_called_only_when_its_turn_has_come(monkeypatch):
+    waits: list[float] = []
+    monkeypatch.setattr("integrations.connectors.http.time.sleep", waits.append)
+    fake = HubSpotFake()
+    with served(fake), opened_source(made_source(fake, "ma")) as connector:
+        for _ in range(12):
+            connector.http.get(f"crm/owners/{VERSION}")
+    assert len([each for each in waits if 0 < each < 1]) >= 2
+
+
 class TestAccounts:
     """Which connections share a budget."""
 
     def account(self, fake: HubSpotFake, name: str) -> str:
-        made = create_source(
-            name=name,
-            kind="hubspot",
-            source=name,
-            carries="both",
-            description=fake.description(),
-            secrets=fake.secrets(),
-            now=timezone.now(),
-        )
-        with opened_source(made) as connector:
+        with opened_source(made_source(fake, name)) as connector:
             return connector.http.budget.budget.account
 
     @pytest.mark.django_db

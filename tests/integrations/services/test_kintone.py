@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,10 +10,10 @@ import stamina
 import time_machine
 from django.utils import timezone
 
-from integrations.choices import ConnectionKind, RunState, describe_problem
+from integrations.choices import RunState, describe_problem
 from integrations.connectors.mapping import FieldRule, StreamMapping
 from integrations.models import Connection, SyncRun
-from integrations.services import pulling, sources
+from integrations.services import pulling
 from integrations.services.connections import ConnectionRequestError, change_source
 from integrations.services.inspection import check_source
 from integrations.services.sync import run_sync
@@ -158,8 +157,6 @@ class TestDailyCalls:
     def few(self, fake, monkeypatch) -> Connection:
         # Each test has a cache of its own, of which a thread beside would know nothing.
         monkeypatch.setattr(pulling, "can_be_read_beside", lambda connection: False)
-        hasty = replace(sources.KINDS[ConnectionKind.KINTONE], rates={})
-        monkeypatch.setitem(sources.KINDS, ConnectionKind.KINTONE, hasty)
         return connect_kintone(fake, DEALS, daily_calls=100)
 
     def test_16_four_fifths_of_an_apps_day_are_the_most_it_takes(self, few, fake):
