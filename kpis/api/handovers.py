@@ -11,6 +11,7 @@ from kpis.api.serializers import PageSerializer
 from kpis.choices import ExclusionReason, ExclusionVerdict, LinkRule
 from kpis.engine.handover import Standing
 from kpis.engine.joining import LINK_RULES
+from kpis.engine.values import Absence
 from kpis.models import HandoverDefinition, LeadExclusion, LeadLink, LeadRules
 
 STANDINGS = [each.value for each in Standing]
@@ -101,8 +102,15 @@ class HandoverLineSerializer(serializers.Serializer):
 
 
 class HandoverSummarySerializer(serializers.Serializer):
-    """By lead source, the most handed over first."""
+    """By lead source, the most handed over first; how fresh leads and deals are."""
 
+    as_of = serializers.DateTimeField(
+        allow_null=True, help_text=_("When all of their sources had come; null where one never did.")
+    )
+    stale = serializers.BooleanField(help_text=_("One of their sources is late."))
+    absence = serializers.ChoiceField(
+        [Absence.MISSING.value], allow_null=True, help_text=_("Where no lead is listed and nobody knows of any.")
+    )
     lead_sources = HandoverLineSerializer(many=True)
 
 

@@ -35,7 +35,11 @@ from kpis.models import (
     LeadStageEvent,
 )
 from kpis.selectors.lead_rules import find_lead_rules
+from kpis.selectors.streams import FactsRead, read_facts
 
+# What says that a lead was handed over, and what beside that says what became of it.
+HANDED_BY = ("leads", "lead-stage-events")
+SETTLED_BY = ("deals",)
 RETURNING = ("returned", "disqualified")
 SATURDAY = 5
 
@@ -118,6 +122,11 @@ def read_handovers(start: date, end: date, *, now: datetime) -> tuple[Handover, 
 def seen_by(rows: Iterable[Handover], people: Collection[int] | None) -> tuple[Handover, ...]:
     """Those of the persons in sight (primary keys; None = everybody)."""
     return tuple(row for row in rows if people is None or row.lead.owner_id in people)
+
+
+def read_ledger_sources(*, now: datetime) -> tuple[FactsRead, FactsRead]:
+    """How far leads and their stages are known, and how far these and the deals made of them are. Two queries."""
+    return read_facts(*HANDED_BY, now=now), read_facts(*HANDED_BY, *SETTLED_BY, now=now)
 
 
 def narrow_handovers(

@@ -31,6 +31,12 @@ class FactsRead:
     def is_stale(self) -> bool:
         return bool(self.late)
 
+    def tells_none(self, start: date, end: date, today: date) -> bool:
+        """Whether no case in [start, end) means that there was none: told of, and by a late source to its end."""
+        if not self.coverage.tells_none(start, end, today):
+            return False
+        return not self.is_stale or self.coverage.is_read_since(min(end, today), today)
+
 
 def read_facts(fact: str, *beside: str, now: datetime) -> FactsRead:
     """Of a fact, and of those without which what is shown of it would not be complete. One query."""

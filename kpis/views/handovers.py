@@ -25,11 +25,12 @@ from kpis.selectors.handovers import (
     find_definition,
     narrow_handovers,
     read_handovers,
+    read_ledger_sources,
     seen_by,
     summarise_by_source,
 )
 from kpis.selectors.joining import count_questions
-from kpis.selectors.streams import FactsRead, read_facts
+from kpis.selectors.streams import FactsRead
 from kpis.selectors.visibility import sight_of
 from kpis.services.handover import HandoverError, define_handover
 from kpis.templatetags.handover import STANDING_WORDS
@@ -39,9 +40,6 @@ from kpis.views.downloads import attachment
 from tenants.capabilities import Capability, has_capability, require
 
 SHOWN = 200
-# What says that a lead was handed over, and what beside that says what became of it.
-HANDED_BY = ("leads", "lead-stage-events")
-SETTLED_BY = ("deals",)
 UNPROCESSABLE = 422
 
 
@@ -62,7 +60,7 @@ class Ledger:
     def silence(self, today: date) -> str:
         """Why nobody knows whether a lead was handed over, where none is stored; "" where that means none."""
         told, start, end = self.leads.coverage, self.period.start_date, self.period.end_date
-        if self.every:
+        if self.every or self.leads.tells_none(start, end, today):
             return ""
         if told.covered_from is None:
             return _("No source has delivered leads yet. As soon as one does, the leads handed over are listed here.")
@@ -73,12 +71,8 @@ class Ledger:
                 return _("No source tells of leads in this period. That is not zero: nobody knows.")
             said = _("Leads were last read on %(moment)s, before this period. That is not zero: nobody knows.")
             return said % last_read
-        if self.leads.is_stale and not told.is_read_since(min(end, today), today):
-            said = _(
-                "Until leads were last read, on %(moment)s, none was handed over. What came after that is not known."
-            )
-            return said % last_read
-        return ""
+        said = _("Until leads were last read, on %(moment)s, none was handed over. What came after that is not known.")
+        return said % last_read
 
 
 @login_required
@@ -184,7 +178,7 @@ def _ledger(request: HttpRequest) -> Ledger:
     if period is None:
         raise Http404(_("The calendar does not reach this period."))
     now = timezone.now()
-    leads, sources = read_facts(*HANDED_BY, now=now), read_facts(*HANDED_BY, *SETTLED_BY, now=now)
+    leads, sources = read_ledger_sources(now=now)
     every = read_handovers(period.start_date, period.end_date, now=now)
     seen = seen_by(every, sight_of(user=request.user, today=today).people)
     asked = {name: request.GET.get(name) or None for name in ("source", "owner", "standing")}

@@ -27,8 +27,15 @@ from kpis.api.handovers import (
 )
 from kpis.api.pagination import PAGE_PARAMETERS, CursorPages, ListPages
 from kpis.choices import ExclusionReason
+from kpis.engine.values import Absence
 from kpis.models import HandoverDefinition, Lead, LeadExclusion, LeadLink
-from kpis.selectors.handovers import narrow_handovers, read_handovers, seen_by, summarise_by_source
+from kpis.selectors.handovers import (
+    narrow_handovers,
+    read_handovers,
+    read_ledger_sources,
+    seen_by,
+    summarise_by_source,
+)
 from kpis.selectors.lead_rules import find_lead_rules
 from kpis.services.handover import define_handover
 from kpis.services.joining import choose_lead, count_duplicate, judge_scan, undo_link
@@ -67,12 +74,21 @@ class HandoverSummaryView(CompanyAPIView):
     )
     def get(self, request: Request) -> Response:
         """The company's; narrowed to a person those in sight alone."""
-        asked = _asked(request)
-        rows = read_handovers(asked["start"], asked["end"], now=timezone.now())
+        asked, now = _asked(request), timezone.now()
+        start, end = asked["start"], asked["end"]
+        rows = read_handovers(start, end, now=now)
+        leads, sources = read_ledger_sources(now=now)
+        is_known = rows or leads.tells_none(start, end, timezone.localdate(now))
         if asked["owner"] is not None:
             rows = seen_by(rows, self.sight.people)
         found = narrow_handovers(rows, source=asked["lead_source"], owner=asked["owner"], standing=asked["status"])
-        return Response(HandoverSummarySerializer({"lead_sources": summarise_by_source(found)}).data)
+        summary = {
+            "as_of": sources.as_of,
+            "stale": sources.is_stale,
+            "absence": None if is_known else Absence.MISSING,
+            "lead_sources": summarise_by_source(found),
+        }
+        return Response(HandoverSummarySerializer(summary).data)
 
 
 class HandoverDefinitionsView(CompanyAPIView):

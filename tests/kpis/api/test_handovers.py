@@ -1,9 +1,11 @@
 """The handover ledger, what was agreed, the rules for leads, and what people say of what these found."""
 
+from datetime import timedelta
+
 import pytest
 from django.utils import timezone
 
-from kpis.models import Deal, LeadExclusion, LeadLink
+from kpis.models import Deal, FactStream, LeadExclusion, LeadLink
 from kpis.services.recompute import recompute
 from tenants.context import tenant_context
 
@@ -59,6 +61,22 @@ class TestLedger:
         (line,) = api.shown("handovers/summary/", **NOVEMBER)["lead_sources"]
         assert (line["handed_over"], line["in_time_rate"], line["acceptance_rate"]) == (1, 1, None)
         assert api.shown("handovers/", **NOVEMBER, status="returned")["results"] == []
+
+    def test_tells_nobody_handed_over_from_nobody_knows(self, api, sent) -> None:
+        unknown = api.shown("handovers/summary/", **NOVEMBER)
+        assert unknown == {"as_of": None, "stale": False, "absence": "missing", "lead_sources": []}
+        sent("ma", "leads", {"external_id": "L1", "created_on": "2026-11-02", "lead_source": "Web"})
+        none = api.shown("handovers/summary/", **NOVEMBER)
+        assert none["as_of"] and (none["absence"], none["lead_sources"]) == (None, [])
+
+    def test_marks_what_a_late_source_told(self, api, sent, acme) -> None:
+        sent("ma", "leads", {"external_id": "L1", "created_on": "2026-11-02", "lead_source": "Web"})
+        with tenant_context(acme):
+            last = timezone.now() - timedelta(days=30)
+            FactStream.objects.update(last_success_at=last, expected_every=timedelta(days=1))
+        found = api.shown("handovers/summary/", **NOVEMBER)
+        assert (found["stale"], found["absence"]) == (True, "missing")
+        assert found["as_of"].startswith(f"{timezone.localtime(last):%Y-%m-%dT%H:%M}")
 
     def test_asks_for_a_stretch_of_time(self, api) -> None:
         assert api.get("handovers/").status_code == 400
