@@ -11,7 +11,7 @@ from itertools import count
 
 import pytest
 from django.db import connection, transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kpis.models import (
@@ -94,6 +94,11 @@ facts = st.sampled_from([*READ, "surveys"]).flatmap(
     )
 )
 
+NO_RATE_NEEDED = (
+    "deals",
+    [{"external_id": "D0", "outcome": "lost", "closed_on": "2026-10-15", "amount": None, "currency": "USD"}],
+)
+
 
 @pytest.fixture
 def company(committed_db: None, in_acme: Company) -> tuple[KpiTree, count]:
@@ -139,6 +144,7 @@ def with_whole_weeks(company: tuple[KpiTree, count]) -> None:
 
 @pytest.mark.usefixtures("with_whole_weeks")
 @given(changes=st.lists(facts, min_size=1, max_size=8))
+@example(changes=[NO_RATE_NEEDED])
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_weeks_count_the_facts_of_their_days(company: tuple[KpiTree, count], changes: list[tuple]) -> None:
     tree, _examples = company
@@ -176,14 +182,16 @@ def closed_deals(start: date, end: date, *outcomes: str) -> list[Deal]:
 
 
 def in_yen(deal: Deal) -> Decimal:
-    """A deal without an amount is worth its lines, if it has any."""
+    """A deal without an amount is worth its lines, if it has any; nothing needs no rate."""
     lines = [line.amount for line in DealLine.objects.filter(deal=deal, deleted_at=None) if line.amount is not None]
-    rate = Decimal(1)
-    if deal.currency:
-        known = ExchangeRate.objects.filter(deleted_at=None, currency=deal.currency, starts_on__lte=deal.closed_on)
-        rate = known.order_by("-starts_on").values_list("rate", flat=True)[0]
     parts = lines if deal.amount is None else [deal.amount]
+    rate = rate_of(deal) if parts and deal.currency else Decimal(1)
     return sum(((part * rate).quantize(Decimal(1), ROUND_HALF_UP) for part in parts), Decimal(0))
+
+
+def rate_of(deal: Deal) -> Decimal:
+    known = ExchangeRate.objects.filter(deleted_at=None, currency=deal.currency, starts_on__lte=deal.closed_on)
+    return known.order_by("-starts_on").values_list("rate", flat=True)[0]
 
 
 def total(values: Iterable[Decimal | int | None]) -> Decimal:
