@@ -94,10 +94,15 @@ facts = st.sampled_from([*READ, "surveys"]).flatmap(
     )
 )
 
-NO_RATE_NEEDED = (
-    "deals",
-    [{"external_id": "D0", "outcome": "lost", "closed_on": "2026-10-15", "amount": None, "currency": "USD"}],
-)
+LOST_WITHOUT_AMOUNT = {
+    "external_id": "D1",
+    "created_on": "2026-10-01",
+    "closed_on": "2026-10-15",
+    "outcome": "lost",
+    "amount": None,
+    "currency": "USD",
+}
+NO_RATE_NEEDED = [("exchange-rates", [{"external_id": "U0", "deleted": True}]), ("deals", [LOST_WITHOUT_AMOUNT])]
 
 
 @pytest.fixture
@@ -144,7 +149,7 @@ def with_whole_weeks(company: tuple[KpiTree, count]) -> None:
 
 @pytest.mark.usefixtures("with_whole_weeks")
 @given(changes=st.lists(facts, min_size=1, max_size=8))
-@example(changes=[NO_RATE_NEEDED])
+@example(changes=NO_RATE_NEEDED)
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_weeks_count_the_facts_of_their_days(company: tuple[KpiTree, count], changes: list[tuple]) -> None:
     tree, _examples = company
