@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.core.cache import caches
@@ -42,14 +43,18 @@ STAFF = {
 }
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
+def pytest_itemcollected(item: Any) -> None:
     """The database of the session is made before all else in a test, above all before the clock is set back.
 
     People made at a time set back would be gone, eight hours later by that clock, for all tests that follow.
     """
+    if needs_database(item):
+        item.fixturenames.insert(0, "django_db_setup")
+
+
+def needs_database(item: Any) -> bool:
     names = getattr(item, "fixturenames", [])
-    if not {"any_db", "db", "committed_db"}.isdisjoint(names) or item.get_closest_marker("django_db"):
-        names.insert(0, "django_db_setup")
+    return not {"any_db", "db", "committed_db"}.isdisjoint(names) or item.get_closest_marker("django_db") is not None
 
 
 @pytest.fixture(scope="session")
@@ -132,8 +137,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Iterator[None]:
         if "transactional_db" in getattr(item, "fixturenames", ()) or (marker and marker.kwargs.get("transaction")):
             raise pytest.UsageError(f"{item.nodeid}: use the fixture committed_db, a flush would remove the companies.")
     yield
-    # What takes longest begins first, so that no process is left alone with it at the end.
-    items.sort(key=lambda item: item.get_closest_marker("property") is None)
+    items[:] = _arranged(items)
+
+
+def _arranged(items: list[pytest.Item]) -> list[pytest.Item]:
+    """What takes longest begins first, so that no process is left alone with it at the end.
+
+    The second of two processes begins in the middle: with what needs no database, while the first makes it.
+    """
+    properties = [item for item in items if item.get_closest_marker("property")]
+    others = [item for item in items if not item.get_closest_marker("property")]
+    with_database = [*properties, *(item for item in others if needs_database(item))]
+    middle = len(items) // 2
+    return [*with_database[:middle], *(item for item in others if not needs_database(item)), *with_database[middle:]]
 
 
 @pytest.fixture
